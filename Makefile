@@ -1,0 +1,29 @@
+# Targets work on a fresh machine with Python 3.11+, make, git and a package index.
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/python
+READY  := $(VENV)/.ready
+
+.PHONY: env quick test check clean
+env: $(READY)
+
+# uv comes from the package index; versions come from constraints.txt (names and versions only).
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	$(RUN) -m uv pip install --quiet --python $(RUN) -c constraints.txt -e '.[bench,deepinsight,checks]'
+	touch $@
+
+quick: env
+	$(RUN) -m bench run quick
+
+test: env
+	$(RUN) -m pytest -n 2
+
+check: env
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -1,0 +1,140 @@
+"""What can be benchmarked: the files of baselines/, datasets/ and generators/, and plug-ins.
+
+The file name is the name. Listing reads the files as text and imports none of them, so one
+optional dependency that is missing makes one entry unavailable and nothing else.
+"""
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from bench.errors import BenchError, unknown
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = {"methods": "baselines", "datasets": "datasets", "generators": "generators"}
+NOT_ENTRIES = {"table", "fetch"}  # the shared files of datasets/
+OUR_PACKAGES = ("deepmapper", "baselines", "datasets", "generators")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method, dataset or generator, known from its text alone.
+
+    `requires` maps the import names that the file needs, beyond those of the benchmark itself,
+    to what has to be installed; the file states it as a literal `REQUIRES`.
+    `files` are the data files it reads, relative to the data folder; a literal `FILES`.
+    """
+
+    name: str
+    kind: str
+    module: str
+    path: Path
+    summary: str
+    requires: dict[str, str]
+    files: tuple[str, ...]
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why it cannot run here, with the install line; None where it can."""
+        missing = [need for need in self.requires if importlib.util.find_spec(need) is None]
+        if not missing:
+            return None
+        packages = " ".join(sorted({f'"{self.requires[need]}"' for need in missing}))
+        return f"needs {', '.join(missing)}: pip install {packages}"
+
+    def load(self) -> ModuleType:
+        """The imported module; BenchError where an optional dependency is missing."""
+        if reason := self.unavailable:
+            raise BenchError(f"{self.kind[:-1]} {self.name!r} {reason}")
+        return importlib.import_module(self.module)
+
+    @property
+    def source_hash(self) -> str:
+        """SHA-256 over its source and that of every file of ours that it imports."""
+        return _hash_of_sources(self.path)
+
+
+def entries(kind: str) -> dict[str, Entry]:
+    """Every entry of a kind ("methods", "datasets", "generators") by name, plug-ins included."""
+    folder = ROOT / FOLDERS[kind]
+    paths = sorted(p for p in folder.glob("[!_]*.py") if p.stem not in NOT_ENTRIES)
+    found = {p.stem: _read(p.stem, kind, f"{FOLDERS[kind]}.{p.stem}", p) for p in paths}
+    for point in entry_points(group=f"deepmapper.{FOLDERS[kind]}"):
+        spec = importlib.util.find_spec(point.value)
+        if spec is not None and spec.origin is not None:
+            found[point.name] = _read(point.name, kind, point.value, Path(spec.origin))
+    return found
+
+
+def entry(kind: str, name: str, where: str = "") -> Entry:
+    """One entry by name; BenchError with the nearest names where there is none."""
+    found = entries(kind)
+    if name not in found:
+        raise unknown(kind[:-1], name, found, where)
+    return found[name]
+
+
+def table_entry(name: str, where: str = "") -> Entry:
+    """A dataset or generator by name: a spec asks for tables, not for how they come about."""
+    found = entries("datasets") | entries("generators")
+    if name not in found:
+        raise unknown("dataset", name, found, where)
+    return found[name]
+
+
+@cache
+def _read(name: str, kind: str, module: str, path: Path) -> Entry:
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    literals: dict[str, object] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            label = node.targets[0].id
+            if label in ("REQUIRES", "FILES"):
+                literals[label] = ast.literal_eval(node.value)
+    summary = (ast.get_docstring(tree) or "").strip().split("\n")[0]
+    requires = literals.get("REQUIRES", {})
+    files = literals.get("FILES", ())
+    return Entry(name, kind, module, path, summary, dict(requires), tuple(files))  # type: ignore[call-overload]
+
+
+@cache
+def _hash_of_sources(path: Path) -> str:
+    digest = hashlib.sha256()
+    for source in sorted(_closure(path), key=str):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _closure(path: Path) -> set[Path]:
+    """The file and every file of ours that it imports, directly or not."""
+    seen: set[Path] = set()
+    todo = [path]
+    while todo:
+        current = todo.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        for node in ast.walk(ast.parse(current.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            else:
+                continue
+            todo += [p for name in names for p in _files_of(name)]
+    return seen
+
+
+def _files_of(module: str) -> list[Path]:
+    top, *rest = module.split(".")
+    if top not in OUR_PACKAGES:
+        return []
+    base = ROOT.joinpath(top, *rest)
+    candidates = [base.with_suffix(".py"), base / "__init__.py"]
+    return [p for p in candidates if p.is_file()]

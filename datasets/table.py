@@ -1,0 +1,201 @@
+"""A table: samples by features, with labels, and what is known about where it came from."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+Matrix = np.ndarray | sparse.csr_matrix
+
+
+class TableError(ValueError):
+    """A table that cannot be used: says what is wrong, where, what was expected, what to do."""
+
+
+class DataUnavailable(RuntimeError):
+    """Data that are not at hand and could not be fetched: says how to get them."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a table comes from: the citation, the address (or "generated") and the licence."""
+
+    citation: str
+    address: str
+    licence: str
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Labelled samples, validated when made. Values are as measured: scaling is a method's business.
+
+    Args:
+        name: what the table is called in reports.
+        X: float32, shape (n_samples, n_features), or CSR of the same; finite.
+        y: int64 class codes, shape (n_samples,), each in 0..n_classes-1.
+        classes: the name of each class, in the order of its code.
+        features: the name of each feature, all different.
+        source: where the table comes from.
+        relevant: indices of the features that carry the labels, or None where that is unknown.
+        official_split: (training rows, test rows) where the source fixes them, else None.
+
+    Raises:
+        TableError: shapes that do not match, values that are not finite, duplicate feature names,
+            fewer than two classes, a class with fewer than two samples.
+    """
+
+    name: str
+    X: Matrix
+    y: np.ndarray
+    classes: Sequence[str]
+    features: Sequence[str]
+    source: Source
+    relevant: np.ndarray | None = None
+    official_split: tuple[np.ndarray, np.ndarray] | None = None
+    notes: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_matrix(self)
+        _check_labels(self)
+        _check_features(self)
+        _check_split(self)
+        object.__setattr__(self, "classes", tuple(str(c) for c in self.classes))
+
+    @property
+    def n_samples(self) -> int:
+        return int(self.X.shape[0])
+
+    @property
+    def n_features(self) -> int:
+        return int(self.X.shape[1])
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.classes)
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 of the values, the labels and the names: the identity of the content."""
+        digest = hashlib.sha256()
+        X = self.X
+        parts = [X] if isinstance(X, np.ndarray) else [X.data, X.indices, X.indptr]
+        for part in [*parts, self.y]:
+            digest.update(repr((part.shape, part.dtype.str)).encode())
+            digest.update(np.ascontiguousarray(part).data)
+        digest.update("\0".join([*self.classes, "", *self.features]).encode())
+        for rows in self.official_split or ():
+            digest.update(np.asarray(rows, dtype=np.int64).data)
+        return digest.hexdigest()
+
+
+def _fail(table: Table, what: str, expected: str, got: str, advice: str) -> None:
+    message = f"table {table.name!r}: {what}; expected {expected}, got {got}. {advice}"
+    raise TableError(message)
+
+
+def _check_matrix(table: Table) -> None:
+    X = table.X
+    if not isinstance(X, np.ndarray) and not (sparse.issparse(X) and X.format == "csr"):
+        _fail(table, "X is not a matrix", "a numpy array or CSR", type(X).__name__, "Convert it.")
+    if X.ndim != 2 or 0 in X.shape:
+        _fail(table, "X has a wrong shape", "(n_samples, n_features)", str(X.shape), "Reshape it.")
+    if X.dtype != np.float32:
+        _fail(table, "X has a wrong type", "float32", str(X.dtype), "Use X.astype('float32').")
+    values = X if isinstance(X, np.ndarray) else X.data
+    finite = np.isfinite(values)
+    if not finite.all():
+        n_bad = int(values.size - np.count_nonzero(finite))
+        where = ""
+        if isinstance(X, np.ndarray):
+            row, column = np.argwhere(~finite)[0]
+            where = f" (the first at row {row}, feature {table.features[column]!r})"
+        _fail(
+            table,
+            f"{n_bad} values are NaN or infinite{where}",
+            "finite values",
+            "NaN or infinity",
+            "Drop those rows or columns, or impute them before making the table.",
+        )
+
+
+def _check_labels(table: Table) -> None:
+    y, n, k = table.y, table.X.shape[0], len(table.classes)
+    if not isinstance(y, np.ndarray) or y.dtype != np.int64:
+        _fail(
+            table,
+            "y has a wrong type",
+            "an int64 array",
+            str(getattr(y, "dtype", type(y).__name__)),
+            "Encode the labels as 0..n_classes-1 and name them in `classes`.",
+        )
+    if y.shape != (n,):
+        _fail(table, "y has a wrong shape", f"({n},)", str(y.shape), "One label a row of X.")
+    if k < 2:
+        _fail(
+            table,
+            "there are too few classes",
+            "at least two",
+            str(list(table.classes)),
+            "A classifier needs something to tell apart.",
+        )
+    if y.min() < 0 or y.max() >= k:
+        _fail(
+            table,
+            "y holds codes outside the classes",
+            f"0..{k - 1}",
+            f"{y.min()}..{y.max()}",
+            "List every class in `classes`.",
+        )
+    counts = np.bincount(y, minlength=k)
+    if counts.min() < 2:
+        c = int(counts.argmin())
+        _fail(
+            table,
+            f"class {table.classes[c]!r} has {counts[c]} sample(s)",
+            "at least two a class, so that one can be held out",
+            str(dict(zip(table.classes, counts.tolist(), strict=True))),
+            "Drop or merge the class.",
+        )
+
+
+def _check_features(table: Table) -> None:
+    p = table.X.shape[1]
+    if len(table.features) != p:
+        _fail(
+            table, "feature names do not match X", f"{p} names", str(len(table.features)), "Name all."
+        )
+    if len(set(table.features)) != p:
+        seen: set[str] = set()
+        twice = sorted({f for f in table.features if f in seen or seen.add(f)})  # type: ignore[func-returns-value]
+        _fail(
+            table,
+            f"{len(twice)} feature names stand more than once",
+            "unique names",
+            ", ".join(map(repr, twice[:5])),
+            "Rename or merge those columns.",
+        )
+    relevant = table.relevant
+    if relevant is not None and (
+        len(relevant) == 0 or min(relevant) < 0 or max(relevant) >= p
+    ):
+        _fail(
+            table, "`relevant` names no feature", f"indices in 0..{p - 1}", str(relevant), "Fix it."
+        )
+
+
+def _check_split(table: Table) -> None:
+    if table.official_split is None:
+        return
+    train, test = (np.asarray(rows) for rows in table.official_split)
+    both = np.concatenate([train, test])
+    if len(np.unique(both)) != len(both) or both.min() < 0 or both.max() >= table.X.shape[0]:
+        _fail(
+            table,
+            "the official split is not one",
+            f"two disjoint sets of rows in 0..{table.X.shape[0] - 1}",
+            f"{len(train)} + {len(test)} rows with repeats or out of range",
+            "Check the row indices.",
+        )

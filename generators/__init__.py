@@ -1,0 +1,1 @@
+"""Seeded synthetic tables whose relevant features are known: `load(*, seed, **params) -> Table`."""
