@@ -72,6 +72,11 @@ def entries(kind: str) -> dict[str, Entry]:
     return found
 
 
+def profiles() -> dict[str, Path]:
+    """The shipped specs by name."""
+    return {path.stem: path for path in sorted((ROOT / "bench" / "profiles").glob("*.toml"))}
+
+
 def entry(kind: str, name: str, where: str = "") -> Entry:
     """One entry by name; BenchError with the nearest names where there is none."""
     found = entries(kind)

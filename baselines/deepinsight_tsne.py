@@ -1,0 +1,36 @@
+"""DeepInsight with t-SNE: similar features become neighbours; the CNN of `deepmapper` reads them.
+
+Sharma et al., Sci Rep 9 (2019), through pyDeepInsight; t-SNE on cosine distances as in the
+paper's comparison (notebooks of Ersavas et al. 2024).
+"""
+
+from sklearn.manifold import TSNE
+from sklearn.pipeline import Pipeline
+
+from baselines._deepinsight import Params, build_with
+from datasets.table import Table
+
+REQUIRES = {"pyDeepInsight": "pydeepinsight[cam]"}
+
+__all__ = ["Params", "build", "supports"]
+
+
+def supports(table: Table) -> str | None:
+    """t-SNE's perplexity of 30 needs more than 90 features to make sense."""
+    if table.n_features < 4:
+        return f"DeepInsight needs at least 4 features for a plane, got {table.n_features}"
+    return None
+
+
+def build(params: Params, *, device: str, seed: int) -> Pipeline:
+    """t-SNE of the features, binned to pixels."""
+    extractor = _TSNE(metric="cosine", init="random", random_state=seed)
+    return build_with(extractor, params, device=device, seed=seed)
+
+
+class _TSNE(TSNE):
+    """t-SNE whose perplexity stays below the number of points."""
+
+    def fit_transform(self, X, y=None):  # type: ignore[no-untyped-def]
+        self.perplexity = min(30.0, (len(X) - 1) / 3)
+        return super().fit_transform(X, y)

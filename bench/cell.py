@@ -1,0 +1,140 @@
+"""A cell: one point of the grid, known by the content of all that decides its outcome."""
+
+import hashlib
+import json
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.catalog import Entry, entry, table_entry
+from bench.errors import BenchError, unknown
+from bench.parameters import accepts, resolve_parameters
+from bench.spec import Choice, Spec
+from bench.store import SCHEMA
+
+
+def content_hash(content: object) -> str:
+    """The first 32 hex digits of SHA-256 over canonical JSON.
+
+    >>> content_hash({"a": 1, "b": 2}) == content_hash({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class TableRequest:
+    """A table to be made: which entry, with which parameters. Cells that agree in it share it."""
+
+    name: str
+    label: str
+    params: dict[str, Any]
+    source_hash: str
+
+    @property
+    def id(self) -> str:
+        return content_hash([self.name, self.params, self.source_hash])
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table, a method, a seed: what is run, isolated, and recorded once."""
+
+    table: TableRequest
+    method: str
+    label: str
+    params: dict[str, Any]
+    source_hash: str
+    seed: int
+    test_fraction: float
+    device: str
+    unavailable: str | None = field(default=None, compare=False)
+
+    def key(self, checksum: str | None) -> str:
+        """Its identity, given the checksum of the table's content (None: not to be had)."""
+        return content_hash(
+            {
+                "schema": SCHEMA,
+                "dataset": [self.table.name, self.table.params, checksum],
+                "method": [self.method, self.params, self.source_hash],
+                "seed": self.seed,
+                "split": self.test_fraction,
+                "device": self.device,
+            }
+        )
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """Its place in the tables: (dataset label, method label, seed)."""
+        return self.table.label, self.label, self.seed
+
+
+def expand(
+    spec: Spec,
+    device: str,
+    *,
+    datasets: Collection[str] = (),
+    methods: Collection[str] = (),
+    seeds: Collection[int] = (),
+) -> list[Cell]:
+    """The cells of a spec, or of the part of it that labels and seeds name.
+
+    Raises:
+        BenchError: an unknown dataset or method, a wrong parameter, a label not in the spec.
+    """
+    tables = _chosen("dataset", spec.datasets, datasets)
+    contestants = _chosen("method", spec.methods, methods)
+    cells = []
+    for seed in seeds or spec.seeds:
+        for table in tables:
+            request = _table_request(table, seed)
+            cells += [_cell(request, method, seed, spec, device) for method in contestants]
+    return cells
+
+
+def _chosen(kind: str, choices: tuple[Choice, ...], wanted: Collection[str]) -> list[Choice]:
+    labels = [choice.label for choice in choices]
+    for label in wanted:
+        if label not in labels:
+            raise unknown(kind, label, labels, "the spec")
+    return [choice for choice in choices if not wanted or choice.label in wanted]
+
+
+def _table_request(choice: Choice, seed: int) -> TableRequest:
+    found = table_entry(choice.name, "the spec")
+    params = dict(choice.params)
+    if found.unavailable is None:
+        load = _attribute_of(found, "load")
+        # A spec that fixes no seed gets a new table with each seed of the grid.
+        if accepts(load, "seed") and "seed" not in params:
+            params["seed"] = seed
+        params = resolve_parameters(load, params, f"dataset {choice.label!r}")
+    return TableRequest(choice.name, choice.label, params, found.source_hash)
+
+
+def _cell(table: TableRequest, choice: Choice, seed: int, spec: Spec, device: str) -> Cell:
+    found = entry("methods", choice.name, "the spec")
+    params = dict(choice.params)
+    if found.unavailable is None:
+        declared = _attribute_of(found, "Params")
+        params = resolve_parameters(declared, params, f"method {choice.label!r}")
+    return Cell(
+        table,
+        choice.name,
+        choice.label,
+        params,
+        found.source_hash,
+        seed,
+        spec.test_fraction,
+        device,
+        found.unavailable,
+    )
+
+
+def _attribute_of(found: Entry, name: str) -> Any:
+    module = found.load()
+    if not hasattr(module, name):
+        message = f"{found.kind[:-1]} {found.name!r} ({found.path.name}) defines no `{name}`"
+        raise BenchError(message)
+    return getattr(module, name)

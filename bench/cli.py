@@ -1,0 +1,219 @@
+"""The command line of the benchmark. Heavy libraries are imported inside the commands."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(
+    help="Benchmark of methods that turn high-dimensional tables into images.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="The data files: which are at hand, fetch them, verify them.")
+app.add_typer(data_app, name="data")
+
+KINDS = ("methods", "datasets", "generators", "profiles", "metrics")
+Folder = Annotated[Path, typer.Argument(help="An output folder of `run`.")]
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}; all if left out.")] = "",
+) -> None:
+    """What there is, with availability and the reason where something is not available."""
+    from bench.errors import unknown
+    from bench.listing import listing
+
+    if kind and kind not in KINDS:
+        raise unknown("kind", kind, KINDS)
+    for name in [kind] if kind else KINDS:
+        _console().print(listing(name))
+
+
+@app.command()
+def run(
+    profile: Annotated[str, typer.Argument(help="A profile's name or a TOML file.")],
+    out: Annotated[Path | None, typer.Option(help="Default: results/<name>.")] = None,
+    methods: Annotated[str, typer.Option(help="Only these, comma-separated.")] = "",
+    datasets: Annotated[str, typer.Option(help="Only these, comma-separated.")] = "",
+    seeds: Annotated[str, typer.Option(help="Instead of the spec's, e.g. 0-4 or 0,3.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "",
+    jobs: Annotated[int | None, typer.Option(min=1, help="Cells side by side.")] = None,
+    executor: Annotated[str, typer.Option(help="local.")] = "local",
+    fresh: Annotated[bool, typer.Option(help="Run finished cells again, too.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Say what would run, and stop.")] = False,
+) -> None:
+    """Run a benchmark: what is missing in the output folder, and nothing else; then report."""
+    from bench.errors import unknown
+    from bench.spec import load_spec
+
+    if executor != "local":
+        raise unknown("executor", executor, ["local"])
+    spec, text = load_spec(profile)
+    folder = out or Path("results") / spec.name
+    from bench.runner import Selection, run
+    from deepmapper.devices import resolve_device
+
+    selection = Selection(_names(datasets), _names(methods), _numbers(seeds))
+    where = resolve_device(device or spec.device).type
+    if dry_run:
+        _show_plan(spec, where, selection, folder)
+        return
+    from bench.progress import TerminalProgress
+
+    console = _console()
+    run(
+        spec,
+        text,
+        folder,
+        where,
+        selection=selection,
+        jobs=jobs,
+        fresh=fresh,
+        progress=TerminalProgress(console),
+    )
+    report(folder)
+
+
+@app.command()
+def status(folder: Folder) -> None:
+    """How far a run has come: cells by status, and why the others failed."""
+    from collections import Counter
+
+    from rich.table import Table as Listing
+
+    records = list(_store(folder).records())
+    console = _console()
+    counts = Counter(record["status"] for record in records)
+    console.print(", ".join(f"{n} {state}" for state, n in counts.most_common()) or "no cells yet")
+    rows = Listing("dataset", "method", "seed", "status", "reason")
+    for record in records:
+        if record["status"] != "ok":
+            place = (record["dataset"]["label"], record["method"]["label"], str(record["seed"]))
+            rows.add_row(*place, record["status"], (record["reason"] or "").split("\n")[0])
+    if rows.row_count:
+        console.print(rows)
+
+
+@app.command()
+def report(folder: Folder) -> None:
+    """Build results.parquet, the tables, figures and the page; print the comparison."""
+    from reports.aggregate import results_frame
+    from reports.build import build
+    from reports.terminal import comparison
+
+    store = _store(folder)
+    page = build(folder)
+    console = _console()
+    console.print(comparison(results_frame(store)))
+    console.print(f"report: {page}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def compare(before: Folder, after: Folder) -> None:
+    """Two output folders side by side: accuracy and time of the cells that both have."""
+    from bench.comparing import comparison
+
+    _console().print(comparison(_store(before), _store(after)))
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """Every data file: at hand, missing or corrupt in size; nothing is downloaded."""
+    from bench.data import files_table
+
+    _console().print(files_table(None, verify=False))
+
+
+@data_app.command("verify")
+def data_verify(name: Annotated[str, typer.Argument(help="A dataset; all if left out.")] = "") -> None:
+    """Check the files at hand against their checksums."""
+    from bench.data import files_table
+
+    _console().print(files_table(name or None, verify=True))
+
+
+@data_app.command("fetch")
+def data_fetch(name: Annotated[str, typer.Argument(help="A dataset; all if left out.")] = "") -> None:
+    """Download what is missing, verified."""
+    from bench.data import fetch_files
+
+    for line in fetch_files(name or None):
+        _console().print(line, highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command line; errors that are ours end it with one message and exit code 2."""
+    try:
+        app(standalone_mode=True)
+    except ValueError as error:
+        from bench.errors import BenchError
+        from datasets.table import TableError
+        from deepmapper.errors import DeepMapperError
+
+        if not isinstance(error, (BenchError, TableError, DeepMapperError)):
+            raise
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; finished cells are kept: run the same command to go on\n")
+        sys.exit(130)
+
+
+def _console() -> "Console":
+    import os
+    import shutil
+
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+    return Console(width=width or shutil.get_terminal_size((120, 40)).columns)
+
+
+def _store(folder: Path):  # type: ignore[no-untyped-def]
+    from bench.errors import BenchError
+    from bench.store import Store
+
+    if not (folder / "cells").is_dir():
+        message = f"{folder} is no output folder of `bench run`: it has no cells/"
+        raise BenchError(message)
+    return Store(folder)
+
+
+def _show_plan(spec, device: str, selection, folder: Path) -> None:  # type: ignore[no-untyped-def]
+    from dataclasses import asdict
+
+    from bench.cell import expand
+
+    cells = expand(spec, device, **asdict(selection))
+    console = _console()
+    for cell in cells:
+        reason = f" ({cell.unavailable})" if cell.unavailable else ""
+        dataset, method, seed = cell.place
+        console.print(f"{dataset} / {method} / seed {seed}{reason}", highlight=False)
+    console.print(f"{len(cells)} cells on {device}, into {folder}", highlight=False)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """"0-4" or "0,2,5-7" as numbers."""
+    from bench.errors import BenchError
+
+    found: list[int] = []
+    try:
+        for part in _names(text):
+            first, _, last = part.partition("-")
+            found += range(int(first), int(last or first) + 1)
+    except ValueError as error:
+        message = f"--seeds takes numbers and ranges such as 0-4 or 0,3, got {text!r}"
+        raise BenchError(message) from error
+    return tuple(found)

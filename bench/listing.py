@@ -1,0 +1,50 @@
+"""The listing of what can be benchmarked, read from files alone: nothing heavy is imported."""
+
+import ast
+import tomllib
+from pathlib import Path
+
+from rich.table import Table as Listing
+
+from bench.catalog import ROOT, entries, profiles
+
+
+def listing(kind: str) -> Listing:
+    """A table of all entries of a kind, with availability and the reason."""
+    if kind == "profiles":
+        return _rows(kind, [(n, _description(p), "") for n, p in profiles().items()])
+    if kind == "metrics":
+        return _rows(kind, _metrics(ROOT / "bench" / "metrics.py"))
+    return _rows(
+        kind,
+        [
+            (e.name, e.summary, "available" if e.unavailable is None else f"unavailable: {e.unavailable}")
+            for e in entries(kind).values()
+        ],
+    )
+
+
+def _rows(kind: str, rows: list[tuple[str, str, str]]) -> Listing:
+    table = Listing(kind, "what it is", "here", title_justify="left", expand=False)
+    for name, summary, state in rows:
+        style = "yellow" if state.startswith("unavailable") else None
+        table.add_row(name, summary, state, style=style)
+    return table
+
+
+def _description(path: Path) -> str:
+    return str(tomllib.loads(path.read_text(encoding="utf-8")).get("description", ""))
+
+
+def _metrics(path: Path) -> list[tuple[str, str, str]]:
+    """Name and first line of each metric: the functions that return a score of an Outcome."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [
+        (node.name, (ast.get_docstring(node) or "").split("\n")[0], "")
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        and node.args.args
+        and isinstance(node.args.args[0].annotation, ast.Name)
+        and node.args.args[0].annotation.id == "Outcome"
+        and node.name != "compute"
+    ]

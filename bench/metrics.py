@@ -1,0 +1,127 @@
+"""Scores of a run, from its stored arrays alone: a new metric needs no rerun.
+
+Each metric is a function of `Outcome`; None where it has no meaning.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn import metrics as scores
+
+TOP = 20  # the length of the lists in the paper's notebooks
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left: test labels (n,), probabilities (n, n_classes), training labels and
+    predictions, attributions (n_classes, n_features) or None, relevant features or None."""
+
+    y_test: np.ndarray
+    probabilities: np.ndarray
+    y_train: np.ndarray
+    train_predictions: np.ndarray
+    attributions: np.ndarray | None = None
+    relevant: np.ndarray | None = None
+
+    @property
+    def predictions(self) -> np.ndarray:
+        return self.probabilities.argmax(1)
+
+    @property
+    def ranks(self) -> np.ndarray | None:
+        """Ranks (from 1) of the relevant features; a tie counts against them."""
+        if self.attributions is None or self.relevant is None:
+            return None
+        strength = feature_strength(self.attributions)
+        return np.array([int((strength >= strength[f]).sum()) for f in self.relevant])
+
+
+def feature_strength(attributions: np.ndarray) -> np.ndarray:
+    """One value a feature, (n_features,): each class's shares, averaged over the classes."""
+    magnitude = np.abs(np.asarray(attributions, dtype=np.float64))
+    total = magnitude.sum(axis=1, keepdims=True)
+    return (magnitude / np.where(total > 0, total, 1.0)).mean(0)
+
+
+def train_accuracy(o: Outcome) -> float:
+    return float((o.y_train == o.train_predictions).mean())
+
+
+def accuracy(o: Outcome) -> float:
+    return float((o.y_test == o.predictions).mean())
+
+
+def balanced_accuracy(o: Outcome) -> float:
+    """The mean over classes of the share of their rows that is recognised."""
+    hits = o.y_test == o.predictions
+    return float(np.mean([hits[o.y_test == c].mean() for c in np.unique(o.y_test)]))
+
+
+def macro_f1(o: Outcome) -> float:
+    return float(scores.f1_score(o.y_test, o.predictions, average="macro", zero_division=0))
+
+
+def log_loss(o: Outcome) -> float:
+    """Mean negative log-probability of the true class, probabilities cut at 1e-7 (float32)."""
+    of_truth = o.probabilities[np.arange(len(o.y_test)), o.y_test].astype(np.float64)
+    return float(-np.log(np.clip(of_truth, 1e-7, 1.0)).mean())
+
+
+def auroc(o: Outcome) -> float | None:
+    """Area under the ROC curve; one class against the rest, averaged over the classes."""
+    areas = []
+    for c in range(o.probabilities.shape[1]):
+        positive = o.y_test == c
+        if positive.any() and not positive.all():
+            areas.append(scores.roc_auc_score(positive, o.probabilities[:, c]))
+    return float(np.mean(areas)) if areas else None
+
+
+def precision_at_k(o: Outcome) -> float | None:
+    """The share of relevant features among the k strongest, k being their number."""
+    ranks = o.ranks
+    return None if ranks is None else float((ranks <= len(ranks)).mean())
+
+
+def recall_at_k(o: Outcome) -> float | None:
+    """The share of the relevant features that the 20 strongest hold (all of them, if more)."""
+    ranks = o.ranks
+    return None if ranks is None else float((ranks <= max(TOP, len(ranks))).mean())
+
+
+def worst_needle_rank(o: Outcome) -> float | None:
+    ranks = o.ranks
+    return None if ranks is None else float(ranks.max())
+
+
+def needle_auprc(o: Outcome) -> float | None:
+    """Area under the precision-recall curve of strength against relevance (average precision)."""
+    if o.attributions is None or o.relevant is None:
+        return None
+    strength = feature_strength(o.attributions)
+    truth = np.zeros(len(strength), dtype=bool)
+    truth[o.relevant] = True
+    return float(scores.average_precision_score(truth, strength))
+
+
+METRICS: dict[str, Callable[[Outcome], float | None]] = {
+    metric.__name__: metric
+    for metric in (
+        train_accuracy,
+        accuracy,
+        balanced_accuracy,
+        macro_f1,
+        log_loss,
+        auroc,
+        precision_at_k,
+        recall_at_k,
+        worst_needle_rank,
+        needle_auprc,
+    )
+}
+
+
+def compute(outcome: Outcome) -> dict[str, float | None]:
+    """Every metric of a run."""
+    return {name: metric(outcome) for name, metric in METRICS.items()}

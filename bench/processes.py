@@ -1,0 +1,196 @@
+"""Isolated processes for the jobs of a run: started by the server, watched and killed from here."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.errors import BenchError
+
+ROOT = Path(__file__).resolve().parent.parent
+POLL_SECONDS = 0.05
+MEMORY_EVERY_SECONDS = 0.2  # reading the memory of a family of processes is not free
+
+
+@dataclass
+class Job:
+    """A process at work, and its limits."""
+
+    number: int
+    payload: dict[str, Any]
+    cores: list[int]
+    timeout_seconds: float
+    memory_mib: float
+    dispatched: float
+    pid: int | None = None
+    baseline_mib: float | None = None
+    memory_read: float = 0.0
+    killed_for: str | None = None
+    log: Path = field(default_factory=Path)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A job that came to its end: exit code (negative: killed by that signal), why it was killed
+    ("timeout", "out_of_memory", None), and the end of what it printed."""
+
+    job: Job
+    code: int
+    killed_for: str | None
+    output: str
+
+
+class Processes:
+    """A server and the jobs that it forked. Use as a context manager.
+
+    Args:
+        modules: what the server imports before it forks.
+        cores: one list of cores a slot; so many jobs run side by side.
+        logs: a folder for what the jobs print.
+    """
+
+    def __init__(self, modules: list[str], cores: list[list[int]], logs: Path) -> None:
+        self.free = list(reversed(cores))
+        self.jobs: dict[int, Job] = {}
+        self._logs = logs
+        self._count = 0
+        self._buffer = b""
+        self._stopped = False
+        self._server = self._start(modules, len(cores[0]))
+
+    def __enter__(self) -> "Processes":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stopped = True
+        self._server.kill()  # its children die with it
+        self._server.wait()
+
+    def submit(self, payload: dict[str, Any], timeout_seconds: float, memory_mib: float) -> Job:
+        """Give out a job; there has to be a free slot."""
+        self._count += 1
+        log = self._logs / f"{self._count}.log"
+        job = Job(
+            self._count,
+            payload,
+            self.free.pop(),
+            timeout_seconds,
+            memory_mib,
+            time.monotonic(),
+            log=log,
+        )
+        message = {
+            **payload,
+            "job": job.number,
+            "cores": job.cores,
+            "log": str(log),
+            "dispatched": job.dispatched,
+        }
+        self._send(json.dumps(message).encode() + b"\n")
+        self.jobs[job.number] = job
+        return job
+
+    def events(self) -> Iterator[Ended]:
+        """What ended within the next moment; enforces the limits meanwhile."""
+        assert self._server.stdout is not None
+        stdout = self._server.stdout.fileno()
+        readable, _, _ = select.select([stdout], [], [], POLL_SECONDS)
+        if readable:
+            received = os.read(stdout, 1 << 20)
+            if not received:
+                raise self._server_gone()
+            *lines, self._buffer = (self._buffer + received).split(b"\n")
+            for line in lines:
+                ended = self._take(json.loads(line))
+                if ended:
+                    yield ended
+        for job in self.jobs.values():
+            self._enforce(job)
+
+    def _start(self, modules: list[str], n_threads: int) -> subprocess.Popen[bytes]:
+        threads = {
+            name: str(n_threads)
+            for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "bench.server", *modules],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            env={**os.environ, **threads, "PYTHONHASHSEED": "0"},
+        )
+
+    def _send(self, line: bytes) -> None:
+        assert self._server.stdin is not None
+        try:
+            self._server.stdin.write(line)
+            self._server.stdin.flush()
+        except BrokenPipeError:
+            raise self._server_gone() from None
+
+    def _server_gone(self) -> BenchError:
+        code = self._server.wait()
+        message = (
+            f"the process that starts the cells ended with code {code}. What is finished is kept: "
+            "run the same command again."
+        )
+        return BenchError(message)
+
+    def _take(self, event: dict[str, Any]) -> Ended | None:
+        if event["event"] == "started":
+            job = self.jobs[event["job"]]
+            job.pid = event["pid"]
+            job.baseline_mib = _resident_mib(event["pid"])
+        if event["event"] != "ended":
+            return None
+        job = self.jobs.pop(event["job"])
+        self.free.append(job.cores)
+        output = job.log.read_text(errors="replace")[-4000:] if job.log.is_file() else ""
+        job.log.unlink(missing_ok=True)
+        return Ended(job, event["code"], job.killed_for, output)
+
+    def _enforce(self, job: Job) -> None:
+        if job.pid is None or job.killed_for is not None:
+            return
+        now = time.monotonic()
+        if now - job.dispatched > job.timeout_seconds:
+            job.killed_for = "timeout"
+        elif now - job.memory_read > MEMORY_EVERY_SECONDS:
+            job.memory_read = now
+            if _resident_mib(job.pid) - (job.baseline_mib or 0.0) > job.memory_mib:
+                job.killed_for = "out_of_memory"
+        if job.killed_for:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(job.pid, signal.SIGKILL)
+
+
+def share_cores(n_slots: int) -> list[list[int]]:
+    """The cores of this process, dealt out to slots; slots share where there are too few."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    cores = cores or list(range(os.cpu_count() or 1))
+    each = max(1, len(cores) // n_slots)
+    return [[cores[(i * each + j) % len(cores)] for j in range(each)] for i in range(n_slots)]
+
+
+def _resident_mib(pid: int) -> float:
+    """Resident memory of a process and its descendants; 0 where it is gone."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0.0
+    total = 0
+    for member in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += member.memory_info().rss
+    return total / 2**20

@@ -1,0 +1,132 @@
+"""The process that has the libraries loaded and forks a process for every cell.
+
+It reads jobs from its standard input, one JSON object a line, and reports on its standard output:
+
+    {"job": 7, "kind": "cell" | "table", "folder": ..., "cores": [0], ...}   in
+    {"event": "ready"}  {"event": "started", "job": 7, "pid": 123}
+    {"event": "ended", "job": 7, "code": 0}        code < 0: killed by that signal         out
+
+It never computes anything itself, so that its forks inherit no thread pools and no GPU context.
+When its input closes, whatever the reason, it kills its children and ends: a run that dies leaves
+no cell behind. When it dies itself, the kernel kills the children.
+"""
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import select
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+PR_SET_PDEATHSIG = 1
+POLL_SECONDS = 0.02
+DISK_FULL = 74  # EX_IOERR: the record could not be written
+
+
+def main(modules: list[str]) -> None:
+    """Load the modules that cells will need, then fork on demand until the input closes."""
+    for name in ["bench.worker", "captum.attr", *modules]:
+        with contextlib.suppress(Exception):  # the cell that needs it will fail, with its reason
+            importlib.import_module(name)
+    out = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what libraries print must not reach the protocol
+    _say(out, event="ready")
+    running: dict[int, int] = {}  # pid -> job
+    buffer = b""
+    while True:
+        readable, _, _ = select.select([0], [], [], POLL_SECONDS)
+        if readable:
+            received = os.read(0, 1 << 20)
+            if not received:
+                break
+            *lines, buffer = (buffer + received).split(b"\n")
+            for line in lines:
+                job = json.loads(line)
+                pid = _fork(job)
+                running[pid] = job["job"]
+                _say(out, event="started", job=job["job"], pid=pid)
+        _reap(running, out)
+    for pid in running:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _say(out: Any, **event: Any) -> None:
+    out.write(json.dumps(event) + "\n")
+
+
+def _reap(running: dict[int, int], out: Any) -> None:
+    while running:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        if pid in running:
+            code = os.waitstatus_to_exitcode(status)
+            _say(out, event="ended", job=running.pop(pid), code=code)
+
+
+def _fork(job: dict[str, Any]) -> int:
+    pid = os.fork()
+    if pid:
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)
+        return pid
+    code = 1
+    try:
+        _become_cell(job)
+        code = _do(job)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _become_cell(job: dict[str, Any]) -> None:
+    """Own process group (so that all of it can be killed), own cores, own log."""
+    with contextlib.suppress(OSError):
+        os.setpgid(0, 0)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setaffinity(0, job["cores"])
+    log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    import torch
+
+    torch.set_num_threads(len(job["cores"]))
+
+
+def _do(job: dict[str, Any]) -> int:
+    from bench.cell import Cell, TableRequest
+    from bench.store import Store
+    from bench.tables import prepare
+    from bench.worker import run_cell
+
+    folder = Path(job["folder"])
+    try:
+        if job["kind"] == "table":
+            told = prepare(folder / "tables", TableRequest(**job["table"]))
+            Path(job["answer"]).write_text(json.dumps(told))
+        else:
+            cell = Cell(**{**job["cell"], "table": TableRequest(**job["cell"]["table"])})
+            run_cell(Store(folder), cell, job["dataset"], job["context"], job["dispatched"])
+    except OSError as error:
+        sys.stderr.write(f"cannot write: {error.strerror}\n")
+        return DISK_FULL
+    return 0
+
+
+if __name__ == "__main__":
+    # A terminal's Ctrl-C reaches the whole group; the runner decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    main(sys.argv[1:])

@@ -1,0 +1,316 @@
+"""What a cell's own process does: fit, predict, attribute, measure, and write the record.
+
+Arrays of a run (`artifacts/<key>.npz`): y_test, test_rows, probabilities (n_test, n_classes),
+y_train, train_predictions, attributions (n_classes, n_features), history (JSON), and
+example_images (k, h, w) with example_rows and example_labels.
+"""
+
+import json
+import math
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench import metrics
+from bench.attributions import attribute
+from bench.catalog import entry
+from bench.cell import Cell
+from bench.phases import Phases
+from bench.split import split_kind, split_rows
+from bench.store import SCHEMA, Record, Store, write_atomically
+from bench.tables import read_table
+from datasets.table import DataUnavailable, Table
+from deepmapper.errors import Diverged
+from deepmapper.streams import stream_seed
+
+Arrays = dict[str, np.ndarray]
+
+
+class WrongAnswer(ValueError):
+    """A method returned something that cannot be scored."""
+
+
+class Unsupported(ValueError):
+    """A method politely refuses a table."""
+
+
+@dataclass
+class Run:
+    """A cell on its way: its record and arrays as far as they are known."""
+
+    cell: Cell
+    record: Record
+    phases: Phases
+    arrays: Arrays = field(default_factory=dict)
+    relevant: np.ndarray | None = None
+
+
+def run_cell(
+    store: Store, cell: Cell, dataset: dict[str, Any], context: dict[str, Any], dispatched: float
+) -> None:
+    """Run a cell and write its record, whatever happens in it.
+
+    Args:
+        dataset: the table's description.
+        context: `jobs`, `threads`, `environment`, for the record.
+        dispatched: `time.monotonic()` when the runner gave the cell out.
+    """
+    started = datetime.now(UTC)
+    record = blank_record(cell, dataset, context)
+    progress = store.folder / "running" / f"{record['key']}.json"
+    run = Run(cell, record, Phases(torch.device(cell.device)))
+    run.phases.on_change = lambda: _note_progress(progress, run.phases)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        status, reason, trace = _attempt(lambda: _run(store, run))
+    if run.phases.current and reason:
+        reason = f"in {run.phases.current}: {reason}"
+    if "train_predictions" in run.arrays:
+        record["metrics"] = score(run.arrays, run.relevant)
+    wall = time.monotonic() - dispatched
+    record |= {
+        "status": status,
+        "reason": reason,
+        "traceback": trace,
+        "phases": run.phases.records,
+        "wall_seconds": wall,
+        "overhead_seconds": wall - run.phases.total_seconds,
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "warnings": sorted({f"{w.category.__name__}: {w.message}" for w in caught})[:20],
+    }
+    store.put(record, run.arrays)
+    progress.unlink(missing_ok=True)
+
+
+def blank_record(cell: Cell, dataset: dict[str, Any], context: dict[str, Any]) -> Record:
+    """The parts of a record that are known before the cell runs; the rest empty."""
+    facts = {k: v for k, v in dataset.items() if k not in ("status", "reason")}
+    return {
+        "schema": SCHEMA,
+        "key": cell.key(dataset["checksum"]),
+        "status": "failed",
+        "reason": None,
+        "transient": False,
+        "traceback": None,
+        "dataset": {**facts, "n_train": None, "n_test": None},
+        "method": {
+            "name": cell.method,
+            "label": cell.label,
+            "params": cell.params,
+            "source_hash": cell.source_hash,
+            "looks_at_labels": None,
+        },
+        "seed": cell.seed,
+        "split": {"kind": None, "test_fraction": cell.test_fraction},
+        "device": cell.device,
+        "phases": {},
+        "metrics": dict.fromkeys(metrics.METRICS),
+        "n_parameters": None,
+        "image_shape": None,
+        "wall_seconds": None,
+        "overhead_seconds": None,
+        "started": None,
+        "finished": None,
+        "warnings": [],
+        **context,
+    }
+
+
+def score(arrays: Arrays, relevant: np.ndarray | None) -> dict[str, float | None]:
+    """Every metric from a run's stored arrays."""
+    outcome = metrics.Outcome(
+        arrays["y_test"],
+        arrays["probabilities"],
+        arrays["y_train"],
+        arrays["train_predictions"],
+        arrays.get("attributions"),
+        relevant,
+    )
+    return metrics.compute(outcome)
+
+
+def _attempt(action: Callable[[], None]) -> tuple[str, str | None, str | None]:
+    """Status, reason and traceback of an action: the one place where all errors are caught."""
+    try:
+        action()
+    except Unsupported as error:
+        return "unsupported", str(error), None
+    except (DataUnavailable, ModuleNotFoundError) as error:
+        return "unavailable", str(error), traceback.format_exc()
+    except Diverged as error:
+        return "diverged", str(error), None
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        return "out_of_memory", str(error) or "an allocation failed", traceback.format_exc()
+    except Exception as error:  # a method may raise anything: that is a row in the table
+        if "can't allocate memory" in str(error):
+            return "out_of_memory", str(error), traceback.format_exc()
+        return "failed", f"{type(error).__name__}: {error}", traceback.format_exc()
+    return "ok", None, None
+
+
+def _run(store: Store, run: Run) -> None:
+    cell, phase = run.cell, run.phases
+    method = entry("methods", cell.method).load()
+    with phase("warm_up"):
+        warm_up(phase.device)
+    with phase("load"):
+        table = read_table(store.folder / "tables" / cell.table.id)
+        train, test = split_rows(table, cell.seed, cell.test_fraction)
+        X_train, y_train = table.X[train], table.y[train]
+        X_test, y_test = table.X[test], table.y[test]
+    run.relevant = table.relevant
+    run.record["dataset"] |= {"n_train": len(train), "n_test": len(test)}
+    run.record["split"]["kind"] = split_kind(table)
+    refusal = method.supports(table) if hasattr(method, "supports") else None
+    if refusal:
+        raise Unsupported(refusal)
+    seed = stream_seed(cell.seed, "method") % 2**32
+    pipeline = method.build(method.Params(**_tuples(cell.params)), device=cell.device, seed=seed)
+    convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
+    run.record["method"]["looks_at_labels"] = bool(getattr(convert, "looks_at_labels", False))
+    with phase("convert_fit"):
+        convert.fit(X_train, y_train)
+    with phase("convert_train"):
+        Z_train = convert.transform(X_train)
+    with phase("train"):
+        model.fit(Z_train, y_train)
+    with phase("convert_test"):
+        Z_test = convert.transform(X_test)
+    with phase("predict"):
+        probabilities = predict(model, Z_test, table.n_classes)
+    run.record["n_parameters"] = _count_parameters(model)
+    run.record["image_shape"] = list(Z_train.shape[-2:]) if Z_train.ndim == 4 else None
+    fitted = predict(model, Z_train, table.n_classes).argmax(1)
+    run.arrays |= {
+        "y_test": y_test,
+        "test_rows": test,
+        "probabilities": probabilities.astype(np.float32),
+        "y_train": y_train,
+        "train_predictions": fitted,
+        **_history(model),
+        **_examples(Z_test, test, y_test),
+    }
+    with phase("attribute"):
+        values = attribute(convert, model, Z_train, y_train, table.n_classes)
+    if values is not None:
+        run.arrays["attributions"] = _checked_attributions(values, table)
+
+
+def warm_up(device: torch.device) -> None:
+    """First use of the device: context, libraries, thread pools; on random values."""
+    x = torch.rand(8, 1, 32, 32, device=device)
+    layer = torch.nn.Conv2d(1, 8, 3).to(device)
+    layer(x).square().mean().backward()
+    torch.mm(torch.rand(64, 64, device=device), torch.rand(64, 64, device=device))
+
+
+def predict(model: Any, Z: Any, n_classes: int) -> np.ndarray:
+    """Probabilities (n, n_classes) in the order of class codes, checked.
+
+    A model without `predict_proba` gets probability 1 for the label that it predicts.
+
+    Raises:
+        WrongAnswer: NaN, a wrong shape, rows that do not sum to one, labels that do not exist.
+    """
+    n = Z.shape[0]
+    if not hasattr(model, "predict_proba"):
+        labels = np.asarray(model.predict(Z))
+        _check_labels(labels, n_classes)
+        return np.eye(n_classes)[labels]
+    values = np.asarray(model.predict_proba(Z), dtype=np.float64)
+    classes = np.asarray(model.classes_)
+    _check_labels(classes, n_classes)
+    if values.shape != (n, len(classes)):
+        message = f"predict_proba returned shape {values.shape}, expected {(n, len(classes))}"
+        raise WrongAnswer(message)
+    bad = ~np.isfinite(values).all(1)
+    if bad.any():
+        message = f"predict_proba returned NaN or infinity for {int(bad.sum())} of {n} rows"
+        raise WrongAnswer(message)
+    sums = values.sum(1)
+    if values.min() < -1e-6 or np.abs(sums - 1).max() > 1e-3:
+        message = (
+            f"predict_proba returned values from {values.min():.3g} and row sums from "
+            f"{sums.min():.3g} to {sums.max():.3g}; probabilities are >= 0 and sum to 1"
+        )
+        raise WrongAnswer(message)
+    probabilities = np.zeros((n, n_classes))
+    probabilities[:, classes] = values
+    return probabilities
+
+
+def _check_labels(labels: np.ndarray, n_classes: int) -> None:
+    known = set(range(n_classes))
+    strange = sorted({str(label) for label in labels.tolist() if label not in known})
+    if strange:
+        message = f"the method answers with labels that do not exist: {', '.join(strange[:5])}"
+        raise WrongAnswer(message)
+
+
+def _checked_attributions(values: np.ndarray, table: Table) -> np.ndarray:
+    expected = (table.n_classes, table.n_features)
+    if values.shape != expected:
+        message = f"attributions have shape {values.shape}, expected {expected}"
+        raise WrongAnswer(message)
+    if not np.isfinite(values).all():
+        message = "attributions hold NaN or infinity"
+        raise WrongAnswer(message)
+    return values.astype(np.float32)
+
+
+def _tuples(params: dict[str, Any]) -> dict[str, Any]:
+    """JSON's arrays as tuples: a frozen Params can be hashed."""
+
+    def freeze(value: Any) -> Any:
+        return tuple(freeze(v) for v in value) if isinstance(value, list) else value
+
+    return {name: freeze(value) for name, value in params.items()}
+
+
+def _count_parameters(model: Any) -> int | None:
+    if hasattr(model, "n_parameters_"):
+        return int(model.n_parameters_)
+    if hasattr(model, "coef_"):
+        return int(np.size(model.coef_) + np.size(model.intercept_))
+    return None
+
+
+def _history(model: Any) -> Arrays:
+    history = getattr(model, "history_", None)
+    if not history:
+        return {}
+    finite = [
+        {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in row.items()}
+        for row in history
+    ]
+    return {"history": np.array(json.dumps(finite))}
+
+
+def _examples(Z: Any, rows: np.ndarray, y: np.ndarray) -> Arrays:
+    """The first test image of each of the first two classes, where the method makes images."""
+    if Z.ndim != 4:
+        return {}
+    chosen = [int(np.flatnonzero(y == c)[0]) for c in (0, 1) if (y == c).any()]
+    images = [Z[i].mean(0) for i in chosen]
+    arrays = [im.cpu().numpy() if isinstance(im, torch.Tensor) else im for im in images]
+    return {
+        "example_images": np.stack(arrays).astype(np.float16),
+        "example_rows": rows[chosen],
+        "example_labels": y[chosen],
+    }
+
+
+def _note_progress(path: Path, phases: Phases) -> None:
+    """What the runner reads when it has to kill the cell."""
+    text = json.dumps({"current": phases.current, "phases": phases.records}).encode()
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(text)

@@ -1,0 +1,32 @@
+"""DeepMapper: one feature is one pixel, a CNN reads the folded table, attribution names features.
+
+After Ersavas, Smith, Mattick, Sci Rep 14 (2024), "Novel applications of Convolutional Neural
+Networks in the age of Transformers".
+"""
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+__all__ = ["DeepMapperClassifier", "DeepMapperError", "Diverged", "Layout"]
+
+_HOMES = {
+    "DeepMapperClassifier": "deepmapper.estimator",
+    "DeepMapperError": "deepmapper.errors",
+    "Diverged": "deepmapper.errors",
+    "Layout": "deepmapper.layout",
+}
+
+if TYPE_CHECKING:
+    from deepmapper.errors import DeepMapperError, Diverged
+    from deepmapper.estimator import DeepMapperClassifier
+    from deepmapper.layout import Layout
+
+
+def __getattr__(name: str) -> object:
+    """Import on first use, so that `import deepmapper` costs no torch."""
+    if name not in _HOMES:
+        message = f"module 'deepmapper' has no attribute {name!r}"
+        raise AttributeError(message)
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,37 @@
+"""Which device `auto` means."""
+
+import torch
+
+from deepmapper.errors import DeepMapperError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The torch device of "auto", "cpu", "cuda", "cuda:1", "mps"; "auto" is the fastest there.
+
+    Raises:
+        DeepMapperError: the device is not known or not there.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        message = f"unknown device {name!r}; use auto, cpu, cuda or mps"
+        raise DeepMapperError(message) from error
+    absent = (device.type == "cuda" and not torch.cuda.is_available()) or (
+        device.type == "mps" and not torch.backends.mps.is_available()
+    )
+    if absent:
+        message = f"device {name!r} is not there on this machine; use device='auto' or 'cpu'"
+        raise DeepMapperError(message)
+    return device
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done all that it was given, so that a clock can be read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
