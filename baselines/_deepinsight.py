@@ -46,10 +46,13 @@ class DeepInsightConverter(TransformerMixin, BaseEstimator):
 
     def fit(self, X: np.ndarray, y: object = None) -> Self:
         """Learn normalisation ("norm-2" of the paper) and the place of each feature."""
-        from pyDeepInsight import ImageTransformer
-        from pyDeepInsight.utils import Norm2Scaler
+        from pyDeepInsight import ImageTransformer  # type: ignore[attr-defined]
+        from pyDeepInsight.utils import Norm2Scaler  # type: ignore[attr-defined]
 
         side = square_side(X.shape[1]) if self.image_size == "equal" else int(self.image_size)
+        # Norm2Scaler takes the logarithm of negative numbers, hence NaN, where a new value lies
+        # more than 1 below the training minimum; it means to cut such values to 0, so cut first.
+        self.lowest_ = -np.abs(X.min(axis=0))
         self.scaler_ = Norm2Scaler()
         scaled = self.scaler_.fit_transform(X)
         self.transformer_ = ImageTransformer(self.extractor, pixels=side)
@@ -61,7 +64,7 @@ class DeepInsightConverter(TransformerMixin, BaseEstimator):
         images = np.empty((X.shape[0], 1, *self.transformer_.pixels), dtype=np.float32)
         for start in range(0, X.shape[0], BLOCK_ROWS):
             rows = slice(start, start + BLOCK_ROWS)
-            scaled = self.scaler_.transform(X[rows])
+            scaled = self.scaler_.transform(np.maximum(X[rows], self.lowest_))
             images[rows, 0] = self.transformer_.transform(scaled, img_format="scalar")
         return images
 

@@ -31,6 +31,6 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
 class _TSNE(TSNE):
     """t-SNE whose perplexity stays below the number of points."""
 
-    def fit_transform(self, X, y=None):  # type: ignore[no-untyped-def]
+    def fit_transform(self, X, y=None):
         self.perplexity = min(30.0, (len(X) - 1) / 3)
         return super().fit_transform(X, y)

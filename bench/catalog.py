@@ -13,6 +13,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from bench.errors import BenchError, unknown
 
@@ -38,10 +39,13 @@ class Entry:
     summary: str
     requires: dict[str, str]
     files: tuple[str, ...]
+    broken: str | None = None
 
     @property
     def unavailable(self) -> str | None:
         """Why it cannot run here, with the install line; None where it can."""
+        if self.broken:
+            return self.broken
         missing = [need for need in self.requires if importlib.util.find_spec(need) is None]
         if not missing:
             return None
@@ -51,8 +55,15 @@ class Entry:
     def load(self) -> ModuleType:
         """The imported module; BenchError where an optional dependency is missing."""
         if reason := self.unavailable:
-            raise BenchError(f"{self.kind[:-1]} {self.name!r} {reason}")
-        return importlib.import_module(self.module)
+            message = f"{self.kind[:-1]} {self.name!r} {reason}"
+            raise BenchError(message)
+        try:
+            return importlib.import_module(self.module)
+        except Exception as error:  # a plug-in may fail in any way; say which one it was
+            message = (
+                f"{self.kind[:-1]} {self.name!r} ({self.path.name}) cannot be imported: {error}"
+            )
+            raise BenchError(message) from error
 
     @property
     def source_hash(self) -> str:
@@ -81,7 +92,7 @@ def entry(kind: str, name: str, where: str = "") -> Entry:
     """One entry by name; BenchError with the nearest names where there is none."""
     found = entries(kind)
     if name not in found:
-        raise unknown(kind[:-1], name, found, where)
+        raise unknown(name, kind[:-1], found, where)
     return found[name]
 
 
@@ -89,13 +100,16 @@ def table_entry(name: str, where: str = "") -> Entry:
     """A dataset or generator by name: a spec asks for tables, not for how they come about."""
     found = entries("datasets") | entries("generators")
     if name not in found:
-        raise unknown("dataset", name, found, where)
+        raise unknown(name, "dataset", found, where)
     return found[name]
 
 
 @cache
 def _read(name: str, kind: str, module: str, path: Path) -> Entry:
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), filename=path.name)
+    except SyntaxError as error:
+        return Entry(name, kind, module, path, "", {}, (), f"is not valid Python: {error}")
     literals: dict[str, object] = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -103,9 +117,9 @@ def _read(name: str, kind: str, module: str, path: Path) -> Entry:
             if label in ("REQUIRES", "FILES"):
                 literals[label] = ast.literal_eval(node.value)
     summary = (ast.get_docstring(tree) or "").strip().split("\n")[0]
-    requires = literals.get("REQUIRES", {})
-    files = literals.get("FILES", ())
-    return Entry(name, kind, module, path, summary, dict(requires), tuple(files))  # type: ignore[call-overload]
+    requires: Any = literals.get("REQUIRES", {})
+    files: Any = literals.get("FILES", ())
+    return Entry(name, kind, module, path, summary, dict(requires), tuple(files))
 
 
 @cache
@@ -125,7 +139,7 @@ def _closure(path: Path) -> set[Path]:
         if current in seen:
             continue
         seen.add(current)
-        for node in ast.walk(ast.parse(current.read_text(encoding="utf-8"))):
+        for node in _nodes(current):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.module:
@@ -134,6 +148,13 @@ def _closure(path: Path) -> set[Path]:
                 continue
             todo += [p for name in names for p in _files_of(name)]
     return seen
+
+
+def _nodes(path: Path) -> list[ast.AST]:
+    try:
+        return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    except SyntaxError:
+        return []
 
 
 def _files_of(module: str) -> list[Path]:

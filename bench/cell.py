@@ -97,7 +97,7 @@ def _chosen(kind: str, choices: tuple[Choice, ...], wanted: Collection[str]) -> 
     labels = [choice.label for choice in choices]
     for label in wanted:
         if label not in labels:
-            raise unknown(kind, label, labels, "the spec")
+            raise unknown(label, kind, labels, "the spec")
     return [choice for choice in choices if not wanted or choice.label in wanted]
 
 

@@ -9,13 +9,20 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bench.runner import Selection
+    from bench.spec import Spec
+    from bench.store import Store
+
 app = typer.Typer(
     help="Benchmark of methods that turn high-dimensional tables into images.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich would cost 0.2 s at every start
 )
-data_app = typer.Typer(help="The data files: which are at hand, fetch them, verify them.")
+data_app = typer.Typer(
+    help="The data files: which are at hand, fetch them, verify them.", rich_markup_mode=None
+)
 app.add_typer(data_app, name="data")
 
 KINDS = ("methods", "datasets", "generators", "profiles", "metrics")
@@ -31,7 +38,7 @@ def list_(
     from bench.listing import listing
 
     if kind and kind not in KINDS:
-        raise unknown("kind", kind, KINDS)
+        raise unknown(kind, "kind", KINDS)
     for name in [kind] if kind else KINDS:
         _console().print(listing(name))
 
@@ -54,7 +61,7 @@ def run(
     from bench.spec import load_spec
 
     if executor != "local":
-        raise unknown("executor", executor, ["local"])
+        raise unknown(executor, "executor", ["local"])
     spec, text = load_spec(profile)
     folder = out or Path("results") / spec.name
     from bench.runner import Selection, run
@@ -104,8 +111,9 @@ def status(folder: Folder) -> None:
 @app.command()
 def report(folder: Folder) -> None:
     """Build results.parquet, the tables, figures and the page; print the comparison."""
-    from reports.aggregate import results_frame
     from reports.build import build
+
+    from reports.aggregate import results_frame
     from reports.terminal import comparison
 
     store = _store(folder)
@@ -132,7 +140,9 @@ def data_list() -> None:
 
 
 @data_app.command("verify")
-def data_verify(name: Annotated[str, typer.Argument(help="A dataset; all if left out.")] = "") -> None:
+def data_verify(
+    name: Annotated[str, typer.Argument(help="A dataset; all if left out.")] = "",
+) -> None:
     """Check the files at hand against their checksums."""
     from bench.data import files_table
 
@@ -140,7 +150,9 @@ def data_verify(name: Annotated[str, typer.Argument(help="A dataset; all if left
 
 
 @data_app.command("fetch")
-def data_fetch(name: Annotated[str, typer.Argument(help="A dataset; all if left out.")] = "") -> None:
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="A dataset; all if left out.")] = "",
+) -> None:
     """Download what is missing, verified."""
     from bench.data import fetch_files
 
@@ -176,7 +188,7 @@ def _console() -> "Console":
     return Console(width=width or shutil.get_terminal_size((120, 40)).columns)
 
 
-def _store(folder: Path):  # type: ignore[no-untyped-def]
+def _store(folder: Path) -> "Store":
     from bench.errors import BenchError
     from bench.store import Store
 
@@ -186,7 +198,7 @@ def _store(folder: Path):  # type: ignore[no-untyped-def]
     return Store(folder)
 
 
-def _show_plan(spec, device: str, selection, folder: Path) -> None:  # type: ignore[no-untyped-def]
+def _show_plan(spec: "Spec", device: str, selection: "Selection", folder: Path) -> None:
     from dataclasses import asdict
 
     from bench.cell import expand
@@ -205,7 +217,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    """"0-4" or "0,2,5-7" as numbers."""
+    """ "0-4" or "0,2,5-7" as numbers."""
     from bench.errors import BenchError
 
     found: list[int] = []

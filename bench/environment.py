@@ -9,8 +9,16 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = (
-    "torch torchvision captum numpy scipy pandas scikit-learn pydeepinsight pyarrow matplotlib"
-).split()
+    "torch",
+    "torchvision",
+    "captum",
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "pydeepinsight",
+    "pyarrow",
+)
 
 
 @cache
@@ -22,7 +30,9 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu_name(),
-        "n_cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "n_cpus": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
         "memory_mib": psutil.virtual_memory().total // 2**20,
         "gpu": _gpu_name(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},

@@ -8,7 +8,7 @@ class BenchError(ValueError):
     """Something asked of the harness cannot be done: what, where, expected, got, what to try."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> BenchError:
+def unknown(name: str, kind: str, known: Iterable[str], where: str = "") -> BenchError:
     """The error for a name that nobody bears: lists the nearest names, then all of them."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)

@@ -18,7 +18,11 @@ def listing(kind: str) -> Listing:
     return _rows(
         kind,
         [
-            (e.name, e.summary, "available" if e.unavailable is None else f"unavailable: {e.unavailable}")
+            (
+                e.name,
+                e.summary,
+                "available" if e.unavailable is None else f"unavailable: {e.unavailable}",
+            )
             for e in entries(kind).values()
         ],
     )

@@ -45,10 +45,12 @@ def feature_strength(attributions: np.ndarray) -> np.ndarray:
 
 
 def train_accuracy(o: Outcome) -> float:
+    """The share of the training rows that is recognised."""
     return float((o.y_train == o.train_predictions).mean())
 
 
 def accuracy(o: Outcome) -> float:
+    """The share of the test rows that is recognised."""
     return float((o.y_test == o.predictions).mean())
 
 
@@ -59,13 +61,14 @@ def balanced_accuracy(o: Outcome) -> float:
 
 
 def macro_f1(o: Outcome) -> float:
+    """The mean over classes of F1, the harmonic mean of precision and recall."""
     return float(scores.f1_score(o.y_test, o.predictions, average="macro", zero_division=0))
 
 
 def log_loss(o: Outcome) -> float:
     """Mean negative log-probability of the true class, probabilities cut at 1e-7 (float32)."""
     of_truth = o.probabilities[np.arange(len(o.y_test)), o.y_test].astype(np.float64)
-    return float(-np.log(np.clip(of_truth, 1e-7, 1.0)).mean())
+    return abs(float(np.log(np.clip(of_truth, 1e-7, 1.0)).mean()))
 
 
 def auroc(o: Outcome) -> float | None:
@@ -91,6 +94,7 @@ def recall_at_k(o: Outcome) -> float | None:
 
 
 def worst_needle_rank(o: Outcome) -> float | None:
+    """The rank (from 1) of the relevant feature that is ranked last; ties count against it."""
     ranks = o.ranks
     return None if ranks is None else float(ranks.max())
 

@@ -23,14 +23,14 @@ def resolve_parameters(
     Raises:
         BenchError: an unknown parameter, or a value of the wrong type.
     """
-    hints = get_type_hints(declared if inspect.isfunction(declared) else declared.__init__)  # type: ignore[misc]
+    hints = get_type_hints(declared if inspect.isfunction(declared) else declared.__init__)
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(declared).parameters.items():
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
         fields[name] = (hints.get(name, Any), default)
     for name in given:
         if name not in fields:
-            raise unknown("parameter", name, fields, where)
+            raise unknown(name, "parameter", fields, where)
     model = create_model("Parameters", __config__=ConfigDict(extra="forbid"), **fields)
     try:
         # Strict JSON: no "5" for 5, but an array serves where a tuple is declared.

@@ -53,7 +53,7 @@ def run(
     folder: Path,
     device: str,
     *,
-    selection: Selection = Selection(),  # noqa: B008 - frozen
+    selection: Selection = Selection(),
     jobs: int | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
@@ -132,7 +132,7 @@ class _Run:
     def _submit(self, payload: dict[str, Any], name: str) -> None:
         answer = self.store.folder / "running" / f"{name}.table.json"
         payload |= {"folder": str(self.store.folder.resolve()), "answer": str(answer.resolve())}
-        # Making a table is no contestant's business: it gets more time, and what it needs of memory.
+        # Making a table is no contestant's business: it gets more time and memory.
         limits = self.spec.limits
         self.processes.submit(payload, max(600.0, limits.timeout_seconds), 8 * limits.memory_mib)
 
@@ -255,9 +255,10 @@ class _Run:
 
 
 def _modules(cells: list[Cell]) -> list[str]:
-    """What the server loads beforehand: the methods of the plan."""
-    possible = {cell.method for cell in cells if cell.unavailable is None}
-    return sorted(entry("methods", name).module for name in possible)
+    """What the server loads beforehand: the methods of the plan and what they require."""
+    names = {cell.method for cell in cells if cell.unavailable is None}
+    found = [entry("methods", name) for name in sorted(names)]
+    return [module for one in found for module in (*one.requires, one.module)]
 
 
 def _disk_full(folder: Path) -> BenchError:

@@ -84,7 +84,7 @@ def load_spec(name_or_path: str) -> tuple[Spec, str]:
     """
     path = profiles().get(name_or_path, Path(name_or_path))
     if path.suffix != ".toml":
-        raise unknown("profile", name_or_path, profiles())
+        raise unknown(name_or_path, "profile", profiles())
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -108,7 +108,9 @@ def _explain(error: ValidationError, where: str) -> BenchError:
     first = error.errors()[0]
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return unknown("key", str(first["loc"][-1]), _keys_at(first["loc"][:-1]), f"{where}: {path}")
+        return unknown(
+            str(first["loc"][-1]), "key", _keys_at(first["loc"][:-1]), f"{where}: {path}"
+        )
     return BenchError(f"{where}: {path or 'the spec'}: {first['msg']}, got {first['input']!r}")
 
 

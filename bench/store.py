@@ -65,7 +65,8 @@ class Store:
         key = record["key"]
         if arrays:
             write_atomically(
-                self.artifacts / f"{key}.npz", lambda file: np.savez_compressed(file, **arrays)
+                self.artifacts / f"{key}.npz",
+                lambda file: np.savez_compressed(file, **arrays),  # type: ignore[arg-type]
             )
         text = json.dumps(record, indent=1, allow_nan=False).encode()
         write_atomically(self.cells / f"{key}.json", lambda file: file.write(text))

@@ -121,5 +121,7 @@ def _request(request: TableRequest) -> dict[str, Any]:
 
 def describe_failure(request: TableRequest, status: str, reason: str) -> dict[str, Any]:
     """The description of a table that is not to be had."""
-    sizes = dict.fromkeys(("checksum", "n_samples", "n_features", "n_classes", "relevant", "source"))
+    sizes = dict.fromkeys(
+        ("checksum", "n_samples", "n_features", "n_classes", "relevant", "source")
+    )
     return {**_request(request), **sizes, "classes": [], "status": status, "reason": reason}

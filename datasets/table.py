@@ -1,14 +1,16 @@
 """A table: samples by features, with labels, and what is known about where it came from."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 from scipy import sparse
 
-Matrix = np.ndarray | sparse.csr_matrix
+Matrix: TypeAlias = np.ndarray | sparse.csr_matrix
 
 
 class TableError(ValueError):
@@ -30,21 +32,23 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Labelled samples, validated when made. Values are as measured: scaling is a method's business.
+    """Labelled samples, validated when made.
+
+    Values are as measured: scaling is a method's business.
 
     Args:
         name: what the table is called in reports.
         X: float32, shape (n_samples, n_features), or CSR of the same; finite.
         y: int64 class codes, shape (n_samples,), each in 0..n_classes-1.
-        classes: the name of each class, in the order of its code.
+        classes: the name of each class, in the order of its code, all different.
         features: the name of each feature, all different.
         source: where the table comes from.
         relevant: indices of the features that carry the labels, or None where that is unknown.
         official_split: (training rows, test rows) where the source fixes them, else None.
 
     Raises:
-        TableError: shapes that do not match, values that are not finite, duplicate feature names,
-            fewer than two classes, a class with fewer than two samples.
+        TableError: shapes that do not match, values that are not finite, duplicate names, fewer
+            than two classes, a class with fewer than two samples, indices that name nothing.
     """
 
     name: str
@@ -58,11 +62,14 @@ class Table:
     notes: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(str(name) for name in self.classes))
+        object.__setattr__(self, "features", tuple(str(name) for name in self.features))
         _check_matrix(self)
-        _check_labels(self)
         _check_features(self)
+        _check_values(self)
+        _check_labels(self)
+        _check_relevant(self)
         _check_split(self)
-        object.__setattr__(self, "classes", tuple(str(c) for c in self.classes))
 
     @property
     def n_samples(self) -> int:
@@ -82,12 +89,11 @@ class Table:
         digest = hashlib.sha256()
         X = self.X
         parts = [X] if isinstance(X, np.ndarray) else [X.data, X.indices, X.indptr]
-        for part in [*parts, self.y]:
+        split = [np.asarray(rows, dtype=np.int64) for rows in self.official_split or ()]
+        for part in [*parts, self.y, *split]:
             digest.update(repr((part.shape, part.dtype.str)).encode())
             digest.update(np.ascontiguousarray(part).data)
         digest.update("\0".join([*self.classes, "", *self.features]).encode())
-        for rows in self.official_split or ():
-            digest.update(np.asarray(rows, dtype=np.int64).data)
         return digest.hexdigest()
 
 
@@ -104,25 +110,38 @@ def _check_matrix(table: Table) -> None:
         _fail(table, "X has a wrong shape", "(n_samples, n_features)", str(X.shape), "Reshape it.")
     if X.dtype != np.float32:
         _fail(table, "X has a wrong type", "float32", str(X.dtype), "Use X.astype('float32').")
+
+
+def _check_features(table: Table) -> None:
+    p = table.n_features
+    if len(table.features) != p:
+        got = str(len(table.features))
+        _fail(table, "feature names do not match X", f"{p} names", got, "Name every column.")
+    _check_unique(table, table.features, "feature", "Rename or merge those columns.")
+
+
+def _check_values(table: Table) -> None:
+    X = table.X
     values = X if isinstance(X, np.ndarray) else X.data
-    finite = np.isfinite(values)
-    if not finite.all():
-        n_bad = int(values.size - np.count_nonzero(finite))
-        where = ""
-        if isinstance(X, np.ndarray):
-            row, column = np.argwhere(~finite)[0]
-            where = f" (the first at row {row}, feature {table.features[column]!r})"
-        _fail(
-            table,
-            f"{n_bad} values are NaN or infinite{where}",
-            "finite values",
-            "NaN or infinity",
-            "Drop those rows or columns, or impute them before making the table.",
-        )
+    # Extremes show NaN and infinity without a mask as long as X.
+    if np.isfinite(values.min(initial=0)) and np.isfinite(values.max(initial=0)):
+        return
+    bad = np.flatnonzero(~np.isfinite(values))
+    if isinstance(X, np.ndarray):
+        row, column = np.unravel_index(bad[0], X.shape)
+    else:
+        row, column = np.searchsorted(X.indptr, bad[0], side="right") - 1, X.indices[bad[0]]
+    _fail(
+        table,
+        f"{len(bad)} values are not finite",
+        "numbers",
+        f"{values.flat[bad[0]]} at row {row}, feature {table.features[column]!r}",
+        "Drop those rows or columns, or impute them before making the table.",
+    )
 
 
 def _check_labels(table: Table) -> None:
-    y, n, k = table.y, table.X.shape[0], len(table.classes)
+    y, n, k = table.y, table.n_samples, table.n_classes
     if not isinstance(y, np.ndarray) or y.dtype != np.int64:
         _fail(
             table,
@@ -141,6 +160,7 @@ def _check_labels(table: Table) -> None:
             str(list(table.classes)),
             "A classifier needs something to tell apart.",
         )
+    _check_unique(table, table.classes, "class", "Rename or merge those classes.")
     if y.min() < 0 or y.max() >= k:
         _fail(
             table,
@@ -161,28 +181,25 @@ def _check_labels(table: Table) -> None:
         )
 
 
-def _check_features(table: Table) -> None:
-    p = table.X.shape[1]
-    if len(table.features) != p:
-        _fail(
-            table, "feature names do not match X", f"{p} names", str(len(table.features)), "Name all."
-        )
-    if len(set(table.features)) != p:
-        seen: set[str] = set()
-        twice = sorted({f for f in table.features if f in seen or seen.add(f)})  # type: ignore[func-returns-value]
+def _check_unique(table: Table, names: Sequence[str], kind: str, advice: str) -> None:
+    if len(set(names)) < len(names):
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        got = ", ".join(map(repr, twice[:5]))
+        what = f"{len(twice)} {kind} name(s) stand more than once"
+        _fail(table, what, "unique names", got, advice)
+
+
+def _check_relevant(table: Table) -> None:
+    if table.relevant is None:
+        return
+    relevant, p = np.asarray(table.relevant), table.n_features
+    if not _are_indices(relevant, p):
         _fail(
             table,
-            f"{len(twice)} feature names stand more than once",
-            "unique names",
-            ", ".join(map(repr, twice[:5])),
-            "Rename or merge those columns.",
-        )
-    relevant = table.relevant
-    if relevant is not None and (
-        len(relevant) == 0 or min(relevant) < 0 or max(relevant) >= p
-    ):
-        _fail(
-            table, "`relevant` names no feature", f"indices in 0..{p - 1}", str(relevant), "Fix it."
+            "`relevant` does not name features",
+            f"one or more different integers in 0..{p - 1}",
+            str(relevant),
+            "List the indices of the features that carry the labels, or leave it None.",
         )
 
 
@@ -190,12 +207,20 @@ def _check_split(table: Table) -> None:
     if table.official_split is None:
         return
     train, test = (np.asarray(rows) for rows in table.official_split)
-    both = np.concatenate([train, test])
-    if len(np.unique(both)) != len(both) or both.min() < 0 or both.max() >= table.X.shape[0]:
+    n = table.n_samples
+    disjoint = len(np.intersect1d(train, test)) == 0
+    if not (_are_indices(train, n) and _are_indices(test, n) and disjoint):
         _fail(
             table,
             "the official split is not one",
-            f"two disjoint sets of rows in 0..{table.X.shape[0] - 1}",
-            f"{len(train)} + {len(test)} rows with repeats or out of range",
+            f"two disjoint sets of integers in 0..{n - 1}, none empty",
+            f"{train.size} + {test.size} rows with repeats, out of range or of another type",
             "Check the row indices.",
         )
+
+
+def _are_indices(values: np.ndarray, n: int) -> bool:
+    """Whether the values are one or more different integers in 0..n-1."""
+    if values.ndim != 1 or values.size == 0 or values.dtype.kind not in "iu":
+        return False
+    return bool(values.min() >= 0 and values.max() < n and len(np.unique(values)) == values.size)

@@ -116,7 +116,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """Labels (n_samples,), as given to `fit`."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
+        best = self.predict_proba(X).argmax(1)
+        return self.classes_[best]
 
     def attribute(self, Z: Any, y: np.ndarray) -> np.ndarray:
         """Mean absolute attribution, (n_classes, *Z.shape[1:]), over the rows of Z and passes."""
@@ -165,7 +166,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             if callable(build):
                 network = build(tuple(images.shape[1:]), len(self.classes_))
             else:
-                network = build_backbone(build, tuple(images.shape[-2:]), len(self.classes_))
+                network = build_backbone(
+                    build, (images.shape[-2], images.shape[-1]), len(self.classes_)
+                )
             network = network.to(self.device_)
             rows, rest = (torch.from_numpy(r).to(self.device_) for r in (training, held_out))
             history = train(

@@ -4,10 +4,9 @@ Paper: Methods 8-9 ("accumulate attribution results by collecting the attributio
 class ... tabulate attribution results by averaging accumulated attributions").
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 
 class Consensus:
@@ -26,7 +25,7 @@ class Consensus:
         total = np.abs(attributions).sum(axis=1, keepdims=True)
         self.maps.append(attributions / np.where(total > 0, total, 1.0))
 
-    def table(self, features: Sequence[str], classes: Sequence[object]) -> pd.DataFrame:
+    def table(self, features: ArrayLike, classes: ArrayLike) -> pd.DataFrame:
         """Columns feature, class, mean, sd, selection_frequency, mean_rank; best first a class.
 
         mean and sd are over passes, of the share of a class's attribution (1 is all of it);

@@ -125,7 +125,9 @@ def train(
 def predict_logits(network: nn.Module, images: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
     """Logits (n, n_classes) of images (n, 1, h, w), in evaluation mode."""
     network.eval()
-    return torch.cat([network(images[i : i + batch_size]) for i in range(0, len(images), batch_size)])
+    return torch.cat(
+        [network(images[i : i + batch_size]) for i in range(0, len(images), batch_size)]
+    )
 
 
 def evaluate(
@@ -145,12 +147,23 @@ def class_weights(labels: torch.Tensor, n_classes: int) -> torch.Tensor:
 
 def _schedule(
     optimiser: torch.optim.Optimizer, settings: TrainingSettings, n_steps: int
-) -> torch.optim.lr_scheduler.LRScheduler:
+) -> torch.optim.lr_scheduler.LambdaLR:
     if settings.schedule == "constant":
-        return torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0, total_iters=1)
-    return torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, total_steps=n_steps + 1, pct_start=0.2
-    )
+        return torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1.0)
+    return torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: one_cycle(step, n_steps))
+
+
+def one_cycle(step: int, n_steps: int, warm_up: float = 0.2) -> float:
+    """The share of the peak learning rate at a step: a straight rise, then a cosine to zero.
+
+    >>> [round(one_cycle(step, 10), 2) for step in (0, 1, 6, 10)]
+    [0.5, 1.0, 0.41, 0.0]
+    """
+    n_rise = max(1, round(warm_up * n_steps))
+    if step < n_rise:
+        return (step + 1) / n_rise
+    progress = (step - n_rise + 1) / max(1, n_steps - n_rise + 1)
+    return (1 + math.cos(math.pi * min(1.0, progress))) / 2
 
 
 def _batches(n: int, batch_size: int, generator: torch.Generator) -> Iterator[torch.Tensor]:

@@ -1,0 +1,55 @@
+"""Two stores side by side: the cells that stand in the same place of both."""
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+from rich.table import Table as Listing
+
+from bench.errors import BenchError
+from bench.store import Record, Store
+
+Place = tuple[str, str, int]
+
+
+def comparison(before: Store, after: Store) -> Listing:
+    """Per dataset and method: mean accuracies, their paired difference, the ratio of times.
+
+    Raises:
+        BenchError: the stores have no cell in common.
+    """
+    old, new = _by_place(before), _by_place(after)
+    shared = sorted(old.keys() & new.keys())
+    if not shared:
+        message = f"{before.folder} and {after.folder} have no cell in common"
+        raise BenchError(message)
+    groups: dict[tuple[str, str], list[Place]] = defaultdict(list)
+    for place in shared:
+        groups[place[:2]].append(place)
+    rows = Listing(
+        "dataset", "method", "seeds", "before", "after", "difference", "time after/before"
+    )
+    for (dataset, method), places in groups.items():
+        pairs = [(old[place], new[place]) for place in places]
+        rows.add_row(dataset, method, str(len(pairs)), *_row(pairs))
+    return rows
+
+
+def _row(pairs: list[tuple[Record, Record]]) -> list[str]:
+    ok = [(a, b) for a, b in pairs if a["status"] == b["status"] == "ok"]
+    if not ok:
+        return [pairs[0][0]["status"], pairs[0][1]["status"], "", ""]
+    accuracy = np.array([[r["metrics"]["accuracy"] for r in pair] for pair in ok])
+    seconds = np.array([[_seconds(r) for r in pair] for pair in ok])
+    ratio = np.exp(np.log(seconds[:, 1] / seconds[:, 0]).mean())
+    difference = (accuracy[:, 1] - accuracy[:, 0]).mean()
+    before, after = accuracy.mean(0)
+    return [f"{before:.4f}", f"{after:.4f}", f"{difference:+.4f}", f"{ratio:.2f}"]
+
+
+def _seconds(record: dict[str, Any]) -> float:
+    return sum(phase["seconds"] for phase in record["phases"].values())
+
+
+def _by_place(store: Store) -> dict[Place, Record]:
+    return {(r["dataset"]["label"], r["method"]["label"], r["seed"]): r for r in store.records()}

@@ -1,0 +1,43 @@
+"""The data files of the datasets: their state, and fetching them."""
+
+from collections.abc import Iterator
+
+from rich.table import Table as Listing
+
+from bench.catalog import entries
+from bench.errors import unknown
+from datasets.fetch import DataFile, data_folder, fetch, state
+from datasets.table import DataUnavailable
+
+
+def data_files(name: str | None) -> Iterator[tuple[str, DataFile]]:
+    """(dataset, file) for one dataset or all; BenchError for a name that is none."""
+    known = entries("datasets")
+    if name is not None and name not in known:
+        raise unknown(name, "dataset", known)
+    for dataset in [name] if name else known:
+        module = known[dataset].load()
+        for file in module.data_files() if hasattr(module, "data_files") else []:
+            yield dataset, file
+
+
+def files_table(name: str | None, *, verify: bool) -> Listing:
+    """The files and where they stand; `verify` reads them and compares checksums."""
+    rows = Listing("dataset", "file", "state", title=f"below {data_folder()}", title_justify="left")
+    for dataset, file in data_files(name):
+        rows.add_row(dataset, file.path, state(file) if verify else _presence(file))
+    return rows
+
+
+def fetch_files(name: str | None) -> Iterator[str]:
+    """Fetch what is missing; one line a file, with the reason where it could not be had."""
+    for dataset, file in data_files(name):
+        try:
+            yield f"{dataset}: {fetch(file)}"
+        except DataUnavailable as error:
+            yield f"{dataset}: unavailable: {error}"
+
+
+def _presence(file: DataFile) -> str:
+    path = data_folder() / file.path
+    return f"{path.stat().st_size / 2**20:.1f} MiB" if path.is_file() else "missing"

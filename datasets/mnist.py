@@ -1,0 +1,145 @@
+"""MNIST: handwritten digits as tables of 28 x 28 pixels, and the IDX format that they come in."""
+
+import gzip
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from datasets.fetch import DataFile, fetch
+from datasets.table import Source, Table, TableError
+
+FILES = (
+    "mnist/train-images-idx3-ubyte.gz",
+    "mnist/train-labels-idx1-ubyte.gz",
+    "mnist/t10k-images-idx3-ubyte.gz",
+    "mnist/t10k-labels-idx1-ubyte.gz",
+)
+MD5_UNPACKED = (
+    "6bbc9ace898e44ae57da46a324031adb",
+    "a25bea736e30d166cdddb491f175f624",
+    "2646ac647ad5339dbf082846283269ea",
+    "27ae3e4e09519cfbb04c329615203637",
+)
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+SOURCE = Source(
+    citation="LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document "
+    "recognition, Proc. IEEE 86 (1998) 2278-2324",
+    address=MIRRORS[0],
+    licence="CC BY-SA 3.0",
+)
+N_TRAIN, N_TEST = 60_000, 10_000
+SIDE = 28
+UNSIGNED_BYTE = 0x08  # the code of the only type of values that MNIST uses
+
+
+def load(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> Table:
+    """Grey values 0..255 as measured; 784 features, 10 classes, the official split.
+
+    Args:
+        n_train: the first n of the 60,000 training images (their order is random).
+        n_test: the first n of the 10,000 test images.
+
+    Raises:
+        TableError: more images than there are, or a file that is not what it should be.
+        DataUnavailable: see `datasets.fetch`.
+    """
+    classes = [str(digit) for digit in range(10)]
+    return table_of_images("mnist", data_files(), classes, SOURCE, n_train, n_test)
+
+
+def data_files(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> list[DataFile]:
+    """The four files, whatever the numbers of images."""
+    return [
+        DataFile(
+            path, tuple(mirror + path.removeprefix("mnist/") for mirror in MIRRORS), f"md5:{md5}"
+        )
+        for path, md5 in zip(FILES, MD5_UNPACKED, strict=True)
+    ]
+
+
+def table_of_images(
+    name: str,
+    files: Sequence[DataFile],
+    classes: Sequence[str],
+    source: Source,
+    n_train: int,
+    n_test: int,
+) -> Table:
+    """A table from four files in the format and the sizes of MNIST: training rows, then test rows.
+
+    Args:
+        files: training images, training labels, test images, test labels.
+    """
+    _check_number(name, "n_train", n_train, N_TRAIN)
+    _check_number(name, "n_test", n_test, N_TEST)
+    n = n_train + n_test
+    X = np.empty((n, SIDE * SIDE), dtype=np.float32)
+    y = np.empty(n, dtype=np.int64)
+    train, test = np.arange(n_train), np.arange(n_train, n)
+    parts = ((train, files[:2], N_TRAIN), (test, files[2:], N_TEST))
+    for rows, (images, labels), n_in_file in parts:
+        block = slice(rows[0], rows[-1] + 1)
+        X[block] = _read(images, (n_in_file, SIDE, SIDE))[: len(rows)].reshape(len(rows), -1)
+        y[block] = _read(labels, (n_in_file,))[: len(rows)]
+    return Table(
+        name=name,
+        X=X,
+        y=y,
+        classes=classes,
+        features=pixel_names(SIDE, SIDE),
+        source=source,
+        official_split=(train, test),
+    )
+
+
+def pixel_names(height: int, width: int) -> list[str]:
+    """The names "pixel_<row>_<column>", row by row."""
+    return [f"pixel_{row}_{column}" for row in range(height) for column in range(width)]
+
+
+def parse_idx(content: bytes, where: str) -> np.ndarray:
+    """The uint8 array of an IDX file: 0, 0, type, n of dimensions, each size as 4 bytes, values.
+
+    >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]), "example")
+    array([7, 9], dtype=uint8)
+
+    Raises:
+        TableError: another format, another type of values, or too few or too many bytes.
+    """
+    if len(content) < 4 or content[:3] != bytes([0, 0, UNSIGNED_BYTE]) or content[3] == 0:
+        expected = "an IDX file of bytes, which begins with 00 00 08 and the number of dimensions"
+        raise _wrong_file(where, expected, content[:4].hex(" ") or "an empty file")
+    n_header = 4 + 4 * content[3]
+    if len(content) < n_header:
+        raise _wrong_file(where, f"a header of {n_header} bytes", f"{len(content)} bytes")
+    shape = tuple(int(size) for size in np.frombuffer(content[4:n_header], dtype=">u4"))
+    n_values = math.prod(shape)
+    if len(content) != n_header + n_values:
+        got = f"{len(content) - n_header}"
+        raise _wrong_file(where, f"{n_values} values for the shape {shape}", got)
+    return np.frombuffer(content, dtype=np.uint8, offset=n_header).reshape(shape)
+
+
+def _read(file: DataFile, shape: tuple[int, ...]) -> np.ndarray:
+    with gzip.open(fetch(file)) as content:
+        values = parse_idx(content.read(), file.path)
+    if values.shape != shape:
+        raise _wrong_file(file.path, f"the shape {shape}", str(values.shape))
+    return values
+
+
+def _wrong_file(where: str, expected: str, got: str) -> TableError:
+    return TableError(
+        f"{where} is truncated or another file: expected {expected}, got {got}. "
+        "Move it away, so that it is fetched again."
+    )
+
+
+def _check_number(name: str, parameter: str, n: int, most: int) -> None:
+    if not 1 <= n <= most:
+        message = f"table {name!r}: expected {parameter} in 1..{most}, got {n!r}"
+        raise TableError(message)

@@ -1,0 +1,154 @@
+"""Methods and a table that misbehave, installed as a plug-in for the tests of the harness."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.store import Record, Store
+
+ROOT = Path(__file__).resolve().parents[2]
+
+VILLAIN = '''
+"""A method that misbehaves as its parameter says."""
+
+import os, signal, sys, time, warnings
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from deepmapper.errors import Diverged
+
+
+@dataclass(frozen=True)
+class Params:
+    how: str = "raise"
+    seconds: float = 0.0
+
+
+def supports(table):
+    """Refuses politely where asked to."""
+
+
+class Villain(DummyClassifier):
+    def __init__(self, how="raise", seconds=0.0):
+        super().__init__()
+        self.how, self.seconds = how, seconds
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        time.sleep(self.seconds)
+        if self.how == "raise":
+            raise RuntimeError("no good")
+        if self.how == "hang":
+            time.sleep(3600)
+        if self.how == "hang_in_child":
+            if os.fork() == 0:
+                time.sleep(3600)
+            time.sleep(3600)
+        if self.how == "eat":
+            hoard = []
+            while True:
+                hoard.append(np.ones(4_000_000))
+                time.sleep(0.01)
+        if self.how == "memory_error":
+            raise MemoryError("asked for too much")
+        if self.how == "diverge":
+            raise Diverged("the loss became nan")
+        if self.how == "exit":
+            os._exit(3)
+        if self.how == "suicide":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.how == "chatter":
+            print("to stdout"); sys.stderr.write("to stderr\\\\n"); warnings.warn("careful")
+        if self.how == "strange_labels":
+            self.classes_ = np.array([0, 1, 99, *range(3, 10)])
+        return self
+
+    def predict_proba(self, X):
+        p = super().predict_proba(X)
+        if self.how == "nan":
+            p[3] = np.nan
+        if self.how == "no_probabilities":
+            p *= 2
+        if self.how == "short":
+            p = p[:-1]
+        return p
+
+    def attribute(self, Z, y):
+        if self.how == "attribute_raises":
+            raise RuntimeError("cannot explain")
+        return np.zeros((10, 3 if self.how == "attribute_shape" else Z.shape[1]))
+
+
+def build(params, *, device, seed):
+    villain = Villain(params.how, params.seconds)
+    return Pipeline([("convert", FunctionTransformer()), ("model", villain)])
+'''
+
+BROKEN_TABLE = '''
+"""A table that cannot be made as its parameter says."""
+
+import numpy as np
+
+from datasets.table import DataUnavailable, Source, Table
+
+
+def load(*, how: str = "unavailable", seed: int = 0) -> Table:
+    if how == "unavailable":
+        raise DataUnavailable("file x is missing; put it there")
+    X = np.random.default_rng(seed).normal(size=(40, 5)).astype(np.float32)
+    if how == "nan":
+        X[2, 3] = np.nan
+    names = [f"f{i}" for i in range(5)]
+    return Table("t", X, np.arange(40) % 2, "ab", names, Source("none", "generated", "none"))
+'''
+
+
+@pytest.fixture(scope="session")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that, on the path, adds the method `villain` and the generator `broken_table`."""
+    folder = tmp_path_factory.mktemp("plugin")
+    (folder / "villain.py").write_text(VILLAIN.replace("\\\\n", "\\n"))
+    (folder / "broken_table.py").write_text(BROKEN_TABLE)
+    meta = folder / "villain-1.0.dist-info"
+    meta.mkdir()
+    (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: villain\nVersion: 1.0\n")
+    (meta / "entry_points.txt").write_text(
+        "[deepmapper.baselines]\nvillain = villain\n"
+        "[deepmapper.generators]\nbroken_table = broken_table\n"
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bench(plugin: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `python -m bench WORDS...` with the plug-in installed."""
+
+    def run(*words: object, timeout: float = 180) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "bench", *map(str, words)],
+            cwd=ROOT,
+            env=bench_environment(plugin),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+
+    return run
+
+
+def bench_environment(plugin: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(plugin), "DEEPMAPPER_OFFLINE": "1"}
+
+
+def records_by_label(folder: Path) -> dict[str, Record]:
+    """The records of a grid of one table and one seed, by the method's label."""
+    return {record["method"]["label"]: record for record in Store(folder).records()}

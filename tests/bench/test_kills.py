@@ -1,0 +1,15 @@
+"""A run killed at any moment loses nothing that was finished; see kills.py for the long version."""
+
+import pytest
+
+from .kills import disturb
+
+
+@pytest.mark.parametrize("rounds", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_kill_and_resume(rounds: int) -> None:
+    facts = disturb(rounds)
+    assert facts["finished"]
+    assert facts["equal"]
+    assert facts["repeated"] == 0
+    assert facts["broken"] == 0
+    assert facts["runs_killed"] >= rounds - 1

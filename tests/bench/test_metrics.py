@@ -1,0 +1,55 @@
+"""Metrics against numbers worked out by hand."""
+
+import numpy as np
+import pytest
+
+from bench.metrics import METRICS, Outcome, compute, feature_strength
+
+
+def outcome(**changes) -> Outcome:  # type: ignore[no-untyped-def]
+    parts = {
+        "y_test": np.array([0, 0, 0, 1]),
+        "probabilities": np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.3, 0.7]]),
+        "y_train": np.array([0, 1]),
+        "train_predictions": np.array([0, 0]),
+    }
+    return Outcome(**(parts | changes))
+
+
+def test_scores_of_predictions() -> None:
+    scores = compute(outcome())
+    assert scores["accuracy"] == 0.75
+    assert scores["balanced_accuracy"] == pytest.approx((2 / 3 + 1) / 2)
+    assert scores["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 2)
+    assert scores["log_loss"] == pytest.approx(-np.log([0.9, 0.8, 0.4, 0.7]).mean())
+    assert scores["auroc"] == 1.0
+    assert scores["train_accuracy"] == 0.5
+
+
+def test_needle_scores_are_null_without_truth_or_attributions() -> None:
+    scores = compute(outcome(attributions=np.ones((2, 3))))
+    assert all(scores[name] is None for name in ("precision_at_k", "worst_needle_rank"))
+    scores = compute(outcome(relevant=np.array([0])))
+    assert scores["needle_auprc"] is None
+
+
+def test_needle_scores() -> None:
+    attributions = np.array([[8.0, 1.0, 1.0, 0.0], [-1.0, 0.0, 9.0, 0.0]])
+    np.testing.assert_allclose(feature_strength(attributions), [0.45, 0.05, 0.5, 0.0])
+    scores = compute(outcome(attributions=attributions, relevant=np.array([0, 1])))
+    assert scores["precision_at_k"] == 0.5
+    assert scores["recall_at_k"] == 1.0  # of 4 features, all are among the top 20
+    assert scores["worst_needle_rank"] == 3
+    assert scores["needle_auprc"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+
+
+def test_a_tie_counts_against_the_needle() -> None:
+    scores = compute(outcome(attributions=np.zeros((2, 50)), relevant=np.array([7])))
+    assert scores["worst_needle_rank"] == 50
+    assert scores["recall_at_k"] == 0.0
+
+
+def test_a_certain_error_has_a_finite_loss_and_every_metric_is_documented() -> None:
+    wrong = outcome(probabilities=np.array([[0.0, 1.0]] * 4))
+    assert compute(wrong)["log_loss"] == pytest.approx(-0.75 * np.log(1e-7))
+    assert all(metric.__doc__ for metric in METRICS.values())

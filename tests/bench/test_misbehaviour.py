@@ -1,0 +1,128 @@
+"""Whatever a method does, its cell becomes a row with a reason, and the others are untouched."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.store import Record
+
+from .conftest import records_by_label
+
+EXPECTED = {  # how -> (status, what the reason says)
+    "raise": ("failed", "in train: RuntimeError: no good"),
+    "hang": ("timeout", "over 3 s during train"),
+    "hang_in_child": ("timeout", "over 3 s during train"),
+    "eat": ("out_of_memory", "over 300 MiB during train"),
+    "memory_error": ("out_of_memory", "in train: asked for too much"),
+    "diverge": ("diverged", "in train: the loss became nan"),
+    "exit": ("failed", "its process ended with code 3 during train"),
+    "suicide": ("failed", "killed by signal 9 during train"),
+    "strange_labels": ("failed", "labels that do not exist: 99"),
+    "nan": ("failed", "NaN or infinity for 1 of 449 rows"),
+    "no_probabilities": ("failed", "row sums from 2 to 2"),
+    "short": ("failed", "returned shape (448, 10), expected (449, 10)"),
+    "attribute_raises": ("failed", "in attribute: RuntimeError: cannot explain"),
+    "attribute_shape": ("failed", "attributions have shape (10, 3), expected (10, 64)"),
+    "chatter": ("ok", None),
+}
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    methods = "".join(
+        f'[[methods]]\nname = "villain"\nlabel = "{how}"\nparams = {{how = "{how}"}}\n'
+        for how in EXPECTED
+    )
+    path = tmp_path_factory.mktemp("spec") / "villains.toml"
+    path.write_text(
+        'name = "villains"\njobs = 2\ndatasets = ["digits"]\n'
+        "[limits]\ntimeout_seconds = 3\nmemory_mib = 300\n" + methods
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def outcome(
+    spec: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    bench: Callable[..., subprocess.CompletedProcess[str]],
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    folder = tmp_path_factory.mktemp("out")
+    return folder, bench("run", spec, "--out", folder)
+
+
+@pytest.fixture(scope="module")
+def records(outcome: tuple[Path, subprocess.CompletedProcess[str]]) -> dict[str, Record]:
+    folder, done = outcome
+    assert done.returncode == 0, done.stderr
+    return records_by_label(folder)
+
+
+@pytest.mark.parametrize("how", sorted(EXPECTED))
+def test_misbehaviour_is_recorded_with_its_reason(how: str, records: dict[str, Record]) -> None:
+    status, reason = EXPECTED[how]
+    record = records[how]
+    assert record["status"] == status, record["reason"]
+    if reason is None:
+        assert record["reason"] is None
+    else:
+        assert reason in record["reason"]
+
+
+def test_a_killed_cell_keeps_the_phases_it_finished(records: dict[str, Record]) -> None:
+    assert list(records["hang"]["phases"]) == ["warm_up", "load", "convert_fit", "convert_train"]
+
+
+def test_what_was_right_before_the_failure_is_kept(records: dict[str, Record]) -> None:
+    assert records["attribute_raises"]["metrics"]["accuracy"] == pytest.approx(0.1, abs=0.02)
+    assert records["raise"]["metrics"]["accuracy"] is None
+    assert "no good" in records["raise"]["traceback"]
+
+
+def test_warnings_are_kept_and_chatter_harms_nothing(records: dict[str, Record]) -> None:
+    assert records["chatter"]["warnings"] == ["UserWarning: careful"]
+
+
+def test_nothing_is_left_running_and_nothing_half_written(
+    records: dict[str, Record], outcome: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    folder, _ = outcome
+    assert not [path for path in folder.rglob(".*") if path.name != ".lock"]
+    assert not (folder / "running").exists()
+    for process in psutil.process_iter(["cmdline"]):
+        assert str(folder) not in " ".join(process.info["cmdline"] or [])
+
+
+def test_the_page_and_the_table_show_failures_with_reasons(
+    outcome: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, done = outcome
+    page = (folder / "report" / "index.html").read_text()
+    assert "over 3 s during train" in page
+    assert "timeout" in done.stdout
+
+
+def test_only_the_cell_that_was_killed_from_outside_runs_again(
+    outcome: tuple[Path, subprocess.CompletedProcess[str]],
+    records: dict[str, Record],
+    spec: Path,
+    bench: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    folder, _ = outcome
+    done = bench("run", spec, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    again = records_by_label(folder)
+    changed = [how for how in records if again[how] != records[how]]
+    assert changed in ([], ["suicide"])  # times are to the second
+    assert list((folder / "cells" / "superseded").iterdir())
+    assert f"{len(EXPECTED) - 1}/{len(EXPECTED)}" in done.stdout
+
+
+def test_every_record_is_whole_json(outcome: tuple, records: dict[str, Record]) -> None:
+    folder, _ = outcome
+    for path in (folder / "cells").glob("*.json"):
+        assert json.loads(path.read_text())["key"] == path.stem

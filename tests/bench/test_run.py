@@ -1,0 +1,188 @@
+"""`bench run`: resume, tables that cannot be had, folders of another spec, wrong words."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.store import Store
+
+from .conftest import ROOT, bench_environment, records_by_label
+
+Bench = Callable[..., subprocess.CompletedProcess[str]]
+
+SPEC = """
+name = "small"
+seeds = [0, 1]
+jobs = 2
+datasets = ["digits", {name = "tcga"}, {name = "broken_table", label = "gone"},
+            {name = "broken_table", label = "with NaN", params = {how = "nan"}}]
+methods = ["majority", "nearest_neighbours", "mlp"]
+[limits]
+timeout_seconds = 60
+memory_mib = 2000
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "spec.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, plugin: Path) -> Path:
+    """A finished run, with a data folder that is empty."""
+    folder = tmp_path_factory.mktemp("run")
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "run", write(folder, SPEC), "--out", folder / "out"],
+        cwd=ROOT,
+        env={**bench_environment(plugin), "DEEPMAPPER_DATA": str(folder / "no-data")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_data_that_cannot_be_had_are_rows_and_the_run_goes_on(finished: Path) -> None:
+    rows: dict[str, set] = {}
+    for record in Store(finished / "out").records():
+        rows.setdefault(record["dataset"]["label"], set()).add(record["status"])
+    assert rows == {
+        "digits": {"ok"},
+        "tcga": {"unavailable"},
+        "gone": {"unavailable"},
+        "with NaN": {"failed"},
+    }
+    reasons = {r["dataset"]["label"]: r["reason"] for r in Store(finished / "out").records()}
+    assert "put it there" in reasons["gone"]
+    assert "TCGA_ACC_Counts.exp.gz" in reasons["tcga"]
+    assert "row 2, feature 'f3'" in reasons["with NaN"]
+
+
+def test_the_output_folder_holds_what_the_design_promises(finished: Path) -> None:
+    out = finished / "out"
+    for name in ("spec.toml", "environment.json", "results.parquet", "report/index.html"):
+        assert (out / name).is_file(), name
+    environment = json.loads((out / "environment.json").read_text())
+    assert environment["packages"]["torch"]
+    assert os.uname().nodename not in (out / "environment.json").read_text()
+    assert not [path for path in (out / "tables").iterdir() if path.is_dir()]
+
+
+def test_running_again_runs_only_what_could_not_be_had(finished: Path, bench: Bench) -> None:
+    out = finished / "out"
+    before = {path.name: path.stat().st_mtime_ns for path in (out / "cells").glob("*.json")}
+    ok = {f"{r['key']}.json" for r in Store(out).records() if r["status"] == "ok"}
+    assert bench("run", finished / "spec.toml", "--out", out).returncode == 0
+    after = {path.name: path.stat().st_mtime_ns for path in (out / "cells").glob("*.json")}
+    assert {name for name in ok if before[name] != after[name]} == set()
+    assert len(after) == len(before)
+
+
+def test_the_same_seed_gives_identical_predictions(finished: Path, bench: Bench) -> None:
+    words = ("--datasets", "digits", "--out", finished / "again")
+    assert bench("run", finished / "spec.toml", *words).returncode == 0
+    for record in Store(finished / "again").records():
+        key = record["key"]
+        first, again = (Store(finished / name).artifact(key) for name in ("out", "again"))
+        np.testing.assert_array_equal(first["probabilities"], again["probabilities"])
+        np.testing.assert_array_equal(first["test_rows"], again["test_rows"])
+
+
+def test_fresh_runs_the_selected_cells_again(finished: Path, bench: Bench) -> None:
+    out = finished / "again"
+    words = ("--datasets", "digits", "--methods", "majority", "--seeds", "1", "--fresh")
+    before = {p.name: p.stat().st_mtime_ns for p in (out / "cells").glob("*.json")}
+    done = bench("run", finished / "spec.toml", *words, "--out", out)
+    assert done.returncode == 0, done.stderr
+    after = {p.name: p.stat().st_mtime_ns for p in (out / "cells").glob("*.json")}
+    assert len([name for name in before if before[name] != after[name]]) == 1
+
+
+def test_a_folder_of_another_spec_is_refused(finished: Path, tmp_path: Path, bench: Bench) -> None:
+    other = write(tmp_path, SPEC.replace("seeds = [0, 1]", "seeds = [5]"))
+    done = bench("run", other, "--out", finished / "out")
+    assert done.returncode == 2
+    assert "another spec" in done.stderr
+    assert "seeds" in done.stderr
+
+
+def test_a_folder_of_another_schema_is_refused(
+    finished: Path, tmp_path: Path, bench: Bench
+) -> None:
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells" / "old.json").write_text('{"schema": 0, "key": "old"}')
+    done = bench("run", finished / "spec.toml", "--out", tmp_path)
+    assert done.returncode == 2
+    assert "schema 0" in done.stderr
+
+
+def test_a_full_disk_stops_the_run_and_nothing_is_lost(tmp_path: Path, plugin: Path) -> None:
+    spec = write(
+        tmp_path,
+        'name = "full"\ndatasets = ["digits"]\nmethods = ["majority", "nearest_neighbours"]\n',
+    )
+    words = [sys.executable, "-m", "bench", "run", spec, "--out", tmp_path / "out"]
+
+    def small_files() -> None:  # writing past the limit fails as on a full disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
+
+    options = {"cwd": ROOT, "env": bench_environment(plugin), "capture_output": True, "text": True}
+    done = subprocess.run(words, preexec_fn=small_files, check=False, **options)  # type: ignore[call-overload]
+    assert done.returncode == 2
+    assert "disk is full" in done.stderr
+    assert not list((tmp_path / "out" / "cells").glob("*.json"))
+    done = subprocess.run(words, check=False, **options)  # type: ignore[call-overload]
+    assert done.returncode == 0, done.stderr
+    assert {r["status"] for r in Store(tmp_path / "out").records()} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["run", "quikc"], "Did you mean 'quick'"),
+        (["run", "no/such.toml"], "No such file"),
+        (["list", "metod"], "Did you mean 'methods'"),
+        (["run", "quick", "--methods", "deepmaper"], "Did you mean 'deepmapper'"),
+        (["run", "quick", "--seeds", "a"], "0-4"),
+        (["run", "quick", "--executor", "slurn"], "Known: local"),
+        (["run", "quick", "--device", "abacus"], "abacus"),
+        (["status", "no/such"], "no output folder"),
+        (["data", "verify", "tgca"], "Did you mean 'tcga'"),
+    ],
+)
+def test_wrong_words_get_a_clear_error(words: list[str], says: str, bench: Bench) -> None:
+    done = bench(*words)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_two_runs_do_not_write_to_one_folder(tmp_path: Path, plugin: Path, bench: Bench) -> None:
+    import fcntl
+
+    spec = write(tmp_path, 'name = "lock"\ndatasets = ["digits"]\nmethods = ["majority"]\n')
+    (tmp_path / "out").mkdir()
+    with (tmp_path / "out" / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = bench("run", spec, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "another run" in done.stderr
+
+
+def test_status_compare_and_report_read_the_folder(finished: Path, bench: Bench) -> None:
+    assert "6 ok" in bench("status", finished / "out").stdout
+    compared = bench("compare", finished / "out", finished / "again")
+    assert compared.returncode == 0, compared.stderr
+    assert "nearest_neighbours" in compared.stdout
+    assert bench("report", finished / "out").returncode == 0
+    assert records_by_label(finished / "again")["majority"]["status"] == "ok"

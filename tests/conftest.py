@@ -1,0 +1,37 @@
+"""What all tests share: no network unless asked for, and the real data where they are at hand."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that need the internet run only when asked for: the default suite is offline."""
+    if "network" in config.option.markexpr:
+        return
+    skip = pytest.mark.skip(reason="needs the internet: run with -m network")
+    for item in items:
+        if item.get_closest_marker("network"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def offline(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is downloaded, except in tests marked `network` or that unset the variable."""
+    if request.node.get_closest_marker("network"):
+        monkeypatch.delenv("DEEPMAPPER_OFFLINE", raising=False)
+    else:
+        monkeypatch.setenv("DEEPMAPPER_OFFLINE", "1")
+
+
+@pytest.fixture
+def real_data(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the real data, which DEEPMAPPER_DATA names during the test."""
+    folder = Path(os.environ.get("DEEPMAPPER_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} does not exist and DEEPMAPPER_DATA is not set to them")
+    monkeypatch.setenv("DEEPMAPPER_DATA", str(folder))
+    return folder

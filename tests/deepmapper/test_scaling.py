@@ -1,0 +1,96 @@
+"""Scaling against slow numpy."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from deepmapper import DeepMapperError
+from deepmapper.scaling import FeatureScaler
+
+
+def _table(seed: int = 0, n: int = 50, p: int = 7) -> np.ndarray:
+    return np.random.default_rng(seed).normal(3, 2, size=(n, p)).astype(np.float32)
+
+
+def test_standard_scaling_is_that_of_numpy() -> None:
+    X = _table()
+    expected = np.clip((X - X.mean(0)) / X.std(0), -5, 5)
+    np.testing.assert_allclose(FeatureScaler(log=False).fit_transform(X), expected, atol=1e-5)
+
+
+def test_minmax_scaling_cuts_new_rows_to_the_range_of_the_training_rows() -> None:
+    X = _table()
+    scaler = FeatureScaler(log=False, scale="minmax").fit(X)
+    new = np.stack([X.min(0) - 10, X.max(0) + 10])
+    np.testing.assert_allclose(scaler.transform(new), [[0.0] * 7, [1.0] * 7])
+
+
+def test_log_is_applied_to_counts_and_not_to_grey_values() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.lognormal(3, 3, size=(60, 40)).round().astype(np.float32)
+    grey = rng.integers(0, 256, size=(60, 40)).astype(np.float32)
+    assert FeatureScaler().fit(counts).log_
+    assert not FeatureScaler().fit(grey).log_
+    expected = np.log1p(counts)
+    np.testing.assert_allclose(
+        FeatureScaler(scale="none").fit_transform(counts), expected, rtol=1e-5
+    )
+
+
+def test_moments_agree_over_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = _table(n=203)
+    whole = FeatureScaler().fit(X)
+    monkeypatch.setattr("deepmapper.scaling.BLOCK_BYTES", 4 * 7 * 10)
+    parts = FeatureScaler().fit(X)
+    np.testing.assert_allclose(parts.shift_, whole.shift_, rtol=1e-5)
+    np.testing.assert_allclose(parts.factor_, whole.factor_, rtol=1e-5)
+
+
+def test_sparse_equals_dense() -> None:
+    X = np.where(np.random.default_rng(0).random((40, 9)) < 0.8, 0, 5).astype(np.float32)
+    csr = sparse.csr_matrix(X)
+    dense = FeatureScaler().fit(X)
+    np.testing.assert_array_equal(FeatureScaler().fit(csr).transform(csr), dense.transform(X))
+
+
+def test_a_constant_feature_becomes_zero_everywhere() -> None:
+    X = _table()
+    X[:, 3] = 7
+    scaler = FeatureScaler(log=False).fit(X)
+    new = _table(1)
+    assert (scaler.transform(new)[:, 3] == 0).all()
+
+
+def test_the_input_stays_as_it_was() -> None:
+    X = _table()
+    before = X.copy()
+    X.flags.writeable = False
+    FeatureScaler(log=False).fit(X).transform(X)
+    np.testing.assert_array_equal(X, before)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_refused(bad: float) -> None:
+    X = _table()
+    X[3, 2] = bad
+    with pytest.raises(ValueError, match="contains"):
+        FeatureScaler().fit(X)
+
+
+@pytest.mark.parametrize(
+    ("settings_", "match"),
+    [({"scale": "zscore"}, "zscore"), ({"log": "maybe"}, "maybe"), ({"log": True}, "above -1")],
+)
+def test_wrong_settings_are_named(settings_: dict, match: str) -> None:
+    with pytest.raises(DeepMapperError, match=match):
+        FeatureScaler(**settings_).fit(_table() - 20)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 40), st.integers(1, 12), st.integers(0, 10**6))
+def test_scaled_training_rows_have_mean_zero_and_unit_spread(n: int, p: int, seed: int) -> None:
+    scaled = FeatureScaler(log=False, clip=None).fit_transform(_table(seed, n, p))
+    np.testing.assert_allclose(scaled.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(scaled.std(0), 1, atol=1e-3)

@@ -1,0 +1,78 @@
+"""The direction of imports, and what the wheel holds."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MAY_IMPORT = {
+    "deepmapper": set(),
+    "datasets": {"deepmapper"},
+    "generators": {"deepmapper", "datasets"},
+    "baselines": {"deepmapper", "datasets"},
+    "bench": {"deepmapper", "datasets", "reports"},  # reports: the CLI prints the comparison
+    "reports": {"deepmapper", "bench"},
+}
+# Stages below the command line know nothing of what is built on them.
+CLI_ONLY = {"bench/cli.py"}
+
+
+def _imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("package", sorted(MAY_IMPORT))
+def test_imports_point_one_way(package: str) -> None:
+    for path in (ROOT / package).rglob("*.py"):
+        name = str(path.relative_to(ROOT))
+        ours = _imports(path) & set(MAY_IMPORT) - {package}
+        allowed = MAY_IMPORT[package] - (set() if name in CLI_ONLY else {"reports"})
+        assert ours <= allowed, f"{name} imports {ours - allowed}"
+
+
+def test_only_one_file_imports_pydeepinsight() -> None:
+    importers = [
+        str(path.relative_to(ROOT))
+        for package in MAY_IMPORT
+        for path in (ROOT / package).rglob("*.py")
+        if "pyDeepInsight" in _imports(path)
+    ]
+    assert importers == ["baselines/_deepinsight.py"]
+
+
+def test_no_address_of_an_index_and_no_absolute_path_stands_in_the_tree() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split()
+    here = str(ROOT.parent) + "/"
+    for name in tracked:
+        path = ROOT / name
+        if path.suffix in {".py", ".toml", ".md", ".txt", ".json", ".html", ".csv", ".cff", ""}:
+            text = path.read_text(errors="ignore") if path.is_file() else ""
+            assert not re.search(r"https?://\S*/simple(/|\s|$)", text), name
+            assert here == "//" or here not in text, name
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list"]])
+def test_the_command_line_imports_nothing_heavy(words: list[str]) -> None:
+    code = (
+        "import sys; sys.argv = ['bench', *sys.argv[1:]]\n"
+        "import atexit; heavy = {'torch', 'sklearn', 'pandas', 'numpy', 'scipy', 'matplotlib'}\n"
+        "atexit.register(lambda: sys.stderr.write(','.join(sorted(heavy & set(sys.modules)))))\n"
+        "from bench.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""
