@@ -7,36 +7,18 @@ from dataclasses import dataclass
 
 from sklearn.pipeline import Pipeline
 
-from deepmapper.classifier import NetworkClassifier
+from baselines._cnn import Training, image_model
 from deepmapper.converter import ImageConverter
 
 
 @dataclass(frozen=True)
-class Params:
+class Params(Training):
     layout: str = "natural"
-    backbone: str = "patch"
-    passes: int = 1
-    epochs: int = 10
-    learning_rate: float = 2e-3
-    attribution: str = "saliency"
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Fold, then train; both on the device."""
+    converter = ImageConverter(params.layout, device=device, random_state=seed)
     return Pipeline(
-        [
-            ("convert", ImageConverter(params.layout, device=device, random_state=seed)),
-            (
-                "model",
-                NetworkClassifier(
-                    params.backbone,
-                    passes=params.passes,
-                    epochs=params.epochs,
-                    learning_rate=params.learning_rate,
-                    attribution=params.attribution,
-                    device=device,
-                    random_state=seed,
-                ),
-            ),
-        ]
+        [("convert", converter), ("model", image_model(params, device=device, seed=seed))]
     )

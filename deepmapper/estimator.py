@@ -65,7 +65,7 @@ class DeepMapperClassifier(ClassifierMixin, BaseEstimator):
         passes: int = 3,
         epochs: int = 10,
         batch_size: int | None = None,
-        learning_rate: float = 2e-3,
+        learning_rate: float = 5e-3,
         weight_decay: float = 1e-2,
         schedule: str = "one_cycle",
         balanced: bool = True,

@@ -25,9 +25,9 @@ class TrainingSettings:
         balanced: weigh classes by the inverse of their share.
     """
 
-    epochs: int = 12
+    epochs: int = 10
     batch_size: int | None = None
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-3
     weight_decay: float = 1e-2
     schedule: str = "one_cycle"
     balanced: bool = True

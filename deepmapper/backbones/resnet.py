@@ -11,12 +11,7 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-
-class Addition(nn.Module):
-    """x + y as a module, so that rules can be attached to it."""
-
-    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        return x + y
+from deepmapper.backbones.addition import Addition
 
 
 class BasicBlock(nn.Module):
