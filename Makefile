@@ -18,7 +18,7 @@ quick: env
 	$(RUN) -m bench run quick
 
 test: env
-	$(RUN) -m pytest -n 2
+	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
 
 check: env
 	$(RUN) -m ruff format --check .

@@ -54,6 +54,7 @@ def run(
     jobs: Annotated[int | None, typer.Option(min=1, help="Cells side by side.")] = None,
     executor: Annotated[str, typer.Option(help="local.")] = "local",
     fresh: Annotated[bool, typer.Option(help="Run finished cells again, too.")] = False,
+    with_report: Annotated[bool, typer.Option("--report/--no-report")] = True,
     dry_run: Annotated[bool, typer.Option(help="Say what would run, and stop.")] = False,
 ) -> None:
     """Run a benchmark: what is missing in the output folder, and nothing else; then report."""
@@ -85,7 +86,8 @@ def run(
         fresh=fresh,
         progress=TerminalProgress(console),
     )
-    report(folder)
+    if with_report:
+        report(folder)
 
 
 @app.command()
@@ -111,9 +113,8 @@ def status(folder: Folder) -> None:
 @app.command()
 def report(folder: Folder) -> None:
     """Build results.parquet, the tables, figures and the page; print the comparison."""
-    from reports.build import build
-
     from reports.aggregate import results_frame
+    from reports.build import build
     from reports.terminal import comparison
 
     store = _store(folder)

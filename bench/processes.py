@@ -183,14 +183,17 @@ def share_cores(n_slots: int) -> list[list[int]]:
 
 
 def _resident_mib(pid: int) -> float:
-    """Resident memory of a process and its descendants; 0 where it is gone."""
+    """Resident memory of a process, and what its descendants hold alone; 0 where it is gone.
+
+    Pages that a descendant still shares with its parent since the fork count once.
+    """
     try:
         process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
+        total = process.memory_info().rss
+        descendants = process.children(recursive=True)
     except psutil.NoSuchProcess:
         return 0.0
-    total = 0
-    for member in family:
+    for member in descendants:
         with contextlib.suppress(psutil.NoSuchProcess):
-            total += member.memory_info().rss
+            total += member.memory_full_info().uss
     return total / 2**20

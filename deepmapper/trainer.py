@@ -87,7 +87,10 @@ def train(
     batch_size = settings.batch_size_for(len(labels))
     n_steps = math.ceil(len(labels) / batch_size) * settings.epochs
     optimiser = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        network.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True,  # one sweep over the weights a step instead of ten
     )
     scheduler = _schedule(optimiser, settings, n_steps)
     weight = class_weights(labels, n_classes) if settings.balanced else None

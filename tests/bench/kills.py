@@ -36,7 +36,7 @@ memory_mib = 2000
 
 
 def start(spec: Path, out: Path) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-m", "bench", "run", str(spec), "--out", str(out)]
+    words = [sys.executable, "-m", "bench", "run", str(spec), "--no-report", "--out", str(out)]
     quiet = subprocess.DEVNULL
     return subprocess.Popen(words, cwd=ROOT, stdout=quiet, stderr=quiet, start_new_session=True)
 

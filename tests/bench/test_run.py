@@ -30,6 +30,15 @@ memory_mib = 2000
 """
 
 
+@pytest.fixture(scope="module")
+def again(finished: Path, bench: Bench) -> Path:
+    """The digits of the same spec, run in another folder."""
+    words = ("--datasets", "digits", "--no-report", "--out", finished / "again")
+    done = bench("run", finished / "spec.toml", *words)
+    assert done.returncode == 0, done.stderr
+    return finished / "again"
+
+
 def write(folder: Path, text: str) -> Path:
     path = folder / "spec.toml"
     path.write_text(text)
@@ -82,25 +91,24 @@ def test_running_again_runs_only_what_could_not_be_had(finished: Path, bench: Be
     out = finished / "out"
     before = {path.name: path.stat().st_mtime_ns for path in (out / "cells").glob("*.json")}
     ok = {f"{r['key']}.json" for r in Store(out).records() if r["status"] == "ok"}
-    assert bench("run", finished / "spec.toml", "--out", out).returncode == 0
+    words = ("--no-report", "--out", out)
+    assert bench("run", finished / "spec.toml", *words).returncode == 0
     after = {path.name: path.stat().st_mtime_ns for path in (out / "cells").glob("*.json")}
     assert {name for name in ok if before[name] != after[name]} == set()
     assert len(after) == len(before)
 
 
-def test_the_same_seed_gives_identical_predictions(finished: Path, bench: Bench) -> None:
-    words = ("--datasets", "digits", "--out", finished / "again")
-    assert bench("run", finished / "spec.toml", *words).returncode == 0
-    for record in Store(finished / "again").records():
-        key = record["key"]
-        first, again = (Store(finished / name).artifact(key) for name in ("out", "again"))
-        np.testing.assert_array_equal(first["probabilities"], again["probabilities"])
-        np.testing.assert_array_equal(first["test_rows"], again["test_rows"])
+def test_the_same_seed_gives_identical_predictions(finished: Path, again: Path) -> None:
+    for record in Store(again).records():
+        one, other = (Store(f).artifact(record["key"]) for f in (finished / "out", again))
+        np.testing.assert_array_equal(one["probabilities"], other["probabilities"])
+        np.testing.assert_array_equal(one["test_rows"], other["test_rows"])
 
 
-def test_fresh_runs_the_selected_cells_again(finished: Path, bench: Bench) -> None:
-    out = finished / "again"
+def test_fresh_runs_the_selected_cells_again(finished: Path, again: Path, bench: Bench) -> None:
+    out = again
     words = ("--datasets", "digits", "--methods", "majority", "--seeds", "1", "--fresh")
+    words += ("--no-report",)
     before = {p.name: p.stat().st_mtime_ns for p in (out / "cells").glob("*.json")}
     done = bench("run", finished / "spec.toml", *words, "--out", out)
     assert done.returncode == 0, done.stderr
@@ -131,7 +139,7 @@ def test_a_full_disk_stops_the_run_and_nothing_is_lost(tmp_path: Path, plugin: P
         tmp_path,
         'name = "full"\ndatasets = ["digits"]\nmethods = ["majority", "nearest_neighbours"]\n',
     )
-    words = [sys.executable, "-m", "bench", "run", spec, "--out", tmp_path / "out"]
+    words = [sys.executable, "-m", "bench", "run", spec, "--no-report", "--out", tmp_path / "out"]
 
     def small_files() -> None:  # writing past the limit fails as on a full disk
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
@@ -179,10 +187,12 @@ def test_two_runs_do_not_write_to_one_folder(tmp_path: Path, plugin: Path, bench
     assert "another run" in done.stderr
 
 
-def test_status_compare_and_report_read_the_folder(finished: Path, bench: Bench) -> None:
+def test_status_compare_and_report_read_the_folder(
+    finished: Path, again: Path, bench: Bench
+) -> None:
     assert "6 ok" in bench("status", finished / "out").stdout
-    compared = bench("compare", finished / "out", finished / "again")
+    compared = bench("compare", finished / "out", again)
     assert compared.returncode == 0, compared.stderr
     assert "nearest_neighbours" in compared.stdout
     assert bench("report", finished / "out").returncode == 0
-    assert records_by_label(finished / "again")["majority"]["status"] == "ok"
+    assert records_by_label(again)["majority"]["status"] == "ok"

@@ -1,0 +1,85 @@
+"""Images whose pixels are shuffled by one fixed permutation: the same values, no neighbourhood.
+
+Any method that ignores the order of features does equally well before and after; what a layout
+or a learned order is worth shows in the difference. The paper's Fig. 3 and 4.
+"""
+
+import numpy as np
+
+from datasets.table import Source, Table
+from generators._parameters import refuse, require_whole
+from generators._streams import stream
+
+
+def load(
+    *,
+    n_train: int | None = None,
+    n_test: int | None = None,
+    base: str = "mnist",
+    permutation_seed: int | None = None,
+    seed: int = 0,
+) -> Table:
+    """The base table with its columns in a random order; everything else as it was.
+
+    Features keep the names that they have in the base table ("pixel_2_5"), which travel with the
+    columns: so the true place of each is known to whoever scores a layout.
+
+    Args:
+        n_train: the first n training images of MNIST; None means all 60,000.
+        n_test: the first n test images of MNIST; None means all 10,000.
+        base: "mnist" (28 x 28 pixels, official split kept) or "digits" (8 x 8, no split).
+        permutation_seed: draws the permutation; None means `seed`. Fix it to have one permutation
+            for all seeds of a run, as the paper has.
+
+    Raises:
+        TableError: an unknown base; n_train or n_test for "digits", which has no such split.
+        DataUnavailable: the images of MNIST are neither at hand nor to be fetched.
+    """
+    drawn_by = seed if permutation_seed is None else permutation_seed
+    require_whole("shuffled_mnist", 0, seed=seed)
+    require_whole("shuffled_mnist", 0, permutation_seed=drawn_by)
+    table = _base_table(base, {"n_train": n_train, "n_test": n_test})
+    return shuffle_features(table, drawn_by)
+
+
+def shuffle_features(table: Table, seed: int) -> Table:
+    """The table with its columns, their names and `relevant` in the order that `seed` draws.
+
+    `notes["permutation"]` says where each column was: new X[:, j] is old X[:, permutation[j]].
+    """
+    order = stream(seed, "shuffled_mnist/permutation").permutation(table.n_features)
+    relevant = table.relevant
+    if relevant is not None:
+        relevant = np.flatnonzero(np.isin(order, relevant))
+    # take() goes row by row through both arrays; X[:, order] is several times slower.
+    X = np.take(table.X, order, axis=1) if isinstance(table.X, np.ndarray) else table.X[:, order]
+    source = Source(
+        f"{table.source.citation}; columns permuted", table.source.address, table.source.licence
+    )
+    return Table(
+        name=f"shuffled_{table.name}",
+        X=X,
+        y=table.y,
+        classes=table.classes,
+        features=[table.features[i] for i in order],
+        source=source,
+        relevant=relevant,
+        official_split=table.official_split,
+        notes={**table.notes, "permutation": order.tolist()},
+    )
+
+
+def _base_table(base: str, sizes: dict[str, int | None]) -> Table:
+    given = {name: n for name, n in sizes.items() if n is not None}
+    if base == "mnist":
+        from datasets import mnist
+
+        return mnist.load(**given)
+    if base != "digits":
+        refuse("shuffled_mnist", "base", '"mnist" or "digits"', base, "Choose one.")
+    for name, n in given.items():
+        advice = "The digits have no official split; split the table instead."
+        refuse("shuffled_mnist", name, 'None where base="digits"', n, advice)
+    from datasets import digits
+
+    return digits.load()

@@ -1,0 +1,130 @@
+"""One row a cell: the store as a frame, and as results.parquet."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from bench.store import Record, Store, write_atomically
+
+TEXT, REAL, WHOLE = "string", "float64", "Int64"
+
+METRICS = (
+    "train_accuracy",
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "log_loss",
+    "auroc",
+    "precision_at_k",
+    "recall_at_k",
+    "worst_needle_rank",
+    "needle_auprc",
+)
+
+# Column -> type, in the order of results.parquet. The names are those of the design, section 5.
+COLUMNS = {
+    "dataset": TEXT,
+    "method": TEXT,
+    "dataset_label": TEXT,
+    "method_label": TEXT,
+    "seed": WHOLE,
+    "status": TEXT,
+    "reason": TEXT,
+    "n_samples": WHOLE,
+    "n_features": WHOLE,
+    "n_classes": WHOLE,
+    "n_train": WHOLE,
+    "n_test": WHOLE,
+    "image_shape": TEXT,
+    "split": TEXT,
+    "device": TEXT,
+    "load_seconds": REAL,
+    "conversion_seconds": REAL,
+    "train_seconds": REAL,
+    "predict_seconds": REAL,
+    "attribute_seconds": REAL,
+    "wall_seconds": REAL,
+    "peak_host_mib": REAL,
+    "peak_device_mib": REAL,
+    "n_parameters": WHOLE,
+    **{metric: REAL for metric in METRICS},
+    "threads": WHOLE,
+    "jobs": WHOLE,
+    "key": TEXT,
+}
+
+CONVERSION = ("convert_fit", "convert_train", "convert_test")
+
+
+def results_frame(store: Store) -> pd.DataFrame:
+    """One row a current cell, with the columns `COLUMNS`; no rows for an empty store."""
+    return frame_of(store.records())
+
+
+def frame_of(records: Iterable[Record]) -> pd.DataFrame:
+    """The same frame from records already read, in a stable order: dataset, method, seed, key."""
+    frame = pd.DataFrame([_row(record) for record in records], columns=list(COLUMNS))
+    frame = frame.astype(COLUMNS)
+    order = ["dataset_label", "method_label", "seed", "key"]
+    return frame.sort_values(order, kind="stable", ignore_index=True)
+
+
+def write_results(frame: pd.DataFrame, path: Path) -> None:
+    """Write the frame as parquet, whole or not at all."""
+    write_atomically(path, lambda file: frame.to_parquet(file, index=False))
+
+
+def _row(record: Record) -> dict[str, object]:
+    dataset, method, phases = record["dataset"], record["method"], record["phases"] or {}
+    sizes = ("n_samples", "n_features", "n_classes", "n_train", "n_test")
+    taken = ("seed", "status", "reason", "device", "n_parameters", "wall_seconds", "key")
+    return {
+        "dataset": dataset["name"],
+        "method": method["name"],
+        "dataset_label": dataset["label"],
+        "method_label": method["label"],
+        "image_shape": _shape(record.get("image_shape")),
+        "split": _split(record.get("split")),
+        "threads": record.get("threads"),
+        "jobs": record.get("jobs"),
+        **{name: record.get(name) for name in taken},
+        **{name: dataset.get(name) for name in sizes},
+        **_times(phases, record["status"] == "ok"),
+        "peak_host_mib": _peak(phases, "peak_host_mib"),
+        "peak_device_mib": _peak(phases, "peak_device_mib"),
+        **{name: (record.get("metrics") or {}).get(name) for name in METRICS},
+    }
+
+
+def _times(phases: dict[str, dict[str, float]], finished: bool) -> dict[str, float | None]:
+    parts = [name for name in CONVERSION if name in phases]
+    whole = finished or len(parts) == len(CONVERSION)  # part of a duration is not a duration
+    return {
+        "load_seconds": _seconds(phases, ["load"]),
+        "conversion_seconds": _seconds(phases, parts) if whole else None,
+        "train_seconds": _seconds(phases, ["train"]),
+        "predict_seconds": _seconds(phases, ["predict"]),
+        "attribute_seconds": _seconds(phases, ["attribute"]),
+    }
+
+
+def _seconds(phases: dict[str, dict[str, float]], names: list[str]) -> float | None:
+    taken = [phases[name]["seconds"] for name in names if name in phases]
+    return sum(taken) if taken else None
+
+
+def _peak(phases: dict[str, dict[str, float | None]], name: str) -> float | None:
+    peaks = [phase[name] for phase in phases.values() if phase.get(name) is not None]
+    return max((peak for peak in peaks if peak is not None), default=None)
+
+
+def _shape(shape: list[int] | None) -> str | None:
+    return "x".join(map(str, shape)) if shape else None
+
+
+def _split(split: dict[str, object] | None) -> str | None:
+    if not split or not split.get("kind"):
+        return None
+    fraction = split.get("test_fraction")
+    return f"{split['kind']} {fraction}" if split["kind"] == "stratified" else str(split["kind"])

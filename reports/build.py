@@ -1,0 +1,26 @@
+"""The whole report of a store: results.parquet, tables, figures and the page."""
+
+from pathlib import Path
+
+from bench.store import Store, write_atomically
+
+
+def build(folder: Path, *, interactive: bool = True) -> Path:
+    """Write everything and return the path of report/index.html.
+
+    Doing it again gives the same bytes. The cells are only read. Without `interactive` the page
+    has no chart that needs a script of 4.5 MB.
+    """
+    from reports import aggregate, figures, page, tables
+    from reports.results import Results
+
+    results = Results.read(Store(folder))
+    aggregate.write_results(aggregate.results_frame(results.store), folder / "results.parquet")
+    report = folder / "report"
+    report.mkdir(parents=True, exist_ok=True)
+    views = tables.all_views(results)
+    tables.write_tables(views, report / "tables")
+    drawn = figures.draw_all(results, report / "figures")
+    text = page.render(results, views, drawn, interactive=interactive)
+    write_atomically(report / "index.html", lambda file: file.write(text.encode()))
+    return report / "index.html"

@@ -1,0 +1,50 @@
+"""Test accuracy by method, a panel a dataset: points with intervals, chance level marked."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports import units
+from reports.figure_style import INK, QUIET, colours, method_rows, panels, say
+from reports.results import Results
+
+
+def draw(results: Results) -> Figure | None:
+    """None where no cell has an accuracy."""
+    shown = [d for d in results.datasets if any(g.accuracy for g in results.groups(d))]
+    if not shown:
+        return None
+    figure, axes = panels(len(shown), 4.1, 1.0 + 0.26 * len(results.methods))
+    for panel, dataset in zip(axes, shown, strict=True):
+        method_rows(panel, results.methods)
+        _panel(panel, results, dataset)
+    return figure
+
+
+def _panel(axes: Axes, results: Results, dataset: str) -> None:
+    axes.set_title(dataset)
+    axes.set_xlabel("test accuracy")
+    digits = units.share_digits(results.dataset_facts(dataset).get("n_test"))
+    for row, method in enumerate(results.methods):
+        _row(axes, results, dataset, method, row, digits)
+    chance = results.chance(dataset)
+    if chance is not None:
+        axes.axvline(chance, color=QUIET, linestyle=(0, (4, 3)), linewidth=1, zorder=1)
+    low, high = axes.get_xlim()
+    axes.set_xlim(max(-0.02, low), min(1.02, high))
+
+
+def _row(axes: Axes, results: Results, dataset: str, method: str, row: int, digits: int) -> None:
+    group = results.group(dataset, method)
+    if group is None or group.accuracy is None:
+        say(axes, row, (group.words or "no value") if group else "not run")
+        return
+    found = group.accuracy
+    # Blue for methods that make images, orange for plain ones; the same weight for both.
+    kind = 0 if group.image_shape() else 1
+    colour, marker = colours()[kind], "oD"[kind]
+    if found.low is not None and found.high is not None:
+        axes.plot([found.low, found.high], [row, row], color=colour, linewidth=1.8, zorder=3)
+    axes.plot(found.mean, row, marker, color=colour, markersize=5.5, mec="white", mew=0.6, zorder=4)
+    text = units.share(found.mean, digits)
+    at = axes.get_yaxis_transform()
+    axes.text(1.02, row, text, transform=at, va="center", fontsize=8, color=INK)

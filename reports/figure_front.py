@@ -1,0 +1,94 @@
+"""Accuracy against what it costs: total time, a panel a dataset, the Pareto front as a line.
+
+Accuracies crowd near 1, so their axis is logarithmic in the error and labelled with the accuracy.
+"""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from reports.figure_style import QUIET, bare, legend_below, method_styles, panels
+from reports.figure_time import FLOOR_SECONDS, whole_decades
+from reports.results import Results
+from reports.statistics import pareto_front
+
+ERROR_TICKS = [0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005]
+
+
+def draw(results: Results) -> Figure | None:
+    """Accuracy against conversion + training + prediction, the Pareto front as a line."""
+    shown = [d for d in results.datasets if _points(results, d)]
+    if not shown:
+        return None
+    figure, axes = panels(len(shown), 4.1, 3.1)
+    for panel, dataset in zip(axes, shown, strict=True):
+        _front_panel(panel, results, dataset)
+    legend_below(figure, _method_handles(results, shown))
+    return figure
+
+
+def _points(results: Results, dataset: str) -> dict[str, tuple[float, float]]:
+    """Method -> (total seconds, mean accuracy)."""
+    found = {}
+    for group in results.groups(dataset):
+        seconds = group.total_seconds()
+        if group.accuracy and seconds is not None:
+            found[group.method] = (max(seconds, FLOOR_SECONDS), group.accuracy.mean)
+    return found
+
+
+def _front_panel(axes: Axes, results: Results, dataset: str) -> None:
+    points, styles = _points(results, dataset), method_styles(results.methods)
+    floor = 0.5 / (results.dataset_facts(dataset).get("n_test") or 500)
+    _front(axes, points, floor)
+    for method, (x, y) in points.items():
+        group = results.group(dataset, method)
+        look = styles[method]
+        if group and group.accuracy and group.accuracy.low is not None:
+            ends = [_error(group.accuracy.low, floor), _error(group.accuracy.high, floor)]
+            axes.plot([x, x], ends, color=look["color"], linewidth=1, alpha=0.6, zorder=3)
+        look = {"markersize": 7, "mec": "white", "mew": 0.7, **look}
+        axes.plot(x, _error(y, floor), linestyle="", zorder=4, **look)
+    errors = [_error(accuracy, floor) for _, accuracy in points.values()]
+    _scales(axes, min(errors), max(errors))
+    axes.set_title(dataset)
+
+
+def _error(accuracy: float | None, floor: float) -> float:
+    """1 - accuracy, kept above half a test row: no logarithm of zero."""
+    return max(1 - (accuracy or 0.0), floor)
+
+
+def _front(axes: Axes, points: dict[str, tuple[float, float]], floor: float) -> None:
+    seconds, accuracies = np.array(list(points.values())).T
+    on_front = pareto_front(seconds, accuracies)
+    order = np.argsort(seconds[on_front])
+    errors = np.maximum(1 - accuracies[on_front][order], floor)
+    x = seconds[on_front][order]
+    axes.step(x, errors, where="post", color=QUIET, linewidth=1.2, zorder=2)
+
+
+def _scales(axes: Axes, least: float, most: float) -> None:
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    whole_decades(axes)
+    axes.set_ylim(min(1.05, most * 1.6), least / 2.5)  # the best on top
+    axes.yaxis.set_major_locator(FixedLocator(ERROR_TICKS))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{1 - error:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("total seconds")
+    axes.set_ylabel("test accuracy")
+    bare(axes)
+
+
+def _method_handles(results: Results, shown: list[str]) -> list[Line2D]:
+    styles = method_styles(results.methods)
+    drawn = {method for dataset in shown for method in _points(results, dataset)}
+    handles = [
+        Line2D([], [], linestyle="", markersize=7, mec="white", mew=0.7, label=m, **styles[m])
+        for m in results.methods
+        if m in drawn
+    ]
+    return [*handles, Line2D([], [], color=QUIET, linewidth=1.2, label="Pareto front")]

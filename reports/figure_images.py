@@ -1,0 +1,114 @@
+"""The same sample as every image converter shows it, as in Fig. 6 of the paper."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.figure_style import FAINT, QUIET, WARNING
+from reports.results import Results
+
+PIXEL_BUDGET = 2.4e6  # of the whole figure: noise does not compress, and the page holds it
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The example images of one cell."""
+
+    rows: list[int]
+    images: np.ndarray  # (k, h, w)
+
+
+def draw(results: Results) -> Figure | None:
+    """Rows are datasets, columns are the methods with images; None where there are none."""
+    found = {dataset: _of_dataset(results, dataset) for dataset in results.datasets}
+    datasets = [dataset for dataset, examples in found.items() if examples]
+    methods = [m for m in results.methods if any(m in found[d] for d in datasets)]
+    if not datasets:
+        return None
+    side = max(1.25, min(1.9, math.sqrt(PIXEL_BUDGET / len(datasets) / len(methods)) / 150))
+    size = (side * len(methods) + 0.6, (side + 0.22) * len(datasets) + 0.4)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(datasets), len(methods), squeeze=False)
+    for line, dataset in zip(grid, datasets, strict=True):
+        _line(line, results, dataset, methods, found[dataset])
+    for axes, method in zip(grid[0], methods, strict=True):
+        axes.set_title(_broken(method), fontsize=8.5, loc="center", fontweight="bold")
+    return figure
+
+
+def _of_dataset(results: Results, dataset: str) -> dict[str, Examples]:
+    """Method -> the examples of its first seed that has some."""
+    found: dict[str, Examples] = {}
+    for group in results.groups(dataset):
+        for key in group.ok["key"]:
+            arrays = results.store.artifact(key)
+            images = arrays.get("example_images")
+            if images is not None and len(images) and group.method not in found:
+                rows = arrays.get("example_rows", np.arange(len(images)))
+                found[group.method] = Examples([int(r) for r in rows], images.astype(float))
+    return found
+
+
+def common_row(examples: list[Examples]) -> int | None:
+    """The first sample that all of them show; None where there is none."""
+    shared = set(examples[0].rows).intersection(*(set(e.rows) for e in examples))
+    return next((row for row in examples[0].rows if row in shared), None)
+
+
+def _line(
+    line: np.ndarray, results: Results, dataset: str, methods: list[str], found: dict[str, Examples]
+) -> None:
+    row = common_row(list(found.values()))
+    line[0].set_ylabel(dataset, fontsize=9, fontweight="bold")
+    for axes, method in zip(line, methods, strict=True):
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.grid(visible=False)
+        if method in found:
+            _image(axes, found[method], row)
+        else:
+            group = results.group(dataset, method)
+            _words(axes, (group.words or "no image") if group else "not run")
+
+
+def _image(axes: Axes, examples: Examples, row: int | None) -> None:
+    shown = row if row is not None else examples.rows[0]
+    image = np.nan_to_num(examples.images[examples.rows.index(shown)])
+    # The brightest pixels of a sparse image would leave all others black.
+    top = np.quantile(image, 0.995) if image.size > 1000 else image.max()
+    low = image.min()
+    axes.imshow(image, cmap="magma", vmin=low, vmax=top if top > low else low + 1)
+    height, width = image.shape
+    other = "" if row is not None else ", another sample"
+    axes.set_xlabel(f"{height}×{width}{other}", fontsize=7.5, color=QUIET, labelpad=2)
+
+
+def _words(axes: Axes, words: str) -> None:
+    axes.set_facecolor("#f6f7f9")
+    for spine in axes.spines.values():
+        spine.set_color(FAINT)
+    axes.set_box_aspect(1)
+    axes.text(
+        0.5,
+        0.5,
+        words.replace(", ", ",\n"),
+        transform=axes.transAxes,
+        ha="center",
+        va="center",
+        fontsize=8,
+        fontstyle="italic",
+        color=WARNING,
+    )
+
+
+def _broken(name: str) -> str:
+    """A long name on two lines or more, broken at its underscores."""
+    lines = [""]
+    for part in name.replace("_", "_ ").split():
+        if len(lines[-1] + part) > 14 and lines[-1]:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)

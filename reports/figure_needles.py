@@ -1,0 +1,68 @@
+"""At which rank an attribution lists each of the features that are known to matter."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from bench.metrics import feature_strength
+from reports.figure_style import QUIET, bare, method_styles, panels
+from reports.results import Group, Results
+
+SPREAD = 0.5  # of a column: where the points of one method lie, left to right
+
+
+def draw(results: Results) -> Figure | None:
+    """A panel a dataset with needles; None where nobody attributed on one."""
+    found = {dataset: _of_dataset(results, dataset) for dataset in results.datasets}
+    shown = [dataset for dataset, ranks in found.items() if ranks]
+    if not shown:
+        return None
+    widest = max(len(found[dataset]) for dataset in shown)
+    width = max(4.1, 1.0 + 0.42 * widest)
+    figure, axes = panels(len(shown), width, 3.9, max_columns=max(1, int(13 / width)))
+    for panel, dataset in zip(axes, shown, strict=True):
+        _panel(panel, results, dataset, found[dataset])
+    return figure
+
+
+def _of_dataset(results: Results, dataset: str) -> dict[str, np.ndarray]:
+    """Method -> the ranks of all needles over all seeds, one flat array."""
+    relevant = results.dataset_facts(dataset).get("relevant")
+    if not relevant:
+        return {}
+    ranks = {group.method: _ranks(results, group, relevant) for group in results.groups(dataset)}
+    return {method: found for method, found in ranks.items() if len(found)}
+
+
+def _ranks(results: Results, group: Group, relevant: list[int]) -> np.ndarray:
+    arrays = [results.store.artifact(key).get("attributions") for key in group.ok["key"]]
+    found = [needle_ranks(scores, relevant) for scores in arrays if scores is not None]
+    return np.concatenate(found) if found else np.array([], dtype=int)
+
+
+def needle_ranks(attributions: np.ndarray, relevant: list[int]) -> np.ndarray:
+    """The rank (from 1) of each needle (k,), as `bench.metrics` counts: a tie is the lower rank."""
+    strength = feature_strength(attributions)  # (p,)
+    return np.array([int((strength >= strength[i]).sum()) for i in relevant])
+
+
+def _panel(axes: Axes, results: Results, dataset: str, found: dict[str, np.ndarray]) -> None:
+    facts, styles = results.dataset_facts(dataset), method_styles(results.methods)
+    k, p = len(facts["relevant"]), facts["n_features"]
+    axes.axhspan(0.7, k + 0.5, color="#0173b2", alpha=0.08, linewidth=0)
+    for column, (method, ranks) in enumerate(found.items()):
+        at = column + np.linspace(-SPREAD / 2, SPREAD / 2, len(ranks) + 2)[1:-1]
+        look = {"markersize": 5, "mec": "white", "mew": 0.4, **styles[method]}
+        axes.plot(at, np.sort(ranks), linestyle="", alpha=0.9, zorder=3, **look)
+    axes.axhline(p, color=QUIET, linewidth=0.8, linestyle=":")
+    axes.set_yscale("log")
+    axes.set_ylim(p * 1.4, 0.7)  # rank 1 at the top
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_xlim(-0.6, len(found) - 0.4)
+    labels = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(len(found)), list(found), **labels)  # type: ignore[arg-type]
+    axes.grid(visible=False, axis="x")
+    axes.set_title(f"{dataset}: {k} needles in {p:,} features")
+    axes.set_ylabel("rank of a needle")
+    bare(axes)

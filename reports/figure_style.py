@@ -1,0 +1,143 @@
+"""One look for all figures: colour-blind safe, small multiples, files that redraw to the byte."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from bench.store import write_atomically
+
+INK, QUIET, FAINT, WARNING = "#1d2433", "#6b7385", "#e3e6ec", "#a33b20"
+OLIVE = (0.40, 0.36, 0.0)
+MARKERS = "osD^v<>"  # 7 markers and 10 colours: 70 methods before a pair comes again
+POINT_SIZE = 6.0
+
+SETTINGS: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # it comes with matplotlib: the same on every machine
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.edgecolor": QUIET,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8.5,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "savefig.dpi": 150,
+    "svg.hashsalt": "deepmapper-benchmark",
+    "svg.fonttype": "path",
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Drawing and saving both happen inside: rc settings count when either is done."""
+    import seaborn
+
+    with rc_context(seaborn.axes_style("whitegrid") | SETTINGS):
+        yield
+
+
+def colours() -> list[Any]:
+    """Seaborn's colour-blind safe palette; a dark olive for its yellow, which white swallows."""
+    import seaborn
+
+    palette = list(seaborn.color_palette("colorblind", 10))
+    palette[8] = OLIVE
+    return [palette[i] for i in (0, 1, 2, 3, 4, 5, 9, 6, 7, 8)]
+
+
+def method_styles(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """A colour and a marker for each method, by its place in the alphabet of all methods."""
+    palette = colours()
+    return {
+        method: {"color": palette[i % len(palette)], "marker": MARKERS[i % len(MARKERS)]}
+        for i, method in enumerate(sorted(methods))
+    }
+
+
+def panels(
+    n: int, width: float, height: float, max_columns: int = 3, **options: Any
+) -> tuple[Figure, list[Axes]]:
+    """A figure with n axes in a grid, each of the size given in inches, and none left empty."""
+    columns = 2 if n == 4 else min(n, max_columns)
+    rows = math.ceil(n / columns)
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr,call-arg]
+    grid = figure.subplots(rows, columns, squeeze=False, **options)
+    axes = list(grid.flat)
+    for spare in axes[n:]:
+        spare.remove()
+    return figure, axes[:n]
+
+
+def is_first_column(axes: Axes) -> bool:
+    place = axes.get_subplotspec()
+    return place is not None and place.is_first_col()
+
+
+def bare(axes: Axes) -> None:
+    """Take the upper and the right spine away."""
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def method_rows(axes: Axes, methods: Sequence[str]) -> None:
+    """A row for each method on the y axis, the first on top; names in the first column alone."""
+    labelled = is_first_column(axes)
+    axes.set_ylim(len(methods) - 0.4, -0.6)
+    axes.set_yticks(range(len(methods)), list(methods) if labelled else [""] * len(methods))
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=True, axis="y")
+    bare(axes)
+
+
+def say(axes: Axes, row: int, words: str) -> None:
+    """Words instead of a point in the row of a method."""
+    axes.text(
+        0.02,
+        row,
+        words,
+        transform=axes.get_yaxis_transform(),
+        va="center",
+        color=WARNING,
+        fontsize=8,
+        fontstyle="italic",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        zorder=5,
+    )
+
+
+def legend_below(figure: Figure, handles: Sequence[Line2D]) -> None:
+    """A legend under the panels, of as many columns as fit the width."""
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    fitting = int(figure.get_figwidth() / (0.085 * longest + 0.55))  # inches of a letter, a marker
+    columns = max(1, min(len(handles), fitting))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+
+
+def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
+    """The figure as .png and .svg, without dates or versions in them. Call within `style()`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    png, svg = folder / f"{name}.png", folder / f"{name}.svg"
+    write_atomically(png, lambda file: _save(figure, file, "png", {"Software": None}))
+    figure.set_layout_engine("none")  # what was laid out for the one holds for the other
+    write_atomically(svg, lambda file: _save(figure, file, "svg", {"Date": None}))
+    return png, svg
+
+
+def _save(figure: Figure, file: IO[bytes], kind: str, metadata: dict[str, Any]) -> None:
+    figure.savefig(file, format=kind, metadata=metadata)

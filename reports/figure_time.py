@@ -1,0 +1,82 @@
+"""What a method costs: conversion and training on a log scale, a panel a dataset."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
+
+from reports.figure_style import (
+    QUIET,
+    colours,
+    legend_below,
+    method_rows,
+    panels,
+    say,
+)
+from reports.results import Group, Results
+
+FLOOR_SECONDS = 0.001  # what is faster is drawn here: below it, the clock is what one measures
+
+PARTS = {"conversion_seconds": ("conversion", "o", 0), "train_seconds": ("training", "s", 1)}
+
+
+def draw(results: Results) -> Figure | None:
+    """Conversion and training seconds; None where nothing was timed."""
+    shown = [d for d in results.datasets if any(map(_timed, results.groups(d)))]
+    if not shown:
+        return None
+    figure, axes = panels(len(shown), 4.1, 1.0 + 0.26 * len(results.methods))
+    for panel, dataset in zip(axes, shown, strict=True):
+        method_rows(panel, results.methods)
+        _phases_panel(panel, results, dataset)
+    legend_below(figure, _part_handles())
+    return figure
+
+
+def _timed(group: Group) -> bool:
+    return any(group.spread(column) for column in PARTS)
+
+
+def _phases_panel(axes: Axes, results: Results, dataset: str) -> None:
+    axes.set_title(dataset)
+    axes.set_xscale("log")
+    axes.set_xlabel("seconds")
+    for row, method in enumerate(results.methods):
+        group = results.group(dataset, method)
+        if group is None or not _timed(group):
+            say(axes, row, (group.words or "no value") if group else "not run")
+        else:
+            _phases_row(axes, group, row)
+    whole_decades(axes)
+
+
+def _phases_row(axes: Axes, group: Group, row: int) -> None:
+    found = {column: group.spread(column) for column in PARTS}
+    medians = [max(s.median, FLOOR_SECONDS) for s in found.values() if s]
+    axes.plot([min(medians), max(medians)], [row, row], color=QUIET, linewidth=0.8, zorder=2)
+    for column, (_, marker, colour) in PARTS.items():
+        spread, y = found[column], row + (0.14 if colour else -0.14)  # so that neither hides
+        if spread:
+            ends = [max(spread.low, FLOOR_SECONDS), max(spread.high, FLOOR_SECONDS)]
+            axes.plot(ends, [y, y], color=colours()[colour], linewidth=2.4, zorder=3)
+            at = max(spread.median, FLOOR_SECONDS)
+            look = {"color": colours()[colour], "markersize": 5, "mec": "white", "mew": 0.5}
+            axes.plot(at, y, marker, zorder=4, **look)
+
+
+def _part_handles() -> list[Line2D]:
+    return [
+        Line2D([], [], color=colours()[colour], marker=marker, linestyle="", label=label)
+        for label, marker, colour in PARTS.values()
+    ]
+
+
+def whole_decades(axes: Axes) -> None:
+    """Ticks as plain numbers, and at least two decades, so that there always are some."""
+    low, high = axes.get_xlim()
+    low, high = np.log10(low), np.log10(high)
+    spare = max(0.0, 2 - (high - low)) / 2
+    axes.set_xlim(10 ** (low - spare), 10 ** (high + spare))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.grid(visible=True, axis="x", which="major")

@@ -1,0 +1,146 @@
+"""Views as Markdown, CSV and LaTeX."""
+
+import unicodedata
+
+from reports.views import ABSENT, BEST, FAILED, LEVEL, PUBLISHED, Block, Cell, View
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "%": r"\%",
+    "#": r"\#",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"$<$",
+    ">": r"$>$",
+    "|": r"$|$",
+    '"': "''",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "≈": r"$\approx$",
+    "−": r"$-$",
+    "–": "--",
+    "—": "---",
+    "·": r"$\cdot$",
+    "→": r"$\to$",
+    "…": r"\ldots{}",
+    "“": "``",
+    "”": "''",
+    "’": "'",
+}
+
+
+def markdown(view: View) -> str:
+    """The view with its reading and its footnotes, as GitHub's Markdown."""
+    lines = [f"# {view.title}", "", view.reading, ""]
+    for block in view.blocks:
+        lines += _markdown_block(block, heading=len(view.blocks) > 1 or bool(block.dataset))
+    lines += [f"{n}. {_footnote(text)}" for n, text in enumerate(view.footnotes, 1)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _markdown_block(block: Block, heading: bool) -> list[str]:
+    head = [_markdown_text(c.header) + _markdown_notes(c.notes) for c in block.columns]
+    rows = [[_markdown_cell(cell) for cell in row] for row in block.rows]
+    rule = ["---"] + ["---:"] * (len(head) - 1)
+    grid = ["| " + " | ".join(row) + " |" for row in [head, rule, *rows]]
+    return ([f"## {_markdown_text(block.caption)}", ""] if heading else []) + [*grid, ""]
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = _markdown_text(cell.text)
+    if cell.mark == BEST:
+        text = f"**{text}**"
+    if cell.mark == LEVEL:
+        text = f"≈ {text}"
+    if cell.mark in (FAILED, ABSENT, PUBLISHED):
+        text = f"*{text}*"
+    detail = f" {_markdown_text(cell.detail)}" if cell.detail else ""
+    return text + detail + _markdown_notes(cell.notes)
+
+
+def _markdown_notes(notes: tuple[int, ...]) -> str:
+    return "".join(f" [{n}]" for n in notes)
+
+
+def _markdown_text(text: str) -> str:
+    for special in "\\|*_<`":
+        text = text.replace(special, "\\" + special)
+    return _one_line(text)
+
+
+def _footnote(text: str) -> str:
+    """Backticks and underscores stay: reasons quote commands and names as they are typed."""
+    return _one_line(text).replace("<", "\\<")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def csv(view: View) -> str:
+    """The plain numbers behind the view, one row a method and dataset, nothing rounded."""
+    return view.data.to_csv(index=False, lineterminator="\n")
+
+
+def latex(view: View) -> str:
+    """One `table` a block; the document needs the packages booktabs and graphicx."""
+    lines = [r"% \usepackage{booktabs,graphicx}", f"% {_one_line(view.title)}", ""]
+    for block in view.blocks:
+        lines += _latex_block(view, block)
+    if view.footnotes:
+        items = [rf"\item {tex(_one_line(text))}" for text in view.footnotes]
+        lines += [r"\begin{enumerate}\footnotesize", *items, r"\end{enumerate}"]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _latex_block(view: View, block: Block) -> list[str]:
+    caption = view.title + (f": {block.caption}" if block.dataset else "")
+    alignment = "l" + "r" * (len(block.columns) - 1)
+    head = " & ".join(tex(c.header) + _latex_notes(c.notes) for c in block.columns)
+    return [
+        r"\begin{table}[htbp]\centering",
+        rf"\caption{{{tex(caption)}}}",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{{alignment}}}",
+        r"\toprule",
+        rf"{head} \\",
+        r"\midrule",
+        *(" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in block.rows),
+        r"\bottomrule",
+        r"\end{tabular}}",
+        r"\end{table}",
+        "",
+    ]
+
+
+def _latex_cell(cell: Cell) -> str:
+    text = tex(cell.text)
+    if cell.mark == BEST:
+        text = rf"\textbf{{{text}}}"
+    if cell.mark == LEVEL:
+        text = rf"$\approx$ {text}"
+    if cell.mark in (FAILED, ABSENT, PUBLISHED):
+        text = rf"\textit{{{text}}}"
+    detail = rf" {{\footnotesize {tex(cell.detail)}}}" if cell.detail else ""
+    return text + detail + _latex_notes(cell.notes)
+
+
+def _latex_notes(notes: tuple[int, ...]) -> str:
+    return rf"\textsuperscript{{{','.join(map(str, notes))}}}" if notes else ""
+
+
+def tex(text: str) -> str:
+    """Text with what LaTeX would read as commands escaped, and in characters that it has."""
+    return "".join(_TEX.get(char) or _ascii(char) for char in text)
+
+
+def _ascii(char: str) -> str:
+    if ord(char) < 128:
+        return char
+    plain = unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode()
+    return "".join(_TEX.get(c, c) for c in plain) or "?"

@@ -1,0 +1,122 @@
+"""One HTML page that opens anywhere: styles, script and figures are inside it."""
+
+import base64
+import io
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reports import interactive as chart
+from reports import sections, units
+from reports.figures import Drawn
+from reports.results import Results
+from reports.views import View
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+FIGURE_BYTES = 2_000_000  # of all figures: with plotly's script, the page stays under 8 MB
+
+
+def render(
+    results: Results, views: list[View], drawn: list[Drawn], *, interactive: bool = True
+) -> str:
+    """The page as text.
+
+    Args:
+        views: the tables of `reports.tables.all_views`.
+        drawn: the figures of `reports.figures.draw_all`; those without files become notes.
+        interactive: whether plotly's script (4.5 MB) and the chart that needs it are inside.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = {"slug": slug, "breakable": breakable, "number": units.number, "count": units.count}
+    environment.filters |= filters
+    points = chart.points(results) if interactive else []
+    return environment.get_template("page.html.j2").render(
+        **_context(results, views, drawn),
+        points=points,
+        plotly=chart.script() if points else "",
+    )
+
+
+def _context(results: Results, views: list[View], drawn: list[Drawn]) -> dict[str, Any]:
+    by_name = {view.name: view for view in views}
+    return {
+        "title": results.store.folder.resolve().name,
+        "summary": sections.summary(results),
+        "dates": sections.dates(results),
+        "machines": sections.machines(results),
+        "comparison": [by_name["accuracy"], by_name["differences"]],
+        "dataset_views": [by_name[name] for name in ("paper", "timing", "attribution")],
+        "datasets": results.datasets,
+        "data": sections.data_rows(results),
+        "figures": _embedded([figure for figure in drawn if figure.png]),
+        "failures": sections.failures(results),
+        "left_out": sections.left_out(results, drawn),
+        "cells": sections.cell_rows(results),
+        "statuses": units.status_words,
+    }
+
+
+def slug(text: str) -> str:
+    """A label as part of an id."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def breakable(text: str) -> "Markup":
+    """A name that may break after its underscores, and nowhere else."""
+    from markupsafe import Markup, escape
+
+    return Markup("_<wbr>").join(escape(part) for part in text.split("_"))
+
+
+def _embedded(drawn: list[Drawn]) -> list[tuple[Drawn, str, int]]:
+    """Each figure with its data URI and its width on the page."""
+    contents = [_smaller(figure) for figure in drawn]
+    for i in sorted(range(len(drawn)), key=lambda i: -len(contents[i][0])):
+        if sum(len(content) for content, _ in contents) > FIGURE_BYTES:
+            contents[i] = (_halved(_read(drawn[i].png)), "png")
+    return [
+        (figure, _uri(content, kind), _width(_read(figure.png)))
+        for figure, (content, kind) in zip(drawn, contents, strict=True)
+    ]
+
+
+def _smaller(figure: Drawn) -> tuple[bytes, str]:
+    """The drawing or the picture, whichever is smaller, and its kind."""
+    svg, png = _read(figure.svg), _read(figure.png)
+    return (svg, "svg+xml") if len(svg) <= len(png) else (png, "png")
+
+
+def _read(path: Path | None) -> bytes:
+    return path.read_bytes() if path else b""
+
+
+def _width(png: bytes) -> int:
+    """The width on the page in CSS pixels: 120 for the 150 of an inch, so that text is 11 px."""
+    pixels = int.from_bytes(png[16:20], "big")  # of the IHDR chunk
+    return round(pixels * 0.8)
+
+
+def _uri(content: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _halved(picture: bytes) -> bytes:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(picture)) as image:
+        small = image.convert("RGB").resize((image.width // 2, image.height // 2))
+    buffer = io.BytesIO()
+    small.quantize(128).save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()

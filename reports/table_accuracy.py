@@ -1,0 +1,107 @@
+"""Test accuracy, and its paired differences: rows are methods, columns are datasets."""
+
+import pandas as pd
+
+from reports import units
+from reports.entries import NOT_RUN, failed_cell, failure_notes, interval, long_data
+from reports.results import Group, Results
+from reports.statistics import level_with_best, mean_ranks, paired_differences
+from reports.views import ABSENT, BEST, FAILED, LEVEL, PLAIN, Block, Cell, Column, Footnotes, View
+
+READING = (
+    "Mean accuracy on test rows over n seeds, with a 95% interval: Student's t over the seeds, and "
+    "never narrower than Wilson's interval for the number of test rows. The best mean of a dataset "
+    "is bold; ≈ marks methods whose interval meets that of the best: these data do not show them "
+    "to be worse. Mean rank: over all (dataset, seed), 1 is best, ties averaged, a failed cell "
+    "shares the last rank; cells that were unavailable have none."
+)
+
+
+def accuracy(results: Results) -> View:
+    """Rows are methods, columns are datasets: test accuracy, its interval, n."""
+    notes = Footnotes()
+    columns = [Column(name, dataset=name) for name in results.datasets]
+    by_dataset = {name: _accuracy_column(results, name, notes) for name in results.datasets}
+    mean_rank = mean_ranks(results.frame) if len(results.frame) else pd.DataFrame()
+    rows = [
+        [Cell(method), *(by_dataset[d][method] for d in results.datasets), _rank(mean_rank, method)]
+        for method in results.methods
+    ]
+    head = [Column("Method"), *columns, Column("Mean rank")]
+    block = Block("Test accuracy", head, rows)
+    data = long_data(results, _accuracy_data)
+    return View("accuracy", "Test accuracy", READING, [block], notes.texts, data)
+
+
+def _accuracy_column(results: Results, dataset: str, notes: Footnotes) -> dict[str, Cell]:
+    groups = results.groups(dataset)
+    found = {group.method: group.accuracy for group in groups if group.accuracy}
+    best, level = level_with_best(found)
+    marks = dict.fromkeys(level, LEVEL) | dict.fromkeys(best, BEST)
+    digits = units.share_digits(results.dataset_facts(dataset).get("n_test"))
+    cells = {g.method: _accuracy_cell(g, marks.get(g.method, PLAIN), digits, notes) for g in groups}
+    return {method: NOT_RUN for method in results.methods} | cells
+
+
+def _accuracy_cell(group: Group, mark: str, digits: int, notes: Footnotes) -> Cell:
+    if group.accuracy is None:
+        return failed_cell(group, notes)
+    found = group.accuracy
+    missing = f", {group.words}" if group.failures else ""
+    detail = f"{interval(found, digits)} n = {found.n}{missing}".strip()
+    text = units.share(found.mean, digits)
+    return Cell(text, detail, found.mean, mark, failure_notes(group, notes))
+
+
+def _rank(mean_rank: pd.DataFrame, method: str) -> Cell:
+    if method not in mean_rank.index or not mean_rank.at[method, "n_blocks"]:
+        return Cell("none", mark=ABSENT)
+    value = float(mean_rank["mean_rank"][method])
+    return Cell(f"{value:.1f}", f"n = {mean_rank['n_blocks'][method]}", value)
+
+
+def _accuracy_data(group: Group) -> dict[str, object]:
+    found = group.accuracy
+    if found is None:
+        return {"accuracy": None}
+    return {"accuracy": found.mean, "sd": found.sd, "low": found.low, "high": found.high}
+
+
+def differences(results: Results, reference: str | None = None) -> View:
+    """Rows are methods, columns are datasets: accuracy minus a reference, paired by seed."""
+    name = reference or reference_of(results)
+    data = paired_differences(results.frame, name) if name else pd.DataFrame()
+    found = {(row["dataset_label"], row["method_label"]): row for _, row in data.iterrows()}
+    head = [Column("Method"), *(Column(d, dataset=d) for d in results.datasets)]
+    rows = [
+        [Cell(method), *(_difference(results, found, d, method) for d in results.datasets)]
+        for method in results.methods
+        if method != name
+    ]
+    block = Block(f"Accuracy minus that of {name}", head, rows)
+    reading = (
+        f"Test accuracy minus that of {name} on the same dataset and seed (so on the same rows): "
+        "mean over pairs, 95% t interval of the paired differences, number of pairs n. One pair "
+        "has no interval. Not corrected for the number of comparisons."
+    )
+    data = data if len(data) else pd.DataFrame(columns=["dataset_label", "method_label"])
+    return View("differences", "Paired differences", reading, [block], [], data)
+
+
+def reference_of(results: Results) -> str | None:
+    """The method that others are compared with: `deepmapper` where it ran, else the best ranked."""
+    if "deepmapper" in results.methods:
+        return "deepmapper"
+    return results.methods[0] if results.methods else None
+
+
+def _difference(
+    results: Results, found: dict[tuple[str, str], pd.Series], dataset: str, method: str
+) -> Cell:
+    row, group = found.get((dataset, method)), results.group(dataset, method)
+    if row is None:
+        failed = group is not None and not len(group.ok)
+        return Cell(group.words, mark=FAILED) if group and failed else Cell("no pair", mark=ABSENT)
+    text = f"{row['difference']:+.3f}".replace("-", "−")
+    ends = "" if pd.isna(row["low"]) else f"[{row['low']:+.3f}, {row['high']:+.3f}] "
+    return Cell(text, f"{ends}n = {row['n']}".replace("-", "−"), float(row["difference"]))

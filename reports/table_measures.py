@@ -1,0 +1,139 @@
+"""Time, memory and attribution: one block a dataset, rows are methods."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from reports import units
+from reports.entries import extent, failed_cell, interval, long_data
+from reports.results import Group, Results
+from reports.views import ABSENT, FAILED, Block, Cell, Column, Footnotes, View
+
+READING_TIMING = (
+    "Median over seeds, with the range where it is known from more than one. Conversion is fitting "
+    "the converter and converting the training and the test rows. Peak memory is that of the whole "
+    "process, over all phases. First-use warm-up and the loading of data are not counted."
+)
+READING_ATTRIBUTION = (
+    "How well the attributions name the k features that are known to matter (needles): the share "
+    "of the top k that are needles (precision at k), the share of the needles that the top 20 "
+    "hold, or the top k if k is larger (recall), the rank of the needle ranked last (k is perfect; "
+    "the median over seeds), and the area under the precision-recall curve. Means over seeds with "
+    "Student's t interval for all but the rank."
+)
+
+
+NOTHING = Cell("–", mark=ABSENT)
+
+
+def timing(results: Results) -> View:
+    """One block a dataset: seconds of each phase, peak memory, parameters."""
+    notes = Footnotes()
+    blocks = [
+        _block(results, dataset, _TIMES, "Time and memory", lambda g, c: _timing_cell(g, c, notes))
+        for dataset in results.datasets
+    ]
+    data = long_data(results, lambda group: _spread_data(group, list(_TIMES)))
+    reading = READING_TIMING + _side_by_side(results)
+    return View("timing", "Time and memory", reading, blocks, notes.texts, data)
+
+
+_TIMES = {
+    "conversion_seconds": "Conversion (s)",
+    "train_seconds": "Training (s)",
+    "predict_seconds": "Prediction (s)",
+    "attribute_seconds": "Attribution (s)",
+    "peak_host_mib": "Peak host (MiB)",
+    "peak_device_mib": "Peak device (MiB)",
+    "n_parameters": "Parameters",
+}
+
+
+def _side_by_side(results: Results) -> str:
+    jobs = results.frame["jobs"].max()
+    if pd.isna(jobs) or jobs < 2:
+        return ""
+    return f" Up to {jobs} cells ran side by side, each on cores of its own."
+
+
+def _block(
+    results: Results,
+    dataset: str,
+    columns: dict[str, str],
+    title: str,
+    cell: Callable[[Group, str], Cell],
+) -> Block:
+    head = [Column("Method"), *(Column(header) for header in columns.values())]
+    groups = results.groups(dataset)
+    rows = [[Cell(group.method), *_cells(group, list(columns), cell)] for group in groups]
+    return Block(f"{dataset}: {title.lower()}", head, rows, dataset)
+
+
+def _cells(group: Group, columns: list[str], cell: Callable[[Group, str], Cell]) -> list[Cell]:
+    """One cell a column; what went wrong is said in the first and not repeated in the others."""
+    first, *others = (cell(group, name) for name in columns)
+    return [first, *(other if other.mark != FAILED else NOTHING for other in others)]
+
+
+def _timing_cell(group: Group, column: str, notes: Footnotes) -> Cell:
+    found = group.spread(column)
+    if found is not None:
+        write = units.count if column == "n_parameters" else units.number
+        return Cell(write(found.median), extent(found, write), found.median)
+    return Cell(units.NOT_KNOWN, mark=ABSENT) if len(group.ok) else failed_cell(group, notes)
+
+
+def _spread_data(group: Group, columns: list[str]) -> dict[str, object]:
+    row: dict[str, object] = {}
+    for column in columns:
+        found = group.spread(column)
+        row |= {column: found.median if found else None}
+        row |= {f"{column}_low": found.low if found else None}
+        row |= {f"{column}_high": found.high if found else None}
+    return row
+
+
+_FINDING = {
+    "precision_at_k": "Precision at k",
+    "recall_at_k": "Recall in the top 20",
+    "worst_needle_rank": "Worst needle rank",
+    "needle_auprc": "Needle AUPRC",
+}
+
+
+def attribution(results: Results) -> View:
+    """One block a dataset whose true features are known: how well attributions name them."""
+    notes = Footnotes()
+    known = [name for name in results.datasets if results.dataset_facts(name).get("relevant")]
+    blocks = [
+        _block(results, name, _FINDING, _needles(results, name), lambda g, c: _finding(g, c, notes))
+        for name in known
+    ]
+    data = long_data(results, lambda group: {name: _middle(group, name) for name in _FINDING})
+    data = data[data["dataset"].isin(known)]
+    return View("attribution", "Attribution", READING_ATTRIBUTION, blocks, notes.texts, data)
+
+
+def _needles(results: Results, dataset: str) -> str:
+    facts = results.dataset_facts(dataset)
+    return f"{len(facts['relevant'])} needles in {units.count(facts.get('n_features'))} features"
+
+
+def _middle(group: Group, column: str) -> float | None:
+    if column == "worst_needle_rank":
+        found = group.spread(column)
+        return found.median if found else None
+    mean = group.mean(column)
+    return mean.mean if mean else None
+
+
+def _finding(group: Group, column: str, notes: Footnotes) -> Cell:
+    middle = _middle(group, column)
+    if middle is None:
+        absent = Cell("none given", mark=ABSENT)
+        return absent if len(group.ok) else failed_cell(group, notes)
+    if column == "worst_needle_rank":
+        found = group.spread(column)
+        return Cell(units.count(middle), extent(found, units.count) if found else "", middle)
+    mean = group.mean(column)
+    return Cell(units.share(middle), interval(mean, 3) if mean else "", middle)

@@ -1,0 +1,58 @@
+"""How numbers are written: a few significant digits, the unit where the header has none."""
+
+import math
+
+NOT_KNOWN = "n/a"
+
+
+def number(value: float | None) -> str:
+    """Three significant digits without exponents: 1,417 · 94.1 · 1.23 · 0.334 · <0.001."""
+    if value is None or math.isnan(value):
+        return NOT_KNOWN
+    size = abs(value)
+    if 0 < size < 0.0005:
+        return "<0.001"
+    digits = 0 if size >= 99.95 else 1 if size >= 9.995 else 2 if size >= 0.9995 else 3
+    return f"{value:,.{digits}f}"
+
+
+def count(value: float | None) -> str:
+    """A whole number with thousands separated."""
+    return NOT_KNOWN if value is None or math.isnan(value) else f"{round(value):,}"
+
+
+def duration(seconds: float | None) -> str:
+    """As the paper writes durations: 334 ms, 12.3 s, 1 min 34 s, 2 h 05 min."""
+    if seconds is None or math.isnan(seconds):
+        return NOT_KNOWN
+    if seconds < 0.0005:
+        return "<1 ms"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{number(seconds)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def share(value: float | None, digits: int = 3) -> str:
+    """An accuracy or another share of 1."""
+    return NOT_KNOWN if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def share_digits(n_test: float | None) -> int:
+    """Four digits where the test set is large enough for the fourth to mean something."""
+    return 4 if n_test is not None and n_test >= 5000 else 3
+
+
+def shape(image_shape: str | None) -> str:
+    """139x139 with a multiplication sign."""
+    return image_shape.replace("x", "×") if image_shape else NOT_KNOWN
+
+
+def status_words(status: str) -> str:
+    """out_of_memory -> out of memory."""
+    return status.replace("_", " ")

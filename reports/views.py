@@ -1,0 +1,75 @@
+"""What a table is made of, before it becomes Markdown, CSV, LaTeX or HTML."""
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+# The marks a cell may bear; each writer decides how it looks.
+PLAIN, BEST, LEVEL, FAILED, ABSENT, PUBLISHED = (
+    "",
+    "best",
+    "level",
+    "failed",
+    "absent",
+    "published",
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry: its text, a smaller detail after it, the number to sort by, its footnotes."""
+
+    text: str
+    detail: str = ""
+    sort: float | str | None = None
+    mark: str = PLAIN
+    notes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A header; `dataset` where the column belongs to one, `mark` to set it apart."""
+
+    header: str
+    dataset: str | None = None
+    mark: str = PLAIN
+    notes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Block:
+    """One grid. A view has one block, or one for each dataset."""
+
+    caption: str
+    columns: list[Column]
+    rows: list[list[Cell]]
+    dataset: str | None = None
+
+    def notes(self) -> list[int]:
+        """The footnotes that its entries refer to, in order."""
+        in_head = {n for column in self.columns for n in column.notes}
+        return sorted(in_head | {n for row in self.rows for cell in row for n in cell.notes})
+
+
+@dataclass
+class Footnotes:
+    """Numbered remarks of a view; the same remark has the same number."""
+
+    texts: list[str] = field(default_factory=list)
+
+    def number(self, text: str) -> int:
+        if text not in self.texts:
+            self.texts.append(text)
+        return self.texts.index(text) + 1
+
+
+@dataclass(frozen=True)
+class View:
+    """A table of the report: how to read it, its blocks, its footnotes, and its plain data."""
+
+    name: str
+    title: str
+    reading: str
+    blocks: list[Block]
+    footnotes: list[str]
+    data: pd.DataFrame

@@ -1,0 +1,119 @@
+"""Needle in a haystack: the paper's table, its truth, and what is refused."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.tree import DecisionTreeClassifier
+
+from bench.parameters import resolve_parameters
+from datasets.table import TableError
+from generators import nihs
+
+PINNED = "c7615b7978e755593d7262c0be7352ce4cf78900d7ae54762329eaf99ad5f5e3"
+SMALL = {"n_samples": 400, "n_features": 50, "needles": "random"}
+
+
+def stump_accuracies(X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Training accuracy of the best threshold on each feature."""
+    stump = DecisionTreeClassifier(max_depth=1)
+    columns = (X[:, [j]] for j in range(X.shape[1]))
+    return np.array([stump.fit(column, y).score(column, y) for column in columns])
+
+
+def test_a_seed_is_a_table() -> None:
+    assert nihs.load(**SMALL, seed=5).checksum == PINNED
+    assert nihs.load(**SMALL, seed=6).checksum != PINNED
+
+
+def test_the_default_is_the_table_of_the_paper() -> None:
+    given = resolve_parameters(nihs.load, {}, "test")
+    assert (given["n_samples"], given["n_features"], given["needles"]) == (10_000, 18_225, "paper")
+    table = nihs.load(n_samples=301)
+    assert table.X.shape == (301, 18_225)
+    assert_array_equal(table.relevant, [20, 17_998])
+    assert [table.features[j] for j in (20, 17_998)] == ["variable_20", "variable_17998"]
+    for feature, bounds in ((20, (0, 0.2, 0.2, 0.4)), (17_998, (0.1, 0.2, 0.25, 0.35))):
+        zero, one = table.X[table.y == 0, feature], table.X[table.y == 1, feature]
+        low_0, high_0, low_1, high_1 = np.array(bounds, dtype=np.float32)
+        assert low_0 <= zero.min() <= low_0 + 0.01
+        assert high_0 - 0.01 <= zero.max() < high_0
+        assert low_1 <= one.min() <= low_1 + 0.01
+        assert high_1 - 0.01 <= one.max() < high_1
+
+
+def test_noise_fills_the_unit_interval() -> None:
+    table = nihs.load(**SMALL, seed=1)
+    noise = np.delete(table.X, table.relevant, axis=1)
+    assert 0 <= noise.min() < 0.001
+    assert 0.999 < noise.max() < 1
+    assert abs(noise.mean() - 0.5) < 0.01
+    assert abs(noise.var() - 1 / 12) < 0.002
+
+
+@pytest.mark.parametrize(("n_samples", "sizes"), [(400, [200, 200]), (401, [201, 200])])
+def test_classes_are_balanced_and_shuffled(n_samples: int, sizes: list[int]) -> None:
+    y = nihs.load(n_samples=n_samples, n_features=10, needles="random").y
+    assert np.bincount(y).tolist() == sizes
+    assert 150 < np.count_nonzero(np.diff(y)) < 250  # changes of class: half of the neighbours
+
+
+def test_only_needles_tell_the_classes_apart() -> None:
+    table = nihs.load(**SMALL, n_needles=5, seed=2)
+    accuracies = stump_accuracies(table.X, table.y)
+    assert_array_equal(np.flatnonzero(accuracies == 1), table.relevant)
+    assert np.delete(accuracies, table.relevant).max() < 0.65
+
+
+def test_random_needles_lie_anywhere_and_are_all_different() -> None:
+    where = [nihs.load(**SMALL, n_needles=3, seed=seed).relevant for seed in range(200)]
+    assert all(len(set(needles)) == 3 for needles in where)
+    counts = np.bincount(np.concatenate(where), minlength=50)
+    assert counts.min() > 0  # 12 expected: 0 has a chance below 1e-3 for any of 50
+    assert counts.max() < 30
+
+
+def test_all_features_can_be_needles() -> None:
+    table = nihs.load(n_samples=40, n_features=6, needles="random", n_needles=6)
+    assert_array_equal(table.relevant, np.arange(6))
+
+
+def test_given_ranges_are_taken_in_turn() -> None:
+    ranges = ((0.0, 0.6, 0.4, 1.0), (-2.0, -1.0, 5.0, 6.0))
+    table = nihs.load(**SMALL, n_needles=4, ranges=ranges)
+    lowest = table.X[:, table.relevant].min(axis=0)
+    assert (lowest < -1).tolist() == [False, True, False, True]
+    overlapping = stump_accuracies(table.X[:, table.relevant[::2]], table.y)
+    assert ((overlapping > 0.75) & (overlapping < 0.92)).all()  # 5/6: a third of them overlap
+
+
+def test_rounding_never_reaches_the_upper_bound() -> None:
+    u = np.float32([1 - 2**-24] * 2)
+    values = nihs._into_ranges(u, np.array([0, 1]), (0.5, 1.0, 1.0, 2.0))  # 1 - 2^-25 rounds to 1
+    assert values[0] < 1
+    assert values[1] < 2
+
+
+def test_ranges_come_through_a_spec() -> None:
+    given = resolve_parameters(nihs.load, {**SMALL, "ranges": [[0, 0.5, 0.4, 1]]}, "test")
+    assert nihs.load(**given).n_samples == 400
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"n_features": 17_998}, "'n_features'.*17999.*17998"),
+        ({"n_needles": 3}, "'n_needles'.*2.*got 3"),
+        ({"needles": "border"}, "'needles'.*random.*'border'"),
+        ({"needles": "random", "n_features": 4, "n_needles": 5}, "'n_needles'.*at most.*got 5"),
+        ({"n_samples": 3}, "'n_samples'.*>= 4.*got 3"),
+        ({"n_needles": 0}, "'n_needles'.*>= 1.*got 0"),
+        ({"seed": -1}, "'seed'.*>= 0.*got -1"),
+        ({"ranges": ()}, "'ranges'.*one or more"),
+        ({"ranges": ((0.2, 0.2, 0.3, 0.4),)}, "'ranges'.*low < high"),
+        ({"ranges": ((0.1, 0.2, 0.3),)}, "'ranges'"),
+        ({"ranges": ((0.1, float("nan"), 0.3, 0.4),)}, "'ranges'"),
+    ],
+)
+def test_wrong_parameters_are_named(wrong: dict, says: str) -> None:
+    with pytest.raises(TableError, match=f"nihs.*{says}"):
+        nihs.load(**{"n_samples": 40, **wrong})

@@ -1,0 +1,60 @@
+"""Figures: drawn, not blank, the same bytes again, left out where there is nothing to show."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.store import Store
+from reports.figure_curves import series
+from reports.figure_images import Examples, common_row
+from reports.figure_style import method_styles
+from reports.figures import draw_all
+from reports.results import Results
+
+NAMES = ["accuracy", "time", "accuracy_vs_time", "images", "needle_ranks", "curves"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_is_there_and_not_blank(filled: Store, name: str) -> None:
+    path = filled.folder / "report" / "figures" / f"{name}.png"
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("L"), dtype=float)
+    assert pixels.std() > 5
+    assert min(pixels.shape) > 300
+    for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
+        assert edge.min() > 250, "something is cut off at the edge"
+    assert path.with_suffix(".svg").read_text().count("<path") > 20
+
+
+def test_an_empty_store_draws_nothing_and_leaves_no_file(empty: Store, tmp_path: Path) -> None:
+    stale = tmp_path / "figures" / "accuracy.png"
+    stale.parent.mkdir()
+    stale.write_bytes(b"old")
+    drawn = draw_all(Results.read(empty), tmp_path / "figures")
+    assert [figure.name for figure in drawn] == NAMES
+    assert all(figure.note and figure.png is None for figure in drawn)
+    assert not stale.exists()
+
+
+def test_every_method_looks_different() -> None:
+    styles = method_styles([f"method {i}" for i in range(40)])
+    assert len({(str(s["color"]), s["marker"]) for s in styles.values()}) == 40
+
+
+def test_all_converters_show_the_same_sample() -> None:
+    images = np.zeros((3, 2, 2))
+    shown = [Examples([5, 7, 9], images), Examples([9, 7], images)]
+    assert common_row(shown) == 7
+    assert common_row([*shown, Examples([1], images)]) is None
+
+
+def test_passes_follow_one_another_with_a_gap() -> None:
+    history = [
+        {"pass": 0, "epoch": 0, "train_loss": 2.0},
+        {"pass": 0, "epoch": 1, "train_loss": 1.0},
+        {"pass": 1, "epoch": 0, "train_loss": None},
+        {"pass": 1, "epoch": 1, "train_loss": 0.5},
+    ]
+    np.testing.assert_array_equal(series(history, "train_loss"), [2, 1, np.nan, np.nan, 0.5])

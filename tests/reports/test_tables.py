@@ -1,0 +1,184 @@
+"""Tables: failures visible with reasons, marks, published columns, LaTeX that can compile."""
+
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.store import Store
+from reports import units
+from reports.markup import latex, markdown, tex
+from reports.paper import published_for
+from reports.results import Results
+from reports.tables import accuracy, all_views, attribution, paper, timing, write_tables
+
+NAMES = ["accuracy", "timing", "attribution", "paper", "differences"]
+
+
+@pytest.fixture(scope="module")
+def results(filled: Store) -> Results:
+    return Results.read(filled)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_table_is_written_three_times(filled: Store, name: str) -> None:
+    for suffix in ("md", "csv", "tex"):
+        path = filled.folder / "report" / "tables" / f"{name}.{suffix}"
+        assert path.stat().st_size > 100
+
+
+def test_failures_are_words_with_their_reasons_in_markdown(results: Results) -> None:
+    text = markdown(accuracy(results))
+    for word, reason in {
+        "timeout": "stopped after 300 s in convert_fit",
+        "out of memory": "asked for 9.1 GiB of 8 GiB",
+        "diverged": "loss is NaN & 50% \\<of> epoch_3",
+        "unsupported": "64 features are too few",
+        "unavailable": "no data: run `python -m bench data fetch gisette`",
+    }.items():
+        assert word in text
+        assert f"{word}: {reason}" in text
+
+
+def test_failures_are_rows_with_their_reasons_in_csv(filled: Store) -> None:
+    with (filled.folder / "report" / "tables" / "accuracy.csv").open() as file:
+        rows = {(row["dataset"], row["method"]): row for row in csv.DictReader(file)}
+    row = rows["nihs", "deepinsight_tsne"]
+    assert (row["n_ok"], row["accuracy"], row["failures"]) == ("0", "", "timeout")
+    assert row["reasons"] == "stopped after 300 s in convert_fit"
+    assert rows["tcga", "random_forest"]["reasons"] == "ValueError: a | b"
+    assert len(rows) == 5 * 6
+
+
+def test_no_cell_of_a_table_is_empty(results: Results) -> None:
+    for view in all_views(results):
+        for block in view.blocks:
+            for row in block.rows:
+                assert len(row) == len(block.columns)
+                assert all(cell.text.strip() for cell in row)
+
+
+def test_a_pipe_in_a_name_does_not_break_the_grid(results: Results) -> None:
+    for line in markdown(timing(results)).splitlines():
+        if line.startswith("|"):
+            assert len(re.findall(r"(?<!\\)\|", line)) == 9
+
+
+def test_one_dataset_has_one_best_and_marks_those_level_with_it(results: Results) -> None:
+    block = accuracy(results).blocks[0]
+    column = [c.header for c in block.columns].index("digits")
+    marks = {row[0].text: row[column].mark for row in block.rows}
+    assert marks["deepmapper"] == "best"
+    assert marks["majority"] == ""
+    assert marks["deepinsight_tsne"] == "failed"
+    assert list(marks.values()).count("best") == 1
+
+
+def test_attribution_has_a_block_for_each_dataset_with_needles(results: Results) -> None:
+    view = attribution(results)
+    assert [block.dataset for block in view.blocks] == ["needles", "nihs"]
+    texts = {row[0].text: row[1].text for row in view.blocks[0].rows}
+    assert texts["majority"] == "none given"
+    assert texts["deepmapper_published"] == "diverged"
+
+
+def test_table_2_puts_the_published_column_beside_ours(results: Results) -> None:
+    (block,) = [b for b in paper(results).blocks if b.dataset == "tcga"]
+    headers = [column.header for column in block.columns]
+    at = headers.index("DeepInsight (published, Table 2)")
+    assert headers[at + 1] == "deepinsight_tsne"
+    assert [row[at].text for row in block.rows] == [
+        "1 min 34 s",
+        "224×224",
+        "23 min 37 s",
+        "1.000",
+        "0.976",
+    ]
+    at = headers.index("DeepMapper (published, Table 2)")
+    texts = [row[at].text for row in block.rows]
+    assert texts == ["334 ms", "139×139", "8 min 56 s", "1.000", "0.975"]
+    (note,) = block.columns[at].notes
+    assert "its hardware is not ours" in paper(results).footnotes[note - 1]
+
+
+def test_published_figures_stay_with_their_table() -> None:
+    assert published_for({"name": "shuffled_mnist", "params": {"base": "digits"}}) == []
+    assert published_for({"name": "shuffled_mnist", "params": {"base": "mnist"}})
+
+
+def test_latex_escapes_what_would_be_a_command() -> None:
+    assert tex("50% & a_b #1 $x$ {y} ^~") == (
+        r"50\% \& a\_b \#1 \$x\$ \{y\} \textasciicircum{}\textasciitilde{}"
+    )
+    assert tex("a\\b") == r"a\textbackslash{}b"
+    assert tex("0.9 ± 0.1, 8×8") == r"0.9 $\pm$ 0.1, 8$\times$8"
+    assert tex("naïve 数") == "naive ?"
+
+
+def test_latex_is_balanced(results: Results) -> None:
+    for view in all_views(results):
+        text = latex(view)
+        assert text.isascii()
+        body = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
+        bare = re.sub(r"\\[{}$&%#_\\]", "", body)
+        depth = 0
+        for char in bare:
+            depth += {"{": 1, "}": -1}.get(char, 0)
+            assert depth >= 0
+        assert depth == 0
+        assert bare.count("$") % 2 == 0
+        begun = re.findall(r"\\begin\{(\w+)\}", body)
+        assert sorted(begun) == sorted(re.findall(r"\\end\{(\w+)\}", body))
+
+
+def test_latex_rows_have_as_many_entries_as_columns(results: Results) -> None:
+    for view in all_views(results):
+        columns = 0
+        for line in latex(view).splitlines():
+            if found := re.match(r"\\begin\{tabular\}\{(\w+)\}", line):
+                columns = len(found[1])
+            if line.endswith(r" \\"):
+                assert len(re.findall(r"(?<!\\)&", line)) == columns - 1
+
+
+def test_one_changed_cell_changes_the_table(tmp_path: Path, make_cell: Callable) -> None:
+    store = Store(tmp_path)
+    store.create()
+    record, arrays = make_cell("digits", "logistic", 0)
+    texts = []
+    for value in (0.5, 0.75):
+        metrics = record["metrics"] | {"accuracy": value}
+        store.put(record | {"metrics": metrics}, arrays)
+        write_tables(all_views(Results.read(store)), tmp_path / "tables")
+        texts.append((tmp_path / "tables" / "accuracy.md").read_text())
+    assert "0.500" in texts[0]
+    assert "0.750" in texts[1]
+
+
+def test_two_devices_are_two_methods(tmp_path: Path, make_cell: Callable) -> None:
+    store = Store(tmp_path)
+    store.create()
+    record, _ = make_cell("digits", "logistic", 0)
+    store.put(record)
+    store.put(record | {"key": "0" * 32, "device": "cuda"})
+    assert set(Results.read(store).methods) == {"logistic [cpu]", "logistic [cuda]"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.334, "334 ms"),
+        (94, "1 min 34 s"),
+        (1417, "23 min 37 s"),
+        (12.34, "12.3 s"),
+        (7500, "2 h 05 min"),
+        (0.00001, "<1 ms"),
+        (59.99, "1 min"),
+        (0.9996, "1.00 s"),
+        (None, "n/a"),
+    ],
+)
+def test_durations_are_written_as_in_the_paper(seconds: float | None, text: str) -> None:
+    assert units.duration(seconds) == text

@@ -1,0 +1,44 @@
+"""What the command line prints: everything in 120 columns, failures as words."""
+
+import io
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from bench.store import Store
+from reports.aggregate import results_frame
+from reports.terminal import comparison
+
+
+def printed(frame: pd.DataFrame) -> str:
+    file = io.StringIO()
+    Console(file=file, width=120, color_system=None).print(comparison(frame))
+    return file.getvalue()
+
+
+def test_rows_are_methods_and_failures_are_words(filled: Store) -> None:
+    text = printed(results_frame(filled))
+    lines = {line.split()[0]: line for line in text.splitlines() if line.strip()}
+    assert "timeout" in lines["deepinsight_tsne"]
+    assert "unavailable" in lines["logistic"]
+    assert "(1/2)" in lines["random_forest"]
+    assert lines["majority"].split()[-1] == "205"  # five datasets of 20 and 21 seconds
+
+
+def test_twelve_methods_and_five_datasets_fit(filled: Store) -> None:
+    frame = results_frame(filled)
+    second = frame.assign(method_label=frame["method_label"] + "_2")
+    long = frame.assign(dataset_label=frame["dataset_label"].replace("digits", "shuffled_mnist"))
+    for shown in (frame, pd.concat([frame, second]), long):
+        text = printed(shown)
+        assert "…" not in text
+        assert max(map(len, text.splitlines())) <= 120
+        rows = [line for line in text.splitlines()[4:] if line.strip()]
+        assert len(rows) == shown["method_label"].nunique()  # no row was folded
+
+
+def test_nothing_to_compare_is_said(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.create()
+    assert "No cells yet" in printed(results_frame(store))
