@@ -1,6 +1,7 @@
 """The same sample as every image converter shows it, as in Fig. 6 of the paper."""
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,8 +108,8 @@ def _words(axes: Axes, words: str) -> None:
 def _broken(name: str) -> str:
     """A long name on two lines or more, broken at its underscores."""
     lines = [""]
-    for part in name.replace("_", "_ ").split():
+    for part in re.findall(r"[^_ ]+_?|_| ", name):
         if len(lines[-1] + part) > 14 and lines[-1]:
             lines.append("")
         lines[-1] += part
-    return "\n".join(lines)
+    return "\n".join(line.strip() for line in lines if line.strip())

@@ -28,16 +28,17 @@ def draw(results: Results) -> Figure | None:
 
 def _of_dataset(results: Results, dataset: str) -> dict[str, np.ndarray]:
     """Method -> the ranks of all needles over all seeds, one flat array."""
-    relevant = results.dataset_facts(dataset).get("relevant")
-    if not relevant:
-        return {}
-    ranks = {group.method: _ranks(results, group, relevant) for group in results.groups(dataset)}
+    ranks = {group.method: _ranks(results, group) for group in results.groups(dataset)}
     return {method: found for method, found in ranks.items() if len(found)}
 
 
-def _ranks(results: Results, group: Group, relevant: list[int]) -> np.ndarray:
-    arrays = [results.store.artifact(key).get("attributions") for key in group.ok["key"]]
-    found = [needle_ranks(scores, relevant) for scores in arrays if scores is not None]
+def _ranks(results: Results, group: Group) -> np.ndarray:
+    found = []
+    for key in group.ok["key"]:
+        relevant = results.records[key]["dataset"].get("relevant")  # each seed has its own needles
+        scores = results.store.artifact(key).get("attributions")
+        if relevant and scores is not None:
+            found.append(needle_ranks(scores, relevant))
     return np.concatenate(found) if found else np.array([], dtype=int)
 
 

@@ -79,4 +79,5 @@ def whole_decades(axes: Axes) -> None:
     spare = max(0.0, 2 - (high - low)) / 2
     axes.set_xlim(10 ** (low - spare), 10 ** (high + spare))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.tick_params(axis="x", which="both", labelfontfamily="DejaVu Sans")
     axes.grid(visible=True, axis="x", which="major")

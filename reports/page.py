@@ -52,7 +52,7 @@ def render(
 def _context(results: Results, views: list[View], drawn: list[Drawn]) -> dict[str, Any]:
     by_name = {view.name: view for view in views}
     return {
-        "title": results.store.folder.resolve().name,
+        "title": sections.title(results),
         "summary": sections.summary(results),
         "dates": sections.dates(results),
         "machines": sections.machines(results),

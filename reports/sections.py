@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +92,13 @@ def _side_by_side(facts: dict[str, Any]) -> str:
     return f"{_some(cells, 'cell')}, {_some(threads, 'thread')} each"
 
 
+def title(results: Results) -> str:
+    """The name that the spec gives; that of the folder where there is no spec."""
+    folder = results.store.folder.resolve()
+    spec = folder / "spec.toml"
+    return str(tomllib.loads(spec.read_text())["name"]) if spec.is_file() else folder.name
+
+
 def data_rows(results: Results) -> list[dict[str, Any]]:
     """What each dataset is, where it comes from and how it was split."""
     return [_data_row(results, dataset) for dataset in results.datasets]
@@ -105,7 +113,7 @@ def _data_row(results: Results, dataset: str) -> dict[str, Any]:
     return {
         "label": dataset,
         "name": facts["name"],
-        "params": _params(facts.get("params")),
+        "params": _params([results.records[key]["dataset"]["params"] for key in frame["key"]]),
         "sizes": [facts.get(n) for n in ("n_samples", "n_features", "n_classes")],
         "rows": [facts.get(n) for n in ("n_train", "n_test")],
         "split": ", ".join(sorted(set(frame["split"].dropna()))) or units.NOT_KNOWN,
@@ -117,10 +125,15 @@ def _data_row(results: Results, dataset: str) -> dict[str, Any]:
     }
 
 
-def _params(params: dict[str, Any] | None) -> str:
-    return ", ".join(
-        f"{name} = {value}" for name, value in (params or {}).items() if value is not None
-    )
+def _params(of_cells: list[dict[str, Any]]) -> str:
+    """The parameters that the cells of a dataset share; those that follow the seed by name."""
+    texts = []
+    for name, value in of_cells[0].items():
+        if any(params.get(name) != value for params in of_cells):
+            texts.append(f"{name} = that of the cell")
+        elif value is not None:
+            texts.append(f"{name} = {value}")
+    return ", ".join(texts)
 
 
 def failures(results: Results) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ by the score interval of Wilson (J. Am. Stat. Assoc. 22, 1927), which Brown, Cai
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,12 @@ class Estimate:
     sd: float | None = None
     low: float | None = None
     high: float | None = None
+
+    def within(self, least: float, most: float) -> "Estimate":
+        """The same with its interval cut to where the quantity can lie."""
+        if self.low is None or self.high is None:
+            return self
+        return replace(self, low=max(self.low, least), high=min(self.high, most))
 
     @property
     def half(self) -> float | None:

@@ -11,8 +11,9 @@ from reports.views import ABSENT, FAILED, Block, Cell, Column, Footnotes, View
 
 READING_TIMING = (
     "Median over seeds, with the range where it is known from more than one. Conversion is fitting "
-    "the converter and converting the training and the test rows. Peak memory is that of the whole "
-    "process, over all phases. First-use warm-up and the loading of data are not counted."
+    "the converter and converting the training and the test rows. Peak memory is what the cell "
+    "added to its process, over all phases. First-use warm-up and the loading of data are not "
+    "counted."
 )
 READING_ATTRIBUTION = (
     "How well the attributions name the k features that are known to matter (needles): the share "
@@ -136,4 +137,4 @@ def _finding(group: Group, column: str, notes: Footnotes) -> Cell:
         found = group.spread(column)
         return Cell(units.count(middle), extent(found, units.count) if found else "", middle)
     mean = group.mean(column)
-    return Cell(units.share(middle), interval(mean, 3) if mean else "", middle)
+    return Cell(units.share(middle), interval(mean.within(0.0, 1.0), 3) if mean else "", middle)
