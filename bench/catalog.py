@@ -70,6 +70,10 @@ class Entry:
         """SHA-256 over its source and that of every file of ours that it imports."""
         return _hash_of_sources(self.path)
 
+    def relies_on(self, path: str) -> bool:
+        """Whether it imports, directly or not, the file of ours at `path` below the root."""
+        return ROOT / path in _closure(self.path)
+
 
 def entries(kind: str) -> dict[str, Entry]:
     """Every entry of a kind ("methods", "datasets", "generators") by name, plug-ins included."""
@@ -130,7 +134,8 @@ def _hash_of_sources(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _closure(path: Path) -> set[Path]:
+@cache
+def _closure(path: Path) -> frozenset[Path]:
     """The file and every file of ours that it imports, directly or not."""
     seen: set[Path] = set()
     todo = [path]
@@ -147,7 +152,7 @@ def _closure(path: Path) -> set[Path]:
             else:
                 continue
             todo += [p for name in names for p in _files_of(name)]
-    return seen
+    return frozenset(seen)
 
 
 def _nodes(path: Path) -> list[ast.AST]:

@@ -26,9 +26,9 @@ def comparison(before: Store, after: Store) -> Listing:
     groups: dict[tuple[str, str], list[Place]] = defaultdict(list)
     for place in shared:
         groups[place[:2]].append(place)
-    rows = Listing(
-        "dataset", "method", "seeds", "before", "after", "difference", "time after/before"
-    )
+    rows = Listing()
+    for name in ("dataset", "method", "seeds", "before", "after", "difference", "time ratio"):
+        rows.add_column(name, overflow="fold")
     for (dataset, method), places in groups.items():
         pairs = [(old[place], new[place]) for place in places]
         rows.add_row(dataset, method, str(len(pairs)), *_row(pairs))

@@ -258,7 +258,10 @@ def _modules(cells: list[Cell]) -> list[str]:
     """What the server loads beforehand: the methods of the plan and what they require."""
     names = {cell.method for cell in cells if cell.unavailable is None}
     found = [entry("methods", name) for name in sorted(names)]
-    return [module for one in found for module in (*one.requires, one.module)]
+    # torch imports _dynamo (4 s) when the first optimiser is made: not on a cell's clock.
+    trains = any(one.relies_on("deepmapper/trainer.py") for one in found)
+    needs = ["torch._dynamo", "captum.attr"] if trains else []
+    return [*needs, *(module for one in found for module in (*one.requires, one.module))]
 
 
 def _disk_full(folder: Path) -> BenchError:

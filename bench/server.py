@@ -29,8 +29,7 @@ DISK_FULL = 74  # EX_IOERR: the record could not be written
 
 def main(modules: list[str]) -> None:
     """Load the modules that cells will need, then fork on demand until the input closes."""
-    # torch imports _dynamo (4 s) when the first optimiser is made: not on a cell's clock.
-    for name in ["bench.worker", "captum.attr", "torch._dynamo", *modules]:
+    for name in ["bench.worker", *modules]:
         with contextlib.suppress(Exception):  # the cell that needs it will fail, with its reason
             importlib.import_module(name)
     out = os.fdopen(os.dup(1), "w", buffering=1)

@@ -207,12 +207,16 @@ def _run(store: Store, run: Run) -> None:
 
 
 def warm_up(device: torch.device) -> None:
-    """First use of the device: context, libraries, thread pools; a training step on noise."""
+    """First use of the device: context, libraries, thread pools; a training step on noise.
+
+    A GPU also steps an optimiser, which loads its kernels; on the CPU that would only import
+    torch._dynamo, which the server has loaded where a method trains a network.
+    """
     layers = [torch.nn.Conv2d(1, 8, 3), torch.nn.Flatten(), torch.nn.Linear(8 * 30 * 30, 2)]
     network = torch.nn.Sequential(*layers).to(device)
-    optimiser = torch.optim.AdamW(network.parameters())
     network(torch.rand(8, 1, 32, 32, device=device)).square().mean().backward()
-    optimiser.step()
+    if device.type != "cpu":
+        torch.optim.AdamW(network.parameters(), fused=True).step()
 
 
 def predict(model: Any, Z: Any, n_classes: int) -> np.ndarray:

@@ -26,13 +26,15 @@ name = "kills"
 seeds = [0, 1, 2]
 jobs = 2
 datasets = ["digits", {name = "shuffled_mnist", label = "shuffled", params = {base = "digits"}}]
-methods = ["majority", "stump", "nearest_neighbours", "logistic",
-           {name = "random_forest", params = {n_trees = 60}},
-           {name = "mlp", params = {epochs = 3}}, {name = "deepmapper", params = {epochs = 2}}]
+methods = ["majority", "stump", "nearest_neighbours", "logistic", "univariate", NETWORKS
+           {name = "random_forest", params = {n_trees = 60}}]
 [limits]
 timeout_seconds = 60
 memory_mib = 2000
 """
+NETWORKS = (
+    """{name = "mlp", params = {epochs = 3}}, {name = "deepmapper", params = {epochs = 2}},"""
+)
 
 
 def start(spec: Path, out: Path) -> subprocess.Popen[bytes]:
@@ -72,13 +74,13 @@ def wait_for_cells(run: subprocess.Popen[bytes], out: Path, n: int) -> None:
         time.sleep(0.01)
 
 
-def disturb(rounds: int, seed: int = 0) -> dict[str, Any]:
+def disturb(rounds: int, seed: int = 0, networks: str = NETWORKS) -> dict[str, Any]:
     """The whole experiment; the counts of what was killed and whether all held."""
     rng = random.Random(seed)
     facts = {"rounds": rounds, "runs_killed": 0, "cells_killed": 0, "repeated": 0, "broken": 0}
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder) / "spec.toml"
-        spec.write_text(SPEC)
+        spec.write_text(SPEC.replace("NETWORKS", networks))
         calm, wild = Path(folder) / "calm", Path(folder) / "wild"
         if start(spec, calm).wait():
             message = "the undisturbed run failed"
