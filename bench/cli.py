@@ -101,6 +101,13 @@ def status(folder: Folder) -> None:
     console = _console()
     counts = Counter(record["status"] for record in records)
     console.print(", ".join(f"{n} {state}" for state, n in counts.most_common()) or "no cells yet")
+    overheads = sorted(r["overhead_seconds"] for r in records if r["overhead_seconds"] is not None)
+    if overheads:
+        console.print(
+            f"harness overhead a cell: median {overheads[len(overheads) // 2]:.3f} s, "
+            f"most {overheads[-1]:.3f} s",
+            highlight=False,
+        )
     rows = Listing("dataset", "method", "seed", "status", "reason")
     for record in records:
         if record["status"] != "ok":
@@ -127,9 +134,12 @@ def report(folder: Folder) -> None:
 @app.command()
 def compare(before: Folder, after: Folder) -> None:
     """Two output folders side by side: accuracy and time of the cells that both have."""
-    from bench.comparing import comparison
+    from bench.comparing import comparison, identical
 
-    _console().print(comparison(_store(before), _store(after)))
+    console = _console()
+    console.print(comparison(_store(before), _store(after)))
+    n_same, n_all = identical(_store(before), _store(after))
+    console.print(f"{n_same} of {n_all} cells have identical predictions", highlight=False)
 
 
 @data_app.command("list")

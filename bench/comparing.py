@@ -35,6 +35,26 @@ def comparison(before: Store, after: Store) -> Listing:
     return rows
 
 
+def identical(before: Store, after: Store) -> tuple[int, int]:
+    """How many shared cells have the same predictions bit for bit, and how many have any.
+
+    Same probabilities, test rows and attributions.
+    """
+    n_same = n_all = 0
+    old, new = _by_place(before), _by_place(after)
+    for place in old.keys() & new.keys():
+        record, other = old[place], new[place]
+        one, two = before.artifact(record["key"]), after.artifact(other["key"])
+        if "probabilities" in one and "probabilities" in two:
+            n_all += 1
+            n_same += all(
+                np.array_equal(one[name], two[name])
+                for name in ("probabilities", "test_rows", "attributions")
+                if name in one and name in two
+            )
+    return n_same, n_all
+
+
 def _row(pairs: list[tuple[Record, Record]]) -> list[str]:
     ok = [(a, b) for a, b in pairs if a["status"] == b["status"] == "ok"]
     if not ok:

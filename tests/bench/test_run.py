@@ -201,5 +201,6 @@ def test_status_compare_and_report_read_the_folder(
     compared = bench("compare", finished / "out", again)
     assert compared.returncode == 0, compared.stderr
     assert "mlp" in compared.stdout
+    assert "6 of 6 cells have identical predictions" in compared.stdout
     assert bench("report", finished / "out").returncode == 0
     assert records_by_label(again)["majority"]["status"] == "ok"
