@@ -127,7 +127,8 @@ class Processes:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
-            env={**os.environ, **threads, "PYTHONHASHSEED": "0"},
+            # A look for GPUs through the driver's library leaves forks free to use them.
+            env={**os.environ, **threads, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
         )
 
     def _send(self, line: bytes) -> None:

@@ -32,10 +32,6 @@ class Params:
     seconds: float = 0.0
 
 
-def supports(table):
-    """Refuses politely where asked to."""
-
-
 class Villain(DummyClassifier):
     def __init__(self, how="raise", seconds=0.0):
         super().__init__()
@@ -92,6 +88,16 @@ def build(params, *, device, seed):
     return Pipeline([("convert", FunctionTransformer()), ("model", villain)])
 '''
 
+SMALL_ONLY = '''
+"""A method that refuses tables of more than 50 features."""
+
+from villain import Params, build
+
+
+def supports(table):
+    return f"takes at most 50 features, got {table.n_features}" if table.n_features > 50 else None
+'''
+
 BROKEN_TABLE = '''
 """A table that cannot be made as its parameter says."""
 
@@ -116,12 +122,13 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that, on the path, adds the method `villain` and the generator `broken_table`."""
     folder = tmp_path_factory.mktemp("plugin")
     (folder / "villain.py").write_text(VILLAIN.replace("\\\\n", "\\n"))
+    (folder / "small_only.py").write_text(SMALL_ONLY)
     (folder / "broken_table.py").write_text(BROKEN_TABLE)
     meta = folder / "villain-1.0.dist-info"
     meta.mkdir()
     (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: villain\nVersion: 1.0\n")
     (meta / "entry_points.txt").write_text(
-        "[deepmapper.baselines]\nvillain = villain\n"
+        "[deepmapper.baselines]\nvillain = villain\nsmall_only = small_only\n"
         "[deepmapper.generators]\nbroken_table = broken_table\n"
     )
     return folder

@@ -28,6 +28,7 @@ EXPECTED = {  # how -> (status, what the reason says)
     "attribute_raises": ("failed", "in attribute: RuntimeError: cannot explain"),
     "attribute_shape": ("failed", "attributions have shape (10, 3), expected (10, 64)"),
     "chatter": ("ok", None),
+    "small_only": ("unsupported", "takes at most 50 features, got 64"),
 }
 
 
@@ -36,7 +37,9 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     methods = "".join(
         f'[[methods]]\nname = "villain"\nlabel = "{how}"\nparams = {{how = "{how}"}}\n'
         for how in EXPECTED
+        if how != "small_only"
     )
+    methods += '[[methods]]\nname = "small_only"\nparams = {how = "nothing"}\n'
     path = tmp_path_factory.mktemp("spec") / "villains.toml"
     path.write_text(
         'name = "villains"\njobs = 2\ndatasets = ["digits"]\n'
