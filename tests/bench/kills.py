@@ -7,6 +7,7 @@ run again; no record may be half-written.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -63,9 +64,14 @@ def stamps(out: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in (out / "cells").glob("*.json")}
 
 
-def cell_processes(run: psutil.Process) -> list[psutil.Process]:
-    servers = [p for p in run.children() if "bench.server" in " ".join(p.cmdline())]
-    return [cell for server in servers for cell in server.children()]
+def cell_processes(pid: int) -> list[psutil.Process]:
+    """The processes of the cells of a run; none where it has just ended."""
+    try:
+        children = psutil.Process(pid).children()
+        servers = [p for p in children if "bench.server" in " ".join(p.cmdline())]
+        return [cell for server in servers for cell in server.children()]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def wait_for_cells(run: subprocess.Popen[bytes], out: Path, n: int) -> None:
@@ -92,9 +98,10 @@ def disturb(rounds: int, seed: int = 0, networks: str = NETWORKS) -> dict[str, A
             # Spread the kills over the run's life: loading, making tables, cells, report.
             wait_for_cells(run, wild, round_ * len(expected) // rounds)
             time.sleep(rng.uniform(0, 0.5))
-            victims = cell_processes(psutil.Process(run.pid)) if run.poll() is None else []
+            victims = cell_processes(run.pid)
             if victims and round_ % 2:
-                victims[0].kill()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    victims[0].kill()
                 facts["cells_killed"] += 1
                 time.sleep(rng.uniform(0, 0.3))
             if run.poll() is None:
