@@ -1,5 +1,6 @@
 """The command line of the benchmark. Heavy libraries are imported inside the commands."""
 
+import errno
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -75,17 +76,21 @@ def run(
         return
     from bench.progress import TerminalProgress
 
-    console = _console()
-    run(
-        spec,
-        text,
-        folder,
-        where,
-        selection=selection,
-        jobs=jobs,
-        fresh=fresh,
-        progress=TerminalProgress(console),
-    )
+    progress = TerminalProgress(_console())
+    try:
+        run(
+            spec,
+            text,
+            folder,
+            where,
+            selection=selection,
+            jobs=jobs,
+            fresh=fresh,
+            progress=progress,
+        )
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; finished cells are kept: run the same command to go on\n")
+        raise typer.Exit(130) from None
     if with_report:
         report(folder)
 
@@ -184,9 +189,14 @@ def main() -> None:
             raise
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; finished cells are kept: run the same command to go on\n")
-        sys.exit(130)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        sys.stderr.write(
+            f"error: {error.strerror}: {error.filename or 'the output'} could not be written. Free "
+            "some space and run the same command again: every finished cell is kept.\n"
+        )
+        sys.exit(2)
 
 
 def _console() -> "Console":

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rich.table import Table as Listing
 
-from bench.catalog import ROOT, entries, profiles
+from bench.catalog import ROOT, Entry, entries, profiles
+from datasets._folder import data_folder
 
 
 def listing(kind: str) -> Listing:
@@ -15,17 +16,16 @@ def listing(kind: str) -> Listing:
         return _rows(kind, [(n, _description(p), "") for n, p in profiles().items()])
     if kind == "metrics":
         return _rows(kind, _metrics(ROOT / "bench" / "metrics.py"))
-    return _rows(
-        kind,
-        [
-            (
-                e.name,
-                e.summary,
-                "available" if e.unavailable is None else f"unavailable: {e.unavailable}",
-            )
-            for e in entries(kind).values()
-        ],
-    )
+    return _rows(kind, [(e.name, e.summary, _state(e)) for e in entries(kind).values()])
+
+
+def _state(entry: Entry) -> str:
+    if entry.unavailable:
+        return f"unavailable: {entry.unavailable}"
+    missing = [name for name in entry.files if not (data_folder() / name).is_file()]
+    if missing:
+        return f"to download: {len(missing)} of {len(entry.files)} files"
+    return "available"
 
 
 def _rows(kind: str, rows: list[tuple[str, str, str]]) -> Listing:

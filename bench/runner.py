@@ -74,11 +74,13 @@ def run(
     store.create()
     with _locked(folder):
         _claim(folder, spec, text)
+        for _ in store.records():  # each is readable and of this schema, or the run stops here
+            pass
         _clean_up(folder)
         cores = share_cores(jobs or spec.jobs)
         context = {"jobs": len(cores), "threads": len(cores[0]), "environment": environment()}
-        text = json.dumps(context["environment"], indent=1)
-        write_atomically(folder / "environment.json", lambda file: file.write(text.encode()))
+        facts = json.dumps(context["environment"], indent=1).encode()
+        write_atomically(folder / "environment.json", lambda file: file.write(facts))
         with Processes(_modules(plan.cells), cores, folder / "running") as processes:
             _Run(store, spec, plan, processes, context, progress or Progress()).all(fresh)
         discard_arrays(folder / "tables")

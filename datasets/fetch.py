@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
+from datasets._folder import data_folder
 from datasets.table import DataUnavailable
 
 TIMEOUT_SECONDS = 30  # to connect, and between two chunks of a download
@@ -48,15 +49,6 @@ class DataFile:
                 f"{', '.join(f'{kind}:' for kind in ALGORITHMS)}, got {self.checksum!r}"
             )
             raise ValueError(message)
-
-
-def data_folder() -> Path:
-    """$DEEPMAPPER_DATA, else the user's cache folder."""
-    if folder := os.environ.get("DEEPMAPPER_DATA"):
-        return Path(folder).expanduser()
-    import pooch
-
-    return Path(pooch.os_cache("deepmapper"))
 
 
 def location(file: DataFile) -> Path:

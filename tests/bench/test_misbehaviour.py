@@ -14,8 +14,8 @@ from .conftest import records_by_label
 
 EXPECTED = {  # how -> (status, what the reason says)
     "raise": ("failed", "in train: RuntimeError: no good"),
-    "hang": ("timeout", "over 3 s during train"),
-    "hang_in_child": ("timeout", "over 3 s during train"),
+    "hang": ("timeout", "over 5 s during train"),
+    "hang_in_child": ("timeout", "over 5 s during train"),
     "eat": ("out_of_memory", "over 300 MiB during train"),
     "memory_error": ("out_of_memory", "in train: asked for too much"),
     "diverge": ("diverged", "in train: the loss became nan"),
@@ -43,7 +43,7 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("spec") / "villains.toml"
     path.write_text(
         'name = "villains"\njobs = 2\ndatasets = ["digits"]\n'
-        "[limits]\ntimeout_seconds = 3\nmemory_mib = 300\n" + methods
+        "[limits]\ntimeout_seconds = 5\nmemory_mib = 300\n" + methods
     )
     return path
 
@@ -105,7 +105,7 @@ def test_the_page_and_the_table_show_failures_with_reasons(
 ) -> None:
     folder, done = outcome
     page = (folder / "report" / "index.html").read_text()
-    assert "over 3 s during train" in page
+    assert "over 5 s during train" in page
     assert "timeout" in done.stdout
 
 

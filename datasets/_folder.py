@@ -1,0 +1,13 @@
+"""Where data lie. Apart from `fetch`, so that a listing can look without importing numpy."""
+
+import os
+from pathlib import Path
+
+
+def data_folder() -> Path:
+    """$DEEPMAPPER_DATA, else the user's cache folder."""
+    if folder := os.environ.get("DEEPMAPPER_DATA"):
+        return Path(folder).expanduser()
+    import pooch
+
+    return Path(pooch.os_cache("deepmapper"))
