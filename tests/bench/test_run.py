@@ -24,7 +24,7 @@ seeds = [0, 1]
 jobs = 2
 datasets = ["digits", {name = "tcga"}, {name = "broken_table", label = "gone"},
             {name = "broken_table", label = "with NaN", params = {how = "nan"}}]
-methods = ["majority", "nearest_neighbours", "mlp"]
+methods = ["majority", "nearest_neighbours", "logistic"]
 [limits]
 timeout_seconds = 60
 memory_mib = 2000
@@ -200,7 +200,7 @@ def test_status_compare_and_report_read_the_folder(
     assert "6 ok" in bench("status", finished / "out").stdout
     compared = bench("compare", finished / "out", again)
     assert compared.returncode == 0, compared.stderr
-    assert "mlp" in compared.stdout
+    assert "logistic" in compared.stdout
     assert "6 of 6 cells have identical predictions" in compared.stdout
     assert bench("report", finished / "out").returncode == 0
     assert records_by_label(again)["majority"]["status"] == "ok"
