@@ -7,11 +7,12 @@ READY  := $(VENV)/.ready
 .PHONY: env quick test check clean
 env: $(READY)
 
-# uv comes from the package index; versions come from constraints.txt (names and versions only).
+# Bytecode is compiled once, here: without it, where Python may not write it, every start of torch
+# takes 8 s longer. uv comes from the package index; versions come from constraints.txt (names and versions only).
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	$(RUN) -m uv pip install --quiet --python $(RUN) -c constraints.txt -e '.[bench,deepinsight,checks]'
+	$(RUN) -m uv pip install --quiet --compile-bytecode --python $(RUN) -c constraints.txt -e '.[bench,deepinsight,checks]'
 	touch $@
 
 quick: env
