@@ -7,8 +7,9 @@ READY  := $(VENV)/.ready
 .PHONY: env quick test check clean
 env: $(READY)
 
-# Bytecode is compiled once, here: without it, where Python may not write it, every start of torch
-# takes 8 s longer. uv comes from the package index; versions come from constraints.txt (names and versions only).
+# uv comes from the package index; versions come from constraints.txt (names and versions only).
+# Bytecode is compiled once, here: where Python may not write it, every start of torch would take
+# 8 s longer.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
