@@ -24,9 +24,10 @@ class Params(Training):
 
     image_size: pixels a side; "equal" for as many pixels as DeepMapper has.
     scaling: "standard" scales features as `deepmapper` does, so that the two differ in the layout
-        alone; "norm2" is the paper's own. On development tables (seed 101) "standard" was better or
-        equal in 6 cases of 7, by up to 0.38 in accuracy (t-SNE on NIHS), and worse in one
-        (PCA on NIHS, 0.970 against 0.998).
+        alone; "norm2" is the paper's own. One look at 7 development cases (one split each, seed
+        101) gave no clear winner: "standard" was better in 3 (t-SNE on NIHS, 1.000 against 0.620),
+        equal in 2, worse in 2 (PCA on an easy 90-feature table, 0.660 against 0.940; PCA on
+        NIHS, 0.970 against 0.998). So neither may be called DeepInsight's best setting.
     """
 
     image_size: int | Literal["equal"] = 224
