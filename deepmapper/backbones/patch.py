@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from deepmapper.backbones.addition import Addition
+from deepmapper.backbones.dropout import Dropout
 
 
 class PatchEmbedding(nn.Module):
@@ -58,13 +59,13 @@ class PatchNet(nn.Module):
         self.relu1 = nn.ReLU()
         self.conv = nn.Conv2d(width, width, 3, padding=1)
         self.relu2 = nn.ReLU()
-        self.dropout1 = nn.Dropout(dropout)
+        self.dropout1 = Dropout(dropout)
         n_positions = self.embedding.rows * self.embedding.columns
         self.add = Addition()
         self.dense = nn.Linear(width * n_positions, hidden)
         self.norm = nn.BatchNorm1d(hidden)
         self.relu3 = nn.ReLU()
-        self.dropout2 = nn.Dropout(dropout)
+        self.dropout2 = Dropout(dropout)
         self.head = nn.Linear(hidden, n_classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
