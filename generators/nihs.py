@@ -58,7 +58,7 @@ def load(
     X = np.empty((n_samples, n_features), dtype=np.float32)  # 729 MB at the default size
     stream(seed, "nihs/values").random(out=X, dtype=np.float32)
     for i, feature in enumerate(where):
-        X[:, feature] = _into_ranges(X[:, feature], y, ranges[i % len(ranges)])
+        X[:, feature] = into_ranges(X[:, feature], y, ranges[i % len(ranges)])
     return Table(
         name="nihs",
         X=X,
@@ -70,7 +70,7 @@ def load(
     )
 
 
-def _into_ranges(
+def into_ranges(
     u: np.ndarray, y: np.ndarray, ranges: tuple[float, float, float, float]
 ) -> np.ndarray:
     """Uniform values of [0, 1) moved into [low, high) of their class; shape (n_samples,)."""

@@ -88,7 +88,7 @@ def test_given_ranges_are_taken_in_turn() -> None:
 
 def test_rounding_never_reaches_the_upper_bound() -> None:
     u = np.float32([1 - 2**-24] * 2)
-    values = nihs._into_ranges(u, np.array([0, 1]), (0.5, 1.0, 1.0, 2.0))  # 1 - 2^-25 rounds to 1
+    values = nihs.into_ranges(u, np.array([0, 1]), (0.5, 1.0, 1.0, 2.0))  # 1 - 2^-25 rounds to 1
     assert values[0] < 1
     assert values[1] < 2
 

@@ -1,0 +1,330 @@
+"""What makes a feature a needle, and the error that remains for one who knows it.
+
+Effects give a needle other values in class 1 than in class 0. Rules leave every value as it is and
+read the class off pairs of needles, on the ranks u of their values: u is uniform in [0, 1) whatever
+the distribution of the noise.
+
+RING, XOR and SUM are the conditions of Passemiers et al., Sci Rep 14 (2024), doi
+10.1038/s41598-024-82583-5, as their published code has them (src/data.py at commit 74b17fa of
+github.com/AntoinePassemiers/Feature-Selection-Benchmark; the text of the paper was not at hand).
+There as here features are uniform between 0 and 1, a condition is on two features, a sample is of
+class 1 where any condition holds, and the thresholds are such that all conditions hold about as
+often and about half of the samples are of class 1. That code has ring, xor, ring+xor and
+ring+xor+sum. `sum` alone, further pairs of one condition, and thresholds computed for any class
+balance are ours.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.integrate import quad
+from scipy.optimize import brentq
+from scipy.special import chdtr, chdtrc, chdtri, log_ndtr, ndtr, ndtri
+
+from generators._needle_noise import DEGREES, NORMAL, STUDENT, UNIFORM, Noise
+from generators.nihs import TABLE_1, into_ranges
+
+RING_RADIUS = 0.35
+SUM_NOISE = 0.2  # standard deviation of what is added to a sum before it is judged
+# Grid of the distribution of a sum of independent terms, and quantiles that stand for one term.
+GRID, QUANTILES = 2**20, 2**16
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Needles whose values depend on the class.
+
+    default: its size where none is asked for.
+    expected: the sizes it can have, in words, and `allowed` as a function.
+    paired: whether needles belong together two by two.
+    place: (values (n, k), classes (n,), size, noise) -> the values of the needles.
+    error: (size, k, share of class 1, noise) -> Bayes error.
+    """
+
+    default: float
+    expected: str
+    allowed: Callable[[float], bool]
+    paired: bool
+    place: Callable[[np.ndarray, np.ndarray, float, Noise], np.ndarray]
+    error: Callable[[float, int, float, Noise], float]
+
+
+def _shift(x: np.ndarray, y: np.ndarray, size: float, noise: Noise) -> np.ndarray:
+    return x + size * noise.sd * y[:, None]
+
+
+def _shift_error(size: float, k: int, share: float, noise: Noise) -> float:
+    """Where they overlap, uniform densities are equal; normal ones make a linear discriminant."""
+    if noise is UNIFORM:
+        return min(share, 1 - share) * max(0.0, 1 - size * noise.sd) ** k
+    if noise is NORMAL:
+        distance = size * k**0.5
+        tilt = np.log((1 - share) / share) / distance
+        false_alarms = (1 - share) * ndtr(-distance / 2 - tilt)
+        return float(false_alarms + share * ndtr(-distance / 2 + tilt))
+    return _student_error(k, share, lambda x: x - size * noise.sd, 1.0)
+
+
+def _variance(x: np.ndarray, y: np.ndarray, size: float, noise: Noise) -> np.ndarray:
+    return np.where(y[:, None] == 1, noise.mean + size**0.5 * (x - noise.mean), x)
+
+
+def _variance_error(size: float, k: int, share: float, noise: Noise) -> float:
+    """Uniform: the narrow class lies in a box that the wide one may miss. Normal: a sphere."""
+    if noise is UNIFORM:
+        narrow, wide = (1 - share, share) if size > 1 else (share, 1 - share)
+        return min(narrow, wide * max(size, 1 / size) ** (-k / 2))
+    if noise is NORMAL:
+        # Squared radius at which share * density 1 = (1 - share) * density 0; none: at the origin.
+        radius = (2 * np.log((1 - share) / share) + k * np.log(size)) / (1 - 1 / size)
+        radius = max(0.0, radius)
+        inner, outer = (share, 1 - share) if size > 1 else (1 - share, share)
+        inside, outside = (size, 1.0) if size > 1 else (1.0, size)
+        return float(inner * chdtr(k, radius / inside) + outer * chdtrc(k, radius / outside))
+    return _student_error(k, share, lambda x: x / size**0.5, size**-0.5)
+
+
+def _correlation(x: np.ndarray, y: np.ndarray, size: float, noise: Noise) -> np.ndarray:
+    first, own = _normal_scores(x[:, ::2], noise), _normal_scores(x[:, 1::2], noise)
+    second = np.where(y[:, None] == 1, size, -size) * first + (1 - size**2) ** 0.5 * own
+    placed = x.astype(np.float64)
+    placed[:, 1::2] = noise.values(ndtr(second))
+    return placed
+
+
+def _normal_scores(x: np.ndarray, noise: Noise) -> np.ndarray:
+    # A rank of 0 has no score: half a step of float32's uniform numbers away from 0 and 1.
+    return ndtri(np.clip(noise.ranks(x), 2**-25, 1 - 2**-25))
+
+
+def _correlation_error(size: float, k: int, share: float, noise: Noise) -> float:
+    """The classes differ in A - B; for one pair of balanced classes arccos(size) / pi.
+
+    With m = k / 2 pairs, A sums (z1 + z2)^2 / 2 over pairs and B (z1 - z2)^2 / 2. In class 1 they
+    are (1 + size) and (1 - size) times chi-square of m degrees of freedom, in class 0 the reverse.
+    """
+    if size == 1:
+        return 0.0
+    m = k // 2
+    wide, narrow = 1 + size, 1 - size
+    bound = np.log((1 - share) / share) * wide * narrow / size
+
+    def mistakes(u: float) -> float:
+        # The same quantile serves as B of either class; A then lies on the wrong side.
+        q = chdtri(m, u)
+        missed = chdtr(m, max(0.0, bound + narrow * q) / wide)
+        false_alarm = chdtrc(m, max(0.0, bound + wide * q) / narrow)
+        return share * missed + (1 - share) * false_alarm
+
+    return float(quad(mistakes, 0, 1, limit=200)[0])
+
+
+def _ranges(x: np.ndarray, y: np.ndarray, size: float, noise: Noise) -> np.ndarray:
+    columns = [into_ranges(x[:, i], y, TABLE_1[i % len(TABLE_1)]) for i in range(x.shape[1])]
+    return np.stack(columns, axis=1)
+
+
+def _ranges_error(size: float, k: int, share: float, noise: Noise) -> float:
+    return 0.0  # the ranges of the classes do not overlap
+
+
+EFFECTS = {
+    "shift": Effect(
+        default=1.0,
+        expected="above 0 and at most 50 standard deviations",
+        allowed=lambda d: 0 < d <= 50,  # the exponential of 55 is still a float32
+        paired=False,
+        place=_shift,
+        error=_shift_error,
+    ),
+    "variance": Effect(
+        default=4.0,
+        expected="a ratio in 0.01..100 other than 1",
+        allowed=lambda ratio: 0.01 <= ratio <= 100 and ratio != 1,
+        paired=False,
+        place=_variance,
+        error=_variance_error,
+    ),
+    "correlation": Effect(
+        default=0.8,
+        expected="a correlation above 0 and at most 1",
+        allowed=lambda rho: 0 < rho <= 1,
+        paired=True,
+        place=_correlation,
+        error=_correlation_error,
+    ),
+    "ranges": Effect(
+        default=1.0,
+        expected="1, the ranges of the paper's Table 1 as they are",
+        allowed=lambda size: size == 1,
+        paired=False,
+        place=_ranges,
+        error=_ranges_error,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition on a pair of ranks: it holds where score >= threshold.
+
+    score: ranks of shape (n, 2) -> (n,).
+    chance: threshold -> how often it holds, falling from 1 at `low` to 0 at `high`.
+    noise: standard deviation of normal noise that is added to the score.
+    """
+
+    score: Callable[[np.ndarray], np.ndarray]
+    chance: Callable[[float], float]
+    low: float
+    high: float
+    noise: float = 0.0
+
+    def threshold(self, chance: float) -> float:
+        """The threshold at which the condition holds with the given chance."""
+        return float(brentq(lambda t: self.chance(t) - chance, self.low, self.high, xtol=1e-14))
+
+
+def _ring_chance(threshold: float) -> float:
+    """Area of the unit square within -threshold of the circle."""
+    return _disc(RING_RADIUS - threshold) - _disc(RING_RADIUS + threshold)
+
+
+def _disc(radius: float) -> float:
+    """Area that a disc around the centre of the unit square shares with it."""
+    if radius <= 0.5:
+        return np.pi * max(0.0, radius) ** 2
+    if radius >= 0.5**0.5:
+        return 1.0
+    segment = radius**2 * np.arccos(0.5 / radius) - 0.5 * (radius**2 - 0.25) ** 0.5
+    return float(np.pi * radius**2 - 4 * segment)
+
+
+def _xor_chance(threshold: float) -> float:
+    """A product of two uniform numbers exceeds s with the chance 1 - s + s log s."""
+    s = min(1.0, 4 * abs(threshold))
+    beyond = (1 - s + s * np.log(s)) / 2 if s > 0 else 0.5
+    return float(beyond if threshold >= 0 else 1 - beyond)
+
+
+def _sum_chance(threshold: float) -> float:
+    """A box convolved with a box and a normal: second difference of its twofold integral."""
+
+    def twice_integrated(x: float) -> float:
+        z = x / SUM_NOISE
+        density = np.exp(-(z**2) / 2) / (2 * np.pi) ** 0.5
+        return SUM_NOISE**2 * ((z**2 + 1) * ndtr(z) + z * density) / 2
+
+    below = twice_integrated(threshold) - 2 * twice_integrated(threshold - 1)
+    return float(1 - below - twice_integrated(threshold - 2))
+
+
+RING = Rule(
+    score=lambda u: -np.abs(np.hypot(u[:, 0] - 0.5, u[:, 1] - 0.5) - RING_RADIUS),
+    chance=_ring_chance,
+    low=RING_RADIUS - 0.5**0.5,
+    high=0.0,
+)
+XOR = Rule(
+    score=lambda u: (u[:, 0] - 0.5) * (0.5 - u[:, 1]), chance=_xor_chance, low=-0.25, high=0.25
+)
+SUM = Rule(score=lambda u: u[:, 0] + u[:, 1], chance=_sum_chance, low=-2, high=4, noise=SUM_NOISE)
+
+RULES = {
+    "xor": (XOR,),
+    "ring": (RING,),
+    "sum": (SUM,),
+    "ring+xor": (RING, XOR),
+    "ring+xor+sum": (RING, XOR, SUM),
+}
+# The thresholds of the published code, where a ring is stated by its half width.
+PUBLISHED = {
+    "xor": (0.0,),
+    "ring": (-0.1151,),
+    "ring+xor": (-0.0704, 0.0337),
+    "ring+xor+sum": (-0.0479, 0.0598, 1.4074),
+}
+Conditions = list[tuple[Rule, float]]
+
+
+def conditions(kind: str, n_needles: int, share: float | None) -> Conditions:
+    """The rule and the threshold of each pair of needles, in the order of the pairs.
+
+    Args:
+        share: how often any of them holds, each equally often; None for the published thresholds.
+    """
+    once = RULES[kind]
+    if share is None:
+        return list(zip(once, PUBLISHED[kind], strict=True))
+    n_pairs = n_needles // 2
+    # None of the pairs holds with the chance 1 - share = (1 - chance)^n_pairs.
+    chance = -np.expm1(np.log1p(-share) / n_pairs)
+    return [(rule, rule.threshold(chance)) for rule in once] * (n_pairs // len(once))
+
+
+def judge(ranks: np.ndarray, pairs: Conditions, rng: np.random.Generator) -> np.ndarray:
+    """Class 1 where any condition holds; int64, shape (n_samples,).
+
+    Args:
+        ranks: shape (n_samples, n_needles), pairs side by side.
+        rng: the noise of sums is drawn from it.
+    """
+    y = np.zeros(len(ranks), dtype=bool)
+    for i, (rule, threshold) in enumerate(pairs):
+        score = rule.score(ranks[:, 2 * i : 2 * i + 2])
+        if rule.noise:
+            score = score + rng.normal(0, rule.noise, size=len(ranks))
+        y |= score >= threshold
+    return y.astype(np.int64)
+
+
+def rules_error(pairs: Conditions) -> float:
+    """Bayes error: nothing but the noise of sums is hidden, and only where no other rule holds."""
+    noisy = [threshold for rule, threshold in pairs if rule.noise]
+    if not noisy:
+        return 0.0
+    silent = np.prod([1 - rule.chance(threshold) for rule, threshold in pairs if not rule.noise])
+    u = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    sums = np.where(u < 0.5, np.sqrt(2 * u), 2 - np.sqrt(2 * (1 - u)))  # of two uniform numbers
+    # Class 0 has the chance q of no sum reaching its threshold, the product over pairs.
+    log_q = log_ndtr((noisy[0] - sums) / SUM_NOISE)
+    mistake = _mean_of_sum(log_q, len(noisy), lambda w: np.minimum(np.exp(w), -np.expm1(w)))
+    return float(silent * mistake)
+
+
+def _student_error(
+    k: int, share: float, back: Callable[[np.ndarray], np.ndarray], slope: float
+) -> float:
+    """Bayes error of k needles in t noise, by convolution of their log likelihood ratios.
+
+    Args:
+        back: takes a value of class 1 to the noise that it was made of; `slope` is its derivative.
+    """
+
+    def log_density(x: np.ndarray) -> np.ndarray:  # up to a constant
+        return -(DEGREES + 1) / 2 * np.log1p(x**2 / DEGREES)
+
+    x = STUDENT.values((np.arange(QUANTILES) + 0.5) / QUANTILES)
+    ratios = log_density(back(x)) + np.log(slope) - log_density(x)
+    prior = np.log(share / (1 - share))
+    # The smaller of both joint densities, as a multiple of class 0's, over samples of class 0.
+    return (1 - share) * _mean_of_sum(ratios, k, lambda r: np.exp(np.minimum(0, r + prior)))
+
+
+def _mean_of_sum(
+    values: np.ndarray, count: int, function: Callable[[np.ndarray], np.ndarray]
+) -> float:
+    """E[function(a sum of `count` independent draws of the equally likely values)].
+
+    The distribution of one value, convolved with itself on a grid of GRID points; a value between
+    two points is shared between them so that means are kept.
+    """
+    if count == 1:
+        return float(np.mean(function(values)))
+    low, points = values.min(), max(1, (GRID - 1) // count - 1)
+    step = np.ptp(values) / points
+    at, part = np.divmod((values - low) / step, 1)
+    one = np.bincount(at.astype(np.int64), 1 - part, minlength=GRID)
+    one += np.bincount(at.astype(np.int64) + 1, part, minlength=GRID)
+    chances = np.fft.irfft(np.fft.rfft(one / len(values)) ** count, n=GRID)
+    return float(chances @ function(count * low + step * np.arange(GRID)))

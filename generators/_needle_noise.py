@@ -1,0 +1,91 @@
+"""The noise around the needles: its distributions, drawn without a second matrix beside X."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
+
+from generators._streams import stream
+
+# The fewest whole degrees of freedom with a variance, sqrt(3): its fourth moment is infinite.
+DEGREES = 3
+# "blocks": so many features share a factor that any two of them correlate by 0.6, about what genes
+# of one tight module do.
+BLOCK_FEATURES, BLOCK_CORRELATION = 25, 0.6
+# 128 x 18,225 float64 values are 19 MB. A block only bounds memory: the numbers do not depend on
+# it, since the rows of a stream follow one another.
+BLOCK_ROWS = 128
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What is known of a distribution.
+
+    mean, sd: of one value.
+    ranks: the distribution function, values -> (0, 1), float64.
+    values: its inverse, ranks -> values.
+    """
+
+    mean: float
+    sd: float
+    ranks: Callable[[np.ndarray], np.ndarray]
+    values: Callable[[np.ndarray], np.ndarray]
+
+
+UNIFORM = Noise(
+    mean=0.5,
+    sd=12**-0.5,
+    ranks=lambda x: np.asarray(x, dtype=np.float64),
+    values=lambda u: np.minimum(u, np.nextafter(np.float32(1), np.float32(0))),
+)
+NORMAL = Noise(mean=0.0, sd=1.0, ranks=lambda x: ndtr(x.astype(np.float64)), values=ndtri)
+STUDENT = Noise(
+    mean=0.0,
+    sd=(DEGREES / (DEGREES - 2)) ** 0.5,
+    ranks=lambda x: stdtr(DEGREES, x.astype(np.float64)),
+    values=lambda u: stdtrit(DEGREES, u),
+)
+# The needles of log-normal noise are made on its logarithm, where an effect is a fold change;
+# `load` takes the exponential at the end. The needles of "blocks" stand outside the blocks.
+NOISES = {"uniform": UNIFORM, "normal": NORMAL, "lognormal": NORMAL, "t": STUDENT, "blocks": NORMAL}
+
+
+def draw(noise: str, n_samples: int, n_features: int, alone: np.ndarray, seed: int) -> np.ndarray:
+    """Noise of shape (n_samples, n_features), float32; log-normal noise as its logarithm.
+
+    Args:
+        noise: a name of NOISES.
+        alone: the features that belong to no block where noise="blocks".
+    """
+    rng = stream(seed, "nihs/values")
+    X = np.empty((n_samples, n_features), dtype=np.float32)  # 729 MB at 10,000 x 18,225
+    if noise == "uniform":
+        rng.random(out=X, dtype=np.float32)
+    elif noise == "t":
+        for rows in _row_blocks(X):  # numpy draws t in float64 only
+            rows[:] = rng.standard_t(DEGREES, size=rows.shape)
+    else:
+        rng.standard_normal(out=X, dtype=np.float32)
+    if noise == "blocks":
+        _correlate(X, alone, seed)
+    return X
+
+
+def _correlate(X: np.ndarray, alone: np.ndarray, seed: int) -> None:
+    """Mix into each feature, in place, the factor of its block; blocks lie anywhere."""
+    rng = stream(seed, "needles/blocks")
+    n_features = X.shape[1]
+    block = rng.permutation(n_features) // BLOCK_FEATURES
+    own = np.full(n_features, (1 - BLOCK_CORRELATION) ** 0.5, dtype=np.float32)
+    shared = np.full(n_features, BLOCK_CORRELATION**0.5, dtype=np.float32)
+    own[alone], shared[alone] = 1, 0
+    for rows in _row_blocks(X):
+        factors = rng.standard_normal((len(rows), block.max() + 1), dtype=np.float32)
+        rows *= own
+        rows += factors[:, block] * shared
+
+
+def _row_blocks(X: np.ndarray) -> list[np.ndarray]:
+    """Views of BLOCK_ROWS rows each, fewer in the last."""
+    return [X[start : start + BLOCK_ROWS] for start in range(0, len(X), BLOCK_ROWS)]

@@ -1,0 +1,252 @@
+"""A few needles in a haystack of noise: linear, in variance, in pairs; of known Bayes error.
+
+Wider than `nihs`, whose table with needles at random positions is kind="ranges" to the bit.
+"""
+
+import numpy as np
+
+from datasets.table import Source, Table
+from generators._needle_kinds import (
+    EFFECTS,
+    PUBLISHED,
+    RULES,
+    Conditions,
+    conditions,
+    judge,
+    rules_error,
+)
+from generators._needle_noise import NOISES, draw
+from generators._parameters import refuse, require_whole
+from generators._streams import stream
+
+KINDS = (*EFFECTS, *RULES)
+SOURCE = Source(
+    citation="Simulated. Ring, xor and sum: Passemiers et al., A quantitative benchmark of neural "
+    "network feature selection methods for detecting nonlinear signals, Sci Rep 14 (2024), doi "
+    "10.1038/s41598-024-82583-5, as in their code; ranges: Ersavas, Smith, Mattick, Sci Rep 14 "
+    "(2024), Table 1",
+    address="generated",
+    licence="MIT",
+)
+
+
+def load(
+    *,
+    n_samples: int = 1_000,
+    n_features: int = 1_024,
+    n_needles: int = 2,
+    kind: str = "shift",
+    effect: float | None = None,
+    class_balance: float | None = 0.5,
+    noise: str = "uniform",
+    flip: float = 0.0,
+    seed: int = 0,
+) -> Table:
+    """Noise, float32, in which `n_needles` features at random positions carry the class.
+
+    `relevant` holds their indices, ascending; `notes` the "kind", the "pairs" of needles that
+    belong together (empty where each stands alone), the resolved "effect" or the "thresholds" of
+    the pairs, and the "bayes_error". But for what the kind says, needles are independent.
+
+    Kinds with values that depend on the class, whose sizes are then exact (class 1 has n_samples *
+    class_balance samples, rounded, halves down) and whose rows are shuffled:
+
+    - "shift": in class 1 the mean is higher by `effect` standard deviations of the noise.
+    - "variance": in class 1 the variance is `effect` times that of the noise; equal means.
+    - "correlation": the normal scores of a pair correlate by `effect` in class 1 and by -`effect`
+      in class 0. One feature alone is the same noise in both classes, and where they are balanced
+      the pair is uncorrelated for one who does not see the class.
+    - "ranges": the paper's needles, uniform in other ranges in each class; see `generators.nihs`.
+
+    Kinds with a class that depends on the values, which all are noise; u are the ranks of a pair's
+    values (the values themselves where the noise is uniform). Conditions hold equally often and are
+    joined by "or"; the thresholds t, w and c give class 1 the expected share `class_balance`:
+
+    - "xor": (u1 - 0.5) (0.5 - u2) >= t, where t = 0 for one pair of balanced classes: then one
+      feature alone tells nothing. With another t its distance from 0.5 does; its mean never does.
+    - "ring": the distance of (u1, u2) from (0.5, 0.5) is within w of 0.35. One feature alone has
+      equal means but not equal variances in the classes.
+    - "sum": u1 + u2 + normal noise of standard deviation 0.2 >= c. Each feature tells something.
+    - "ring+xor" and "ring+xor+sum": a pair of each.
+
+    Source of these: see `generators._needle_kinds`, which also says what is ours.
+
+    The table of a seed is the same to the bit whatever the number of threads; uniform noise on
+    every machine, other noise wherever the logarithm and exponential round alike.
+
+    Args:
+        n_needles: any number for "shift", "variance" and "ranges"; else a multiple of 2, of 4 for
+            "ring+xor" and of 6 for "ring+xor+sum": further pairs repeat the conditions.
+        effect: None for the default of the kind: shift 1, variance 4, correlation 0.8.
+        class_balance: share of class 1 (before flips). None for the thresholds that the published
+            code states, with one pair of each condition: 0.500 xor, 0.506 ring, 0.515 ring+xor,
+            0.498 ring+xor+sum.
+        noise: "uniform" in [0, 1); "normal"; "t" with 3 degrees of freedom; "lognormal", whose
+            effects are on its logarithm; "blocks", normal in randomly placed groups of 25 features
+            that correlate by 0.6, outside of which the needles stand: no other feature tells
+            anything about the class.
+        flip: chance of each label to be exchanged for the other class.
+
+    Raises:
+        TableError: a parameter out of its range, more needles than features, a number of needles
+            that the kind cannot use, classes too small.
+
+    >>> table = load(kind="ring+xor", n_needles=4, n_features=50, seed=3)
+    >>> table.relevant.tolist(), table.notes["pairs"]
+    ([24, 33, 39, 46], [[39, 24], [46, 33]])
+    """
+    require_whole("needles", 4, n_samples=n_samples)
+    require_whole("needles", 1, n_features=n_features, n_needles=n_needles)
+    require_whole("needles", 0, seed=seed)
+    if n_needles > n_features:
+        refuse("needles", "n_needles", f"at most n_features={n_features}", n_needles, "Lower it.")
+    error = bayes_error(  # and what it refuses
+        kind,
+        n_needles=n_needles,
+        effect=effect,
+        class_balance=class_balance,
+        noise=noise,
+        flip=flip,
+    )
+    where = _positions(kind, n_needles, n_features, seed)
+    X = draw(noise, n_samples, n_features, where, seed)
+    notes: dict[str, object] = {"kind": kind, "pairs": _pairs(kind, where), "bayes_error": error}
+    values, distribution = X[:, where], NOISES[noise]
+    if kind in EFFECTS:
+        size = _size(kind, effect)
+        y = _exact_classes(n_samples, _share(class_balance), seed)
+        X[:, where] = EFFECTS[kind].place(values, y, size, distribution)
+        notes["effect"] = size
+    else:
+        pairs = _conditions(kind, n_needles, class_balance, effect)
+        y = judge(distribution.ranks(values), pairs, stream(seed, "needles/sum"))
+        notes["thresholds"] = [threshold for _, threshold in pairs]
+    if noise == "lognormal":
+        np.exp(X, out=X)
+    return Table(
+        name="needles",
+        X=X,
+        y=_flipped(y, flip, seed),
+        classes=("class 0", "class 1"),
+        features=[f"variable_{i}" for i in range(n_features)],
+        source=SOURCE,
+        relevant=np.sort(where),
+        notes=notes,
+    )
+
+
+def bayes_error(
+    kind: str,
+    *,
+    n_needles: int = 2,
+    effect: float | None = None,
+    class_balance: float | None = 0.5,
+    noise: str = "uniform",
+    flip: float = 0.0,
+) -> float:
+    """The least error that a classifier can have on new samples, if it knows the needles.
+
+    Closed forms, or one numerical integral: for balanced classes and k needles "shift" in normal
+    noise has Phi(-effect sqrt(k) / 2), one "correlation" pair arccos(effect) / pi. Convolution on a
+    grid, right to 1e-4: t noise, and two or more pairs of "sum". Rules without a sum: 0. A flip of
+    chance f takes an error e to f + (1 - 2 f) e.
+
+    Args:
+        kind: and all others as in `load`.
+
+    Raises:
+        TableError: a parameter out of its range.
+
+    >>> round(bayes_error("shift", noise="normal"), 4)
+    0.2398
+    """
+    if kind not in KINDS:
+        refuse("needles", "kind", f"one of {', '.join(KINDS)}", kind, "Choose one.")
+    if noise not in NOISES:
+        refuse("needles", "noise", f"one of {', '.join(NOISES)}", noise, "Choose one.")
+    if kind == "ranges" and noise != "uniform":
+        refuse("needles", "noise", '"uniform" where kind="ranges"', noise, "Choose it.")
+    if not 0 <= flip < 0.5:
+        refuse("needles", "flip", "a number in 0..0.5, 0.5 excluded", flip, "Lower it.")
+    _check_number(kind, n_needles)
+    if kind in EFFECTS:
+        size, share = _size(kind, effect), _share(class_balance)
+        error = EFFECTS[kind].error(size, n_needles, share, NOISES[noise])
+    else:
+        error = rules_error(_conditions(kind, n_needles, class_balance, effect))
+    return float(flip + (1 - 2 * flip) * error)
+
+
+def _positions(kind: str, n_needles: int, n_features: int, seed: int) -> np.ndarray:
+    """Where the needles lie, int64: pairs side by side, ascending where there are none."""
+    # The streams of `nihs`: kind="ranges" is its table.
+    draws = stream(seed, "nihs/needles").choice(n_features, n_needles, replace=False)
+    return (draws if _has_pairs(kind) else np.sort(draws)).astype(np.int64)
+
+
+def _pairs(kind: str, where: np.ndarray) -> list[list[int]]:
+    return where.reshape(-1, 2).tolist() if _has_pairs(kind) else []
+
+
+def _has_pairs(kind: str) -> bool:
+    return kind in RULES or EFFECTS[kind].paired
+
+
+def _exact_classes(n_samples: int, share: float, seed: int) -> np.ndarray:
+    """n_samples * share labels 1, rounded, halves down, in random order; int64."""
+    n_ones = int(np.ceil(n_samples * share - 0.5))
+    if min(n_ones, n_samples - n_ones) < 2:
+        expected = f"at least two of n_samples={n_samples} in each class"
+        refuse("needles", "class_balance", expected, share, "Move it towards 0.5.")
+    # Spread evenly before they are shuffled: 0, 1, 0, 1, ... for equal classes, as in `nihs`.
+    steps = (np.arange(n_samples + 1) * n_ones + (n_samples - 1) // 2) // n_samples
+    return stream(seed, "nihs/labels").permutation(np.diff(steps).astype(np.int64))
+
+
+def _flipped(y: np.ndarray, flip: float, seed: int) -> np.ndarray:
+    return np.where(stream(seed, "needles/flip").random(len(y)) < flip, 1 - y, y)
+
+
+def _check_number(kind: str, n_needles: int) -> None:
+    require_whole("needles", 1, n_needles=n_needles)
+    unit = 2 * len(RULES[kind]) if kind in RULES else 1 + EFFECTS[kind].paired
+    if n_needles % unit:
+        expected = f"a multiple of {unit} where kind={kind!r}"
+        refuse("needles", "n_needles", expected, n_needles, f"Use {unit}, {2 * unit}, ...")
+
+
+def _size(kind: str, effect: float | None) -> float:
+    """The effect asked for, or the default of the kind."""
+    allowed = EFFECTS[kind]
+    size = allowed.default if effect is None else effect
+    if not allowed.allowed(size):
+        expected = f"{allowed.expected} where kind={kind!r}"
+        refuse("needles", "effect", expected, effect, f"The default is {allowed.default:g}.")
+    return float(size)
+
+
+def _share(class_balance: float | None) -> float:
+    """The share of class 1."""
+    if class_balance is None:
+        advice = "None stands for the published thresholds of xor, ring, ring+xor, ring+xor+sum."
+        refuse("needles", "class_balance", "a number", None, advice)
+    if not 0 < class_balance < 1:
+        expected = "a number between 0 and 1, both excluded"
+        refuse("needles", "class_balance", expected, class_balance, "Change it.")
+    return float(class_balance)
+
+
+def _conditions(
+    kind: str, n_needles: int, class_balance: float | None, effect: float | None
+) -> Conditions:
+    """The rule and the threshold of each pair."""
+    if effect is not None:
+        advice = "The rule fixes how strong the needles are; use flip to blur it."
+        refuse("needles", "effect", f"None where kind={kind!r}", effect, advice)
+    if class_balance is None and kind in PUBLISHED:
+        if n_needles != 2 * len(PUBLISHED[kind]):
+            expected = f"{2 * len(PUBLISHED[kind])} where class_balance=None and kind={kind!r}"
+            advice = "The published thresholds are for one pair of each; give a class_balance."
+            refuse("needles", "n_needles", expected, n_needles, advice)
+        return conditions(kind, n_needles, None)
+    return conditions(kind, n_needles, _share(class_balance))

@@ -1,0 +1,397 @@
+"""Needles of every kind: where they are, what they tell, and what the best classifier misses."""
+
+import json
+import tracemalloc
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
+
+from bench.parameters import resolve_parameters
+from datasets.table import Table, TableError
+from generators import needles, nihs
+from generators._needle_kinds import RING, RULES, SUM, XOR, Rule
+from generators.needles import KINDS, bayes_error
+
+PINNED = "771d631e5c8dfa46a46f62f2f56254f8be81aa49db7e80a4f21c0fec8706bee1"
+SMALL = {"n_samples": 400, "n_features": 50}
+FEWEST = {"xor": 2, "ring": 2, "sum": 2, "ring+xor": 4, "ring+xor+sum": 6, "correlation": 2}
+DISTRIBUTIONS = {
+    "uniform": stats.uniform(),
+    "normal": stats.norm(),
+    "t": stats.t(3),
+    "lognormal": stats.lognorm(1),
+    "blocks": stats.norm(),
+}
+
+
+def drawn_in_order(table: Table) -> np.ndarray:
+    """The needles' values, float64, pairs side by side; shape (n_samples, n_needles)."""
+    order = np.ravel(table.notes["pairs"]).astype(int) if table.notes["pairs"] else table.relevant
+    return table.X[:, order].astype(np.float64)
+
+
+def chance_of_class_1(table: Table, noise: str, share: float) -> np.ndarray:
+    """P(class 1 | needles) by Bayes' rule from the definition of the kind; shape (n_samples,)."""
+    kind, x = table.notes["kind"], drawn_in_order(table)
+    if noise == "lognormal":
+        x, noise = np.log(x), "normal"
+    of = DISTRIBUTIONS[noise]
+    if kind in ("shift", "variance", "correlation"):
+        effect = table.notes["effect"]
+        if kind == "shift":
+            zero, one = of.pdf(x), of.pdf(x - effect * of.std())
+        elif kind == "variance":
+            s = np.sqrt(effect)
+            zero, one = of.pdf(x), of.pdf((x - of.mean()) / s + of.mean()) / s
+        else:
+            z = stats.norm.ppf(of.cdf(x)).reshape(len(x), -1, 2)
+            both = [np.array([[1, rho], [rho, 1]]) for rho in (-effect, effect)]
+            zero, one = (stats.multivariate_normal(cov=c).pdf(z).reshape(len(x), -1) for c in both)
+        zero, one = (1 - share) * zero.prod(axis=1), share * one.prod(axis=1)
+        return one / (zero + one)
+    if kind == "ranges":
+        return (x[:, 0] >= 0.2).astype(float)
+    silent = np.ones(len(x))  # P(no condition holds)
+    u = of.cdf(x)
+    names = kind.split("+") * (len(table.notes["pairs"]) // len(kind.split("+")))
+    for i, (name, t) in enumerate(zip(names, table.notes["thresholds"], strict=True)):
+        a, b = u[:, 2 * i], u[:, 2 * i + 1]
+        if name == "ring":
+            silent *= np.abs(np.sqrt((a - 0.5) ** 2 + (b - 0.5) ** 2) - 0.35) > -t
+        elif name == "xor":
+            silent *= (a - 0.5) * (0.5 - b) < t
+        else:
+            silent *= stats.norm.cdf((t - a - b) / 0.2)
+    return 1 - silent
+
+
+def test_a_seed_is_a_table() -> None:
+    assert needles.load(**SMALL, kind="xor", seed=5).checksum == PINNED
+    assert needles.load(**SMALL, kind="xor", seed=6).checksum != PINNED
+
+
+@pytest.mark.parametrize("noise", DISTRIBUTIONS)
+@pytest.mark.parametrize("kind", ["shift", "variance", "correlation", "ring+xor+sum"])
+def test_the_same_seed_gives_the_same_bits(kind: str, noise: str) -> None:
+    given = {**SMALL, "kind": kind, "noise": noise, "n_needles": 6, "flip": 0.1, "seed": 3}
+    assert needles.load(**given).checksum == needles.load(**given).checksum
+
+
+@pytest.mark.parametrize("n_samples", [400, 401, 403])
+def test_ranges_are_the_table_of_nihs(n_samples: int) -> None:
+    sizes = {"n_samples": n_samples, "n_features": 50, "n_needles": 3, "seed": 5}
+    ours, theirs = needles.load(**sizes, kind="ranges"), nihs.load(**sizes, needles="random")
+    assert ours.checksum == theirs.checksum
+    assert_array_equal(ours.relevant, theirs.relevant)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_notes_and_truth_agree(kind: str) -> None:
+    k = 2 * FEWEST.get(kind, 1)
+    table = needles.load(**SMALL, kind=kind, n_needles=k, seed=1)
+    assert table.X.dtype == np.float32
+    assert table.X.flags.c_contiguous
+    assert len(table.relevant) == k
+    assert table.relevant.tolist() == sorted(table.relevant)
+    assert table.notes["kind"] == kind
+    assert table.notes["bayes_error"] == bayes_error(kind, n_needles=k)
+    assert json.loads(json.dumps(table.notes)) == table.notes
+    pairs = table.notes["pairs"]
+    assert [len(pair) for pair in pairs] == [2] * (k // 2 if kind in FEWEST else 0)
+    if pairs:
+        assert sorted(np.ravel(pairs)) == table.relevant.tolist()
+
+
+def test_needles_lie_anywhere() -> None:
+    where = [needles.load(n_samples=20, n_features=50, kind="xor", seed=s) for s in range(200)]
+    counts = np.bincount(np.concatenate([table.relevant for table in where]), minlength=50)
+    assert counts.min() > 0  # 8 expected: 0 has a chance of 3e-4 for each of 50
+    assert counts.max() < 25
+    assert (
+        60 < sum(table.notes["pairs"][0][0] > table.notes["pairs"][0][1] for table in where) < 140
+    )
+
+
+def test_all_features_can_be_needles() -> None:
+    table = needles.load(n_samples=40, n_features=6, n_needles=6, kind="ring+xor+sum")
+    assert_array_equal(table.relevant, np.arange(6))
+
+
+def attained(kind: str, noise: str, share: float, k: int, flip: float = 0.0, **more: float) -> None:
+    """The true rule, on 40,000 samples, errs as often as `bayes_error` says."""
+    given = {"kind": kind, "n_needles": k, "noise": noise, "class_balance": share, **more}
+    table = needles.load(n_samples=40_000, n_features=k + 1, flip=flip, seed=7, **given)
+    wrong = np.mean((chance_of_class_1(table, noise, share) > 0.5) != table.y)
+    expected = table.notes["bayes_error"]
+    assert abs(wrong - expected) <= 4 * np.sqrt(expected * (1 - expected) / 40_000) + 1e-4
+
+
+@pytest.mark.parametrize("noise", DISTRIBUTIONS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "ranges"])
+def test_the_true_rule_attains_the_bayes_error(kind: str, noise: str) -> None:
+    attained(kind, noise, 0.5, FEWEST.get(kind, 2))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.8])
+@pytest.mark.parametrize(
+    ("kind", "noise"),
+    [
+        *((kind, noise) for kind in ("shift", "variance") for noise in ("uniform", "normal", "t")),
+        *((kind, "normal") for kind in ("correlation", *RULES)),
+    ],
+)
+def test_it_does_so_with_more_needles_and_other_balances(
+    kind: str, noise: str, share: float
+) -> None:
+    attained(kind, noise, share, 2 * FEWEST.get(kind, 2))
+
+
+@pytest.mark.parametrize("noise", ["uniform", "normal", "t"])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_a_variance_may_shrink(noise: str, share: float) -> None:
+    attained("variance", noise, share, 3, effect=0.3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_flipped_labels_add_to_the_error(kind: str) -> None:
+    k = FEWEST.get(kind, 2)
+    clean, flipped = (bayes_error(kind, n_needles=k, flip=f) for f in (0, 0.1))
+    assert_allclose(flipped, 0.9 * clean + 0.1 * (1 - clean))
+    attained(kind, "uniform", 0.5, k, flip=0.1)
+
+
+@pytest.mark.parametrize("k", [1, 2, 9])
+@pytest.mark.parametrize("d", [0.3, 1.0, 4.0])
+def test_shift_in_normal_noise_has_the_error_of_the_textbook(k: int, d: float) -> None:
+    expected = stats.norm.cdf(-d * np.sqrt(k) / 2)
+    assert_allclose(bayes_error("shift", n_needles=k, effect=d, noise="normal"), expected)
+
+
+@pytest.mark.parametrize("rho", [0.1, 0.8, 1.0])
+def test_correlation_has_the_error_of_an_orthant(rho: float) -> None:
+    assert_allclose(bayes_error("correlation", effect=rho), np.arccos(rho) / np.pi, atol=1e-9)
+    three = stats.f(3, 3).cdf((1 - rho) / (1 + rho))
+    assert_allclose(bayes_error("correlation", effect=rho, n_needles=6), three, atol=1e-9)
+
+
+def test_convolution_agrees_with_one_integral() -> None:
+    """t noise: two needles by a sum over a plane; sums: one pair over a square."""
+    x = stats.t(3).ppf((np.arange(3_000) + 0.5) / 3_000)
+    ratio = stats.t(3).pdf(x - np.sqrt(3)) / stats.t(3).pdf(x)
+    plane = np.minimum(1, np.multiply.outer(ratio, ratio)).mean() / 2
+    assert_allclose(bayes_error("shift", noise="t"), plane, atol=1e-4)
+    u = (np.arange(1_000) + 0.5) / 1_000
+    q = stats.norm.cdf((1 - np.add.outer(u, u)) / 0.2)
+    assert_allclose(bayes_error("sum"), np.minimum(q, 1 - q).mean(), atol=1e-5)
+
+
+def p_values(kind: str, noise: str) -> np.ndarray:
+    """Of each needle: equal means, equal spread (distance from the median), equal distribution."""
+    given = {"kind": kind, "noise": noise, "n_needles": FEWEST[kind]}
+    table = needles.load(n_samples=20_000, n_features=10, seed=11, **given)
+    u = DISTRIBUTIONS[noise].cdf(table.X[:, table.relevant])
+    zero, one = u[table.y == 0], u[table.y == 1]
+    means = stats.ttest_ind(zero, one).pvalue
+    spreads = stats.ttest_ind(np.abs(zero - 0.5), np.abs(one - 0.5)).pvalue
+    whole = [stats.ks_2samp(a, b).pvalue for a, b in zip(zero.T, one.T, strict=True)]
+    return np.array([means, spreads, whole])
+
+
+@pytest.mark.parametrize("noise", DISTRIBUTIONS)
+@pytest.mark.parametrize("kind", ["xor", "correlation"])
+def test_one_feature_of_a_pair_tells_nothing(kind: str, noise: str) -> None:
+    assert p_values(kind, noise).min() > 1e-3
+
+
+@pytest.mark.parametrize("noise", ["uniform", "t"])
+@pytest.mark.parametrize("kind", ["ring", "ring+xor"])
+def test_a_ring_shows_in_the_spread_but_not_in_the_mean(kind: str, noise: str) -> None:
+    means, spreads, _ = p_values(kind, noise)
+    assert means.min() > 1e-3
+    assert spreads.max() < 1e-3
+
+
+def test_every_feature_of_a_sum_shows() -> None:
+    assert p_values("sum", "normal")[0].max() < 1e-10
+
+
+@pytest.mark.parametrize("noise", DISTRIBUTIONS)
+@pytest.mark.parametrize("kind", [*RULES, "correlation"])
+def test_needles_are_distributed_like_the_noise(kind: str, noise: str) -> None:
+    given = {"kind": kind, "noise": noise, "n_needles": FEWEST[kind]}
+    table = needles.load(n_samples=5_000, n_features=10, seed=4, **given)
+    of = DISTRIBUTIONS[noise]
+    assert min(stats.kstest(table.X[:, j], of.cdf).pvalue for j in range(10)) > 1e-3
+
+
+def test_a_pair_correlates_in_opposite_ways_and_not_at_all_without_the_class() -> None:
+    table = needles.load(n_samples=20_000, kind="correlation", effect=0.6, noise="normal", seed=2)
+    x, y = drawn_in_order(table), table.y
+    rows = {"class 0": y == 0, "class 1": y == 1, "both": y >= 0}
+    found = {name: np.corrcoef(x[chosen].T)[0, 1] for name, chosen in rows.items()}
+    assert_allclose(list(found.values()), [-0.6, 0.6, 0], atol=0.03)
+
+
+@pytest.mark.parametrize("noise", ["uniform", "normal", "t"])
+def test_a_perfect_correlation_repeats_or_mirrors_the_first_of_a_pair(noise: str) -> None:
+    table = needles.load(**SMALL, kind="correlation", effect=1, noise=noise, seed=2)
+    first, second = drawn_in_order(table).T
+    mirrored = 1 - first if noise == "uniform" else -first
+    assert_allclose(second, np.where(table.y == 1, first, mirrored), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("noise", ["uniform", "normal", "t", "lognormal"])
+def test_effects_are_in_units_of_the_noise(noise: str) -> None:
+    sd = 1.0 if noise == "lognormal" else DISTRIBUTIONS[noise].std()
+    for kind, effect in (("shift", 2.0), ("variance", 9.0)):
+        given = {"kind": kind, "effect": effect, "noise": noise, "n_needles": 1}
+        table = needles.load(n_samples=40_000, n_features=4, seed=3, **given)
+        x = np.log(drawn_in_order(table)) if noise == "lognormal" else drawn_in_order(table)
+        zero, one = x[table.y == 0], x[table.y == 1]
+        if kind == "shift":
+            assert_allclose(np.median(one) - np.median(zero), 2 * sd, rtol=0.03)
+        else:
+            spread = [np.subtract(*np.quantile(v, [0.9, 0.1])) for v in (zero, one)]
+            assert_allclose(spread[1] / spread[0], 3, rtol=0.05)
+            assert abs(np.median(one) - np.median(zero)) < 0.2 * sd
+
+
+def test_published_thresholds_are_those_of_the_published_code() -> None:
+    """Labels by its formulas, written out, on the needles of our tables."""
+    sizes = {"n_samples": 4_000, "n_features": 9, "class_balance": None, "seed": 8}
+    distance = lambda x: np.sqrt((x[:, 0] - 0.5) ** 2 + (x[:, 1] - 0.5) ** 2)  # noqa: E731
+    table = needles.load(**sizes, kind="ring")
+    x = drawn_in_order(table)
+    assert_array_equal(table.y, np.abs(distance(x) - 0.35) <= 0.1151)
+    table = needles.load(**sizes, kind="xor")
+    x = drawn_in_order(table)
+    assert_array_equal(table.y, (x[:, 0] - 0.5) * (0.5 - x[:, 1]) >= 0)
+    table = needles.load(**sizes, kind="ring+xor", n_needles=4)
+    x = drawn_in_order(table)
+    cross = (x[:, 2] - 0.5) * (0.5 - x[:, 3])
+    assert_array_equal(table.y, (np.abs(distance(x) - 0.35) <= 0.0704) | (cross >= 0.0337))
+    table = needles.load(**sizes, kind="ring+xor+sum", n_needles=6)
+    x = drawn_in_order(table)
+    cross = (x[:, 2] - 0.5) * (0.5 - x[:, 3])
+    hard = (np.abs(distance(x) - 0.35) <= 0.0479) | (cross >= 0.0598)
+    assert table.y[hard].all()
+    total = (x[:, 4] + x[:, 5])[~hard]
+    assert_allclose(table.y[~hard].mean(), stats.norm.cdf((total - 1.4074) / 0.2).mean(), atol=0.03)
+
+
+@pytest.mark.parametrize("rule", [RING, XOR, SUM], ids=["ring", "xor", "sum"])
+@pytest.mark.parametrize("chance", [0.01, 0.2, 0.5, 0.7, 0.99])
+def test_a_condition_holds_as_often_as_asked(rule: Rule, chance: float) -> None:
+    rng = np.random.default_rng(0)
+    score = rule.score(rng.random((200_000, 2))) + rng.normal(0, rule.noise, 200_000)
+    held = np.mean(score >= rule.threshold(chance))
+    assert abs(held - chance) < 4 * np.sqrt(chance * (1 - chance) / 200_000)
+
+
+def test_balanced_xor_has_its_threshold_at_zero() -> None:
+    assert needles.load(**SMALL, kind="xor").notes["thresholds"] == [0.0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.75])
+def test_class_balance_is_the_share_of_class_1(kind: str, share: float) -> None:
+    k = FEWEST.get(kind, 2)
+    y = needles.load(n_samples=10_000, n_features=9, kind=kind, n_needles=k, class_balance=share).y
+    assert abs(y.mean() - share) <= (
+        4 * np.sqrt(share * (1 - share) / 10_000) if kind in RULES else 0
+    )
+    changes = 2 * share * (1 - share) * 10_000
+    assert abs(np.count_nonzero(np.diff(y)) - changes) < 5 * np.sqrt(changes)  # shuffled
+
+
+def test_labels_are_flipped_as_often_as_asked() -> None:
+    clean, flipped = (needles.load(n_samples=10_000, n_features=9, flip=f) for f in (0, 0.2))
+    assert_array_equal(clean.X, flipped.X)
+    assert abs(np.mean(clean.y != flipped.y) - 0.2) < 4 * np.sqrt(0.2 * 0.8 / 10_000)
+
+
+@pytest.mark.parametrize("noise", DISTRIBUTIONS)
+def test_noise_has_its_distribution(noise: str) -> None:
+    table = needles.load(n_samples=500, n_features=60, noise=noise, seed=6)
+    rest = np.delete(table.X, table.relevant, axis=1)
+    some = rest[:, :3].ravel() if noise == "blocks" else rest.ravel()
+    assert stats.kstest(some, DISTRIBUTIONS[noise].cdf).pvalue > 1e-3
+    r = np.corrcoef(stats.rankdata(rest, axis=0).T)[np.triu_indices(58, 1)]
+    if noise != "blocks":
+        assert np.abs(r).max() < 5 / np.sqrt(500)
+
+
+def test_blocks_correlate_and_needles_stand_outside() -> None:
+    table = needles.load(n_samples=4_000, n_features=100, n_needles=4, noise="blocks", kind="xor")
+    r = np.corrcoef(table.X.T) - np.eye(100)
+    assert np.abs(r[table.relevant]).max() < 5 / np.sqrt(4_000)
+    rest = np.delete(np.delete(r, table.relevant, 0), table.relevant, 1)
+    inside = rest > 0.3
+    assert_allclose(rest[inside].mean(), 0.6, atol=0.02)
+    assert np.abs(rest[~inside]).max() < 5 / np.sqrt(4_000)
+    beside = np.diagonal(inside, offset=1).sum()
+    assert beside < 50  # 23 expected at random, 92 where blocks are contiguous
+    assert 20 <= inside.sum(axis=1).min() <= inside.sum(axis=1).max() == 24
+
+
+@pytest.mark.parametrize("noise", DISTRIBUTIONS)
+@pytest.mark.parametrize("kind", ["correlation", "ring"])
+def test_no_second_matrix_is_made(kind: str, noise: str) -> None:
+    tracemalloc.start()
+    try:
+        table = needles.load(n_samples=4_000, n_features=2_000, kind=kind, noise=noise)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * table.X.nbytes
+
+
+def test_parameters_come_through_a_spec() -> None:
+    given = {**SMALL, "kind": "variance", "effect": 3, "noise": "t", "class_balance": 0.3}
+    assert needles.load(**resolve_parameters(needles.load, given, "test")).notes["effect"] == 3
+    given = {**SMALL, "kind": "ring", "class_balance": None}
+    assert needles.load(**resolve_parameters(needles.load, given, "test")).n_samples == 400
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"kind": "spiral"}, "'kind'.*shift.*ring\\+xor\\+sum.*'spiral'"),
+        ({"noise": "cauchy"}, "'noise'.*uniform.*'cauchy'"),
+        ({"kind": "ranges", "noise": "t"}, "'noise'.*uniform.*got 't'"),
+        ({"n_samples": 3}, "'n_samples'.*>= 4.*got 3"),
+        ({"n_needles": 0}, "'n_needles'.*>= 1.*got 0"),
+        ({"n_needles": 11}, "'n_needles'.*at most n_features=10.*got 11"),
+        ({"kind": "xor", "n_needles": 3}, "'n_needles'.*multiple of 2.*got 3"),
+        ({"kind": "correlation", "n_needles": 3}, "'n_needles'.*multiple of 2.*got 3"),
+        ({"kind": "ring+xor"}, "'n_needles'.*multiple of 4.*got 2"),
+        ({"kind": "ring+xor+sum", "n_needles": 4}, "'n_needles'.*multiple of 6.*got 4"),
+        ({"effect": 0}, "'effect'.*above 0.*got 0"),
+        ({"effect": float("nan")}, "'effect'.*above 0.*got nan"),
+        ({"effect": 51}, "'effect'.*at most 50.*got 51"),
+        ({"kind": "variance", "effect": 1}, "'effect'.*other than 1.*got 1"),
+        ({"kind": "variance", "effect": -2}, "'effect'.*0.01..100.*got -2"),
+        ({"kind": "correlation", "effect": 1.1}, "'effect'.*at most 1.*got 1.1"),
+        ({"kind": "ranges", "effect": 2}, "'effect'.*Table 1.*got 2"),
+        ({"kind": "xor", "effect": 1}, "'effect'.*None.*got 1"),
+        ({"class_balance": 0}, "'class_balance'.*between 0 and 1.*got 0"),
+        ({"class_balance": float("nan")}, "'class_balance'.*got nan"),
+        ({"class_balance": 0.02}, "'class_balance'.*at least two.*got 0.02"),
+        ({"class_balance": None}, "'class_balance'.*a number.*None.*published"),
+        ({"kind": "sum", "class_balance": None}, "'class_balance'.*a number.*None.*published"),
+        ({"kind": "xor", "class_balance": None, "n_needles": 4}, "'n_needles'.*2 where.*got 4"),
+        ({"kind": "ring", "class_balance": 1.5}, "'class_balance'.*got 1.5"),
+        ({"flip": 0.5}, "'flip'.*0.5 excluded.*got 0.5"),
+        ({"seed": -1}, "'seed'.*>= 0.*got -1"),
+    ],
+)
+def test_wrong_parameters_are_named(wrong: dict, says: str) -> None:
+    with pytest.raises(TableError, match=f"needles.*{says}"):
+        needles.load(**{"n_samples": 40, "n_features": 10, **wrong})
+
+
+def test_a_rule_that_leaves_a_class_empty_says_so() -> None:
+    with pytest.raises(TableError, match="class 'class 1' has 0"):
+        needles.load(n_samples=10, n_features=5, kind="xor", class_balance=1e-6)
