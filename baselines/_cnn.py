@@ -17,6 +17,7 @@ class Training:
     passes: int = 2
     epochs: int = 10
     learning_rate: float = 5e-3
+    gate: bool = True
     attribution: str = "saliency"
 
 
@@ -27,6 +28,7 @@ def image_model(training: Training, *, device: str, seed: int) -> NetworkClassif
         passes=training.passes,
         epochs=training.epochs,
         learning_rate=training.learning_rate,
+        gate=training.gate,
         attribution=training.attribution,
         device=device,
         random_state=seed,

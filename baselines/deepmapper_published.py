@@ -29,6 +29,9 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
                 "model",
                 NetworkClassifier(
                     "resnet18_rgb",
+                    gate=False,
+                    target_loss=None,
+                    precision="float32",
                     passes=params.passes,
                     epochs=params.epochs,
                     batch_size=params.batch_size,

@@ -7,16 +7,18 @@ Networks in the age of Transformers".
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-__all__ = ["DeepMapperClassifier", "DeepMapperError", "Diverged", "Layout"]
+__all__ = ["DeepMapperClassifier", "DeepMapperEmbedder", "DeepMapperError", "Diverged", "Layout"]
 
 _HOMES = {
     "DeepMapperClassifier": "deepmapper.estimator",
+    "DeepMapperEmbedder": "deepmapper.embedder",
     "DeepMapperError": "deepmapper.errors",
     "Diverged": "deepmapper.errors",
     "Layout": "deepmapper.layout",
 }
 
 if TYPE_CHECKING:
+    from deepmapper.embedder import DeepMapperEmbedder
     from deepmapper.errors import DeepMapperError, Diverged
     from deepmapper.estimator import DeepMapperClassifier
     from deepmapper.layout import Layout

@@ -7,7 +7,8 @@ Paper: Methods 8 ("Begin iteration: separate the data into training and validati
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -17,14 +18,35 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from deepmapper.assembly import Backbone, build_network
 from deepmapper.attribution import attribute
-from deepmapper.backbones import build_backbone
 from deepmapper.devices import resolve_device
 from deepmapper.errors import DeepMapperError
-from deepmapper.streams import stream_seed, torch_stream
-from deepmapper.trainer import TrainingSettings, predict_logits, train
+from deepmapper.folded import FoldedRows, RowsOf, mean_image
+from deepmapper.objectives import Classification, class_weights
+from deepmapper.screen import screen
+from deepmapper.streams import stream, stream_seed, torch_stream
+from deepmapper.trainer import Epoch, TrainingSettings, autocast, predict_logits, train
 
-Network = Callable[[tuple[int, ...], int], nn.Module]
+
+@dataclass(frozen=True)
+class Pass:
+    """One trained network.
+
+    Args:
+        number: counted from 0.
+        network: in evaluation mode.
+        training, held_out: indices of the images it trained on, and of those it did not.
+        accuracy: on the images held out; None where there were none.
+        history: a dict an epoch.
+    """
+
+    number: int
+    network: nn.Module
+    training: np.ndarray
+    held_out: np.ndarray
+    accuracy: float | None
+    history: list[dict[str, Any]]
 
 
 class NetworkClassifier(ClassifierMixin, BaseEstimator):
@@ -33,26 +55,37 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     Args:
         backbone: a name in `deepmapper.backbones.BACKBONES`, or build(shape, n_classes) -> module
             for inputs of shape (n, *shape).
-        passes: how many networks; their probabilities are averaged.
+        gate: put a gate before every pixel (`deepmapper.gate`), opened by a screen of the pass's
+            training images (`deepmapper.screen`) and trained with the network.
+        interactions: whether the screen searches all pairs of pixels; see `screen`.
+        relayout: shuffle the pixels anew in every pass.
+        passes: at most so many networks; their probabilities are averaged.
+        side_by_side: so many passes train at the same time, on the same device.
         validation_fraction: the share of each pass's images held out to judge it; 0 for none.
         min_accuracy: a pass below this accuracy on its held-out images does not count; None asks
             it to beat the share of the largest class. If none passes, the best one is kept.
-        epochs, batch_size, learning_rate, weight_decay, schedule, balanced: `TrainingSettings`.
+        epochs, batch_size, learning_rate, weight_decay, schedule, target_loss, patience,
+            precision: see `TrainingSettings`.
+        balanced: weigh classes by the inverse of their share.
         attribution: a name in `deepmapper.attribution.EXPLAINERS`.
         device: "auto", "cpu", "cuda", "mps".
         random_state: seed of splits, weights and batch order.
 
     Attributes:
-        networks_: the accepted networks.
-        held_out_: for each of them the indices of the images that it did not train on.
-        history_: a list of dicts, one an epoch and pass.
+        passes_: the accepted `Pass`es.
+        networks_: their networks.
+        history_: a list of dicts, one an epoch and pass, accepted or not.
         n_parameters_: weights of one network.
     """
 
     def __init__(
         self,
-        backbone: str | Network = "patch",
+        backbone: Backbone = "patch",
+        gate: bool = True,
+        interactions: bool | str = "auto",
+        relayout: bool = False,
         passes: int = 1,
+        side_by_side: int = 1,
         validation_fraction: float = 0.1,
         min_accuracy: float | None = None,
         epochs: int = 10,
@@ -60,13 +93,20 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         learning_rate: float = 5e-3,
         weight_decay: float = 1e-2,
         schedule: str = "one_cycle",
+        target_loss: float | None = 0.01,
+        patience: int | None = None,
+        precision: str = "auto",
         balanced: bool = True,
         attribution: str = "saliency",
         device: str = "auto",
         random_state: int = 0,
     ) -> None:
         self.backbone = backbone
+        self.gate = gate
+        self.interactions = interactions
+        self.relayout = relayout
         self.passes = passes
+        self.side_by_side = side_by_side
         self.validation_fraction = validation_fraction
         self.min_accuracy = min_accuracy
         self.epochs = epochs
@@ -74,36 +114,69 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.schedule = schedule
+        self.target_loss = target_loss
+        self.patience = patience
+        self.precision = precision
         self.balanced = balanced
         self.attribution = attribution
         self.device = device
         self.random_state = random_state
 
-    def fit(self, X: Any, y: np.ndarray) -> Self:
-        """Train on images X, (n_samples, ...) numpy or tensor, and labels y, (n_samples,)."""
+    def fit(
+        self,
+        X: Any,
+        y: np.ndarray,
+        *,
+        after_pass: Callable[[Pass], bool] | None = None,
+        on_epoch: Callable[[int, Epoch], None] | None = None,
+    ) -> Self:
+        """Train on images X and labels y, (n_samples,).
+
+        Args:
+            X: (n_samples, ...), numpy, tensor or `deepmapper.folded.FoldedRows`.
+            after_pass: called with every accepted pass; no more passes are made once it says True.
+            on_epoch: called with the pass's number and what the epoch gave.
+
+        Raises:
+            DeepMapperError: fewer than two classes, settings that make no sense.
+            Diverged: the loss became NaN or infinite.
+        """
+        if self.passes < 1 or self.side_by_side < 1:
+            message = f"passes and side_by_side are 1 or more, got {self.passes} and "
+            raise DeepMapperError(message + str(self.side_by_side))
         self.device_ = resolve_device(self.device)
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
         if len(self.classes_) < 2:
-            message = f"training needs two classes or more, got only {self.classes_.tolist()}"
+            message = f"training needs two classes or more, got one class: {self.classes_.tolist()}"
             raise DeepMapperError(message)
         images = self._to_device(X)
         labels = torch.from_numpy(codes).to(self.device_)
-        self.history_: list[dict[str, Any]] = []
-        runs = [self._run_pass(i, images, labels, codes) for i in range(self.passes)]
         bar = self.min_accuracy
         if bar is None:
             bar = float(np.bincount(codes).max() / len(codes))
-        accepted = [run for run in runs if run[2] is None or run[2] > bar]
-        if not accepted:
-            accepted = [max(runs, key=lambda run: run[2] or 0.0)]
+        self.history_: list[dict[str, Any]] = []
+        self.passes_: list[Pass] = []
+        rejected: list[Pass] = []
+        enough = False
+        for start in range(0, self.passes, self.side_by_side):
+            numbers = range(start, min(start + self.side_by_side, self.passes))
+            for trained in self._train_passes(numbers, images, labels, codes, on_epoch):
+                accepted = trained.accuracy is None or trained.accuracy > bar
+                self.history_ += [{**row, "accepted": accepted} for row in trained.history]
+                (self.passes_ if accepted else rejected).append(trained)
+                enough |= bool(accepted and after_pass is not None and after_pass(trained))
+            if enough:
+                break
+        if not self.passes_:
+            self.passes_ = [max(rejected, key=lambda run: run.accuracy or 0.0)]
             warnings.warn(
                 f"no pass was better than {bar:.3f} on its held-out images; the best one "
-                f"({accepted[0][2]:.3f}) is kept",
+                f"({self.passes_[0].accuracy:.3f}) is kept",
                 stacklevel=2,
             )
-        self.networks_ = [network for network, _, _ in accepted]
-        self.held_out_ = [rows for _, rows, _ in accepted]
-        self.n_passes_accepted_ = len(accepted)
+            if after_pass is not None:
+                after_pass(self.passes_[0])
+        self.networks_ = [trained.network for trained in self.passes_]
         self.n_parameters_ = sum(p.numel() for p in self.networks_[0].parameters())
         return self
 
@@ -111,7 +184,12 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         """Probabilities (n_samples, n_classes), the mean over the accepted passes."""
         check_is_fitted(self)
         images = self._to_device(X)
-        probabilities = [predict_logits(net, images).softmax(1) for net in self.networks_]
+        probabilities = [
+            predict_logits(
+                network, images, cast=autocast(network, self.device_, self.precision)
+            ).softmax(1)
+            for network in self.networks_
+        ]
         return torch.stack(probabilities).mean(0).double().cpu().numpy()
 
     def predict(self, X: Any) -> np.ndarray:
@@ -124,63 +202,134 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         images = self._to_device(Z)
         labels = torch.from_numpy(np.searchsorted(self.classes_, y)).to(self.device_)
-        maps = [self._attribute_one(net, images, labels) for net in self.networks_]
+        baseline = mean_image(images, torch.arange(len(images), device=self.device_))
+        maps = [self._attribute(network, images, labels, baseline) for network in self.networks_]
         return np.mean([m / max(float(m.sum()), 1e-30) for m in maps], axis=0)
 
-    def attribute_held_out(self, X: Any, y: np.ndarray) -> list[np.ndarray]:
-        """One map (n_classes, *X.shape[1:]) an accepted pass, over rows it did not train on."""
+    def attribute_pass(self, trained: Pass, X: Any, y: np.ndarray) -> np.ndarray:
+        """The map of one pass, (n_classes, *X.shape[1:]), over the images it did not train on.
+
+        X and y are those given to `fit`. Over its training images where none were held out; the
+        baseline is their mean in either case.
+        """
         images = self._to_device(X)
         labels = torch.from_numpy(np.searchsorted(self.classes_, y)).to(self.device_)
-        maps = []
-        for network, held_out in zip(self.networks_, self.held_out_, strict=True):
-            rows = torch.from_numpy(held_out) if len(held_out) else torch.arange(len(labels))
-            maps.append(self._attribute_one(network, images[rows], labels[rows]))
-        return maps
+        training, held_out = self._rows(trained.training), self._rows(trained.held_out)
+        rows = held_out if len(held_out) else training
+        baseline = mean_image(images, training)
+        return self._attribute(trained.network, RowsOf(images, rows), labels[rows], baseline)
 
-    def _attribute_one(
-        self, network: nn.Module, images: torch.Tensor, labels: torch.Tensor
+    def _attribute(
+        self, network: nn.Module, images: Any, labels: torch.Tensor, baseline: torch.Tensor
     ) -> np.ndarray:
-        maps = attribute(
-            network, images, labels, method=self.attribution, n_classes=len(self.classes_)
-        )
-        return maps.cpu().numpy()
-
-    def _run_pass(
-        self, number: int, images: torch.Tensor, labels: torch.Tensor, codes: np.ndarray
-    ) -> tuple[nn.Module, np.ndarray, float | None]:
-        """Train one network: the network, the rows held out, its accuracy on them."""
-        training, held_out = self._split(number, codes)
-        settings = TrainingSettings(
-            self.epochs,
-            self.batch_size,
-            self.learning_rate,
-            self.weight_decay,
-            self.schedule,
-            self.balanced,
-        )
-        generator = torch.Generator().manual_seed(
-            stream_seed(self.random_state, "batches", number) % 2**63
-        )
-        build: Any = self.backbone
-        with torch_stream(self.random_state, "initialisation", number):
-            if callable(build):
-                network = build(tuple(images.shape[1:]), len(self.classes_))
-            else:
-                network = build_backbone(
-                    build, (images.shape[-2], images.shape[-1]), len(self.classes_)
-                )
-            network = network.to(self.device_)
-            rows, rest = (torch.from_numpy(r).to(self.device_) for r in (training, held_out))
-            history = train(
+        n_classes = len(self.classes_)
+        return (
+            attribute(
                 network,
-                (images[rows], labels[rows]) if len(rest) else (images, labels),
-                settings,
-                n_classes=len(self.classes_),
-                generator=generator,
-                validation=(images[rest], labels[rest]) if len(rest) else None,
+                images,
+                labels,
+                method=self.attribution,
+                n_classes=n_classes,
+                baseline=baseline,
             )
-        self.history_ += [{"pass": number, **asdict(epoch)} for epoch in history]
-        return network, held_out, history[-1].validation_accuracy
+            .cpu()
+            .numpy()
+        )
+
+    def _train_passes(
+        self,
+        numbers: range,
+        images: Any,
+        labels: torch.Tensor,
+        codes: np.ndarray,
+        on_epoch: Callable[[int, Epoch], None] | None,
+    ) -> list[Pass]:
+        """The passes of these numbers; side by side where there are several."""
+        jobs = [(number, *self._split(number, codes)) for number in numbers]
+        # Weights come from torch's global generator: networks are made one after the other.
+        networks = [self._network(number, images, labels, rows) for number, rows, _ in jobs]
+
+        def run(job: tuple[int, np.ndarray, np.ndarray], network: nn.Module) -> Pass:
+            return self._train_one(*job, network, images, labels, on_epoch)
+
+        if len(jobs) == 1:
+            # For what draws from torch's global generator, as dropout that is not ours does.
+            with torch_stream(self.random_state, "training", numbers[0]):
+                return [run(jobs[0], networks[0])]
+        threads = torch.get_num_threads()
+
+        def run_on_its_share(job: tuple[int, np.ndarray, np.ndarray], network: nn.Module) -> Pass:
+            torch.set_num_threads(max(1, threads // len(jobs)))
+            return run(job, network)
+
+        try:
+            with ThreadPoolExecutor(len(jobs)) as pool:
+                return list(pool.map(run_on_its_share, jobs, networks))
+        finally:
+            torch.set_num_threads(threads)
+
+    def _network(
+        self, number: int, images: Any, labels: torch.Tensor, training: np.ndarray
+    ) -> nn.Module:
+        shape, n_classes = tuple(images.shape[1:]), len(self.classes_)
+        gate = order = None
+        if self.gate and len(shape) == 3:
+            rows = self._rows(training)
+            seen = screen(
+                RowsOf(images, rows),
+                labels[rows],
+                n_classes,
+                interactions=self.interactions,
+                seed=stream_seed(self.random_state, "screen", number) % 2**32,
+            )
+            gate = torch.from_numpy(seen.opening()).float().view(shape)
+        if self.relayout:
+            n_pixels = shape[-2] * shape[-1]
+            order = torch.from_numpy(
+                stream(self.random_state, "relayout", number).permutation(n_pixels)
+            )
+        with torch_stream(self.random_state, "initialisation", number):
+            network = build_network(self.backbone, shape, n_classes, gate=gate, order=order)
+        return network.to(self.device_)
+
+    def _train_one(
+        self,
+        number: int,
+        training: np.ndarray,
+        held_out: np.ndarray,
+        network: nn.Module,
+        images: Any,
+        labels: torch.Tensor,
+        on_epoch: Callable[[int, Epoch], None] | None,
+    ) -> Pass:
+        seed = stream_seed(self.random_state, "batches", number) % 2**63
+        weight = class_weights(labels, len(self.classes_)) if self.balanced else None
+        rows, rest = self._rows(training), self._rows(held_out)
+        history = train(
+            network,
+            (RowsOf(images, rows), labels[rows]),
+            self._settings(),
+            objective=Classification(weight),
+            generator=torch.Generator().manual_seed(seed),
+            validation=(RowsOf(images, rest), labels[rest]) if len(rest) else None,
+            on_epoch=None if on_epoch is None else lambda epoch: on_epoch(number, epoch),
+        )
+        network.eval()
+        rows_of_history = [{"pass": number, **e.row(Classification.score_name)} for e in history]
+        accuracy = history[-1].validation_score
+        return Pass(number, network, training, held_out, accuracy, rows_of_history)
+
+    def _settings(self) -> TrainingSettings:
+        return TrainingSettings(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            schedule=self.schedule,
+            target_loss=self.target_loss,
+            patience=self.patience,
+            precision=self.precision,
+        )
 
     def _split(self, number: int, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows to train on and rows held out, stratified; none held out where classes are tiny."""
@@ -200,7 +349,12 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         split = StratifiedShuffleSplit(1, test_size=n_held_out, random_state=seed)
         return next(split.split(np.zeros((n, 1)), codes))
 
-    def _to_device(self, X: Any) -> torch.Tensor:
+    def _rows(self, rows: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(rows).to(self.device_)
+
+    def _to_device(self, X: Any) -> Any:
+        if isinstance(X, FoldedRows):
+            return X
         if not isinstance(X, torch.Tensor):
             array = np.ascontiguousarray(X, dtype=np.float32)
             X = torch.from_numpy(array if array.flags.writeable else array.copy())

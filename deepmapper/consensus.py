@@ -1,22 +1,30 @@
 """Passes accumulated: what every train-attribute round says of a feature, in one table.
 
 Paper: Methods 8-9 ("accumulate attribution results by collecting the attribution results for each
-class ... tabulate attribution results by averaging accumulated attributions").
+class ... tabulate attribution results by averaging accumulated attributions"), Fig. 2 ("repeated
+until convergence or a maximum"). How often a feature is selected, and what that bounds: stability
+selection, Meinshausen & Bühlmann, J R Stat Soc B 72 (2010), Theorem 1.
 """
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from deepmapper.errors import DeepMapperError
+
 
 class Consensus:
     """Accumulates maps of shape (n_classes, n_features), one a pass.
 
     Args:
-        top: a feature counts as selected in a pass where it is among so many strongest of a class.
+        top: a feature counts as selected in a pass where it is among so many strongest of a class
+            and its attribution is not zero (a closed gate selects nothing).
     """
 
     def __init__(self, top: int = 20) -> None:
+        if top < 1:
+            message = f"top is how many features a class selects in a pass, 1 or more; got {top}"
+            raise DeepMapperError(message)
         self.top = top
         self.maps: list[np.ndarray] = []
 
@@ -25,33 +33,77 @@ class Consensus:
         total = np.abs(attributions).sum(axis=1, keepdims=True)
         self.maps.append(attributions / np.where(total > 0, total, 1.0))
 
+    def agreement(self) -> float:
+        """How far two halves of the passes agree on the top features, 0..1; 0 below two passes.
+
+        The passes of even and of odd number are averaged apart; for each class the two sets of top
+        features are compared: shared ones over all of either (Jaccard), then averaged over classes.
+        """
+        if len(self.maps) < 2:
+            return 0.0
+        halves = [self._selected(np.mean(self.maps[start::2], axis=0)) for start in (0, 1)]
+        shared = (halves[0] & halves[1]).sum(axis=1)
+        either = (halves[0] | halves[1]).sum(axis=1)
+        return float(np.where(either > 0, shared / np.maximum(either, 1), 1.0).mean())
+
+    def selection_frequency(self) -> np.ndarray:
+        """The share of passes that selected each feature, (n_classes, n_features)."""
+        return np.mean([self._selected(m) for m in self.maps], axis=0)
+
+    def expected_false_positives(self, frequency: float = 0.9) -> float:
+        """At most so many noise features a class are expected to be selected this often.
+
+        q**2 / ((2 * frequency - 1) * n_features) with q the mean number selected a pass. The
+        theorem is for passes on random halves of the samples (validation_fraction=0.5) and a
+        selection that treats noise features alike; with larger shares passes resemble each other
+        more, and the figure is a guide.
+
+        Raises:
+            DeepMapperError: no pass yet, or frequency not in (0.5, 1].
+        """
+        if not self.maps or not 0.5 < frequency <= 1:
+            message = (
+                "the bound on false positives needs one pass or more and a frequency above 0.5 "
+                f"and at most 1; got {len(self.maps)} passes and {frequency:g}"
+            )
+            raise DeepMapperError(message)
+        n_selected = np.mean([self._selected(m).sum(axis=1).max() for m in self.maps])
+        return float(n_selected**2 / ((2 * frequency - 1) * self.maps[0].shape[1]))
+
     def table(self, features: ArrayLike, classes: ArrayLike) -> pd.DataFrame:
         """Columns feature, class, mean, sd, selection_frequency, mean_rank; best first a class.
 
         mean and sd are over passes, of the share of a class's attribution (1 is all of it);
-        selection_frequency is the share of passes with the feature among the top; rank 1 is best.
+        selection_frequency is the share of passes with the feature among the top; rank 1 is best,
+        features of the same attribution (closed gates) share their mean rank.
         """
         maps = np.stack(self.maps)  # (passes, classes, features)
-        ranks = np.stack([_ranks(m) for m in maps])
         n_classes, n_features = maps.shape[1:]
+        mean_rank = np.mean([_ranks(m) for m in maps], axis=0)
+        frequency = self.selection_frequency()
         table = pd.DataFrame(
             {
                 "feature": np.tile(np.asarray(features, dtype=object), n_classes),
                 "class": np.repeat(np.asarray(classes, dtype=object), n_features),
                 "mean": maps.mean(0).ravel(),
                 "sd": (maps.std(0, ddof=1) if len(maps) > 1 else np.zeros(maps.shape[1:])).ravel(),
-                "selection_frequency": (ranks <= self.top).mean(0).ravel(),
-                "mean_rank": ranks.mean(0).ravel(),
+                "selection_frequency": frequency.ravel(),
+                "mean_rank": mean_rank.ravel(),
             }
         )
         position = np.repeat(np.arange(n_classes), n_features)
         order = np.lexsort((-np.abs(table["mean"].to_numpy()), position))
         return table.iloc[order].reset_index(drop=True)
 
+    def _selected(self, maps: np.ndarray) -> np.ndarray:
+        """Which features are among the top of each class, bool (n_classes, n_features)."""
+        order = np.argsort(-np.abs(maps), axis=1, kind="stable")[:, : self.top]
+        chosen = np.zeros(maps.shape, dtype=bool)
+        np.put_along_axis(chosen, order, True, axis=1)
+        return chosen & (maps != 0)
+
 
 def _ranks(maps: np.ndarray) -> np.ndarray:
-    """Rank 1 for the strongest feature of each class; shape as given, (n_classes, n_features)."""
-    order = np.argsort(-np.abs(maps), axis=1, kind="stable")
-    ranks = np.empty_like(order)
-    np.put_along_axis(ranks, order, np.arange(1, maps.shape[1] + 1)[None, :], axis=1)
-    return ranks
+    """Rank 1 for the strongest feature of a class, ties shared; shape (n_classes, n_features)."""
+    frame = pd.DataFrame(-np.abs(maps).T)
+    return frame.rank(method="average").to_numpy().T

@@ -3,47 +3,71 @@
 Paper: Methods 1-9 and Fig. 2.
 """
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
-from deepmapper.classifier import NetworkClassifier
+from deepmapper.classifier import NetworkClassifier, Pass
 from deepmapper.consensus import Consensus
 from deepmapper.converter import ImageConverter
 from deepmapper.devices import resolve_device
+from deepmapper.latents import latent
 from deepmapper.layout import Layout
+from deepmapper.objectives import Classification
+from deepmapper.rows import checked, is_on_disk
+from deepmapper.run_log import RunLog
+from deepmapper.streams import seed_of
+from deepmapper.trainer import Epoch
+
+OnEpoch = Callable[[dict[str, Any]], None]
 
 
-class DeepMapperClassifier(ClassifierMixin, BaseEstimator):
+class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
     """Classify rows of a table as images, and say which features matter.
 
-    Each feature becomes one pixel; networks are trained in passes, each on another split and from
-    other weights; each accepted pass attributes its held-out images to pixels, hence to features;
-    the passes are averaged.
+    Each feature becomes one pixel behind a gate; networks are trained in passes, each on another
+    split and from other weights; each accepted pass attributes its held-out images to pixels, hence
+    to features; passes are repeated until what they say agrees.
 
     Args:
-        layout: "natural", "random", a `Layout`, or the pixel index of each feature.
+        layout: "natural", "random", "learned", "label_aware", a `Layout`, or the pixel of each
+            feature; see `deepmapper.orders`.
+        relayout: shuffle the pixels anew in every pass.
         backbone: a name in `deepmapper.backbones.BACKBONES`.
-        passes: train-attribute rounds.
-        epochs, batch_size, learning_rate, weight_decay, schedule, balanced: see
-            `deepmapper.trainer.TrainingSettings`.
-        log, scale: see `deepmapper.scaling.FeatureScaler`.
-        attribution: "saliency", "integrated_gradients", or None to skip it.
+        gate, interactions: see `deepmapper.classifier.NetworkClassifier`.
+        passes: at most so many train-attribute rounds.
+        agreement: stop once the top features of two halves of the passes agree this far (0..1, see
+            `Consensus.agreement`); None makes all passes.
         top: a feature counts as selected in a pass where it is among so many of a class.
-        validation_fraction, min_accuracy: see `deepmapper.classifier.NetworkClassifier`.
+        attribution: a name in `deepmapper.attribution.EXPLAINERS`, or None to leave it out.
+        epochs, batch_size, learning_rate, weight_decay, schedule, target_loss, patience,
+            precision: see `deepmapper.trainer.TrainingSettings`.
+        balanced, validation_fraction, min_accuracy, side_by_side: see `NetworkClassifier`.
+        log, scale: see `deepmapper.scaling.FeatureScaler`.
+        stream: see `deepmapper.converter.ImageConverter`.
+        run_log: a file to which every epoch and every pass is added, a line of JSON each.
         device: "auto", "cpu", "cuda" or "mps".
-        random_state: seed of layout, splits, weights and batch order.
+        random_state: seed of layout, splits, weights and batch order; None or a
+            `numpy.random.RandomState` draws one.
 
     Attributes:
         classes_: the labels.
         layout_: the `Layout` in use.
         attributions_: DataFrame (feature, class, mean, sd, selection_frequency, mean_rank), the
             best features of each class first.
+        consensus_: the `Consensus` behind it: agreement, the bound on false positives.
         history_: list of dicts, one an epoch and pass.
 
     Raises:
@@ -61,43 +85,63 @@ class DeepMapperClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         layout: str | Layout | np.ndarray = "natural",
+        relayout: bool = False,
         backbone: str = "patch",
-        passes: int = 3,
+        gate: bool = True,
+        interactions: bool | str = "auto",
+        passes: int = 6,
+        agreement: float | None = 0.9,
+        top: int = 20,
+        attribution: str | None = "saliency",
         epochs: int = 10,
         batch_size: int | None = None,
         learning_rate: float = 5e-3,
         weight_decay: float = 1e-2,
         schedule: str = "one_cycle",
+        target_loss: float | None = 0.01,
+        patience: int | None = None,
+        precision: str = "auto",
         balanced: bool = True,
-        log: bool | str = "auto",
-        scale: str = "standard",
-        attribution: str | None = "saliency",
-        top: int = 20,
         validation_fraction: float = 0.1,
         min_accuracy: float | None = None,
+        side_by_side: int = 1,
+        log: bool | str = "auto",
+        scale: str = "standard",
+        stream: bool | str = "auto",
+        run_log: str | Path | None = None,
         device: str = "auto",
-        random_state: int = 0,
+        random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.layout = layout
+        self.relayout = relayout
         self.backbone = backbone
+        self.gate = gate
+        self.interactions = interactions
         self.passes = passes
+        self.agreement = agreement
+        self.top = top
+        self.attribution = attribution
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.schedule = schedule
+        self.target_loss = target_loss
+        self.patience = patience
+        self.precision = precision
         self.balanced = balanced
-        self.log = log
-        self.scale = scale
-        self.attribution = attribution
-        self.top = top
         self.validation_fraction = validation_fraction
         self.min_accuracy = min_accuracy
+        self.side_by_side = side_by_side
+        self.log = log
+        self.scale = scale
+        self.stream = stream
+        self.run_log = run_log
         self.device = device
         self.random_state = random_state
 
     @classmethod
-    def published(cls, **changes: Any) -> "DeepMapperClassifier":
+    def published(cls, **changes: Any) -> Self:
         """The paper's settings: natural order, log and min-max, ResNet-18 from scratch.
 
         AdamW 1e-3, weight decay 1e-5, batch 20, 15 epochs, 10 passes and the bar of 0.8 are those
@@ -105,12 +149,16 @@ class DeepMapperClassifier(ClassifierMixin, BaseEstimator):
         """
         settings: dict[str, Any] = {
             "backbone": "resnet18_rgb",
+            "gate": False,
             "passes": 10,
+            "agreement": None,
             "epochs": 15,
             "batch_size": 20,
             "learning_rate": 1e-3,
             "weight_decay": 1e-5,
             "schedule": "constant",
+            "target_loss": None,
+            "precision": "float32",
             "balanced": False,
             "scale": "minmax",
             "validation_fraction": 0.25,
@@ -118,25 +166,50 @@ class DeepMapperClassifier(ClassifierMixin, BaseEstimator):
         }
         return cls(**(settings | changes))
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Train on X, (n_samples, n_features), numpy, CSR or DataFrame, and labels y."""
+    def fit(self, X: Any, y: Any, *, on_epoch: OnEpoch | None = None) -> Self:
+        """Train on X, (n_samples, n_features), and labels y, (n_samples,).
+
+        Args:
+            X: numpy, CSR, a DataFrame, or a `numpy.memmap` of a table that does not fit in memory.
+            on_epoch: called after each epoch with its row of the history.
+        """
         device = resolve_device(self.device)
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float32)
-        check_classification_targets(y)
+        X, y = self._checked(X, y)
+        seed = seed_of(self.random_state)
         self.converter_ = ImageConverter(
             self.layout,
             log=self.log,
             scale=self.scale,
+            stream=self.stream,
             device=str(device),
-            random_state=self.random_state,
-        ).fit(X)
+            random_state=seed,
+        )
+        images = self.converter_.fit_transform(X, y)
         self.layout_ = self.converter_.layout_
-        images = self.converter_.transform(X)
-        self.classifier_ = self._classifier(str(device)).fit(images, y)
+        self.consensus_ = Consensus(self.top)
+        self.classifier_ = self._classifier(str(device), seed)
+        log = RunLog(self.run_log)
+
+        def after_pass(trained: Pass) -> bool:
+            if self.attribution is None:
+                return False
+            pixels = self.classifier_.attribute_pass(trained, images, y)
+            self.consensus_.add(self.converter_.to_features(pixels.mean(1)))
+            agreement = self.consensus_.agreement()
+            log.write({"pass": trained.number, "accepted": True, "agreement": agreement})
+            return self.agreement is not None and agreement >= self.agreement
+
+        def after_epoch(number: int, epoch: Epoch) -> None:
+            row = {"pass": number, **epoch.row(Classification.score_name)}
+            log.write(row)
+            if on_epoch is not None:
+                on_epoch(row)
+
+        self.classifier_.fit(images, y, after_pass=after_pass, on_epoch=after_epoch)
         self.classes_ = self.classifier_.classes_
         self.history_ = self.classifier_.history_
         if self.attribution is not None:
-            self.attributions_ = self._consensus(images, y)
+            self.attributions_ = self.consensus_.table(self._names(), self.classes_)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -149,16 +222,63 @@ class DeepMapperClassifier(ClassifierMixin, BaseEstimator):
         best = self.predict_proba(X).argmax(1)
         return self.classes_[best]
 
-    def transform(self, X: Any) -> np.ndarray | torch.Tensor:
-        """Images (n_samples, 1, height, width)."""
+    def transform(self, X: Any) -> Any:
+        """Images (n_samples, 1, height, width), numpy on the CPU, else a tensor on the device."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=False)
+        X = checked(self, X, reset=False)
         return self.converter_.transform(X)
 
-    def _classifier(self, device: str) -> NetworkClassifier:
+    def latent(self, X: Any, layer: str, number: int = 0) -> np.ndarray:
+        """What a layer of a pass's network gives, (n_samples, ...).
+
+        Args:
+            layer: a name of `deepmapper.latents.layer_names(model.classifier_.networks_[number])`.
+            number: which of the accepted passes.
+
+        Raises:
+            DeepMapperError: no layer has that name (the message lists the nearest).
+        """
+        images = self.transform(X)
+        if isinstance(images, np.ndarray):
+            images = torch.from_numpy(images)
+        values = latent(self.classifier_.networks_[number], images, layer)
+        return values.cpu().numpy()
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model into a folder, as safetensors and JSON; see `deepmapper.persistence`."""
+        from deepmapper.persistence import save_model
+
+        save_model(self, folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """The model that `save` wrote; loading runs no code that the folder brings.
+
+        Raises:
+            DeepMapperError: no model there, or one that is damaged, altered or of another version.
+        """
+        from deepmapper.persistence import load_model
+
+        return load_model(folder, cls)
+
+    def _checked(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+        if is_on_disk(X):
+            X = checked(self, X, reset=True)
+            y = column_or_1d(y, warn=True)
+            check_consistent_length(X, y)
+        else:
+            X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float32)
+        check_classification_targets(y)
+        return X, y
+
+    def _classifier(self, device: str, seed: int) -> NetworkClassifier:
         return NetworkClassifier(
             self.backbone,
+            gate=self.gate,
+            interactions=self.interactions,
+            relayout=self.relayout,
             passes=self.passes,
+            side_by_side=self.side_by_side,
             validation_fraction=self.validation_fraction,
             min_accuracy=self.min_accuracy,
             epochs=self.epochs,
@@ -166,20 +286,23 @@ class DeepMapperClassifier(ClassifierMixin, BaseEstimator):
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             schedule=self.schedule,
+            target_loss=self.target_loss,
+            patience=self.patience,
+            precision=self.precision,
             balanced=self.balanced,
             attribution=self.attribution or "saliency",
             device=device,
-            random_state=self.random_state,
+            random_state=seed,
         )
-
-    def _consensus(self, images: Any, y: np.ndarray) -> pd.DataFrame:
-        consensus = Consensus(self.top)
-        for pixels in self.classifier_.attribute_held_out(images, y):
-            consensus.add(self.converter_.to_features(pixels.mean(1)))
-        return consensus.table(self._names(), self.classes_)
 
     def _names(self) -> np.ndarray:
         """The names of a DataFrame's columns, else x0, x1, ..."""
         if hasattr(self, "feature_names_in_"):
             return self.feature_names_in_
         return np.array([f"x{i}" for i in range(self.n_features_in_)], dtype=object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags

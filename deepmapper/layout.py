@@ -34,6 +34,8 @@ class Layout:
             each feature is; all different.
         shape: (height, width) of the image.
         name: how the layout came about, for reports.
+        quality: `placement.neighbour_preservation` of a learned layout, 0 (random) to 1; None
+            where no neighbours are known.
 
     Raises:
         DeepMapperError: two features on one pixel, or a pixel outside the image.
@@ -42,6 +44,7 @@ class Layout:
     pixel_of_feature: np.ndarray
     shape: tuple[int, int]
     name: str = "given"
+    quality: float | None = None
     _is_natural: bool = field(init=False, repr=False, default=False)
 
     def __post_init__(self) -> None:
@@ -114,6 +117,7 @@ class Layout:
         return {
             "name": self.name,
             "shape": list(self.shape),
+            "quality": self.quality,
             "pixel_of_feature": self.pixel_of_feature.tolist(),
         }
 
@@ -121,7 +125,7 @@ class Layout:
     def from_dict(cls, data: dict[str, Any]) -> "Layout":
         """The layout that `to_dict` described."""
         pixels = np.asarray(data["pixel_of_feature"], dtype=np.int64)
-        return cls(pixels, tuple(data["shape"]), data["name"])
+        return cls(pixels, tuple(data["shape"]), data["name"], data.get("quality"))
 
     def _columns(self) -> slice | np.ndarray:
         return slice(0, self.n_features) if self._is_natural else self.pixel_of_feature

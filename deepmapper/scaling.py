@@ -3,20 +3,24 @@
 Paper: "Normalise features" (Methods 5), "log normalisation" (Fig. 2).
 """
 
-from collections.abc import Iterator
-from typing import Self
+import math
+from collections.abc import Callable
+from typing import Any, Self
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from deepmapper.errors import DeepMapperError
+from deepmapper.rows import blocks, checked, dense, each_block
 
 # Counts and expression values spread over orders of magnitude, grey values and uniform noise do
 # not: the largest value is 7 times the mean in MNIST, 2 in NIHS, above 10,000 in TCGA.
 HEAVY_TAIL = 100.0
-BLOCK_BYTES = 4 << 20  # a block and its result stay in the cache
+
+# Takes rows and their values, scaled as far as they are: (slice, (n_rows, n_features)).
+Keep = Callable[[slice, torch.Tensor], None]
 
 
 class FeatureScaler(TransformerMixin, BaseEstimator):
@@ -45,43 +49,84 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
         self.scale = scale
         self.clip = clip
 
-    def fit(self, X: np.ndarray, y: object = None) -> Self:
-        """Learn from X, shape (n_samples, n_features), dense or CSR."""
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float32)
-        self._check_parameters()
-        self.log_ = is_heavy_tailed(X) if self.log == "auto" else bool(self.log)
-        if self.log_ and X.min() <= -1:
-            message = f"log1p needs values above -1, got {X.min():g}; use log=False"
-            raise DeepMapperError(message)
-        moments = _Moments(X.shape[1])
-        for rows in blocks(X):
-            block = dense(X[rows]).clone()
-            moments.add(block.log1p_() if self.log_ else block)
-        self.shift_, self.factor_ = moments.shift_and_factor(self.scale)
-        return self
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Learn from X, shape (n_samples, n_features), dense, CSR or a memory-mapped file."""
+        return self.learn(checked(self, X, reset=True))
 
-    def transform(self, X: np.ndarray) -> np.ndarray:
+    def transform(self, X: Any) -> np.ndarray:
         """Scaled values, float32, shape (n_samples, n_features)."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=False)
+        X = checked(self, X, reset=False)
         out = np.empty(X.shape, dtype=np.float32)
-        for rows in blocks(X):
-            self.scale_into(torch.from_numpy(out[rows]), dense(X[rows]))
+        each_block(X, lambda _, rows: self.scale_into(torch.from_numpy(out[rows]), dense(X, rows)))
         return out
+
+    def learn(self, X: Any, keep: Keep | None = None) -> Self:
+        """As `fit`, without scikit-learn's checks; `keep` is given every block, logged if logs are.
+
+        One sweep over the table: whether the values are counts is guessed from the first block and
+        checked at the end; only a wrong guess costs a second sweep.
+        """
+        self._check_parameters()
+        guess = bool(self.log)
+        if self.log == "auto":
+            first = dense(X, next(iter(blocks(X))))
+            guess = _is_heavy_tailed(float(first.min()), float(first.max()), float(first.mean()))
+        moments, spread = self._sweep(X, guess, keep)
+        if self.log == "auto" and _is_heavy_tailed(*spread) != guess:
+            guess = not guess
+            moments, spread = self._sweep(X, guess, keep)
+        self.log_ = guess
+        self.n_features_in_ = X.shape[1]
+        self.shift_, self.factor_ = moments.shift_and_factor(self.scale)
+        return self
 
     def scale_into(self, target: torch.Tensor, block: torch.Tensor) -> None:
         """Write the scaled block into target, both (rows, n_features), on target's device."""
         target.copy_(block)
         if self.log_:
             target.log1p_()
+        shift, factor = (torch.from_numpy(v).to(target.device) for v in (self.shift_, self.factor_))
+        self.to_range(target, shift, factor)
+
+    def to_range(self, logged: torch.Tensor, shift: torch.Tensor, factor: torch.Tensor) -> None:
+        """Shift, stretch and cut in place: (rows, n) with shift and factor (n,)."""
         if self.scale == "none":
             return
-        target.sub_(torch.from_numpy(self.shift_).to(target.device))
-        target.mul_(torch.from_numpy(self.factor_).to(target.device))
+        logged.sub_(shift).mul_(factor)
         if self.scale == "minmax":
-            target.clamp_(0.0, 1.0)
+            logged.clamp_(0.0, 1.0)
         elif self.clip is not None:
-            target.clamp_(-self.clip, self.clip)
+            logged.clamp_(-self.clip, self.clip)
+
+    def _sweep(
+        self, X: Any, log: bool, keep: Keep | None
+    ) -> tuple["_Moments", tuple[float, float, float]]:
+        """Moments a feature, and (lowest, highest, mean) of all values before the log."""
+        n_threads = torch.get_num_threads()
+        origin = dense(X, slice(0, 1))[0]
+        origin = torch.log1p(origin) if log else origin.clone()
+        parts = [_Moments(origin, ranges=self.scale == "minmax") for _ in range(n_threads)]
+        totals = [_Totals() for _ in range(n_threads)]
+
+        def look(thread: int, rows: slice) -> None:
+            block = dense(X, rows)
+            totals[thread].add(block, rows)
+            if log:
+                block = torch.log1p(block)
+            if keep is not None:
+                keep(rows, block)
+            parts[thread].add(block)
+
+        each_block(X, look, n_threads)
+        for part, total in zip(parts[1:], totals[1:], strict=True):
+            parts[0].join(part)
+            totals[0].join(total)
+        low, high, mean = totals[0].low, totals[0].high, totals[0].sum / (X.shape[0] * X.shape[1])
+        if self.log is True and low <= -1:
+            message = f"log1p needs values above -1, got {low:g}; use log=False"
+            raise DeepMapperError(message)
+        return parts[0], (low, high, mean)
 
     def _check_parameters(self) -> None:
         if self.log not in (True, False, "auto"):
@@ -92,52 +137,82 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
             raise DeepMapperError(message)
 
 
-def is_heavy_tailed(X: np.ndarray) -> bool:
+def _is_heavy_tailed(low: float, high: float, mean: float) -> bool:
     """Whether no value is negative and the largest is more than 100 times the mean."""
-    return bool(X.min() >= 0 and X.max() > HEAVY_TAIL * max(float(X.mean()), 1e-30))
+    return low >= 0 and high > HEAVY_TAIL * max(mean, 1e-30)
 
 
-def blocks(X: np.ndarray) -> Iterator[slice]:
-    """Slices of rows, each a few megabytes."""
-    n_samples, n_features = X.shape
-    step = max(1, BLOCK_BYTES // (4 * n_features))
-    for start in range(0, n_samples, step):
-        yield slice(start, min(start + step, n_samples))
+class _Totals:
+    """Lowest and highest value and the sum of all, of blocks of rows; refuses NaN and infinity."""
+
+    def __init__(self) -> None:
+        self.low, self.high, self.sum = float("inf"), float("-inf"), 0.0
+
+    def add(self, block: torch.Tensor, rows: slice) -> None:
+        low, high = (float(end) for end in torch.aminmax(block))  # NaN shows in both
+        if not math.isfinite(high - low):
+            raise ValueError(_not_finite(block, rows))
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        self.sum += float(block.sum(0).double().sum())
+
+    def join(self, other: "_Totals") -> None:
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self.sum += other.sum
 
 
-def dense(block: np.ndarray) -> torch.Tensor:
-    """A block of rows as a dense float32 tensor; shares memory where the block allows it."""
-    array = block if isinstance(block, np.ndarray) else block.toarray()
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
+def _not_finite(block: torch.Tensor, rows: slice) -> str:
+    row, column = (~torch.isfinite(block)).nonzero()[0].tolist()
+    return (
+        f"the table contains NaN or infinity: first in row {rows.start + row}, feature {column} "
+        f"(counted from 0), {float(block[row, column])}; drop or fill such values first"
+    )
 
 
 class _Moments:
-    """Running mean, squared deviation, minimum and maximum a feature (Chan et al. 1979)."""
+    """Mean, variance and range a feature, from sums of differences to one row of the table.
 
-    def __init__(self, n_features: int) -> None:
+    Such differences keep the sums small, and exactly zero where a feature is constant; blocks are
+    summed in float32 and added in float64.
+
+    Args:
+        origin: that row, (n_features,).
+    """
+
+    def __init__(self, origin: torch.Tensor, *, ranges: bool) -> None:
         self.n = 0
-        self.mean = torch.zeros(n_features, dtype=torch.float64)
-        self.deviation = torch.zeros(n_features, dtype=torch.float64)
-        self.low = torch.full((n_features,), torch.inf)
-        self.high = torch.full((n_features,), -torch.inf)
+        self.origin = origin
+        self.sum = torch.zeros(len(origin), dtype=torch.float64)
+        self.sum_of_squares = torch.zeros(len(origin), dtype=torch.float64)
+        self.low = torch.full_like(origin, torch.inf) if ranges else None
+        self.high = torch.full_like(origin, -torch.inf) if ranges else None
 
     def add(self, block: torch.Tensor) -> None:
-        n = block.shape[0]
-        variance, mean = torch.var_mean(block, dim=0, correction=0)
-        delta = mean.double() - self.mean
-        total = self.n + n
-        self.deviation += variance.double() * n + delta**2 * (self.n * n / total)
-        self.mean += delta * (n / total)
-        self.n = total
-        torch.minimum(self.low, block.amin(0), out=self.low)
-        torch.maximum(self.high, block.amax(0), out=self.high)
+        if self.low is not None and self.high is not None:
+            torch.minimum(self.low, block.amin(0), out=self.low)
+            torch.maximum(self.high, block.amax(0), out=self.high)
+        difference = block - self.origin
+        self.sum += difference.sum(0)
+        self.sum_of_squares += difference.square_().sum(0)
+        self.n += len(block)
+
+    def join(self, other: "_Moments") -> None:
+        self.sum += other.sum
+        self.sum_of_squares += other.sum_of_squares
+        self.n += other.n
+        if self.low is not None and other.low is not None:
+            assert self.high is not None
+            assert other.high is not None
+            torch.minimum(self.low, other.low, out=self.low)
+            torch.maximum(self.high, other.high, out=self.high)
 
     def shift_and_factor(self, scale: str) -> tuple[np.ndarray, np.ndarray]:
-        spread = self.high - self.low
         if scale == "minmax":
-            shift, width = self.low, spread
+            assert self.low is not None
+            assert self.high is not None
+            shift, width = self.low, self.high - self.low
         else:
-            shift, width = self.mean.float(), (self.deviation / self.n).sqrt().float()
-        varies = (spread > 0) & (width > 0)
-        factor = torch.where(varies, 1.0 / width, torch.zeros_like(width))
+            mean = self.sum / self.n
+            variance = (self.sum_of_squares / self.n - mean.square()).clamp(min=0)
+            shift, width = (self.origin + mean).float(), variance.sqrt().float()
+        factor = torch.where(width > 0, 1.0 / width, torch.zeros_like(width))
         return shift.numpy(), factor.numpy()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 
 def stream_seed(seed: int, *names: str | int) -> int:
@@ -23,6 +24,17 @@ def stream(seed: int, *names: str | int) -> np.random.Generator:
     False
     """
     return np.random.default_rng(stream_seed(seed, *names))
+
+
+def seed_of(random_state: int | np.random.RandomState | None) -> int:
+    """The seed that scikit-learn's three forms of `random_state` stand for.
+
+    >>> seed_of(7)
+    7
+    """
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 @contextmanager

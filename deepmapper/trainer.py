@@ -1,14 +1,23 @@
 """The only batch loop: train a network on images that lie on its device."""
 
 import math
+import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
+from deepmapper.backbones.dropout import Dropout
+from deepmapper.devices import has_bfloat16
 from deepmapper.errors import DeepMapperError, Diverged
+from deepmapper.gate import GatedNetwork, ProximalSGD
+from deepmapper.objectives import Objective
+
+SCHEDULES = ("one_cycle", "cosine", "constant")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -16,13 +25,18 @@ class TrainingSettings:
     """How a network is trained.
 
     Args:
-        epochs: passes over the training images.
+        epochs: the most passes over the training images.
         batch_size: images a step; None chooses 16 to 128, so that an epoch has about 64 steps.
         learning_rate: the peak of the schedule.
         weight_decay: of AdamW.
-        schedule: "one_cycle" (Smith & Topin 2018: a short warm-up, then cosine to zero) or
-            "constant".
-        balanced: weigh classes by the inverse of their share.
+        schedule: "one_cycle" (Smith & Topin 2018: a short warm-up, then cosine to zero), "cosine"
+            (no warm-up) or "constant".
+        target_loss: stop once the held-out loss is below it and no held-out image is wrong; None
+            never stops for that.
+        patience: stop after so many epochs without a lower held-out loss and go back to the best
+            weights; None trains to the end of the schedule.
+        precision: "float32"; "bfloat16" (autocast); "auto" is bfloat16 on a GPU, and on a CPU with
+            bfloat16 instructions for backbones that say it pays (`prefers_bfloat16`).
     """
 
     epochs: int = 10
@@ -30,12 +44,15 @@ class TrainingSettings:
     learning_rate: float = 5e-3
     weight_decay: float = 1e-2
     schedule: str = "one_cycle"
-    balanced: bool = True
+    target_loss: float | None = None
+    patience: int | None = None
+    precision: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.schedule not in ("one_cycle", "constant"):
-            message = f"schedule is 'one_cycle' or 'constant', got {self.schedule!r}"
-            raise DeepMapperError(message)
+        for name, known in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
+            if getattr(self, name) not in known:
+                message = f"{name} is one of {', '.join(known)}; got {getattr(self, name)!r}"
+                raise DeepMapperError(message)
         if self.epochs < 1 or (self.batch_size is not None and self.batch_size < 2):
             message = (
                 f"training needs epochs >= 1 and batch_size >= 2, got {self.epochs} and "
@@ -51,101 +68,202 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch gave; validation figures are None where nothing was held out."""
+    """What one epoch gave.
+
+    validation_*: None where nothing was held out. open_pixels: None without a gate.
+    """
 
     epoch: int
     train_loss: float
-    train_accuracy: float
+    train_score: float
     validation_loss: float | None
-    validation_accuracy: float | None
+    validation_score: float | None
+    open_pixels: int | None
+    seconds: float
+
+    def row(self, score_name: str) -> dict[str, Any]:
+        """As a row of a history, with the score under its own name."""
+        return {
+            "epoch": self.epoch,
+            "train_loss": self.train_loss,
+            f"train_{score_name}": self.train_score,
+            "validation_loss": self.validation_loss,
+            f"validation_{score_name}": self.validation_score,
+            "open_pixels": self.open_pixels,
+            "seconds": self.seconds,
+        }
 
 
-Labelled = tuple[torch.Tensor, torch.Tensor]
+# Images may be any object with a length that gives a tensor for a tensor of rows.
+Pairs = tuple[Any, torch.Tensor]
 
 
 def train(
     network: nn.Module,
-    training: Labelled,
+    training: Pairs,
     settings: TrainingSettings,
     *,
-    n_classes: int,
+    objective: Objective,
     generator: torch.Generator,
-    validation: Labelled | None = None,
+    validation: Pairs | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> list[Epoch]:
     """Train in place; one `Epoch` a pass over the images.
 
     Args:
-        training: images (n, 1, h, w) and class codes (n,), on the network's device.
-        generator: draws the order of the batches (a CPU generator: the same on every device).
-        validation: images and codes to measure after each epoch; never trained on.
+        training: images (n, 1, h, w) and targets (n, ...), on the network's device.
+        generator: draws the order of the batches and the seed of dropout (a CPU generator: the
+            same order on every device).
+        validation: images and targets to measure after each epoch; never trained on.
 
     Raises:
         Diverged: the loss became NaN or infinite.
     """
-    images, labels = training
-    batch_size = settings.batch_size_for(len(labels))
-    n_steps = math.ceil(len(labels) / batch_size) * settings.epochs
-    optimiser = torch.optim.AdamW(
-        network.parameters(),
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        fused=True,  # one sweep over the weights a step instead of ten
-    )
-    scheduler = _schedule(optimiser, settings, n_steps)
-    weight = class_weights(labels, n_classes) if settings.balanced else None
-    history = []
+    images, targets = training
+    device = targets.device
+    batch_size = settings.batch_size_for(len(targets))
+    n_steps = math.ceil(len(targets) / batch_size) * settings.epochs
+    optimisers = _optimisers(network, settings)
+    schedulers = [_schedule(optimiser, settings, n_steps) for optimiser in optimisers]
+    _seed_dropout(network, device, generator)
+    cast = autocast(network, device, settings.precision)
+    best: tuple[float, dict[str, torch.Tensor]] | None = None
+    history: list[Epoch] = []
     for epoch in range(1, settings.epochs + 1):
+        start = time.perf_counter()
         network.train()
-        loss_sum = torch.zeros((), device=images.device)
-        n_correct = torch.zeros((), device=images.device)
-        for rows in _batches(len(labels), batch_size, generator):
-            rows = rows.to(images.device)
-            target = labels[rows]
-            logits = network(images[rows])
-            loss = functional.cross_entropy(logits, target, weight=weight)
-            optimiser.zero_grad(set_to_none=True)
+        loss_sum = torch.zeros((), device=device)
+        score_sum = torch.zeros((), device=device)
+        for rows in _batches(len(targets), batch_size, generator):
+            rows = rows.to(device)
+            target = targets[rows]
+            with cast():
+                outputs = network(images[rows])
+            loss = objective.loss(outputs, target)
+            for optimiser in optimisers:
+                optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            optimiser.step()
-            scheduler.step()
+            for optimiser, scheduler in zip(optimisers, schedulers, strict=True):
+                optimiser.step()
+                scheduler.step()
             loss_sum += loss.detach() * len(rows)
-            n_correct += (logits.detach().argmax(1) == target).sum()
-        mean_loss = float(loss_sum) / len(labels)
+            score_sum += objective.score(outputs.detach(), target).sum()
+        mean_loss = float(loss_sum) / len(targets)
         if not math.isfinite(mean_loss):
             message = (
                 f"the training loss became {mean_loss} in epoch {epoch}; try a lower "
                 f"learning_rate than {settings.learning_rate:g}"
             )
             raise Diverged(message)
-        held_out = evaluate(network, *validation, weight) if validation else (None, None)
-        history.append(Epoch(epoch, mean_loss, float(n_correct) / len(labels), *held_out))
+        held_out: tuple[float | None, float | None] = (None, None)
+        if validation is not None:
+            held_out = evaluate(network, *validation, objective, cast)
+        history.append(
+            Epoch(
+                epoch=epoch,
+                train_loss=mean_loss,
+                train_score=float(score_sum) / len(targets),
+                validation_loss=held_out[0],
+                validation_score=held_out[1],
+                open_pixels=network.gate.n_open() if isinstance(network, GatedNetwork) else None,
+                seconds=time.perf_counter() - start,
+            )
+        )
         if on_epoch is not None:
             on_epoch(history[-1])
+        if settings.patience is not None and held_out[0] is not None:
+            if best is None or held_out[0] < best[0]:
+                best = (held_out[0], {k: v.clone() for k, v in network.state_dict().items()})
+            elif epoch - _best_epoch(history) >= settings.patience:
+                break
+        if _reached(history[-1], settings.target_loss):
+            break
+    if best is not None and not _reached(history[-1], settings.target_loss):
+        network.load_state_dict(best[1])
     return history
 
 
 @torch.no_grad()
-def predict_logits(network: nn.Module, images: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
-    """Logits (n, n_classes) of images (n, 1, h, w), in evaluation mode."""
+def predict_logits(
+    network: nn.Module,
+    images: Any,
+    batch_size: int = 256,
+    cast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> torch.Tensor:
+    """Logits (n, n_classes) of images (n, 1, h, w), in evaluation mode, float32."""
     network.eval()
-    return torch.cat(
-        [network(images[i : i + batch_size]) for i in range(0, len(images), batch_size)]
-    )
+    outputs = []
+    for i in range(0, len(images), batch_size):
+        with cast():
+            outputs.append(network(images[i : i + batch_size]).float())
+    return torch.cat(outputs)
 
 
 def evaluate(
-    network: nn.Module, images: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None
+    network: nn.Module,
+    images: Any,
+    targets: torch.Tensor,
+    objective: Objective,
+    cast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    batch_size: int = 256,
 ) -> tuple[float, float]:
-    """Cross-entropy and accuracy on images and their class codes."""
-    logits = predict_logits(network, images)
-    loss = functional.cross_entropy(logits, labels, weight=weight)
-    return float(loss), float((logits.argmax(1) == labels).float().mean())
+    """The mean loss and score on images and their targets."""
+    loss = score = 0.0
+    for i in range(0, len(targets), batch_size):
+        outputs = predict_logits(network, images[i : i + batch_size], batch_size, cast)
+        target = targets[i : i + batch_size]
+        loss += float(objective.loss(outputs, target)) * len(target)
+        score += float(objective.score(outputs, target).sum())
+    return loss / len(targets), score / len(targets)
 
 
-def class_weights(labels: torch.Tensor, n_classes: int) -> torch.Tensor:
-    """Weights (n_classes,) that make every class count the same; 1 on average over samples."""
-    counts = torch.bincount(labels, minlength=n_classes).clamp(min=1)
-    return len(labels) / (n_classes * counts.float())
+def autocast(
+    network: nn.Module, device: torch.device, precision: str
+) -> Callable[[], AbstractContextManager[Any]]:
+    """What to run the network under: a maker of contexts."""
+    inner = network.backbone if isinstance(network, GatedNetwork) else network
+    if precision == "auto":
+        pays = device.type == "cpu" and getattr(inner, "prefers_bfloat16", False)
+        precision = "bfloat16" if device.type == "cuda" or (pays and has_bfloat16()) else "float32"
+    if precision == "float32":
+        return nullcontext
+    return lambda: torch.autocast(device.type, torch.bfloat16)
+
+
+def _optimisers(network: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+    gate = network.gate if isinstance(network, GatedNetwork) else None
+    weights = [p for p in network.parameters() if gate is None or p is not gate.weight]
+    optimisers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(
+            weights,
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,  # one sweep over the weights a step instead of ten
+        )
+    ]
+    return optimisers if gate is None else [*optimisers, ProximalSGD(gate)]
+
+
+def _seed_dropout(network: nn.Module, device: torch.device, generator: torch.Generator) -> None:
+    """Give dropout a generator of this training: passes side by side cannot disturb each other."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    own = torch.Generator(device).manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, Dropout):
+            module.generator = own
+
+
+def _reached(epoch: Epoch, target_loss: float | None) -> bool:
+    return (
+        target_loss is not None
+        and epoch.validation_loss is not None
+        and epoch.validation_loss < target_loss
+        and epoch.validation_score == 1.0
+    )
+
+
+def _best_epoch(history: list[Epoch]) -> int:
+    return min(history, key=lambda epoch: epoch.validation_loss or 0.0).epoch
 
 
 def _schedule(
@@ -153,7 +271,10 @@ def _schedule(
 ) -> torch.optim.lr_scheduler.LambdaLR:
     if settings.schedule == "constant":
         return torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1.0)
-    return torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: one_cycle(step, n_steps))
+    warm_up = 0.2 if settings.schedule == "one_cycle" else 0.0
+    return torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: one_cycle(step, n_steps, warm_up)
+    )
 
 
 def one_cycle(step: int, n_steps: int, warm_up: float = 0.2) -> float:

@@ -39,15 +39,21 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """(n, 1, h, w) or (n, 3, h, w) -> logits (n, n_classes); grey is repeated on `channels`."""
+    """(n, 1, h, w) or (n, 3, h, w) -> logits (n, n_classes); grey is repeated on `channels`.
 
-    def __init__(self, n_classes: int, channels: int) -> None:
+    Args:
+        small_stem: the first layer of the paper's section 4.2, for images of about 32 pixels a
+            side: 3x3, no stride, no pooling. Every later map has 16 times as many pixels.
+    """
+
+    def __init__(self, n_classes: int, channels: int, small_stem: bool = False) -> None:
         super().__init__()
         self.channels = channels
-        self.conv1 = nn.Conv2d(channels, 64, 7, 2, 3, bias=False)
+        kernel, stride = (3, 1) if small_stem else (7, 2)
+        self.conv1 = nn.Conv2d(channels, 64, kernel, stride, kernel // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU()
-        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.maxpool = nn.Identity() if small_stem else nn.MaxPool2d(3, 2, 1)
         self.layer1 = _stage(64, 64, 1)
         self.layer2 = _stage(64, 128, 2)
         self.layer3 = _stage(128, 256, 2)
@@ -60,14 +66,14 @@ class ResNet18(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x.expand(-1, self.channels, -1, -1)
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # (n, 64, h/4, w/4)
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (n, 512, h/32, w/32)
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # (n, 64, h/4, w/4); small: h, w
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (n, 512, h/32, w/32); h/8, w/8
         return self.fc(self.avgpool(x).flatten(1))
 
 
-def resnet18(n_classes: int, channels: int = 3) -> ResNet18:
+def resnet18(n_classes: int, channels: int = 3, *, small_stem: bool = False) -> ResNet18:
     """A ResNet-18 from scratch."""
-    return ResNet18(n_classes, channels)
+    return ResNet18(n_classes, channels, small_stem)
 
 
 def _stage(c_in: int, c_out: int, stride: int) -> nn.Sequential:

@@ -1,12 +1,136 @@
-"""Every backbone runs at odd sides and trains every weight; ResNet-18 is torchvision's."""
+"""Every backbone of the listing keeps the contract; ResNet-18 is torchvision's."""
 
+import copy
+import sys
+
+import numpy as np
 import pytest
 import torch
 import torchvision
+from torch import nn
+from torch.nn import functional
 
 from deepmapper import DeepMapperError
 from deepmapper.backbones import BACKBONES, build_backbone
+from deepmapper.backbones.cnn import SmallCNN
+from deepmapper.backbones.patch import PatchNet, patch_side
 from deepmapper.backbones.resnet import resnet18
+from deepmapper.backbones.retention import MultiScaleRetention, rotate
+from deepmapper.backbones.retnet import PatchTokens
+
+NAMES = sorted(BACKBONES)
+# Networks that average over the last map know a pixel's place by the padding at the border alone.
+POSITION_AWARE = ("cnn_small", "patch", "retnet", "vit")
+SHAPES = [(1, 1), (2, 3), (8, 8), (28, 28), (37, 41)]
+# A patch net is left as it was for tables of up to 65,536 features: number of weights at a side.
+PATCH_WEIGHTS = {1: 5_411, 28: 116_771, 64: 287_891, 139: 1_142_291, 256: 3_902_003}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_any_side_is_read_and_every_weight_gets_a_gradient(
+    name: str, shape: tuple[int, int]
+) -> None:
+    torch.manual_seed(0)
+    network = build_backbone(name, shape, 3).eval()
+    logits = network(torch.rand(2, 1, *shape))
+    assert logits.shape == (2, 3)
+    assert logits.dtype == torch.float32
+    assert torch.isfinite(logits).all()
+    logits.square().sum().backward()
+    for weight_name, weight in network.named_parameters():
+        assert weight.grad is not None, weight_name
+        assert torch.isfinite(weight.grad).all(), weight_name
+        if min(shape) >= 8:  # a single pixel may leave a ReLU shut
+            assert weight.grad.any(), weight_name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_prime_side_of_139_is_read(name: str) -> None:
+    with torch.no_grad():
+        logits = build_backbone(name, (139, 139), 7).eval()(torch.rand(1, 1, 139, 139))
+    assert logits.shape == (1, 7)
+    assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_of_two_single_pixels_trains(name: str) -> None:
+    torch.manual_seed(0)
+    network = build_backbone(name, (1, 1), 2).train()
+    before = copy.deepcopy(network.state_dict())
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
+    images, labels = torch.rand(2, 1, 1, 1), torch.tensor([0, 1])
+    functional.cross_entropy(network(images), labels).backward()
+    optimiser.step()
+    assert all(torch.isfinite(value).all() for value in network.state_dict().values())
+    assert any(
+        not torch.equal(weight, before[weight_name])
+        for weight_name, weight in network.named_parameters()
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(name: str) -> None:
+    first, again, other = (_seeded(name, seed).state_dict() for seed in (3, 3, 4))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert any(not torch.equal(first[key], other[key]) for key in first)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_saved_state_restores_the_network(name: str) -> None:
+    network, other = _seeded(name, 1).eval(), _seeded(name, 2).eval()
+    images = torch.rand(3, 1, 9, 5)
+    assert not torch.equal(network(images), other(images))
+    other.load_state_dict(network.state_dict())
+    assert torch.equal(network(images), other(images))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_attribution_can_hook_every_activation(name: str) -> None:
+    network = _seeded(name, 0).eval()
+    calls: dict[nn.Module, int] = {}
+    for module in network.modules():
+        assert not getattr(module, "inplace", False)
+        if isinstance(module, nn.ReLU | nn.GELU | nn.SiLU):
+            calls[module] = 0
+            module.register_forward_hook(lambda m, *_: calls.__setitem__(m, calls[m] + 1))
+    network(torch.rand(1, 1, 9, 5))
+    assert set(calls.values()) == {1}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_evaluation_knows_no_chance_and_no_neighbours_in_the_batch(name: str) -> None:
+    network = _seeded(name, 0).eval()
+    images = torch.rand(4, 1, 9, 5)
+    together = network(images)
+    torch.testing.assert_close(together, network(images), rtol=0, atol=0)
+    torch.testing.assert_close(together[:1], network(images[:1]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", POSITION_AWARE)
+def test_positions_far_from_the_border_are_told_apart(name: str) -> None:
+    torch.manual_seed(0)
+    network = build_backbone(name, (28, 28), 2).eval()
+    image = torch.zeros(2, 1, 28, 28)
+    image[0, 0, 9, 9] = image[1, 0, 17, 17] = 1
+    first, second = network(image)
+    assert not torch.allclose(first, second, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_pixel_is_seen(name: str) -> None:
+    torch.manual_seed(0)
+    network = build_backbone(name, (29, 17), 2).eval()
+    image = torch.rand(4, 1, 29, 17, requires_grad=True)
+    network(image)[:, 0].sum().backward()
+    assert image.grad is not None
+    assert (image.grad != 0).any(0).all()
+
+
+def test_an_unknown_backbone_is_named() -> None:
+    expected = r"resnet81.*nearest: resnet18; known: cnn_small, patch, resnet18.*timm:"
+    with pytest.raises(DeepMapperError, match=expected):
+        build_backbone("resnet81", (8, 8), 2)
 
 
 def test_resnet18_has_the_weights_of_torchvision_and_gives_its_output() -> None:
@@ -14,9 +138,17 @@ def test_resnet18_has_the_weights_of_torchvision_and_gives_its_output() -> None:
     shapes = {name: value.shape for name, value in theirs.state_dict().items()}
     assert {name: value.shape for name, value in ours.state_dict().items()} == shapes
     ours.load_state_dict(theirs.state_dict())
-    images = torch.rand(4, 3, 65, 65)
+    images = torch.rand(2, 3, 65, 65)
     for mode in (True, False):
         torch.testing.assert_close(ours.train(mode)(images), theirs.train(mode)(images))
+
+
+def test_a_small_stem_is_the_only_difference_between_the_two_resnets() -> None:
+    ours, theirs = resnet18(10, small_stem=True), torchvision.models.resnet18(num_classes=10)
+    theirs.conv1, theirs.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
+    ours.load_state_dict(theirs.state_dict())
+    images = torch.rand(2, 3, 13, 13)
+    torch.testing.assert_close(ours.eval()(images), theirs.eval()(images))
 
 
 def test_a_grey_image_is_repeated_on_three_channels() -> None:
@@ -25,38 +157,151 @@ def test_a_grey_image_is_repeated_on_three_channels() -> None:
     torch.testing.assert_close(network(grey), network(grey.repeat(1, 3, 1, 1)))
 
 
-def test_no_relu_is_used_twice_or_in_place() -> None:
-    calls: dict[torch.nn.Module, int] = {}
-    network = resnet18(2, channels=1).eval()
-    for module in network.modules():
-        if isinstance(module, torch.nn.ReLU):
-            assert not module.inplace
-            module.register_forward_hook(lambda m, *_: calls.__setitem__(m, calls.get(m, 0) + 1))
-    network(torch.rand(1, 1, 33, 33))
-    assert len(calls) == 17
-    assert set(calls.values()) == {1}
+@pytest.mark.parametrize(
+    ("shape", "positions"), [((28, 28), 49), ((300, 300), 49), ((139, 7), 49), ((8, 30), 16)]
+)
+def test_the_end_of_the_small_cnn_is_bounded(shape: tuple[int, int], positions: int) -> None:
+    assert SmallCNN(shape, 2, width=1).dense.in_features == 4 * positions
 
 
-@pytest.mark.parametrize("name", sorted(BACKBONES))
-@pytest.mark.parametrize("side", [2, 9, 28, 71])
-def test_a_backbone_reads_any_side_and_every_weight_gets_a_gradient(name: str, side: int) -> None:
-    network = build_backbone(name, (side, side), 3).eval()
-    logits = network(torch.rand(5, 1, side, side))
-    assert logits.shape == (5, 3)
-    assert torch.isfinite(logits).all()
+@pytest.mark.parametrize(("side", "n_weights"), PATCH_WEIGHTS.items())
+def test_a_patch_net_of_up_to_256_pixels_a_side_has_the_weights_it_always_had(
+    side: int, n_weights: int
+) -> None:
+    assert sum(weight.numel() for weight in PatchNet((side, side), 3).parameters()) == n_weights
+
+
+def test_a_patch_net_of_a_million_pixels_needs_no_more_weights_a_pixel_than_a_small_one() -> None:
+    with torch.device("meta"):
+        sizes = {
+            side: sum(weight.numel() for weight in PatchNet((side, side), 2).parameters())
+            for side in (100, 300, 1000)
+        }
+    assert sizes[1000] / 1000**2 < sizes[300] / 300**2 < sizes[100] / 100**2
+    assert sizes[1000] < 20e6
+    assert patch_side((1000, 1)) == patch_side((1, 1000)) == 28
+
+
+def test_retention_in_parallel_equals_retention_token_by_token() -> None:
+    torch.manual_seed(0)
+    layer = MultiScaleRetention(width=12, heads=3, value_width=18).double()
+    x = torch.randn(2, 9, 12, dtype=torch.float64)
+    outputs, state = [], None
+    for token in x.unbind(1):
+        output, state = layer.recurrent(token, state)
+        outputs.append(output)
+    assert state is not None
+    assert state.position == 9
+    assert state.memory.shape == (2, 3, 4, 6)
+    torch.testing.assert_close(torch.stack(outputs, 1), layer.parallel(x), rtol=0, atol=1e-10)
+
+
+def test_retention_is_the_sum_of_the_paper() -> None:
+    """Equation 5 and 8, term by term, with complex rotations."""
+    torch.manual_seed(0)
+    layer = MultiScaleRetention(width=4, heads=2, value_width=4).double()
+    x = torch.randn(1, 3, 4, dtype=torch.float64)
+    weights = {name: w.detach().numpy() for name, w in layer.named_parameters()}
+    tokens = x[0].numpy()
+    query, key, value, gate = (
+        tokens @ weights[f"{name}.weight"].T for name in ("query", "key", "value", "gate")
+    )
+    heads = []
+    for head, decay in enumerate((1 - 2**-5, 1 - 2**-6)):
+        part = slice(2 * head, 2 * head + 2)
+        retained = np.zeros((3, 2))
+        for n in range(3):
+            for m in range(n + 1):
+                # One pair a head: theta is 1, so that positions turn it by n and m radians.
+                turned_query = complex(*query[n, part]) * np.exp(1j * n)
+                turned_key = complex(*key[m, part]) * np.exp(1j * m)
+                score = (turned_query * turned_key.conjugate()).real / np.sqrt(2)
+                retained[n] += decay ** (n - m) * score * value[m, part]
+        centred = retained - retained.mean(1, keepdims=True)
+        heads.append(centred / np.sqrt(retained.var(1, keepdims=True) + layer.norm.eps))
+    gated = gate / (1 + np.exp(-gate)) * np.concatenate(heads, axis=1)
+    expected = gated @ weights["output.weight"].T
+    np.testing.assert_allclose(layer(x)[0].detach().numpy(), expected, atol=1e-10)
+
+
+def test_a_token_does_not_see_those_after_it() -> None:
+    torch.manual_seed(0)
+    layer = MultiScaleRetention(width=8, heads=2, value_width=16)
+    x = torch.randn(1, 6, 8)
+    changed = x.clone()
+    changed[0, 4] += 1
+    before, after = layer(x)[0], layer(changed)[0]
+    torch.testing.assert_close(before[:4], after[:4])
+    assert (before[4:] != after[4:]).any(1).all()
+
+
+def test_turned_products_depend_on_distance_alone() -> None:
+    query, key = torch.randn(1, 4, dtype=torch.float64), torch.randn(1, 4, dtype=torch.float64)
+    angle = torch.tensor([1.0, 0.01], dtype=torch.float64)
+    products = [
+        rotate(query, angle[None] * n) @ rotate(key, angle[None] * m).T
+        for n, m in ((5, 2), (90, 87))
+    ]
+    torch.testing.assert_close(*products)
+
+
+def test_patch_tokens_are_the_patches_in_rows() -> None:
+    tokens = PatchTokens((11, 20), width=4)  # patches of 2x2: six rows of ten
+    with torch.no_grad():
+        tokens.project.weight.copy_(torch.eye(4))
+        tokens.project.bias.zero_()
+        tokens.position.zero_()
+    image = torch.rand(1, 1, 11, 20)
+    found = tokens(image)
+    assert found.shape == (1, 60, 4)
+    torch.testing.assert_close(found[0, 13].view(2, 2), image[0, 0, 2:4, 6:8])
+    below = torch.cat([image[0, 0, 10:, 18:], torch.zeros(1, 2)])
+    torch.testing.assert_close(found[0, 59].view(2, 2), below)
+
+
+def test_a_missing_timm_is_said_with_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(DeepMapperError, match=r'pip install "deepmapper-benchmark\[timm\]"'):
+        build_backbone("timm:resnet18", (8, 8), 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "shape", "padded"),
+    [
+        ("resnet18", (5, 40), (32, 64)),
+        ("vit_tiny_patch16_224", (5, 40), (32, 64)),  # told its size
+        ("vit_small_patch14_dinov2", (20, 30), (28, 42)),  # 14 does not divide 32
+        ("efficientformer_l1", (5, 5), (224, 224)),  # reads its published size alone
+    ],
+)
+def test_a_network_of_timm_sees_every_pixel(
+    name: str, shape: tuple[int, int], padded: tuple[int, int]
+) -> None:
+    pytest.importorskip("timm")
+    torch.manual_seed(0)
+    network = build_backbone(f"timm:{name}", shape, 3)
+    assert network.training
+    assert network.pad(torch.zeros(1, 1, *shape)).shape == (1, 1, *padded)
+    assert not any(getattr(module, "inplace", False) for module in network.modules())
+    assert not any(type(module) is nn.Dropout for module in network.modules())
+    image = torch.rand(2, 1, *shape, requires_grad=True)
+    logits = network(image)
+    assert logits.shape == (2, 3)
     logits.square().sum().backward()
-    for weight_name, weight in network.named_parameters():
-        assert weight.grad is not None, weight_name
-        assert torch.isfinite(weight.grad).all()
+    assert image.grad is not None
+    assert (image.grad != 0).any(0).all()
 
 
-def test_patch_tells_positions_apart() -> None:
-    network = build_backbone("patch", (28, 28), 2).eval()
-    image = torch.zeros(2, 1, 28, 28)
-    image[0, 0, 9, 9] = image[1, 0, 17, 17] = 1
-    assert not torch.allclose(network(image)[0], network(image)[1])
+@pytest.mark.slow
+def test_what_timm_cannot_do_is_said() -> None:
+    pytest.importorskip("timm")
+    with pytest.raises(DeepMapperError, match=r"no model 'resnet81'; nearest: .*resnet"):
+        build_backbone("timm:resnet81", (8, 8), 2)
+    with pytest.raises(DeepMapperError, match=r"cannot read images of 230x5.*at 256x32: "):
+        build_backbone("timm:efficientformer_l1", (230, 5), 2)
 
 
-def test_an_unknown_backbone_is_named() -> None:
-    with pytest.raises(DeepMapperError, match=r"resnet81.*known: patch, resnet18"):
-        build_backbone("resnet81", (8, 8), 2)
+def _seeded(name: str, seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return build_backbone(name, (9, 5), 2)

@@ -82,7 +82,7 @@ def test_published_settings_are_the_papers() -> None:
 
 def test_one_class_is_refused() -> None:
     X, _ = _table()
-    with pytest.raises(DeepMapperError, match="two classes or more, got only"):
+    with pytest.raises(DeepMapperError, match="two classes or more, got one class"):
         DeepMapperClassifier(device="cpu").fit(X, ["same"] * len(X))
 
 
@@ -105,8 +105,11 @@ def test_a_held_out_row_is_never_trained_on() -> None:
     X, y = _table()
     images = X[:, :36].reshape(-1, 1, 6, 6)
     model = NetworkClassifier(passes=3, epochs=1, min_accuracy=0.0, device="cpu").fit(images, y)
-    assert len({tuple(sorted(rows)) for rows in model.held_out_}) == len(model.held_out_)
-    for rows in model.held_out_:
+    held_out = [trained.held_out for trained in model.passes_]
+    assert len({tuple(sorted(rows)) for rows in held_out}) == len(held_out) == 3
+    for trained in model.passes_:
+        assert not set(trained.held_out) & set(trained.training)
+    for rows in held_out:
         assert len(rows) == 16
         assert len(set(y[rows])) == 2
 

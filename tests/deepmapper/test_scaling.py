@@ -42,7 +42,7 @@ def test_log_is_applied_to_counts_and_not_to_grey_values() -> None:
 def test_moments_agree_over_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     X = _table(n=203)
     whole = FeatureScaler().fit(X)
-    monkeypatch.setattr("deepmapper.scaling.BLOCK_BYTES", 4 * 7 * 10)
+    monkeypatch.setattr("deepmapper.rows.BLOCK_BYTES", 4 * 7 * 20)
     parts = FeatureScaler().fit(X)
     np.testing.assert_allclose(parts.shift_, whole.shift_, rtol=1e-5)
     np.testing.assert_allclose(parts.factor_, whole.factor_, rtol=1e-5)

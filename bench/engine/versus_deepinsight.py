@@ -1,0 +1,56 @@
+"""DeepMapper's conversion against DeepInsight's with t-SNE, the same table, one process."""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from bench.catalog import entry
+from bench.engine.conversion import counts
+from bench.engine.records import Case
+from deepmapper.converter import ImageConverter
+
+TARGET = "6,216 x 19,319: >= 1,000 times faster than deepinsight_tsne (hope 3,000)"
+
+
+def cases() -> list[Case]:
+    return [Case("run_0", {"run": 0})]
+
+
+def measure(run: int) -> dict[str, Any]:
+    """DeepMapper before and after DeepInsight, five times each; DeepInsight once: minutes."""
+    X = counts(run)
+    y = np.arange(len(X)) % 7
+    ours = [_ours(X) for _ in range(5)]
+    module = entry("methods", "deepinsight_tsne").load()
+    converter = module.build(module.Params(), device="cpu", seed=run).named_steps["convert"]
+    start = time.perf_counter()
+    converter.fit(X, y)
+    fitted = time.perf_counter()
+    converter.transform(X)
+    end = time.perf_counter()
+    ours += [_ours(X) for _ in range(5)]
+    return {
+        "deepmapper_seconds": ours,
+        "deepinsight_fit_seconds": fitted - start,
+        "deepinsight_transform_seconds": end - fitted,
+        "times_faster": (end - start) / float(np.median(ours)),
+        "times_faster_at_worst": (end - start) / max(ours),
+    }
+
+
+def _ours(X: np.ndarray) -> float:
+    start = time.perf_counter()
+    images = ImageConverter().fit_transform(X)
+    seconds = time.perf_counter() - start
+    del images
+    return seconds
+
+
+def summary(records: list[dict[str, Any]]) -> str:
+    return "\n".join(
+        f"- DeepInsight {m['deepinsight_fit_seconds'] + m['deepinsight_transform_seconds']:.1f} s, "
+        f"DeepMapper {np.median(m['deepmapper_seconds']):.3f} s (worst "
+        f"{max(m['deepmapper_seconds']):.3f}): {m['times_faster']:.0f} times faster"
+        for m in (record["measured"] for record in records)
+    )

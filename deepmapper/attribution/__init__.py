@@ -1,0 +1,26 @@
+"""Which pixels a network looks at, by Captum, over true positives and true negatives.
+
+Paper: Methods 8c and Fig. 2 ("Attribution is applied to true positives and true negatives").
+One line in `EXPLAINERS` is one method; `why_not` says why a method cannot explain a network.
+"""
+
+from deepmapper.attribution.contrast import Contrast
+from deepmapper.attribution.explainers import EXPLAINERS
+from deepmapper.attribution.grad_cam import grad_cam_cell
+from deepmapper.attribution.maps import attribute
+from deepmapper.attribution.perturbations import grid, occlusion_window
+from deepmapper.attribution.refusals import why_not
+from deepmapper.attribution.samples import GROUPS
+from deepmapper.attribution.settings import Settings
+
+__all__ = [
+    "EXPLAINERS",
+    "GROUPS",
+    "Contrast",
+    "Settings",
+    "attribute",
+    "grad_cam_cell",
+    "grid",
+    "occlusion_window",
+    "why_not",
+]

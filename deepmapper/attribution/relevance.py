@@ -1,0 +1,33 @@
+"""Layer-wise relevance propagation (Bach et al. 2015) by the epsilon rule.
+
+A layer shares the relevance of its outputs among its inputs in proportion to what each adds; what
+its bias adds is absorbed. Where the only nonlinearities are ReLU and max pooling and epsilon is
+tiny, this equals input_x_gradient (Ancona et al. 2018, Proposition 1): that is its test.
+"""
+
+import torch
+from torch import nn
+
+from deepmapper.attribution.settings import Settings
+from deepmapper.attribution.steps import is_affine, is_identity, is_step
+
+
+def lrp(
+    network: nn.Module,
+    images: torch.Tensor,
+    target: int,
+    baseline: torch.Tensor,
+    settings: Settings,
+) -> torch.Tensor:
+    """Relevance (n, ...) by Captum; the network must have passed `why_not`."""
+    from captum.attr import LRP
+    from captum.attr._utils.lrp_rules import EpsilonRule
+
+    from deepmapper.attribution.pass_through import PassThrough
+
+    # Captum goes by exact class: it knows neither our modules nor, for instance, Flatten. By
+    # autograd the epsilon rule suits every affine map. `evaluated` takes the rules off again.
+    for module in network.modules():
+        if is_step(module) and is_affine(module):
+            module.rule = PassThrough() if is_identity(module) else EpsilonRule()
+    return LRP(network).attribute(images.requires_grad_(), target=target)

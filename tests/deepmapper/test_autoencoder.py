@@ -1,0 +1,138 @@
+"""The autoencoder: any image side, PCA at the start, hidden pixels alone count, padding never."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepmapper.autoencoder import Autoencoder, HidePixels, PatchExpansion, Reconstruction
+from deepmapper.latents import layer_names
+
+
+def _images(n: int = 40, side: int = 5, seed: int = 0) -> torch.Tensor:
+    """Images of rank 2 and a little noise."""
+    draw = torch.Generator().manual_seed(seed)
+    flat = torch.randn(n, 2, generator=draw) @ torch.randn(2, side * side, generator=draw)
+    flat += 3 + 0.01 * torch.randn(n, side * side, generator=draw)
+    return flat.view(n, 1, side, side)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 13), st.integers(1, 13), st.integers(1, 7), st.integers(1, 3))
+def test_expansion_is_one_linear_map_a_patch(h: int, w: int, patch: int, width: int) -> None:
+    layer = PatchExpansion((h, w), patch, width)
+    torch.nn.init.normal_(layer.weight)
+    torch.nn.init.normal_(layer.bias)
+    x = torch.randn(2, width, layer.rows, layer.columns)
+    expected = np.zeros((2, 1, h, w))
+    for i, j in np.ndindex(h, w):
+        place = i // patch * layer.columns + j // patch
+        inside = i % patch * patch + j % patch
+        weight = layer.weight[place, :, inside].detach()
+        value = x[:, :, i // patch, j // patch] @ weight + layer.bias[place, 0, inside].item()
+        expected[:, 0, i, j] = value.numpy()
+    np.testing.assert_allclose(layer(x).detach().numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 3), (7, 7), (31, 31), (67, 67), (5, 64)])
+def test_any_side_gives_its_own_shape_and_a_gradient_to_every_weight(shape: tuple) -> None:
+    torch.manual_seed(0)
+    network = Autoencoder(shape, 3).train()
+    for parameter in network.parameters():  # some start at zero, which stops gradients behind them
+        torch.nn.init.normal_(parameter, std=0.5)
+    x = torch.randn(64, 1, *shape)
+    network(x).square().mean().backward()
+    without = {name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()}
+    # A table of one feature has nothing to guess it from.
+    assert without <= ({"embedding.weight"} if shape == (1, 1) else set())
+    assert network.eval()(x).shape == x.shape
+    assert network.encode(x).shape == (64, 3)
+
+
+def test_the_bottleneck_is_a_named_layer() -> None:
+    assert {"bottleneck", "embedding", "dense1"} <= set(layer_names(Autoencoder((3, 3), 2)))
+
+
+def test_it_starts_at_the_principal_components() -> None:
+    images = _images()
+    torch.manual_seed(0)
+    network = Autoencoder((5, 5), 2).eval()
+    network.start_at_principal_components(images)
+    flat = images.flatten(1).numpy()
+    center = flat.mean(0)
+    left, spread, right = np.linalg.svd(flat - center, full_matrices=False)
+    expected = center + (left[:, :2] * spread[:2]) @ right[:2]
+    # Shrinking by 1 - noise / variance is what separates the two: here about 1e-5 of the signal.
+    reconstruction = network(images).detach().flatten(1).numpy()
+    np.testing.assert_allclose(reconstruction, expected, atol=2e-3)
+    latents = network.encode(images).detach().numpy()
+    np.testing.assert_allclose(np.abs(latents), np.abs(left[:, :2] * spread[:2]) / 5, atol=2e-3)
+
+
+def test_axes_shrink_as_probabilistic_pca_says() -> None:
+    draw = np.random.default_rng(0)
+    flat = (draw.normal(size=(60, 9)) * [3, 2, 1, 1, 1, 1, 1, 1, 1]).astype(np.float32)
+    network = Autoencoder((3, 3), 2).eval()
+    network.start_at_principal_components(torch.from_numpy(flat).view(-1, 1, 3, 3))
+    variance = np.linalg.eigvalsh(np.cov(flat.T, bias=True))[::-1]
+    kept = 1 - variance[2:].mean() / variance[:2]  # the posterior mean (Tipping & Bishop 1999)
+    length = network.axes.weight.detach().square().sum(1) / 9
+    np.testing.assert_allclose(length.numpy(), kept, rtol=1e-3)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_more_components_than_the_images_span_start_at_zero(n: int) -> None:
+    network = Autoencoder((2, 2), 8).eval()
+    images = _images(n, 2)
+    network.start_at_principal_components(images)
+    assert not network.axes.weight[4:].any()
+    assert torch.isfinite(network(images)).all()
+
+
+def test_padding_stays_zero_and_has_no_part_in_the_loss() -> None:
+    torch.manual_seed(0)
+    pixels = torch.tensor([[True, True], [True, False]])
+    network = Autoencoder((2, 2), 2, pixels)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter)
+    network.eval()
+    x = torch.randn(6, 1, 2, 2)
+    assert not network(x)[:, 0, 1, 1].any()
+    changed = x.clone()
+    changed[:, 0, 1, 1] += 7
+    torch.testing.assert_close(network.encode(changed), network.encode(x))
+    loss = Reconstruction(pixels, 1.0).loss
+    torch.testing.assert_close(loss(network(x), changed), loss(network(x), x))
+
+
+def test_the_loss_is_the_mean_over_features_and_the_score_explained_variance() -> None:
+    target = torch.tensor([[[[1.0, 2.0], [3.0, 0.0]]], [[[0.0, 0.0], [0.0, 0.0]]]])
+    output = target + torch.tensor([[[[1.0, 0.0], [0.0, 9.0]]], [[[2.0, 1.0], [1.0, 9.0]]]])
+    objective = Reconstruction(torch.tensor([[True, True], [True, False]]), variance=4.0)
+    torch.testing.assert_close(objective.loss(output, target), torch.tensor((1 / 3 + 6 / 3) / 2))
+    expected = torch.tensor([1 - (1 / 3) / 4, 1 - (6 / 3) / 4])
+    torch.testing.assert_close(objective.score(output, target), expected)
+
+
+def test_hiding_takes_its_share_and_keeps_the_sum_on_average() -> None:
+    hide = HidePixels(0.3)
+    x = torch.zeros(50, 1, 21, 21)
+    hide.generator = torch.Generator().manual_seed(0)
+    keep = hide(x)
+    assert keep is not None
+    assert float((keep == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
+    assert float(keep.mean()) == pytest.approx(1.0, abs=0.01)
+    hide.generator.manual_seed(0)
+    assert torch.equal(hide(x), keep)
+    assert hide.eval()(x) is None
+
+
+def test_in_training_only_hidden_pixels_differ_from_the_image() -> None:
+    """A guess that is wrong by 1 everywhere has a training loss of 1, as on hidden pixels alone."""
+    network = Autoencoder((20, 20), 2, hidden=0.25).train()
+    network.axes.weight.data.zero_()
+    x = torch.ones(50, 1, 20, 20)  # the guess is the center, zero
+    difference = (network(x) - x).detach()
+    assert float((difference != 0).float().mean()) == pytest.approx(0.25, abs=0.01)
+    assert float(difference.square().mean()) == pytest.approx(1.0, abs=0.05)

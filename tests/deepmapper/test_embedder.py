@@ -1,0 +1,221 @@
+"""DeepMapperEmbedder: scikit-learn's contract, what it finds without labels, and its way back."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import adjusted_rand_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from deepmapper.embedder import DeepMapperEmbedder
+from deepmapper.errors import DeepMapperError
+from deepmapper.folded import FoldedRows
+
+
+@parametrize_with_checks([DeepMapperEmbedder(epochs=2, device="cpu")])
+def test_scikit_learn_accepts_it(estimator, check) -> None:  # type: ignore[no-untyped-def]
+    check(estimator)
+
+
+def _needles(kind: str, seed: int, n: int = 300) -> tuple[np.ndarray, np.ndarray, set[str]]:
+    """500 features, of which ten follow two hidden clusters, or two hidden factors."""
+    draw = np.random.default_rng(seed)
+    X = draw.normal(size=(n, 500))
+    relevant = draw.permutation(500)[:10]
+    groups = draw.integers(0, 2, n)
+    if kind == "clusters":
+        X[:, relevant] += 2 * groups[:, None]
+    else:
+        angles = np.arange(10) * 0.7
+        loadings = 2 * np.stack([np.cos(angles), np.sin(angles)])
+        X[:, relevant] += draw.normal(size=(n, 2)) @ loadings
+    return X.astype(np.float32), groups, {f"x{i}" for i in relevant}
+
+
+def _table(n: int = 60, p: int = 12, seed: int = 0) -> np.ndarray:
+    draw = np.random.default_rng(seed)
+    return (draw.normal(size=(n, 2)) @ draw.normal(size=(2, p)) * 3 + 5).astype(np.float32)
+
+
+def _quick(**changes: object) -> DeepMapperEmbedder:
+    return DeepMapperEmbedder(**({"n_components": 3, "epochs": 3, "device": "cpu"} | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["clusters", "factors"])
+@pytest.mark.parametrize("layout", ["natural", "random"])
+def test_features_that_separate_observations_rank_first(kind: str, layout: str) -> None:
+    X, groups, relevant = _needles(kind, seed=1)
+    model = DeepMapperEmbedder(4, layout=layout, epochs=6, device="cpu").fit(X)
+    table = model.attributions_
+    assert list(table.columns) == ["feature", "score", "sd", "rank"]
+    assert set(table.feature[:10]) == relevant
+    assert table["rank"].tolist() == list(range(1, 501))
+    assert table.score.is_monotonic_decreasing
+    noise = table[10:]
+    assert abs(noise.score.mean()) < 0.02
+    assert table.score[9] > 3 * table.sd[9]
+    if kind == "clusters":
+        embedded = model.transform(X)[:, 0]
+        assert adjusted_rand_score(groups, embedded > np.median(embedded)) > 0.8
+
+
+def test_a_table_of_noise_gives_scores_around_zero() -> None:
+    X = np.random.default_rng(0).normal(size=(200, 60)).astype(np.float32)
+    table = DeepMapperEmbedder(32, passes=5, epochs=2, device="cpu").fit(X).attributions_
+    assert abs(table.score.mean()) < 0.03
+    assert (table.score.abs() > 4 * table.sd).mean() < 0.05
+
+
+def test_the_way_back_is_in_the_units_of_the_table() -> None:
+    X = _table(200)
+    X[:, 5] = 7.5  # never varies
+    for scale in ("standard", "minmax", "none"):
+        model = _quick(scale=scale, hidden=0.2).fit(X)
+        back = model.inverse_transform(model.transform(X))
+        assert back.dtype == np.float32
+        share = ((back - X) ** 2).sum() / ((X - X.mean(0)) ** 2).sum()
+        assert share < 0.1
+        if scale != "none":
+            np.testing.assert_allclose(back[:, 5], 7.5, rtol=1e-6)
+    counts = np.exp(_table(200) / 2)
+    model = _quick(log=True).fit(counts)
+    back = np.log1p(model.inverse_transform(model.transform(counts)))
+    assert np.corrcoef(back.ravel(), np.log1p(counts).ravel())[0, 1] > 0.9
+    with pytest.raises(DeepMapperError, match="3 columns, got 2"):
+        model.inverse_transform(np.zeros((1, 2)))
+
+
+def test_the_reconstruction_error_is_the_mean_square_over_scaled_features() -> None:
+    X = _table(300)
+    model = _quick().fit(X)
+    scaler = model.converter_.scaler_
+    back = (model.inverse_transform(model.transform(X)) - scaler.shift_) * scaler.factor_
+    expected = ((back - scaler.transform(X)) ** 2).mean(1)
+    np.testing.assert_allclose(model.reconstruction_error(X), expected, rtol=1e-3, atol=1e-6)
+    strange = X[:1] * np.array([1, -1] * 6, dtype=np.float32)
+    assert model.reconstruction_error(strange) > 3 * expected.max()
+
+
+def test_training_is_kept_only_where_it_guesses_better() -> None:
+    X = _table(100)
+    spoilt = _quick(learning_rate=3.0, epochs=1, schedule="constant").fit(X)
+    (record,) = spoilt.passes_
+    assert record["kept"] == "start"
+    assert record["trained_error"] > record["start_error"]
+    untouched = np.zeros_like(spoilt.network_.code.weight.detach().numpy())
+    np.testing.assert_array_equal(spoilt.network_.code.weight.detach().numpy(), untouched)
+    # A closed curve through 36 dimensions: two linear components miss most of it.
+    draw = np.random.default_rng(0)
+    angle, phase = draw.uniform(0, 2 * np.pi, (400, 1)), draw.uniform(0, 2 * np.pi, 36)
+    curve = np.cos(np.arange(36) % 3 * angle + angle + phase).astype(np.float32)
+    trained = _quick(n_components=2, epochs=15).fit(curve)
+    (record,) = trained.passes_
+    assert record["kept"] == "trained"
+    assert record["trained_error"] < 0.8 * record["start_error"]
+
+
+def test_passes_hold_out_every_row_once_and_write_their_history() -> None:
+    model = _quick(passes=5, epochs=2).fit(_table())
+    splits = [model._split(i, 60) for i in range(5)]
+    assert sorted(np.concatenate([held_out for _, held_out in splits])) == list(range(60))
+    assert all(len(np.union1d(*split)) == 60 for split in splits)
+    assert [(row["pass"], row["epoch"]) for row in model.history_] == [
+        (i, e) for i in range(5) for e in (1, 2)
+    ]
+    assert {"train_loss", "validation_explained_variance"} <= set(model.history_[0])
+    assert len(model.passes_) == 5
+
+
+def test_the_same_seed_repeats_everything_and_labels_are_not_looked_at() -> None:
+    X = _table()
+    first = _quick().fit(X)
+    again = clone(first).fit(X, y=np.arange(60))
+    np.testing.assert_array_equal(again.transform(X), first.transform(X))
+    pd.testing.assert_frame_equal(again.attributions_, first.attributions_)
+    other = clone(first).set_params(random_state=1).fit(X)
+    assert (other.transform(X) != first.transform(X)).any()
+    with pytest.raises(NotFittedError):
+        clone(first).transform(X)
+
+
+def test_sparse_equals_dense_and_a_data_frame_gives_its_names() -> None:
+    X = _table()
+    X[X < 5] = 0
+    model = _quick().fit(X)
+    csr = clone(model).fit(sparse.csr_matrix(X))
+    np.testing.assert_array_equal(csr.transform(sparse.csr_matrix(X)), model.transform(X))
+    frame = pd.DataFrame(X, columns=[f"gene{i}" for i in range(12)])
+    named = clone(model).fit(frame)
+    assert set(named.attributions_.feature) == set(frame.columns)
+    assert named.get_feature_names_out()[0] == "deepmapperembedder0"
+
+
+def test_a_table_that_streams_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = _table()
+    held = _quick().fit(X)
+    monkeypatch.setattr("deepmapper.converter.free_bytes", lambda device: 1)
+    streamed = clone(held).fit(X)
+    assert isinstance(streamed.converter_.transform(X), FoldedRows)
+    np.testing.assert_allclose(streamed.transform(X), held.transform(X), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        streamed.reconstruction_error(X), held.reconstruction_error(X), rtol=1e-3
+    )
+
+
+def test_latents_of_any_layer() -> None:
+    X = _table()
+    model = _quick().fit(X)
+    np.testing.assert_array_equal(model.latent(X), model.transform(X))
+    assert model.latent(X, "embedding").shape == (60, 16, 1, 1)
+    with pytest.raises(DeepMapperError, match="did you mean 'bottleneck'"):
+        model.latent(X, "bottlenek")
+
+
+def test_a_row_alone_is_embedded_as_among_others() -> None:
+    X = _table()
+    model = _quick().fit(X)
+    alone = np.concatenate([model.transform(row[None]) for row in X])
+    np.testing.assert_allclose(alone, model.transform(X), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_few_rows_are_warned_about_and_still_embedded(n: int) -> None:
+    with pytest.warns(UserWarning, match="too few to hold out"):
+        model = _quick().fit(_table(n))
+    assert model.transform(_table(n)).shape == (n, 3)
+    assert model.passes_[0] == {
+        "pass": 0,
+        "start_error": None,
+        "trained_error": None,
+        "kept": "trained",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_components": 0}, "n_components is a whole number from 1 on, got 0"),
+        ({"passes": 1.5}, "passes is a whole number from 1 on, got 1.5"),
+        ({"hidden": 0.0}, "hidden is a share above 0 and below 1, got 0.0"),
+        ({"validation_fraction": 1.0}, "validation_fraction is a share from 0 and below 1"),
+        ({"layout": "label_aware"}, "an embedding has none"),
+        ({"device": "abacus"}, "abacus"),
+    ],
+)
+def test_wrong_parameters_are_refused(changes: dict, message: str) -> None:
+    with pytest.raises(DeepMapperError, match=message):
+        _quick(**changes).fit(_table())
+
+
+def test_bad_tables_are_refused() -> None:
+    with pytest.raises(ValueError, match="minimum of 2"):
+        _quick().fit(_table(1))
+    model = _quick().fit(_table())
+    with pytest.raises(ValueError, match="13 features"):
+        model.transform(np.zeros((2, 13), dtype=np.float32))
+    X = _table()
+    X[3, 4] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        model.transform(X)

@@ -1,0 +1,211 @@
+"""Learned and label-aware layouts: what belongs together lies together, on one pixel a feature."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from deepmapper import DeepMapperError, Layout, neighbours, orders, placement
+from deepmapper.interaction_groups import gather, joined
+from deepmapper.layout_scores import adjacency_recovered, neighbour_preservation
+from deepmapper.neighbours import feature_graph, graph_of_pairs, strongest_products
+from deepmapper.orders import LAYOUTS, label_aware, learned, make_layout, natural, random
+
+
+def smooth_images(n: int, side: int, seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=(n, side + 8, side + 8))
+    images = ndimage.gaussian_filter(noise, (0, 1.2, 1.2))[:, 4:-4, 4:-4]
+    return images.reshape(n, -1).astype(np.float32)
+
+
+def table(n: int, p: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, p)).astype(np.float32)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 2**31), st.sampled_from(LAYOUTS))
+def test_every_layout_is_inverted_and_survives_json(p: int, n: int, seed: int, name: str) -> None:
+    X = table(n, p, seed)
+    if name == "label_aware":
+        pairs = np.random.default_rng(seed).integers(p, size=(p, 2))
+        layout = label_aware(pairs, np.ones(p), np.ones(p), p, seed)
+    else:
+        layout = make_layout(name, p, seed, X=X)
+    np.testing.assert_array_equal(layout.unfold(layout.fold(X))[:, 0], X)
+    back = Layout.from_dict(json.loads(json.dumps(layout.to_dict())))
+    np.testing.assert_array_equal(back.pixel_of_feature, layout.pixel_of_feature)
+    assert (back.shape, back.name, back.quality) == (layout.shape, layout.name, layout.quality)
+
+
+def test_shuffled_images_are_put_together_again() -> None:
+    side, X = 12, smooth_images(3000, 12, 0)
+    order = np.random.default_rng(1).permutation(side * side)
+    places = np.stack(np.divmod(order, side), axis=1)
+    layout = learned(X[:, order], seed=0)
+    assert adjacency_recovered(layout, places) > 0.9
+    assert adjacency_recovered(random(side * side, 0), places) < 0.2
+    assert layout.quality is not None
+    assert layout.quality > 0.8
+
+
+def test_the_same_seed_gives_the_same_layout() -> None:
+    X = smooth_images(300, 8, 0)
+    first, again = learned(X, 3), learned(X, 3)
+    np.testing.assert_array_equal(first.pixel_of_feature, again.pixel_of_feature)
+
+
+def test_a_graph_of_many_features_gives_a_layout_of_the_same_quality(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With small limits, 256 features take the ways of 60,000: sampled, split, correlated."""
+    monkeypatch.setattr(neighbours, "LARGEST_INVERSE", 10)
+    monkeypatch.setattr(placement, "LARGEST_ASSIGNMENT", 10)
+    monkeypatch.setattr(placement, "PATH_BUDGET", 256 * 60)
+    monkeypatch.setattr(placement, "REPULSION_BUDGET", 256 * 64)
+    X = smooth_images(1000, 16, 0)
+    order = np.random.default_rng(1).permutation(256)
+    layout = learned(X[:, order], seed=0)
+    assert adjacency_recovered(layout, np.stack(np.divmod(order, 16), axis=1)) > 0.8
+
+
+def test_constant_features_get_what_is_left_over() -> None:
+    X = smooth_images(1000, 8, 0)
+    X[:, [3, 40]] = 7.0
+    graph = feature_graph(X, 0)
+    assert set(graph.tied) == set(range(64)) - {3, 40}
+    assert sorted(learned(X, 0).pixel_of_feature) == list(range(64))
+
+
+@pytest.mark.parametrize("p", [1, 2, 3, 4, 5, 10])
+@pytest.mark.parametrize("n", [1, 2, 3, 50])
+def test_the_smallest_tables_have_a_layout(n: int, p: int) -> None:
+    assert learned(table(n, p, 0), 0).n_features == p
+    assert learned(np.repeat(table(n, 1, 0), p, axis=1), 0).n_features == p  # all columns equal
+    assert learned(np.ones((n, p), dtype=np.float32), 0).quality is None
+
+
+def test_partial_correlations_are_those_of_the_shrunk_inverse() -> None:
+    X = smooth_images(500, 5, 0).astype(np.float64)
+    shrunk = np.corrcoef(X.T) + neighbours.RIDGE * np.eye(25)
+    inverse = np.linalg.inv(shrunk)
+    for i in range(25):
+        partial = -inverse[i] / np.sqrt(inverse[i, i] * np.diag(inverse))
+        partial[i] = -np.inf
+        strongest = np.argsort(-partial)[:3]
+        row = feature_graph(X.astype(np.float32), 0, 3).weights[i].toarray()[0]
+        np.testing.assert_allclose(row[strongest], partial[strongest], rtol=2e-3, atol=1e-4)
+
+
+def test_a_chain_has_its_links_as_neighbours_not_its_vicinity() -> None:
+    """Each feature is the one before plus noise: correlation reaches far, partial one step."""
+    X = np.cumsum(table(4000, 12, 0), axis=1)
+    graph = feature_graph(X, 0, 2)
+    for i in range(1, 11):
+        row = graph.weights[i].toarray()[0]
+        assert set(np.argsort(-row)[:2]) == {i - 1, i + 1}
+
+
+@pytest.mark.parametrize("block_elements", [1, 700, 10**6])
+def test_strongest_products_are_exact_whatever_the_block(block_elements: int) -> None:
+    vectors = torch.from_numpy(table(90, 20, 0))
+    index, value = strongest_products(vectors, 4, block_elements)
+    products = (vectors @ vectors.T).numpy()
+    np.fill_diagonal(products, -np.inf)
+    expected = -np.sort(-products, axis=1)[:, :4]
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(np.take_along_axis(products, index, 1), expected, rtol=1e-5)
+
+
+def test_no_block_of_products_is_p_by_p(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, ...]] = []
+    topk = torch.Tensor.topk
+
+    def watched(self: torch.Tensor, *args: object, **kwargs: object) -> object:
+        seen.append(tuple(self.shape))
+        return topk(self, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(torch.Tensor, "topk", watched)
+    strongest_products(torch.from_numpy(table(400, 8, 0)), 3, block_elements=4000)
+    assert max(rows * columns for rows, columns in seen) <= 4000
+
+
+def test_preservation_is_one_for_pairs_that_touch_and_none_without_ties() -> None:
+    touching = graph_of_pairs(np.array([[0, 1], [5, 11]]), np.ones(2), 36)
+    apart = graph_of_pairs(np.array([[0, 35]]), np.ones(1), 36)
+    nothing = graph_of_pairs(np.empty((0, 2), dtype=np.int64), np.empty(0), 36)
+    assert neighbour_preservation(natural(36), touching) == 1.0
+    assert neighbour_preservation(natural(36), apart) == 0.0
+    assert neighbour_preservation(natural(36), nothing) is None
+
+
+def test_preservation_of_random_layouts_is_near_zero() -> None:
+    graph = feature_graph(smooth_images(500, 14, 0), 0)
+    scores = [neighbour_preservation(random(196, seed), graph) for seed in range(5)]
+    assert max(score for score in scores if score is not None) < 0.05
+    truth = neighbour_preservation(natural(196), graph)
+    assert truth is not None
+    assert truth > 0.9
+
+
+def test_adjacency_recovered_counts_pairs_that_share_an_edge() -> None:
+    places = np.stack(np.divmod(np.arange(4), 2), axis=1)
+    assert adjacency_recovered(natural(4), places) == 1.0
+    apart = Layout(np.array([0, 3, 12, 15]), (4, 4))
+    assert adjacency_recovered(apart, places) == 0.0
+    assert adjacency_recovered(apart, places, steps=3) == 1.0
+    assert np.isnan(adjacency_recovered(natural(4), places, features=np.array([0, 3])))
+
+
+@pytest.mark.parametrize(("p", "patch"), [(1024, 4), (5000, 7)])
+def test_features_that_interact_share_a_patch(p: int, patch: int) -> None:
+    rng = np.random.default_rng(0)
+    groups = rng.permutation(p)[:30].reshape(10, 3)
+    pairs = np.concatenate([groups[:, :2], groups[:, 1:]])
+    layout = label_aware(pairs, np.arange(20, 0, -1.0), np.zeros(p), p, 0)
+    rows, columns = np.divmod(layout.pixel_of_feature, layout.shape[1])
+    for group in groups:
+        assert len({(rows[m] // patch, columns[m] // patch) for m in group}) == 1
+    moved = (layout.pixel_of_feature != np.arange(p)).sum()
+    assert moved <= 2 * 30  # each member trades places with one feature at most
+
+
+def test_an_xor_pair_is_found_and_put_in_one_patch() -> None:
+    X = table(1500, 400, 0)
+    y = ((X[:, 17] > 0) ^ (X[:, 390] > 0)).astype(np.int64)
+    layout = make_layout("label_aware", 400, 0, X=X, y=y, n_classes=2)
+    first, second = np.stack(np.divmod(layout.pixel_of_feature[[17, 390]], layout.shape[1]), axis=1)
+    np.testing.assert_array_equal(first // 4, second // 4)
+
+
+def test_groups_that_do_not_fit_any_patch_stay() -> None:
+    base = natural(16)
+    np.testing.assert_array_equal(
+        gather(base, [list(range(0, 16, 3))], np.zeros(16), 2), base.pixel_of_feature
+    )
+
+
+def test_joining_never_exceeds_the_largest_group() -> None:
+    pairs = np.stack([np.zeros(20, dtype=np.int64), np.arange(1, 21)], axis=1)
+    groups = joined(pairs, np.arange(20, 0, -1.0), 5)
+    assert groups == [[0, 1, 2, 3, 4]]
+
+
+def test_what_a_layout_needs_is_asked_for() -> None:
+    X = table(20, 9, 0)
+    assert [orders.needs_rows(name) for name in LAYOUTS] == [False, False, True, True]
+    assert [orders.looks_at_labels(name) for name in LAYOUTS] == [False, False, False, True]
+    assert not orders.needs_rows(natural(9))
+    with pytest.raises(DeepMapperError, match="made from rows of 9 features, got none"):
+        make_layout("learned", 9, 0)
+    with pytest.raises(DeepMapperError, match=r"rows of 8 features, got shape \(20, 9\)"):
+        make_layout("learned", 8, 0, X=X)
+    with pytest.raises(DeepMapperError, match="a class for each of 20 rows, got none"):
+        make_layout("label_aware", 9, 0, X=X)
+    with pytest.raises(DeepMapperError, match=r"features 0\.\.8"):
+        label_aware(np.array([[0, 9]]), np.ones(1), np.ones(9), 9, 0)
+    with pytest.raises(DeepMapperError, match="a strength for each of 1 pairs"):
+        label_aware(np.array([[0, 1]]), np.ones(2), np.ones(9), 9, 0)

@@ -1,0 +1,291 @@
+"""Saved models: the same predictions after loading, and nothing loaded that should not be."""
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from deepmapper import DeepMapperClassifier, DeepMapperError
+from deepmapper.embedder import DeepMapperEmbedder
+from deepmapper.persistence import (
+    MODEL,
+    TENSORS,
+    _checksum,
+    load_model,
+    read_preparation,
+    save_model,
+)
+from deepmapper.tables import Preparation
+
+QUICK: dict[str, Any] = {"passes": 1, "epochs": 1, "device": "cpu", "min_accuracy": 0.0}
+
+
+def _table(n: int = 40, p: int = 9) -> tuple[np.ndarray, np.ndarray]:
+    X = np.random.default_rng(0).normal(size=(n, p)).astype(np.float32)
+    return X, X[:, 3] > 0
+
+
+@pytest.fixture(scope="module")
+def fitted() -> DeepMapperClassifier:
+    X, y = _table()
+    frame = pd.DataFrame(X, columns=[f"gene{i}" for i in range(9)])
+    return DeepMapperClassifier(**QUICK).fit(frame, np.where(y, "ill", "well"))
+
+
+@pytest.fixture
+def folder(fitted: DeepMapperClassifier, tmp_path: Path) -> Path:
+    save_model(fitted, tmp_path / "model")
+    return tmp_path / "model"
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    labels=st.sampled_from([["ill", "well"], [3, 11], [False, True], ["é", "a b"]]),
+    layout=st.sampled_from(["natural", "random", "index"]),
+    passes=st.integers(1, 2),
+    scale=st.sampled_from(["standard", "minmax", "none"]),
+    p=st.integers(1, 12),
+)
+def test_loading_gives_the_same_bits(
+    tmp_path_factory: pytest.TempPathFactory,
+    labels: list[Any],
+    layout: str,
+    passes: int,
+    scale: str,
+    p: int,
+) -> None:
+    X, positive = _table(p=max(p, 4))
+    X = X[:, :p]
+    given_layout: Any = np.arange(p)[::-1].copy() if layout == "index" else layout
+    parameters = QUICK | {"layout": given_layout, "passes": passes, "scale": scale}
+    model = DeepMapperClassifier(**parameters).fit(X, np.array(labels)[positive.astype(int)])
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    save_model(model, folder)
+    loaded = load_model(folder, DeepMapperClassifier)
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert loaded.classes_.dtype == model.classes_.dtype
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
+    pd.testing.assert_frame_equal(loaded.attributions_, model.attributions_)
+    assert loaded.history_ == model.history_
+    assert str(loaded.get_params()) == str(model.get_params())
+
+
+def test_a_gated_model_comes_back_with_its_gate(tmp_path: Path) -> None:
+    X, y = _table()
+    model = DeepMapperClassifier(**(QUICK | {"gate": True})).fit(X, y)
+    save_model(model, tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    keys = load_file(tmp_path / "model" / TENSORS)
+    assert any(key.startswith("network.0.gate.") for key in keys)
+
+
+def test_an_embedder_comes_back(tmp_path: Path) -> None:
+    X, _ = _table()
+    model = DeepMapperEmbedder(n_components=2, epochs=1, device="cpu").fit(X)
+    save_model(model, tmp_path / "model")
+    loaded = load_model(tmp_path / "model", DeepMapperEmbedder)
+    np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
+    assert list(loaded.get_feature_names_out()) == list(model.get_feature_names_out())
+    with pytest.raises(DeepMapperError, match="holds a DeepMapperEmbedder"):
+        load_model(tmp_path / "model", DeepMapperClassifier)
+
+
+def test_names_of_features_and_the_preparation_are_kept(
+    fitted: DeepMapperClassifier, tmp_path: Path, folder: Path
+) -> None:
+    assert load_model(folder).feature_names_in_.tolist() == fitted.feature_names_in_.tolist()
+    with pytest.raises(DeepMapperError, match="without its table"):
+        read_preparation(folder)
+    preparation = Preparation(("a",), {}, (), ("y",), None, (), (), "error")
+    save_model(fitted, folder, preparation=preparation)
+    assert read_preparation(folder) == preparation
+
+
+def test_saving_draws_no_random_number_and_loading_neither(folder: Path) -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    load_model(folder)
+    torch.testing.assert_close(torch.rand(2), expected, rtol=0, atol=0)
+
+
+def test_a_function_as_backbone_cannot_be_saved(tmp_path: Path) -> None:
+    def build(shape: tuple[int, ...], n_classes: int) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(9, n_classes))
+
+    X, y = _table()
+    parameters: dict[str, Any] = QUICK | {"backbone": build}
+    model = DeepMapperClassifier(**parameters).fit(X, y)
+    with pytest.raises(DeepMapperError, match="backbone is a name"):
+        save_model(model, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_saved_is_named(fitted: DeepMapperClassifier, tmp_path: Path) -> None:
+    with pytest.raises(DeepMapperError, match="got str"):
+        save_model("model", tmp_path / "model")
+    odd = DeepMapperClassifier(**QUICK)
+    odd.__dict__.update(vars(fitted))
+    odd.surprise_ = lambda: None
+    with pytest.raises(DeepMapperError, match="surprise_ cannot be saved: it is a function"):
+        save_model(odd, tmp_path / "model")
+
+
+def test_another_model_is_replaced_and_other_files_stay(
+    fitted: DeepMapperClassifier, folder: Path
+) -> None:
+    (folder / "predictions.csv").write_text("mine")
+    save_model(fitted, folder)
+    assert (folder / "predictions.csv").read_text() == "mine"
+    load_model(folder)
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
+def test_a_folder_of_other_things_is_left_alone(
+    fitted: DeepMapperClassifier, tmp_path: Path
+) -> None:
+    (tmp_path / "thesis.txt").write_text("years")
+    with pytest.raises(DeepMapperError, match="is there and is no saved model"):
+        save_model(fitted, tmp_path)
+    with pytest.raises(DeepMapperError, match="is there and is no saved model"):
+        save_model(fitted, tmp_path / "thesis.txt")
+
+
+def _edited(folder: Path, edit: Callable[[dict[str, Any]], None]) -> None:
+    """Change model.json as someone would who also mends its checksum."""
+    content = json.loads((folder / MODEL).read_text())
+    content.pop("checksum")
+    edit(content)
+    content["checksum"] = _checksum(content)
+    (folder / MODEL).write_text(json.dumps(content))
+
+
+def _retensored(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
+    import hashlib
+
+    save_file(tensors, folder / TENSORS)
+    digest = hashlib.sha256((folder / TENSORS).read_bytes()).hexdigest()
+    _edited(folder, lambda content: content.update(tensors_sha256=digest))
+
+
+def test_damaged_folders_are_refused(folder: Path) -> None:
+    with pytest.raises(DeepMapperError, match=r"no saved model: it has no model\.json"):
+        load_model(folder / "nowhere")
+    description, tensors = (folder / MODEL).read_bytes(), (folder / TENSORS).read_bytes()
+    (folder / TENSORS).unlink()
+    with pytest.raises(DeepMapperError, match="not complete"):
+        load_model(folder)
+    (folder / TENSORS).write_bytes(tensors[:-7])
+    with pytest.raises(DeepMapperError, match="cut off, altered or damaged"):
+        load_model(folder)
+    (folder / TENSORS).write_bytes(tensors[:-1] + bytes([tensors[-1] ^ 1]))
+    with pytest.raises(DeepMapperError, match="cut off, altered or damaged"):
+        load_model(folder)
+    (folder / TENSORS).write_bytes(tensors)
+    (folder / MODEL).write_bytes(description[:-20])
+    with pytest.raises(DeepMapperError, match="is damaged"):
+        load_model(folder)
+    (folder / MODEL).write_bytes(description.replace(b'"ill"', b'"fit"'))
+    with pytest.raises(DeepMapperError, match="altered or damaged"):
+        load_model(folder)
+    (folder / MODEL).write_text("[1]")
+    with pytest.raises(DeepMapperError, match="no description"):
+        load_model(folder)
+    (folder / MODEL).write_bytes(description)
+    load_model(folder)
+
+
+class _Bomb:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (pytest.fail, ("a pickle was run",))
+
+
+def test_a_pickle_in_place_of_tensors_is_not_run(folder: Path) -> None:
+    import hashlib
+
+    bomb = pickle.dumps(_Bomb())
+    (folder / TENSORS).write_bytes(bomb)
+    _edited(folder, lambda content: content.update(tensors_sha256=hashlib.sha256(bomb).hexdigest()))
+    with pytest.raises(DeepMapperError, match="no safetensors file"):
+        load_model(folder)
+
+
+def _network(content: dict[str, Any]) -> dict[str, Any]:
+    """The first description of a network in model.json."""
+    found: list[dict[str, Any]] = []
+
+    def look(node: Any) -> None:
+        if isinstance(node, dict) and node.get("kind") == "network":
+            found.append(node["network"])
+        for child in node.values() if isinstance(node, dict) else node:
+            if isinstance(child, dict | list):
+                look(child)
+
+    look(content["estimator"])
+    return found[0]
+
+
+EDITS: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
+    (lambda c: c.update(format=99), "reads format 1"),
+    (lambda c: c.pop("estimator"), "lacks estimator"),
+    (lambda c: c.update(kind="DeepMapperEmbedder"), "holds a DeepMapperClassifier"),
+    (lambda c: c["estimator"].update({"class": "os.system"}), "'os.system' is none"),
+    (lambda c: c["estimator"].update(kind="pickle"), "kind that is not known"),
+    (lambda c: c["estimator"]["parameters"].update(hook="x"), "parameters of .* differ.*hook"),
+    (lambda c: c["estimator"]["parameters"].pop("passes"), "parameters of .* differ.*passes"),
+    (lambda c: c["estimator"]["learnt"].update(predict="x"), "learns nothing called 'predict'"),
+    (lambda c: c["estimator"]["learnt"].update(__class__="x"), "learns nothing called"),
+    (lambda c: c["estimator"]["learnt"].update(n_features_in_=5), "numbers of features"),
+    (lambda c: c["estimator"]["learnt"].pop("converter_"), "AttributeError|not what deepmapper"),
+    (lambda c: c["estimator"].update(learnt=[1]), "not what deepmapper writes"),
+    (lambda c: _network(c).update(backbone="os:system"), "asks for the backbone 'os:system'"),
+    (lambda c: _network(c).update(backbone="timm:hf-hub:x/y"), "asks for the backbone"),
+    (lambda c: _network(c).update(image_shape=[9, 9]), "weights do not fit"),
+    (lambda c: _network(c).update(image_shape=[10**9, 10**9]), "expected a size"),
+    (lambda c: _network(c).update(n_classes=-1), "expected a size"),
+]
+
+
+@pytest.mark.parametrize(("edit", "message"), EDITS, ids=range(len(EDITS)))
+def test_folders_that_ask_for_more_are_refused(
+    folder: Path, edit: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    _edited(folder, edit)
+    with pytest.raises(DeepMapperError, match=message):
+        load_model(folder)
+
+
+def test_tensors_that_do_not_fit_are_refused(folder: Path) -> None:
+    tensors = load_file(folder / TENSORS)
+    name = next(name for name in tensors if name.startswith("network.0.") and tensors[name].dim())
+    _retensored(folder, tensors | {name: torch.zeros(3, 3)})
+    with pytest.raises(DeepMapperError, match="weights do not fit the network"):
+        load_model(folder)
+    rest = {key: value for key, value in tensors.items() if not key.endswith("shift_")}
+    _retensored(folder, rest)
+    with pytest.raises(DeepMapperError, match=r"no tensor .*shift_"):
+        load_model(folder)
+
+
+def test_a_model_of_a_device_that_is_not_there_loads_anyway(folder: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has the device")
+
+    def move(content: dict[str, Any]) -> None:
+        content["estimator"]["parameters"]["device"] = "cuda"
+
+    _edited(folder, move)
+    assert load_model(folder).device == "auto"
+    assert load_model(folder, device="cpu").device == "cpu"
