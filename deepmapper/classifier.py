@@ -93,7 +93,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         learning_rate: float = 5e-3,
         weight_decay: float = 1e-2,
         schedule: str = "one_cycle",
-        target_loss: float | None = 0.01,
+        target_loss: float | None = 0.02,
         patience: int | None = None,
         precision: str = "auto",
         balanced: bool = True,

@@ -36,15 +36,17 @@ class Consensus:
     def agreement(self) -> float:
         """How far two halves of the passes agree on the top features, 0..1; 0 below two passes.
 
-        The passes of even and of odd number are averaged apart; for each class the two sets of top
-        features are compared: shared ones over all of either (Jaccard), then averaged over classes.
+        The passes of even and of odd number are averaged apart, and of each half the top features
+        of a class are kept, as shares of what these have together; agreement is what the shares
+        have in common, averaged over classes. So a feature counts by its weight: two needles that
+        hold nearly all of it agree, whatever noise fills the places below them.
         """
         if len(self.maps) < 2:
             return 0.0
-        halves = [self._selected(np.mean(self.maps[start::2], axis=0)) for start in (0, 1)]
-        shared = (halves[0] & halves[1]).sum(axis=1)
-        either = (halves[0] | halves[1]).sum(axis=1)
-        return float(np.where(either > 0, shared / np.maximum(either, 1), 1.0).mean())
+        first, second = (self._shares(np.mean(self.maps[start::2], axis=0)) for start in (0, 1))
+        common = np.minimum(first, second).sum(axis=1)
+        nothing = (first.sum(axis=1) == 0) & (second.sum(axis=1) == 0)
+        return float(np.where(nothing, 1.0, common).mean())
 
     def selection_frequency(self) -> np.ndarray:
         """The share of passes that selected each feature, (n_classes, n_features)."""
@@ -94,6 +96,12 @@ class Consensus:
         position = np.repeat(np.arange(n_classes), n_features)
         order = np.lexsort((-np.abs(table["mean"].to_numpy()), position))
         return table.iloc[order].reset_index(drop=True)
+
+    def _shares(self, maps: np.ndarray) -> np.ndarray:
+        """What each top feature of a class has of what they have together, others 0."""
+        kept = np.abs(maps) * self._selected(maps)
+        total = kept.sum(axis=1, keepdims=True)
+        return kept / np.where(total > 0, total, 1.0)
 
     def _selected(self, maps: np.ndarray) -> np.ndarray:
         """Which features are among the top of each class, bool (n_classes, n_features)."""

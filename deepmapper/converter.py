@@ -12,7 +12,7 @@ from deepmapper.devices import resolve_device
 from deepmapper.folded import FoldedRows
 from deepmapper.layout import Array, Layout
 from deepmapper.orders import looks_at_labels, make_layout, needs_rows
-from deepmapper.rows import checked, dense, each_block
+from deepmapper.rows import Scratch, checked, dense, each_block
 from deepmapper.scaling import FeatureScaler
 
 # Learned layouts look at so many rows at most: 20,000 images of MNIST gave what 60,000 did.
@@ -65,14 +65,14 @@ class ImageConverter(TransformerMixin, BaseEstimator):
 
         y, (n_samples,), is looked at by layout="label_aware" alone.
         """
-        X = checked(self, X, reset=True)
+        X = checked(self, X, reset=True, ensure_all_finite=False)  # the scaler looks
         self.scaler_ = FeatureScaler(self.log, self.scale, self.clip).learn(X)
         self.layout_ = self._make_layout(X, y)
         return self
 
     def fit_transform(self, X: Any, y: np.ndarray | None = None, **fit_params: Any) -> Any:
         """As `fit`, then `transform`, in fewer sweeps over the table."""
-        X = checked(self, X, reset=True)
+        X = checked(self, X, reset=True, ensure_all_finite=False)  # the scaler looks
         device = resolve_device(self.device)
         if needs_rows(self.layout) or self._streams(X, device) or device.type != "cpu":
             return self.fit(X, y).transform(X)
@@ -99,10 +99,13 @@ class ImageConverter(TransformerMixin, BaseEstimator):
             return FoldedRows(X, self.scaler_, self.layout_, device)
         flat = self._blank(X.shape[0], device)
 
-        def fold(_: int, rows: slice) -> None:
+        scratch = Scratch()
+
+        def fold(thread: int, rows: slice) -> None:
             block = dense(X, rows)
-            scaled = torch.empty(block.shape, device=device)
-            self.scaler_.scale_into(scaled, block)
+            on_cpu = device.type == "cpu"
+            scaled = scratch.like(thread, block) if on_cpu else block.to(device, copy=True)
+            self.scaler_.scale_into(scaled, block if on_cpu else scaled)
             self.layout_.place(flat[rows], scaled)
 
         each_block(X, fold, 1 if device.type != "cpu" else None)

@@ -14,7 +14,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-BLOCK_BYTES = 4 << 20  # a block and its result stay in the cache
+BLOCK_BYTES = 2 << 20  # a block and its result stay in the cache of a core
 FEWEST_ROWS = 16  # a block: fewer would spend their time on the sums a feature
 
 
@@ -51,6 +51,20 @@ def each_block(X: Any, work: Callable[[int, slice], None], n_threads: int | None
             list(pool.map(run, range(n_threads)))
     finally:
         torch.set_num_threads(threads)  # what threads made from now on begin with
+
+
+class Scratch:
+    """Memory for one block a thread, used again and again: fresh memory would cost page faults."""
+
+    def __init__(self) -> None:
+        self._memory: dict[int, torch.Tensor] = {}
+
+    def like(self, thread: int, block: torch.Tensor) -> torch.Tensor:
+        """A tensor of the block's shape whose values are left over from before."""
+        memory = self._memory.get(thread)
+        if memory is None or memory.numel() < block.numel():
+            memory = self._memory[thread] = torch.empty(block.numel())
+        return memory[: block.numel()].view(block.shape)
 
 
 def dense(X: Any, rows: slice | np.ndarray) -> torch.Tensor:

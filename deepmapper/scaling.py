@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.rows import blocks, checked, dense, each_block
+from deepmapper.rows import Scratch, blocks, checked, dense, each_block
 
 # Counts and expression values spread over orders of magnitude, grey values and uniform noise do
 # not: the largest value is 7 times the mean in MNIST, 2 in NIHS, above 10,000 in TCGA.
@@ -83,9 +83,12 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
 
     def scale_into(self, target: torch.Tensor, block: torch.Tensor) -> None:
         """Write the scaled block into target, both (rows, n_features), on target's device."""
-        target.copy_(block)
-        if self.log_:
-            target.log1p_()
+        if self.log_ and block.device == target.device:
+            torch.log1p(block, out=target)
+        else:
+            target.copy_(block)
+            if self.log_:
+                target.log1p_()
         shift, factor = (torch.from_numpy(v).to(target.device) for v in (self.shift_, self.factor_))
         self.to_range(target, shift, factor)
 
@@ -108,15 +111,16 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
         origin = torch.log1p(origin) if log else origin.clone()
         parts = [_Moments(origin, ranges=self.scale == "minmax") for _ in range(n_threads)]
         totals = [_Totals() for _ in range(n_threads)]
+        scratch = Scratch()
 
         def look(thread: int, rows: slice) -> None:
             block = dense(X, rows)
             totals[thread].add(block, rows)
-            if log:
-                block = torch.log1p(block)
+            own = scratch.like(thread, block)
+            torch.log1p(block, out=own) if log else own.copy_(block)
             if keep is not None:
-                keep(rows, block)
-            parts[thread].add(block)
+                keep(rows, own)
+            parts[thread].add_and_spoil(own)
 
         each_block(X, look, n_threads)
         for part, total in zip(parts[1:], totals[1:], strict=True):
@@ -153,7 +157,7 @@ class _Totals:
         if not math.isfinite(high - low):
             raise ValueError(_not_finite(block, rows))
         self.low, self.high = min(self.low, low), max(self.high, high)
-        self.sum += float(block.sum(0).double().sum())
+        self.sum += float(block.sum())  # a block is small enough for float32
 
     def join(self, other: "_Totals") -> None:
         self.low, self.high = min(self.low, other.low), max(self.high, other.high)
@@ -186,11 +190,12 @@ class _Moments:
         self.low = torch.full_like(origin, torch.inf) if ranges else None
         self.high = torch.full_like(origin, -torch.inf) if ranges else None
 
-    def add(self, block: torch.Tensor) -> None:
+    def add_and_spoil(self, block: torch.Tensor) -> None:
+        """Take in a block, (n_rows, n_features); its memory is used for the work."""
         if self.low is not None and self.high is not None:
             torch.minimum(self.low, block.amin(0), out=self.low)
             torch.maximum(self.high, block.amax(0), out=self.high)
-        difference = block - self.origin
+        difference = block.sub_(self.origin)
         self.sum += difference.sum(0)
         self.sum_of_squares += difference.square_().sum(0)
         self.n += len(block)

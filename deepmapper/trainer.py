@@ -18,6 +18,7 @@ from deepmapper.objectives import Objective
 
 SCHEDULES = ("one_cycle", "cosine", "constant")
 PRECISIONS = ("auto", "float32", "bfloat16")
+FEWEST_TO_STOP = 200  # held-out images: fewer can all be right by chance
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class TrainingSettings:
         weight_decay: of AdamW.
         schedule: "one_cycle" (Smith & Topin 2018: a short warm-up, then cosine to zero), "cosine"
             (no warm-up) or "constant".
-        target_loss: stop once the held-out loss is below it and no held-out image is wrong; None
-            never stops for that.
+        target_loss: stop once the loss on 200 held-out images or more is below it and none of them
+            is wrong; None never stops for that.
         patience: stop after so many epochs without a lower held-out loss and go back to the best
             weights; None trains to the end of the schedule.
         precision: "float32"; "bfloat16" (autocast); "auto" is bfloat16 on a GPU, and on a CPU with
@@ -129,6 +130,7 @@ def train(
     cast = autocast(network, device, settings.precision)
     best: tuple[float, dict[str, torch.Tensor]] | None = None
     history: list[Epoch] = []
+    reached = False
     for epoch in range(1, settings.epochs + 1):
         start = time.perf_counter()
         network.train()
@@ -176,9 +178,9 @@ def train(
                 best = (held_out[0], {k: v.clone() for k, v in network.state_dict().items()})
             elif epoch - _best_epoch(history) >= settings.patience:
                 break
-        if _reached(history[-1], settings.target_loss):
+        if reached := _reached(history[-1], settings.target_loss, validation):
             break
-    if best is not None and not _reached(history[-1], settings.target_loss):
+    if best is not None and not reached:
         network.load_state_dict(best[1])
     return history
 
@@ -253,9 +255,11 @@ def _seed_dropout(network: nn.Module, device: torch.device, generator: torch.Gen
             module.generator = own
 
 
-def _reached(epoch: Epoch, target_loss: float | None) -> bool:
+def _reached(epoch: Epoch, target_loss: float | None, validation: Pairs | None) -> bool:
     return (
         target_loss is not None
+        and validation is not None
+        and len(validation[1]) >= FEWEST_TO_STOP
         and epoch.validation_loss is not None
         and epoch.validation_loss < target_loss
         and epoch.validation_score == 1.0

@@ -17,8 +17,8 @@ def _data(n: int = 90) -> tuple[torch.Tensor, torch.Tensor]:
     return images, (images[:, 0, 2, 3] > 0).long()
 
 
-def _train(settings: TrainingSettings, backbone: str = "patch", seed: int = 0):  # type: ignore[no-untyped-def]
-    data = _data()
+def _train(settings: TrainingSettings, backbone: str = "patch", seed: int = 0, n: int = 90):  # type: ignore[no-untyped-def]
+    data = _data(n)
     with torch_stream(seed, "test"):
         network = build_backbone(backbone, (6, 6), 2)
         generator = torch.Generator().manual_seed(seed)
@@ -95,9 +95,10 @@ def test_wrong_settings_are_refused(wrong: dict) -> None:
 
 
 def test_training_stops_once_the_held_out_loss_is_on_target() -> None:
-    _, whole = _train(TrainingSettings(epochs=30, learning_rate=3e-3))
-    _, stopped = _train(TrainingSettings(epochs=30, learning_rate=3e-3, target_loss=0.2))
-    assert len(stopped) < len(whole) == 30
+    settings = TrainingSettings(epochs=30, learning_rate=3e-3, target_loss=0.2)
+    _, stopped = _train(settings, n=200)
+    assert len(stopped) < 30
+    assert len(_train(settings, n=190)[1]) == 30  # too few held out to be sure
     assert stopped[-1].validation_loss is not None
     assert stopped[-1].validation_loss < 0.2
     assert stopped[-1].validation_score == 1.0
