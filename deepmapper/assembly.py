@@ -34,13 +34,13 @@ def build_network(
     shape: tuple[int, ...],
     n_classes: int,
     *,
-    gate: torch.Tensor | None = None,
+    gate: PixelGate | None = None,
     order: torch.Tensor | None = None,
 ) -> nn.Module:
     """A fresh network for images of shape (1, h, w); weights from torch's global generator.
 
     Args:
-        gate: how far each pixel is open, (1, h, w); None for a network without a gate.
+        gate: what pixels go through first; None for a network without a gate.
         order: see `Reorder`; None leaves pixels where they are.
     """
     if callable(backbone):
@@ -51,4 +51,4 @@ def build_network(
         network = network.to(memory_format=torch.channels_last)
     if order is not None:
         network = nn.Sequential(Reorder(order), network)
-    return network if gate is None else GatedNetwork(PixelGate(gate), network)
+    return network if gate is None else GatedNetwork(gate, network)

@@ -22,18 +22,20 @@ class PixelGate(nn.Module):
 
     Args:
         opening: how far each pixel is open to begin with, (1, h, w), 0..1.
+        doubt: how much of the threshold each pixel feels, (1, h, w), 0..1; None: one less the
+            opening.
 
     Attributes:
         weight: (1, h, w), >= 0, trained.
-        doubt: (1, h, w), one less the opening: how much of the threshold a pixel feels.
     """
 
     doubt: torch.Tensor
 
-    def __init__(self, opening: torch.Tensor) -> None:
+    def __init__(self, opening: torch.Tensor, doubt: torch.Tensor | None = None) -> None:
         super().__init__()
+        doubt = 1 - opening if doubt is None else doubt
         self.weight = nn.Parameter(opening.clone())
-        self.register_buffer("doubt", (1 - opening).clamp(0, 1), persistent=False)
+        self.register_buffer("doubt", doubt.clamp(0, 1), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x * self.weight

@@ -9,7 +9,7 @@ from torch import nn
 from deepmapper.assembly import Reorder, build_network
 from deepmapper.backbones import BACKBONES
 from deepmapper.errors import DeepMapperError
-from deepmapper.gate import GatedNetwork
+from deepmapper.gate import GatedNetwork, PixelGate
 from deepmapper.streams import torch_stream
 
 # The names of timm's own architectures; "hf-hub:..." would fetch one from elsewhere.
@@ -64,7 +64,7 @@ def _build(data: dict[str, Any], weights: dict[str, torch.Tensor]) -> nn.Module:
         name,
         (1, height, width),
         _count(data["n_classes"]),
-        gate=torch.zeros(1, height, width) if data["gated"] else None,
+        gate=PixelGate(torch.zeros(1, height, width)) if data["gated"] else None,
         order=_order(weights, height * width) if data["reordered"] else None,
     )
 

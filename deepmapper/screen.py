@@ -48,19 +48,24 @@ class Screen:
         """(n_features,): the z-score of the stronger of the two marginal differences."""
         return _z_of_p(2 * np.minimum(_p_of_z(self.mean), _p_of_z(self.variance)))
 
-    def opening(self) -> np.ndarray:
+    def opening(self, sharpness: float = 0.0) -> np.ndarray:
         """How far to open each gate, (n_features,): 0 for surely noise to 1 for surely none.
 
         One less the false discovery rate at the feature's strength; features of a pair that
         stands out among all pairs are open too.
+
+        Args:
+            sharpness: above 0, weaker features are opened less: times (z / the largest z) to that
+                power. With many informative features and few samples the strongest say it best.
         """
-        p = _p_of_z(self.strength)
-        opening = 1 - false_discovery_rate(p)
-        n_pairs = len(p) * (len(p) - 1) / 2
+        z = self.strength
+        opening = 1 - false_discovery_rate(_p_of_z(z))
+        n_pairs = len(z) * (len(z) - 1) / 2
         surely = 1 - np.minimum(1.0, n_pairs * _p_of_z(self.pair_strength))  # Bonferroni
         for column in (0, 1):
             np.maximum.at(opening, self.pairs[:, column], surely)
-        return opening
+            np.maximum.at(z, self.pairs[:, column], self.pair_strength)
+        return opening * (z / max(float(z.max()), 1e-30)) ** sharpness
 
 
 def screen(

@@ -10,6 +10,7 @@ from bench.engine.records import Case
 from bench.engine.statistics import table
 from deepmapper.assembly import build_network
 from deepmapper.converter import ImageConverter
+from deepmapper.gate import PixelGate
 from deepmapper.objectives import Classification
 from deepmapper.trainer import TrainingSettings, train
 
@@ -41,7 +42,7 @@ def measure(side: str, n: int, p: int) -> dict[str, Any]:
         images = ImageConverter().fit_transform(X)
         conversion.append(time.perf_counter() - start)
     shape = tuple(images.shape[1:])
-    network = build_network("patch", shape, 2, gate=torch.ones(shape))
+    network = build_network("patch", shape, 2, gate=PixelGate(torch.ones(shape)))
     training: list[float] = []
 
     def keep(epoch: Any) -> None:

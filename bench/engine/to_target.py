@@ -21,6 +21,7 @@ from bench.catalog import table_entry
 from bench.engine.records import Case
 from deepmapper.assembly import build_network
 from deepmapper.converter import ImageConverter
+from deepmapper.gate import PixelGate
 from deepmapper.objectives import Classification, class_weights
 from deepmapper.screen import screen
 from deepmapper.trainer import Epoch, TrainingSettings, predict_logits, train
@@ -72,7 +73,7 @@ def _ours(X: np.ndarray, X_test: np.ndarray, y: np.ndarray, y_test: np.ndarray) 
     looks: list[dict[str, float]] = []
     clock = Stopwatch()
     opening = screen(images, labels, n_classes).opening()
-    gate = torch.from_numpy(opening).float().view(images.shape[1:])
+    gate = PixelGate(torch.from_numpy(opening).float().view(images.shape[1:]))
     network = build_network("patch", tuple(images.shape[1:]), n_classes, gate=gate)
 
     def look(epoch: Epoch) -> None:
