@@ -29,12 +29,13 @@ from deepmapper.screen import screen
 from deepmapper.streams import stream, stream_seed, torch_stream
 from deepmapper.trainer import Epoch, TrainingSettings, autocast, predict_logits, train
 
-# How sharply gates may be opened (`Screen.opening`); each is tried where many pixels are open and
-# samples are few. The first is kept unless another at least halves the held-out loss: a sharp gate
-# leaves out features that do matter. Chosen on folds of TCGA (seeds 100, 101) and on tables of
-# `expression` and digits (seeds 101-103).
+# How sharply gates may be opened (`Screen.opening`). Where many pixels are open and samples are
+# few, each pass trains a network for each, and all passes together choose by their held-out loss.
+# The first is kept unless the loss of another is clearly lower: a sharp gate leaves out features
+# that do matter. Chosen on folds of TCGA (seeds 100, 101), tables of `expression` and digits
+# (101-103).
 SHARPNESS = (0.0, 4.0)
-CLEARLY_LOWER = 0.5
+CLEARLY_LOWER = 0.75
 MANY_PIXELS = 100
 MOST_TO_CHOOSE = 2_000  # training images: more of them teach a network what to leave out
 
@@ -83,6 +84,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     Attributes:
         passes_: the accepted `Pass`es.
+        sharpness_: how sharply their gates were opened to begin with.
         networks_: their networks.
         history_: a list of dicts, one an epoch and pass, accepted or not.
         n_parameters_: weights of one network.
@@ -137,14 +139,15 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         X: Any,
         y: np.ndarray,
         *,
-        after_pass: Callable[[Pass], bool] | None = None,
+        after_pass: Callable[[], bool] | None = None,
         on_epoch: Callable[[int, Epoch], None] | None = None,
     ) -> Self:
         """Train on images X and labels y, (n_samples,).
 
         Args:
             X: (n_samples, ...), numpy, tensor or `deepmapper.folded.FoldedRows`.
-            after_pass: called with every accepted pass; no more passes are made once it says True.
+            after_pass: called after every accepted pass, with `passes_` as it is by then; no more
+                are made once it says True.
             on_epoch: called with the pass's number and what the epoch gave.
 
         Raises:
@@ -165,27 +168,31 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         if bar is None:
             bar = float(np.bincount(codes).max() / len(codes))
         self.history_: list[dict[str, Any]] = []
-        self.passes_: list[Pass] = []
-        rejected: list[Pass] = []
+        accepted: list[list[Pass]] = []
+        rejected: list[list[Pass]] = []
         enough = False
         for start in range(0, self.passes, self.side_by_side):
             numbers = range(start, min(start + self.side_by_side, self.passes))
             for trained in self._train_passes(numbers, images, labels, codes, on_epoch):
-                accepted = trained.accuracy is None or trained.accuracy > bar
-                self.history_ += [{**row, "accepted": accepted} for row in trained.history]
-                (self.passes_ if accepted else rejected).append(trained)
-                enough |= bool(accepted and after_pass is not None and after_pass(trained))
+                is_good = any(t.accuracy is None or t.accuracy > bar for t in trained)
+                for candidate in trained:
+                    self.history_ += [{**row, "accepted": is_good} for row in candidate.history]
+                (accepted if is_good else rejected).append(trained)
+                if is_good:
+                    self._choose(accepted)
+                    enough |= after_pass is not None and after_pass()
             if enough:
                 break
-        if not self.passes_:
-            self.passes_ = [max(rejected, key=lambda run: run.accuracy or 0.0)]
+        if not accepted:
+            best = max(rejected, key=lambda run: run[0].accuracy or 0.0)
+            self._choose([best])
             warnings.warn(
                 f"no pass was better than {bar:.3f} on its held-out images; the best one "
-                f"({self.passes_[0].accuracy:.3f}) is kept",
+                f"({best[0].accuracy:.3f}) is kept",
                 stacklevel=2,
             )
             if after_pass is not None:
-                after_pass(self.passes_[0])
+                after_pass()
         self.networks_ = [trained.network for trained in self.passes_]
         self.n_parameters_ = sum(p.numel() for p in self.networks_[0].parameters())
         return self
@@ -246,6 +253,18 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             .numpy()
         )
 
+    def _choose(self, candidates: list[list[Pass]]) -> None:
+        """Of each pass the network whose sharpness has the lowest held-out loss over all passes."""
+        losses = [
+            sum(one.history[-1]["validation_loss"] or 0.0 for one in ways)
+            for ways in zip(*candidates, strict=True)
+        ]
+        best = int(np.argmin(losses))
+        if losses[best] >= CLEARLY_LOWER * losses[0]:
+            best = 0
+        self.sharpness_ = SHARPNESS[best]
+        self.passes_ = [trained[best] for trained in candidates]
+
     def _train_passes(
         self,
         numbers: range,
@@ -253,8 +272,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         labels: torch.Tensor,
         codes: np.ndarray,
         on_epoch: Callable[[int, Epoch], None] | None,
-    ) -> list[Pass]:
-        """The passes of these numbers; side by side where there are several."""
+    ) -> list[list[Pass]]:
+        """The candidates of each of these passes; several passes train side by side."""
         splits = [self._split(number, codes) for number in numbers]
         # Weights come from torch's global generator: networks are made one after the other.
         candidates = [
@@ -262,12 +281,11 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             for number, (training, _) in zip(numbers, splits, strict=True)
         ]
 
-        def run(i: int) -> Pass:
-            trained = [
+        def run(i: int) -> list[Pass]:
+            return [
                 self._train_one(numbers[i], *splits[i], network, images, labels, on_epoch)
                 for network in candidates[i]
             ]
-            return _best(trained)
 
         if len(numbers) == 1:
             # For what draws from torch's global generator, as dropout that is not ours does.
@@ -275,7 +293,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
                 return [run(0)]
         threads = torch.get_num_threads()
 
-        def run_on_its_share(i: int) -> Pass:
+        def run_on_its_share(i: int) -> list[Pass]:
             torch.set_num_threads(max(1, threads // len(numbers)))
             return run(i)
 
@@ -319,12 +337,12 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         )
         shape = tuple(images.shape[1:])
         opening = torch.from_numpy(seen.opening()).float().view(shape)
-        is_choice = (
-            self.validation_fraction > 0
-            and float(opening.sum()) > MANY_PIXELS
-            and len(rows) <= MOST_TO_CHOOSE
-        )
-        for sharpness in SHARPNESS if is_choice else SHARPNESS[:1]:
+        if number == 0:  # the passes choose together: all have the same candidates
+            self._ways: tuple[float, ...] = SHARPNESS[:1]
+            has_many_open = float(opening.sum()) > MANY_PIXELS
+            if self.validation_fraction > 0 and has_many_open and len(rows) <= MOST_TO_CHOOSE:
+                self._ways = SHARPNESS
+        for sharpness in self._ways:
             sharpened = torch.from_numpy(seen.opening(sharpness)).float().view(shape)
             yield PixelGate(sharpened, doubt=1 - opening)
 
@@ -395,13 +413,3 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             array = np.ascontiguousarray(X, dtype=np.float32)
             X = torch.from_numpy(array if array.flags.writeable else array.copy())
         return X.to(self.device_)
-
-
-def _best(trained: list[Pass]) -> Pass:
-    """The first, unless another one's held-out loss is clearly lower."""
-    best = trained[0]
-    for other in trained[1:]:
-        loss, others = best.history[-1]["validation_loss"], other.history[-1]["validation_loss"]
-        if loss is not None and others < CLEARLY_LOWER * loss:
-            best = other
-    return best

@@ -79,7 +79,10 @@ class ImageConverter(TransformerMixin, BaseEstimator):
         self.layout_ = self._make_layout(X, y)
         flat = self._blank(X.shape[0], device)
         self.scaler_ = FeatureScaler(self.log, self.scale, self.clip)
-        self.scaler_.learn(X, lambda rows, block: self.layout_.place(flat[rows], block))
+        if self.layout_.is_natural:
+            self.scaler_.learn(X, target=flat[:, : X.shape[1]])
+        else:
+            self.scaler_.learn(X, lambda rows, block: self.layout_.place(flat[rows], block))
         shift, factor = (
             self.layout_.fold(torch.from_numpy(v)[None]).flatten()
             for v in (self.scaler_.shift_, self.scaler_.factor_)

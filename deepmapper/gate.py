@@ -10,7 +10,7 @@ be open; then the gate g >= 0 is trained by plain gradient steps, each followed 
 - It is weighted by doubt, as in the adaptive lasso (Zou 2006): in full for a pixel that the screen
   took for noise, not at all for one that it was sure of. Where the signal is dense (images, gene
   expression) nothing is pushed shut. The same threshold for all took shuffled digits from 0.984 to
-  0.947 (balanced accuracy, development seed 101; `python -m bench.engine.trials gate`).
+  0.947 (balanced accuracy, development seed 101; `python -m bench.engine.trials digits`).
 """
 
 import torch

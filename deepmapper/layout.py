@@ -45,7 +45,7 @@ class Layout:
     shape: tuple[int, int]
     name: str = "given"
     quality: float | None = None
-    _is_natural: bool = field(init=False, repr=False, default=False)
+    is_natural: bool = field(init=False, repr=False, default=False)
 
     def __post_init__(self) -> None:
         pixels = np.ascontiguousarray(self.pixel_of_feature, dtype=np.int64)
@@ -69,7 +69,7 @@ class Layout:
         object.__setattr__(self, "pixel_of_feature", pixels)
         object.__setattr__(self, "shape", (height, width))
         natural = len(pixels) == taken[-1] + 1 and bool((np.diff(pixels) == 1).all())
-        object.__setattr__(self, "_is_natural", natural)
+        object.__setattr__(self, "is_natural", natural)
 
     @property
     def n_features(self) -> int:
@@ -97,7 +97,7 @@ class Layout:
 
     def place(self, flat: torch.Tensor, X: torch.Tensor) -> None:
         """Write rows (n, n_features) into flat images (n, height * width)."""
-        if self._is_natural:
+        if self.is_natural:
             flat[:, : self.n_features].copy_(X)
         else:
             flat.index_copy_(1, torch.from_numpy(self.pixel_of_feature).to(flat.device), X)
@@ -128,4 +128,4 @@ class Layout:
         return cls(pixels, tuple(data["shape"]), data["name"], data.get("quality"))
 
     def _columns(self) -> slice | np.ndarray:
-        return slice(0, self.n_features) if self._is_natural else self.pixel_of_feature
+        return slice(0, self.n_features) if self.is_natural else self.pixel_of_feature

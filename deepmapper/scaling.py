@@ -19,7 +19,7 @@ from deepmapper.rows import Scratch, blocks, checked, dense, each_block
 # not: the largest value is 7 times the mean in MNIST, 2 in NIHS, above 10,000 in TCGA.
 HEAVY_TAIL = 100.0
 
-# Takes rows and their values, scaled as far as they are: (slice, (n_rows, n_features)).
+# Takes rows and their values, logged if logs are taken: (slice, (n_rows, n_features)).
 Keep = Callable[[slice, torch.Tensor], None]
 
 
@@ -61,21 +61,25 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
         each_block(X, lambda _, rows: self.scale_into(torch.from_numpy(out[rows]), dense(X, rows)))
         return out
 
-    def learn(self, X: Any, keep: Keep | None = None) -> Self:
-        """As `fit`, without scikit-learn's checks; `keep` is given every block, logged if logs are.
+    def learn(self, X: Any, keep: Keep | None = None, target: torch.Tensor | None = None) -> Self:
+        """As `fit`, without scikit-learn's checks; the logs that are taken can be had on the way.
 
         One sweep over the table: whether the values are counts is guessed from the first block and
         checked at the end; only a wrong guess costs a second sweep.
+
+        Args:
+            keep: called with every block of rows.
+            target: (n_samples, n_features), filled in place of calling `keep`: a copy less.
         """
         self._check_parameters()
         guess = bool(self.log)
         if self.log == "auto":
             first = dense(X, next(iter(blocks(X))))
             guess = _is_heavy_tailed(float(first.min()), float(first.max()), float(first.mean()))
-        moments, spread = self._sweep(X, guess, keep)
+        moments, spread = self._sweep(X, guess, keep, target)
         if self.log == "auto" and _is_heavy_tailed(*spread) != guess:
             guess = not guess
-            moments, spread = self._sweep(X, guess, keep)
+            moments, spread = self._sweep(X, guess, keep, target)
         self.log_ = guess
         self.n_features_in_ = X.shape[1]
         self.shift_, self.factor_ = moments.shift_and_factor(self.scale)
@@ -103,7 +107,7 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
             logged.clamp_(-self.clip, self.clip)
 
     def _sweep(
-        self, X: Any, log: bool, keep: Keep | None
+        self, X: Any, log: bool, keep: Keep | None, target: torch.Tensor | None
     ) -> tuple["_Moments", tuple[float, float, float]]:
         """Moments a feature, and (lowest, highest, mean) of all values before the log."""
         n_threads = torch.get_num_threads()
@@ -117,10 +121,14 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
             block = dense(X, rows)
             totals[thread].add(block, rows)
             own = scratch.like(thread, block)
-            torch.log1p(block, out=own) if log else own.copy_(block)
+            into = own if target is None else target[rows]
+            if log:
+                torch.log1p(block, out=into)
+            else:
+                into.copy_(block)
             if keep is not None:
-                keep(rows, own)
-            parts[thread].add_and_spoil(own)
+                keep(rows, into)
+            parts[thread].add(into, own)
 
         each_block(X, look, n_threads)
         for part, total in zip(parts[1:], totals[1:], strict=True):
@@ -190,12 +198,12 @@ class _Moments:
         self.low = torch.full_like(origin, torch.inf) if ranges else None
         self.high = torch.full_like(origin, -torch.inf) if ranges else None
 
-    def add_and_spoil(self, block: torch.Tensor) -> None:
-        """Take in a block, (n_rows, n_features); its memory is used for the work."""
+    def add(self, block: torch.Tensor, scratch: torch.Tensor) -> None:
+        """Take in a block, (n_rows, n_features); scratch, of its shape, may be the block itself."""
         if self.low is not None and self.high is not None:
             torch.minimum(self.low, block.amin(0), out=self.low)
             torch.maximum(self.high, block.amax(0), out=self.high)
-        difference = block.sub_(self.origin)
+        difference = torch.sub(block, self.origin, out=scratch)
         self.sum += difference.sum(0)
         self.sum_of_squares += difference.square_().sum(0)
         self.n += len(block)

@@ -1,0 +1,77 @@
+"""The engine's experiments: cases have names and parameters, a record is whole, reports read it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.engine.__main__ import EXPERIMENTS, experiment, report, run
+from bench.engine.million import train_from_file, write_table
+from bench.engine.needles import measure_needles, summary_of_needles
+from bench.engine.records import Case, Records
+from bench.engine.scaling import slope
+from bench.errors import BenchError
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_names_its_target_and_its_cases(name: str) -> None:
+    module = experiment(name)
+    cases = module.cases()
+    assert module.TARGET
+    assert len({case.name for case in cases}) == len(cases) > 0
+    assert all(json.loads(json.dumps(case.parameters)) == case.parameters for case in cases)
+
+
+def test_an_unknown_experiment_lists_the_known() -> None:
+    with pytest.raises(BenchError, match="nihs"):
+        experiment("nihss")
+
+
+def test_a_record_holds_what_was_measured_and_where(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    records.write("nihs", Case("seed_0", {"seed": 0}), {"accuracy": 1.0})
+    (record,) = records.read("nihs")
+    assert record["measured"] == {"accuracy": 1.0}
+    assert record["environment"]["commit"]
+
+
+def test_what_has_a_record_is_not_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = []
+
+    def pretend(name: str, case: Case, out: Path) -> None:
+        ran.append(case.name)
+        Records(out).write(name, case, {"accuracy": 1.0})
+
+    monkeypatch.setattr("bench.engine.__main__.run_apart", pretend)
+    for fresh in (False, False, True):
+        run(["nihs"], out=tmp_path, only="seed_3", fresh=fresh)
+    assert ran == ["seed_3", "seed_3"]
+
+
+def test_needles_are_measured_and_summarised(tmp_path: Path) -> None:
+    sizes = {"n_samples": 400, "n_features": 100, "needles": "random"}
+    measured = measure_needles("nihs", sizes, seed=100)
+    assert measured["needle_ranks"] == [1, 2]
+    assert measured["accuracy"] > 0.95
+    text = summary_of_needles([{"measured": measured}, {"measured": measured}])
+    assert "in 2 of 2" in text
+    Records(tmp_path).write("nihs", Case("seed_0", {"seed": 0}), measured)
+    report(out=tmp_path)
+    assert "in 1 of 1" in (tmp_path / "summary.md").read_text()
+
+
+def test_a_table_in_a_file_is_trained_from_the_file(tmp_path: Path) -> None:
+    y, needles = write_table(tmp_path / "table.npy", 300, 400, seed=0)
+    X = np.load(tmp_path / "table.npy", mmap_mode="r")
+    assert X[y == 1][:, needles].mean() - X[y == 0][:, needles].mean() == pytest.approx(
+        0.5, abs=0.1
+    )
+    measured = train_from_file(X, y, needles, seed=0)
+    assert measured["needle_recall"] > 0.5
+
+
+def test_the_slope_of_a_line_is_one() -> None:
+    assert slope([10, 100, 1000], [0.2, 2.0, 20.0]) == pytest.approx(1.0)

@@ -1,0 +1,114 @@
+"""Tables that cannot be learnt from: a clear error, or the right result."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deepmapper import DeepMapperClassifier, DeepMapperError
+
+
+def _model(**settings: object) -> DeepMapperClassifier:
+    return DeepMapperClassifier(**({"passes": 1, "epochs": 3, "device": "cpu"} | settings))  # type: ignore[arg-type]
+
+
+def _table(n: int = 60, p: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    X = np.random.default_rng(0).normal(size=(n, p)).astype(np.float32)
+    return X, np.where(X[:, 0] > 0, "high", "low")
+
+
+def test_one_class() -> None:
+    X, _ = _table()
+    with pytest.raises(DeepMapperError, match="two classes or more, got one class"):
+        _model().fit(X, np.ones(60))
+
+
+def test_a_class_of_one_sample_is_learnt_from_and_said() -> None:
+    X, y = _table()
+    y[0] = "rare"
+    with pytest.warns(UserWarning, match="too few to hold out"):
+        model = _model().fit(X, y)
+    assert model.predict_proba(X).shape == (60, 3)
+
+
+def test_fewer_samples_than_classes_needs_two_classes_only() -> None:
+    X, _ = _table(4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = _model(epochs=30).fit(X, list("abcd"))
+    assert set(model.classes_) == set("abcd")
+
+
+@pytest.mark.parametrize(("bad", "word"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "inf")])
+def test_values_that_are_not_finite(bad: float, word: str) -> None:
+    X, y = _table()
+    X[3, 4] = bad
+    with pytest.raises(ValueError, match=word):
+        _model().fit(X, y)
+
+
+def test_strings_in_a_table() -> None:
+    X, y = _table()
+    frame = pd.DataFrame(X).astype(object)
+    frame.iloc[2, 3] = "tall"
+    frame.columns = [f"g{i}" for i in range(12)]
+    with pytest.raises(ValueError, match="tall"):
+        _model().fit(frame, y)
+
+
+def test_duplicate_columns_share_the_attribution() -> None:
+    X, y = _table(400)
+    X[:, 5] = X[:, 0]
+    model = _model(epochs=10).fit(X, y)
+    top = model.attributions_.groupby("class").head(2)
+    assert set(top.feature) == {"x0", "x5"}
+
+
+def test_a_single_feature() -> None:
+    X, y = _table(200, 1)
+    model = _model(epochs=10).fit(X, y)
+    assert model.layout_.shape == (1, 1)
+    assert (model.predict(X) == y).mean() > 0.95
+
+
+def test_a_table_of_constants_is_chance_not_an_error() -> None:
+    X, y = np.ones((60, 5), dtype=np.float32), np.arange(60) % 2
+    with pytest.warns(UserWarning, match="no pass was better"):
+        model = _model().fit(X, y)
+    assert np.isfinite(model.predict_proba(X)).all()
+
+
+def test_continuous_labels() -> None:
+    X, _ = _table()
+    with pytest.raises(ValueError, match=r"[Uu]nknown label type"):
+        _model().fit(X, X[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ({"layout": "spiral"}, "spiral"),
+        ({"backbone": "resnet1800"}, "resnet1800"),
+        ({"attribution": "tea_leaves"}, "tea_leaves"),
+        ({"passes": 0}, "1 or more"),
+        ({"schedule": "zigzag"}, "zigzag"),
+        ({"precision": "int3"}, "int3"),
+        ({"top": 0}, "1 or more"),
+        ({"log": "ln"}, "ln"),
+    ],
+)
+def test_settings_that_make_no_sense(setting: dict, word: str) -> None:
+    X, y = _table()
+    with pytest.raises(DeepMapperError, match=word):
+        _model(**setting).fit(X, y)
+
+
+def test_columns_in_another_order_or_with_other_names() -> None:
+    X, y = _table()
+    frame = pd.DataFrame(X, columns=[f"g{i}" for i in range(12)])
+    model = _model().fit(frame, y)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[frame.columns[::-1]])
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame.rename(columns={"g3": "h3"}))

@@ -1,0 +1,54 @@
+"""Consensus by hand: shares, agreement of halves, the bound on false positives."""
+
+import numpy as np
+import pytest
+
+from deepmapper import DeepMapperError
+from deepmapper.consensus import Consensus
+
+
+def _consensus(*maps: list[list[float]], top: int = 2) -> Consensus:
+    consensus = Consensus(top)
+    for one in maps:
+        consensus.add(np.array(one))
+    return consensus
+
+
+def test_one_pass_agrees_with_nothing() -> None:
+    assert _consensus([[1.0, 2.0]]).agreement() == 0.0
+
+
+def test_agreement_is_the_common_share_of_the_top() -> None:
+    halves = _consensus([[6.0, 4.0, 0.1]], [[3.0, 7.0, 0.1]])
+    assert halves.agreement() == pytest.approx(0.3 + 0.4)
+
+
+def test_other_features_on_top_do_not_agree() -> None:
+    assert _consensus([[1.0, 1.0, 0.0, 0.0]], [[0.0, 0.0, 1.0, 1.0]]).agreement() == 0.0
+
+
+def test_closed_gates_select_nothing() -> None:
+    frequency = _consensus([[1.0, 0.0, 0.0]], [[1.0, 0.5, 0.0]]).selection_frequency()
+    assert frequency.tolist() == [[1.0, 0.5, 0.0]]
+
+
+def test_the_bound_is_that_of_meinshausen_and_buehlmann() -> None:
+    consensus = _consensus(np.eye(1, 100).tolist(), (np.ones((1, 100))).tolist(), top=10)
+    q = (1 + 10) / 2
+    assert consensus.expected_false_positives(0.75) == pytest.approx(q**2 / (0.5 * 100))
+
+
+@pytest.mark.parametrize("frequency", [0.5, 0.0, 1.1])
+def test_the_bound_needs_a_frequency_above_one_half(frequency: float) -> None:
+    with pytest.raises(DeepMapperError, match="frequency above"):
+        _consensus([[1.0]]).expected_false_positives(frequency)
+
+
+def test_top_is_at_least_one() -> None:
+    with pytest.raises(DeepMapperError, match="1 or more"):
+        Consensus(0)
+
+
+def test_features_of_equal_attribution_share_their_rank() -> None:
+    table = _consensus([[3.0, 0.0, 0.0]]).table(["a", "b", "c"], ["only"]).set_index("feature")
+    assert table["mean_rank"].to_dict() == {"a": 1.0, "b": 2.5, "c": 2.5}

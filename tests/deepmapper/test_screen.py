@@ -1,0 +1,121 @@
+"""The screen finds what was put in and little else; its z-scores are scikit-learn's and scipy's."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from sklearn.feature_selection import f_classif
+
+from deepmapper import screen as home
+from deepmapper.screen import Screen, false_discovery_rate, screen
+
+
+def _noise(n: int, p: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, p)).astype(np.float32)
+
+
+def _screen(X: np.ndarray, y: np.ndarray, **options: object) -> Screen:
+    return screen(torch.from_numpy(X), torch.from_numpy(y), int(y.max()) + 1, **options)  # type: ignore[arg-type]
+
+
+def _xor(n: int, p: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    X = _noise(n, p, seed)
+    return X, ((X[:, 3] > 0) ^ (X[:, p - 2] > 0)).astype(np.int64)
+
+
+def test_the_strength_of_means_is_the_t_test() -> None:
+    X, y = _noise(80, 30), np.arange(80) % 2
+    X[:, 4] += 0.8 * y
+    p = f_classif(X, y)[1]  # F of two groups is t squared
+    found = _screen(X, y, interactions=False)
+    np.testing.assert_allclose(2 * stats.norm.sf(found.mean), p, rtol=1e-3)
+    assert found.mean.argmax() == 4
+
+
+def test_the_strength_of_variances_is_the_t_test_of_squared_deviations() -> None:
+    X, y = _noise(300, 20), np.arange(300) % 2
+    X[:, 7] *= 1 + y
+    deviations = X - np.stack([X[y == c].mean(0) for c in (0, 1)])[y]
+    p = stats.ttest_ind(deviations[y == 1] ** 2, deviations[y == 0] ** 2).pvalue
+    found = _screen(X, y, interactions=False)
+    np.testing.assert_allclose(2 * stats.norm.sf(found.variance), p, rtol=0.02, atol=1e-4)
+    assert found.variance.argmax() == 7
+    assert found.opening()[7] > 0.99
+
+
+def test_noise_stays_shut_and_the_signal_opens() -> None:
+    y, of_noise = np.arange(400) % 4, []
+    for seed in range(5):
+        X = _noise(400, 500, seed)
+        X[:, [10, 20]] += y[:, None]
+        opening = _screen(X, y).opening()
+        assert (opening[[10, 20]] > 0.999).all()
+        of_noise.append(np.delete(opening, [10, 20]).mean())
+    assert np.mean(of_noise) < 0.05
+
+
+def test_dense_signal_opens_nearly_everything() -> None:
+    X, y = _noise(400, 60), np.arange(400) % 2
+    X += y[:, None]
+    assert (_screen(X, y).opening() > 0.99).all()
+
+
+def test_a_pair_without_marginal_signal_is_found() -> None:
+    X, y = _xor(600, 200)
+    found = _screen(X, y)
+    assert found.pairs[0].tolist() == [3, 198]
+    assert found.strength[[3, 198]].max() < 4
+    assert (found.opening()[[3, 198]] > 0.999).all()
+
+
+def test_the_pair_is_found_across_blocks_and_among_three_classes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(home, "BLOCK", 64)
+    X, y = _xor(900, 200)
+    y[np.arange(900) % 3 == 0] = 2
+    assert _screen(X, y).pairs[0].tolist() == [3, 198]
+
+
+def test_two_marginal_shifts_are_no_pair() -> None:
+    X, y = _noise(600, 50), np.arange(600) % 2
+    X[:, [5, 6]] += 2 * y[:, None]
+    found = _screen(X, y)
+    assert [5, 6] not in found.pairs[found.pair_strength > 5].tolist()
+
+
+def test_the_search_for_pairs_keeps_to_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = _xor(600, 200)
+    monkeypatch.setattr(home, "PAIR_BUDGET", 100 * 200**2)  # 100 rows: too few
+    assert len(_screen(X, y).pairs) == 0
+    assert len(_screen(X, y, interactions=True).pairs) > 0
+    monkeypatch.setattr(home, "PAIR_BUDGET", 300 * 200**2)
+    assert _screen(X, y).pairs[0].tolist() == [3, 198]
+
+
+def test_constant_features_and_tiny_classes_say_nothing() -> None:
+    X, y = _noise(20, 8), np.zeros(20, dtype=np.int64)
+    y[0] = 1
+    X[:, 2] = 7
+    found = _screen(X, y)
+    assert found.mean[2] == found.variance[2] == found.opening()[2] == 0
+    assert np.isfinite(found.strength).all()
+
+
+def test_sharpness_leaves_the_strongest_and_lowers_the_rest() -> None:
+    X, y = _noise(300, 40), np.arange(300) % 2
+    X[:, 0] += 3 * y
+    X[:, 1] += 0.7 * y
+    found = _screen(X, y)
+    flat, sharp = found.opening(), found.opening(4.0)
+    assert sharp[0] == flat[0]
+    assert sharp[1] < 0.2 < 0.9 < flat[1]
+
+
+def test_q_values_are_those_of_benjamini_and_hochberg_where_all_is_noise() -> None:
+    p = np.random.default_rng(0).random(200)
+    expected = stats.false_discovery_control(p)
+    null_share = min(1.0, (np.sum(p > 0.5) + 1) / 100)
+    np.testing.assert_allclose(
+        false_discovery_rate(p), np.minimum(1, expected * null_share), atol=0.05
+    )
