@@ -1,5 +1,6 @@
 """Images that are made when they are asked for: for a table larger than memory."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ import torch
 from deepmapper.layout import Layout
 from deepmapper.rows import dense
 from deepmapper.scaling import FeatureScaler
+
+MEAN_VALUES = 1 << 24  # values of images in memory at a time while their mean is taken: 64 MiB
 
 
 class FoldedRows:
@@ -57,9 +60,10 @@ class RowsOf:
         return self.images[self.rows[which]]
 
 
-def mean_image(images: Any, rows: torch.Tensor, block: int = 256) -> torch.Tensor:
+def mean_image(images: Any, rows: torch.Tensor) -> torch.Tensor:
     """The mean of some rows, (1, ...): what attribution takes for an image that says nothing."""
     total: Any = 0.0
+    block = max(1, min(256, MEAN_VALUES // math.prod(images.shape[1:])))
     for start in range(0, len(rows), block):
         total = total + images[rows[start : start + block]].sum(0, keepdim=True)
     return total / len(rows)

@@ -25,7 +25,8 @@ PAIR_BUDGET = 5e11  # multiply-adds the search for pairs may cost: about two sec
 FEWEST_ROWS = 200  # with fewer rows chance covariances of many pairs drown true ones
 CANDIDATE_Z = 4.0  # weaker pairs are not looked at exactly
 LARGEST_Z = 37.0  # beyond it the normal tail is 0 in double precision
-BLOCK = 1024  # rows a block, and features a block of the search for pairs
+BLOCK = 1024  # rows a block at most, and features a block of the search for pairs
+BLOCK_VALUES = 1 << 24  # and values a block of rows at most: 64 MiB
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,14 @@ def screen(
             seconds allow, and not at all where these are fewer than 200; False never.
         seed: draws the rows of "auto".
     """
-    X = _Flat(X)
+    flat = _Flat(X)
     tests = 1 if n_classes == 2 else n_classes  # class against rest: with two the same test twice
-    mean_z, variance_z, centre, spread = _marginal(X, codes, n_classes)
+    mean_z, variance_z, centre, spread = _marginal(flat, codes, n_classes)
     pairs, pair_z = np.empty((0, 2), dtype=np.int64), np.empty(0)
     rows = _rows_for_pairs(len(codes), len(centre[0]), interactions, seed)
     if len(rows):
         chosen = torch.from_numpy(rows).to(codes.device)
-        pairs, pair_z = _pairs(X, codes, chosen, centre, spread, tests)
+        pairs, pair_z = _pairs(flat, codes, chosen, centre, spread, tests)
     return Screen(
         _z_of_p(tests * _p_of_z(mean_z)), _z_of_p(tests * _p_of_z(variance_z)), pairs, pair_z
     )
@@ -123,9 +124,13 @@ class _Flat:
     def __getitem__(self, rows: slice | torch.Tensor) -> torch.Tensor:
         return self.X[rows].flatten(1)
 
+    def blocks(self, n_rows: int) -> list[slice]:
+        step = max(1, min(BLOCK, BLOCK_VALUES // math.prod(self.X.shape[1:])))
+        return [slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
+
 
 def _marginal(
-    X: Any, codes: torch.Tensor, n_classes: int
+    X: _Flat, codes: torch.Tensor, n_classes: int
 ) -> tuple[np.ndarray, np.ndarray, torch.Tensor, torch.Tensor]:
     """z of means and of variances, both (n_features,); class means (n_classes, p); sd within (p,).
 
@@ -135,12 +140,12 @@ def _marginal(
     n_per_class = torch.bincount(codes, minlength=n_classes).double()
     n_samples = len(codes)
     sums: Any = 0.0
-    for rows in _row_blocks(n_samples):
+    for rows in X.blocks(n_samples):
         sums = sums + _one_hot(codes[rows], n_classes).T @ X[rows]
     centre = sums.double() / n_per_class.clamp(min=1)[:, None].to(sums.device)
     squares: Any = 0.0
     fourth: Any = 0.0
-    for rows in _row_blocks(n_samples):
+    for rows in X.blocks(n_samples):
         square = (X[rows] - centre.float()[codes[rows]]).square_()
         squares = squares + _one_hot(codes[rows], n_classes).T @ square
         fourth = fourth + square.square_().sum(0)
@@ -186,7 +191,7 @@ def _rows_for_pairs(n: int, p: int, interactions: bool | str, seed: int) -> np.n
 
 
 def _pairs(
-    X: Any,
+    X: _Flat,
     codes: torch.Tensor,
     rows: torch.Tensor,
     centre: torch.Tensor,
@@ -203,7 +208,7 @@ def _pairs(
     deviations = torch.cat(
         [
             (X[rows[part]] - centre[codes[rows[part]]]).mul_(factor).clamp_(-5, 5)
-            for part in _row_blocks(len(rows))
+            for part in X.blocks(len(rows))
         ]
     )
     found = _candidates(deviations, labels, len(centre))
@@ -268,10 +273,6 @@ def _pair_z(
 
 def _one_hot(codes: torch.Tensor, n_classes: int) -> torch.Tensor:
     return torch.nn.functional.one_hot(codes, n_classes).float()
-
-
-def _row_blocks(n: int) -> list[slice]:
-    return [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
 
 
 def _p_of_z(z: np.ndarray) -> np.ndarray:

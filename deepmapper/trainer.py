@@ -189,11 +189,12 @@ def train(
 def predict_logits(
     network: nn.Module,
     images: Any,
-    batch_size: int = 256,
+    batch_size: int | None = None,
     cast: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> torch.Tensor:
     """Logits (n, n_classes) of images (n, 1, h, w), in evaluation mode, float32."""
     network.eval()
+    batch_size = batch_size or prediction_batch(images)
     outputs = []
     for i in range(0, len(images), batch_size):
         with cast():
@@ -207,9 +208,10 @@ def evaluate(
     targets: torch.Tensor,
     objective: Objective,
     cast: Callable[[], AbstractContextManager[Any]] = nullcontext,
-    batch_size: int = 256,
+    batch_size: int | None = None,
 ) -> tuple[float, float]:
     """The mean loss and score on images and their targets."""
+    batch_size = batch_size or prediction_batch(images)
     loss = score = 0.0
     for i in range(0, len(targets), batch_size):
         outputs = predict_logits(network, images[i : i + batch_size], batch_size, cast)
@@ -217,6 +219,11 @@ def evaluate(
         loss += float(objective.loss(outputs, target)) * len(target)
         score += float(objective.score(outputs, target).sum())
     return loss / len(targets), score / len(targets)
+
+
+def prediction_batch(images: Any) -> int:
+    """How many images to predict at a time: 256, fewer of images of more than 2**18 pixels."""
+    return max(1, min(256, 2**26 // math.prod(images.shape[1:])))
 
 
 def autocast(
