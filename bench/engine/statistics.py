@@ -30,6 +30,8 @@ def _text(cell: object) -> str:
 def of_seeds(values: Sequence[float], digits: int = 4) -> str:
     """mean ± half the 95% interval (lowest..highest, n)."""
     mean, half = mean_and_half_width(values)
+    if len(values) == 1:
+        return f"{mean:.{digits}f} (n = 1)"
     return (
         f"{mean:.{digits}f} ± {half:.{digits}f} ({min(values):.{digits}f}"
         f"..{max(values):.{digits}f}, n = {len(values)})"
