@@ -8,7 +8,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -374,16 +374,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return Pass(number, network, training, held_out, accuracy, rows_of_history)
 
     def _settings(self) -> TrainingSettings:
-        return TrainingSettings(
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            schedule=self.schedule,
-            target_loss=self.target_loss,
-            patience=self.patience,
-            precision=self.precision,
-        )
+        names = (field.name for field in fields(TrainingSettings))
+        return TrainingSettings(**{name: getattr(self, name) for name in names})
 
     def _split(self, number: int, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows to train on and rows held out, stratified; none held out where classes are tiny."""

@@ -167,7 +167,8 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         for start in range(0, len(Z), BATCH_SIZE):
             batch = torch.from_numpy(Z[start : start + BATCH_SIZE]).to(device)
             images = self.network_.decode(batch)[:, 0].cpu().numpy()
-            out[start : start + BATCH_SIZE] = self._unscale(self.layout_.unfold(images))
+            scaled = self.layout_.unfold(images)
+            out[start : start + BATCH_SIZE] = self.converter_.scaler_.inverse_transform(scaled)
         return out
 
     @torch.no_grad()
@@ -278,15 +279,6 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             }
         )
 
-    def _unscale(self, scaled: np.ndarray) -> np.ndarray:
-        """Values in the units of the table, (n, n_features), from values as scaled."""
-        scaler = self.converter_.scaler_
-        if scaler.scale != "none":
-            varies = scaler.factor_ != 0
-            width = np.divide(1.0, scaler.factor_, out=np.zeros_like(scaler.factor_), where=varies)
-            scaled = scaled * width + scaler.shift_
-        return np.expm1(scaled) if scaler.log_ else scaled
-
     def _images(self, X: Any) -> Any:
         X = checked(self, X, reset=False)
         return _as_tensor(self.converter_.transform(X))
@@ -324,14 +316,6 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return tags
 
 
-class _StreamedRows(RowsOf):
-    """Rows that are images and targets at once: the trainer asks its targets for their device."""
-
-    @property
-    def device(self) -> torch.device:
-        return self.rows.device
-
-
 def _as_tensor(images: Any) -> Any:
     """Images as a tensor; a table that streams stays as it is."""
     return torch.from_numpy(images) if isinstance(images, np.ndarray) else images
@@ -339,7 +323,7 @@ def _as_tensor(images: Any) -> Any:
 
 def _take(images: Any, rows: torch.Tensor) -> Any:
     """Some rows of images: a copy of a tensor, a view of a table that streams."""
-    return images[rows] if isinstance(images, torch.Tensor) else _StreamedRows(images, rows)
+    return images[rows] if isinstance(images, torch.Tensor) else RowsOf(images, rows)
 
 
 def _variance(network: Autoencoder, images: Any) -> float:

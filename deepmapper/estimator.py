@@ -43,7 +43,8 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
 
     Args:
         layout: "natural", "random", "learned", "label_aware", a `Layout`, or the pixel of each
-            feature; see `deepmapper.orders`.
+            feature; see `deepmapper.orders`. "label_aware" looks at all rows given to `fit`, so the
+            accuracy of a pass on the rows it holds out is too high with it.
         relayout: shuffle the pixels anew in every pass.
         backbone: a name in `deepmapper.backbones.BACKBONES`.
         gate, interactions: see `deepmapper.classifier.NetworkClassifier`.
@@ -282,28 +283,15 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         return X, y
 
     def _classifier(self, device: str, seed: int) -> NetworkClassifier:
-        return NetworkClassifier(
-            self.backbone,
-            gate=self.gate,
-            interactions=self.interactions,
-            relayout=self.relayout,
-            passes=self.passes,
-            side_by_side=self.side_by_side,
-            validation_fraction=self.validation_fraction,
-            min_accuracy=self.min_accuracy,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            schedule=self.schedule,
-            target_loss=self.target_loss,
-            patience=self.patience,
-            precision=self.precision,
-            balanced=self.balanced,
-            attribution=self.attribution or "saliency",
-            device=device,
-            random_state=seed,
-        )
+        """With the parameters of this estimator that it has too, by their names."""
+        mine = self.get_params(deep=False)
+        common = {name: mine[name] for name in NetworkClassifier().get_params() if name in mine}
+        own = {
+            "attribution": self.attribution or "saliency",
+            "device": device,
+            "random_state": seed,
+        }
+        return NetworkClassifier(**(common | own))
 
     def _names(self) -> np.ndarray:
         """The names of a DataFrame's columns, else x0, x1, ..."""

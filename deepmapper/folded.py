@@ -52,6 +52,7 @@ class RowsOf:
         self.images = images
         self.rows = rows
         self.shape = (len(rows), *images.shape[1:])
+        self.device = rows.device
 
     def __len__(self) -> int:
         return len(self.rows)

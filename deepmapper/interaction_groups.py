@@ -58,6 +58,7 @@ class _Board:
 
     def __init__(self, base: Layout, patch: int) -> None:
         height, width = base.shape
+        self.width = width
         taken = base.pixel_of_feature
         empty = np.setdiff1d(np.arange(height * width), taken)
         self.pixel_of = np.concatenate([taken, empty])
@@ -72,7 +73,7 @@ class _Board:
         self.pixels = np.split(order, np.cumsum(self.room)[:-1])
 
     def move_in(self, members: list[int]) -> None:
-        """Settle the members in one patch; where none has room for them, leave them."""
+        """Settle the members in one patch, close together; where none has room, leave them."""
         wide_enough = np.flatnonzero(self.room >= len(members))
         if len(wide_enough) == 0:
             return
@@ -82,11 +83,18 @@ class _Board:
         inside = [m for m in members if self.patch_of[self.pixel_of[m]] == chosen]
         self.settled[self.pixel_of[inside]] = True
         kept = set(inside)
-        free = (pixel for pixel in self.pixels[chosen] if not self.settled[pixel])
+        free = [int(pixel) for pixel in self.pixels[chosen] if not self.settled[pixel]]
+        anchor = int(self.pixel_of[inside[0]]) if inside else free[0]
+        nearest = iter(sorted(free, key=lambda pixel: self._steps(pixel, anchor)))
         for member in members:
             if member not in kept:
-                self._swap(member, int(next(free)))
+                self._swap(member, next(nearest))
         self.room[chosen] -= len(members)
+
+    def _steps(self, a: int, b: int) -> int:
+        """The Chebyshev distance of two pixels."""
+        (row_a, column_a), (row_b, column_b) = divmod(a, self.width), divmod(b, self.width)
+        return max(abs(row_a - row_b), abs(column_a - column_b))
 
     def _swap(self, member: int, pixel: int) -> None:
         evicted, left = self.holder[pixel], self.pixel_of[member]

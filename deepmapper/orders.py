@@ -9,6 +9,7 @@ from deepmapper.layout import Layout, square_side
 from deepmapper.streams import stream
 
 LAYOUTS = ("natural", "random", "learned", "label_aware")
+SURE_PAIR = 0.95  # pairs that chance would bring up are not worth moving features for
 LARGEST_PATCHED_SIDE = 64  # from here on the patch network reads 7x7 pixels at once, below 4x4
 
 
@@ -154,7 +155,10 @@ def _named(
     codes = torch.from_numpy(np.asarray(y, dtype=np.int64))
     rows = torch.from_numpy(np.ascontiguousarray(X, dtype=np.float32))
     seen = screen(rows, codes, n_classes or int(codes.max()) + 1, seed=seed)
-    return label_aware(seen.pairs, seen.pair_strength, seen.strength, n_features, seed)
+    sure = seen.pair_sureness() > SURE_PAIR
+    return label_aware(
+        seen.pairs[sure], seen.pair_strength[sure], seen.strength, n_features, seed
+    )
 
 
 def _check_pairs(

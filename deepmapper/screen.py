@@ -49,6 +49,14 @@ class Screen:
         """(n_features,): the z-score of the stronger of the two marginal differences."""
         return _z_of_p(2 * np.minimum(_p_of_z(self.mean), _p_of_z(self.variance)))
 
+    def pair_sureness(self) -> np.ndarray:
+        """(m,): one less the p-value of each pair, corrected for all pairs there are (Bonferroni).
+
+        Near 1 for a pair that interacts; 0 for one that is expected to come up by chance.
+        """
+        n_pairs = len(self.mean) * (len(self.mean) - 1) / 2
+        return 1 - np.minimum(1.0, n_pairs * _p_of_z(self.pair_strength))
+
     def opening(self, sharpness: float = 0.0) -> np.ndarray:
         """How far to open each gate, (n_features,): 0 for surely noise to 1 for surely none.
 
@@ -61,8 +69,7 @@ class Screen:
         """
         z = self.strength
         opening = 1 - false_discovery_rate(_p_of_z(z))
-        n_pairs = len(z) * (len(z) - 1) / 2
-        surely = 1 - np.minimum(1.0, n_pairs * _p_of_z(self.pair_strength))  # Bonferroni
+        surely = self.pair_sureness()
         for column in (0, 1):
             np.maximum.at(opening, self.pairs[:, column], surely)
             np.maximum.at(z, self.pairs[:, column], self.pair_strength)

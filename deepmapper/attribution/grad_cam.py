@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.modules import padding
 
-from deepmapper.attribution.settings import Settings
+from deepmapper.attribution.question import Question
 from deepmapper.attribution.state import evaluated
 from deepmapper.attribution.steps import Step, forward_steps, is_affine
 from deepmapper.backbones.patch import PatchEmbedding
@@ -68,22 +68,18 @@ def grad_cam_cell(network: nn.Module, image_shape: tuple[int, ...]) -> tuple[int
     return math.ceil(height / step.shape[2]), math.ceil(width / step.shape[3])
 
 
-def grad_cam(
-    network: nn.Module,
-    images: torch.Tensor,
-    target: int,
-    baseline: torch.Tensor,
-    settings: Settings,
-) -> torch.Tensor:
+def grad_cam(asked: Question) -> torch.Tensor:
     """Maps (n, ..., h, w): each pixel has the value of its cell (nearest neighbour)."""
     from captum.attr import LayerGradCam
 
-    shape = tuple(images.shape[1:])
-    steps = forward_steps(network, shape)
+    shape = asked.shape
+    steps = forward_steps(asked.network, shape)
     layer = _needed(steps, shape).module
-    cells = LayerGradCam(network, layer).attribute(images.requires_grad_(), target)
+    cells = LayerGradCam(asked.network, layer).attribute(
+        asked.images_with_gradients(), asked.target
+    )
     pixels = functional.interpolate(cells, _covered(steps, shape), mode="nearest-exact")
-    return pixels[..., : shape[-2], : shape[-1]].expand(images.shape)
+    return pixels[..., : shape[-2], : shape[-1]].expand(asked.images.shape)
 
 
 def _covered(steps: list[Step], shape: tuple[int, ...]) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from deepmapper.attribution.contrast import Contrast
 from deepmapper.attribution.draws import captum_stream
 from deepmapper.attribution.explainers import EXPLAINERS
 from deepmapper.attribution.perturbations import check_cost
+from deepmapper.attribution.question import Question
 from deepmapper.attribution.refusals import why_not
 from deepmapper.attribution.samples import choose
 from deepmapper.attribution.settings import Settings
@@ -91,7 +92,8 @@ def attribute(
             def explain(
                 rows: torch.Tensor, c: int = c, baseline: torch.Tensor = baseline
             ) -> torch.Tensor:
-                values = EXPLAINERS[method](contrast, images[rows], c, baseline, settings).detach()
+                asked = Question(contrast, images[rows], c, baseline, settings)
+                values = EXPLAINERS[method](asked).detach()
                 return values if signed else values.abs()
 
             present = [chosen[c, group] for group in groups if len(chosen[c, group])]

@@ -7,79 +7,61 @@ import math
 
 import numpy as np
 import torch
-from torch import nn
 
+from deepmapper.attribution.question import Question
 from deepmapper.attribution.settings import Settings
 from deepmapper.errors import DeepMapperError
 
 MOST_IMAGES, MOST_PIXELS = 1024, 2**22  # of one forward pass without gradients
 
 
-def feature_ablation(
-    network: nn.Module,
-    images: torch.Tensor,
-    target: int,
-    baseline: torch.Tensor,
-    settings: Settings,
-) -> torch.Tensor:
+def feature_ablation(asked: Question) -> torch.Tensor:
     """What the output loses when a pixel, or group of pixels, goes to the baseline."""
     from captum.attr import FeatureAblation
 
-    return FeatureAblation(network).attribute(
-        images,
-        baseline,
-        target=target,
-        feature_mask=_feature_mask(images, settings, _singles(images.shape[1:])),
-        perturbations_per_eval=_per_eval(images, settings),
+    return FeatureAblation(asked.network).attribute(
+        asked.images,
+        asked.baseline,
+        target=asked.target,
+        feature_mask=_feature_mask(asked.images, asked.settings, _singles(asked.shape)),
+        perturbations_per_eval=_per_eval(asked.images, asked.settings),
     )
 
 
-def occlusion(
-    network: nn.Module,
-    images: torch.Tensor,
-    target: int,
-    baseline: torch.Tensor,
-    settings: Settings,
-) -> torch.Tensor:
+def occlusion(asked: Question) -> torch.Tensor:
     """The mean loss over the windows that cover a pixel (Zeiler & Fergus 2014)."""
     from captum.attr import Occlusion
 
-    shape = tuple(images.shape[1:])
-    window, stride = occlusion_window(shape, settings)
+    shape = asked.shape
+    window, stride = occlusion_window(shape, asked.settings)
     channels = shape[: len(shape) - len(window)]
-    return Occlusion(network).attribute(
-        images,
+    return Occlusion(asked.network).attribute(
+        asked.images,
         (*channels, *window),
         (*channels, *stride),
-        baseline,
-        target=target,
-        perturbations_per_eval=_per_eval(images, settings),
+        asked.baseline,
+        target=asked.target,
+        perturbations_per_eval=_per_eval(asked.images, asked.settings),
     )
 
 
-def kernel_shap(
-    network: nn.Module,
-    images: torch.Tensor,
-    target: int,
-    baseline: torch.Tensor,
-    settings: Settings,
-) -> torch.Tensor:
+def kernel_shap(asked: Question) -> torch.Tensor:
     """Shapley values of groups of pixels by weighted regression (Lundberg & Lee 2017)."""
     from captum.attr import KernelShap
 
-    mask = _feature_mask(images, settings, grid(tuple(images.shape[1:])))
+    mask = _feature_mask(asked.images, asked.settings, grid(asked.shape))
     # Captum's batches of one image each: it fits one regression an image anyhow.
     return torch.cat(
         [
-            KernelShap(network).attribute(
+            KernelShap(asked.network).attribute(
                 image,
-                baseline,
-                target=target,
+                asked.baseline,
+                target=asked.target,
                 feature_mask=mask,
-                n_samples=n_perturbations("kernel_shap", tuple(images.shape[1:]), settings),
-                perturbations_per_eval=_per_eval(image, settings),
+                n_samples=n_perturbations("kernel_shap", asked.shape, asked.settings),
+                perturbations_per_eval=_per_eval(image, asked.settings),
             )
-            for image in images.split(1)
+            for image in asked.images.split(1)
         ]
     )
 

@@ -6,19 +6,12 @@ tiny, this equals input_x_gradient (Ancona et al. 2018, Proposition 1): that is 
 """
 
 import torch
-from torch import nn
 
-from deepmapper.attribution.settings import Settings
+from deepmapper.attribution.question import Question
 from deepmapper.attribution.steps import is_affine, is_identity, is_step
 
 
-def lrp(
-    network: nn.Module,
-    images: torch.Tensor,
-    target: int,
-    baseline: torch.Tensor,
-    settings: Settings,
-) -> torch.Tensor:
+def lrp(asked: Question) -> torch.Tensor:
     """Relevance (n, ...) by Captum; the network must have passed `why_not`."""
     from captum.attr import LRP
     from captum.attr._utils.lrp_rules import EpsilonRule
@@ -27,7 +20,7 @@ def lrp(
 
     # Captum goes by exact class: it knows neither our modules nor, for instance, Flatten. By
     # autograd the epsilon rule suits every affine map. `evaluated` takes the rules off again.
-    for module in network.modules():
+    for module in asked.network.modules():
         if is_step(module) and is_affine(module):
             module.rule = PassThrough() if is_identity(module) else EpsilonRule()
-    return LRP(network).attribute(images.requires_grad_(), target=target)
+    return LRP(asked.network).attribute(asked.images_with_gradients(), target=asked.target)

@@ -10,13 +10,12 @@ reading   all of it in order
 """
 
 from deepmapper.tables.preparation import Preparation, PreparedTable
-from deepmapper.tables.reading import TrainingTables, read_new, read_table, read_training
+from deepmapper.tables.reading import TrainingTables, read_new, read_training
 
 __all__ = [
     "Preparation",
     "PreparedTable",
     "TrainingTables",
     "read_new",
-    "read_table",
     "read_training",
 ]

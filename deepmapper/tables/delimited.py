@@ -12,6 +12,7 @@ import importlib.util
 import lzma
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -64,48 +65,65 @@ def read_delimited(path: Path, planner: Planner, missing: tuple[str, ...] = ()) 
                 (row[place[name]] for row in sample if len(row) > place[name]), marks
             )
         ]
+        sheet = _Sheet(path, separator, names, plan, texts, marks)
         read = _read_arrow if importlib.util.find_spec("pyarrow") else _read_pandas
         try:
-            numbers, columns = read(path, separator, names, plan, texts, marks)
+            numbers, columns = read(sheet)
         except _Unreadable as error:
-            bad = _no_numbers(path, separator, names, set(plan.features) - set(texts), marks)
+            bad = _no_numbers(sheet)
             if not bad:
                 message = f"cannot read {path}: {error}"
                 raise DeepMapperError(message) from error
             texts = [name for name in plan.features if name in bad or name in texts]
-            numbers, columns = read(path, separator, names, plan, texts, marks)
+            sheet = replace(sheet, texts=texts)
+            numbers, columns = read(sheet)
     except (UnicodeDecodeError, csv.Error, OSError, EOFError, lzma.LZMAError, _Unreadable) as error:
         message = f"cannot read {path}: {error}"
         raise DeepMapperError(message) from error
-    return _raw(path, plan, names, texts, numbers, columns)
+    return _raw(sheet, numbers, columns)
 
 
 class _Unreadable(Exception):
     """A parser's complaint."""
 
 
-def _raw(
-    path: Path,
-    plan: Plan,
-    names: list[str],
-    texts: list[str],
-    numbers: np.ndarray,
-    columns: dict[str, np.ndarray],
-) -> RawTable:
+@dataclass(frozen=True)
+class _Sheet:
+    """A file and what is known about its columns by now; `texts` are features that are text."""
+
+    path: Path
+    separator: str
+    names: list[str]
+    plan: Plan
+    texts: list[str]
+    marks: frozenset[str]
+
+    @property
+    def as_numbers(self) -> list[str]:
+        is_text = set(self.texts)
+        return [name for name in self.plan.features if name not in is_text]
+
+    @property
+    def as_text(self) -> list[str]:
+        columns = (*self.texts, self.plan.label, self.plan.row_names)
+        return [name for name in columns if name is not None]
+
+
+def _raw(sheet: _Sheet, numbers: np.ndarray, columns: dict[str, np.ndarray]) -> RawTable:
+    plan = sheet.plan
     label = None if plan.label is None else columns.pop(plan.label)
     row_names = None if plan.row_names is None else columns.pop(plan.row_names)
     if row_names is None:
         row_names = np.array([str(i) for i in range(1, len(numbers) + 1)], dtype=object)
-    is_text = set(texts)
     used = set(plan.features)
     return RawTable(
-        str(path),
+        str(sheet.path),
         numbers,
-        [name for name in plan.features if name not in is_text],
-        {name: columns[name] for name in texts},
+        sheet.as_numbers,
+        {name: columns[name] for name in sheet.texts},
         np.array([str(name) for name in row_names], dtype=object),
         label,
-        tuple(name for name in names if name not in used),
+        tuple(name for name in sheet.names if name not in used),
         plan.row_names,
     )
 
@@ -154,57 +172,46 @@ def _are_numbers(values: Iterator[str], marks: frozenset[str]) -> bool:
     return all(value in marks or NUMBER.fullmatch(value) for value in values)
 
 
-def _no_numbers(
-    path: Path, separator: str, names: list[str], suspects: set[str], marks: frozenset[str]
-) -> set[str]:
-    """The columns among `suspects` with a value that is no number."""
-    left = {i: name for i, name in enumerate(names) if name in suspects}
+def _no_numbers(sheet: _Sheet) -> set[str]:
+    """The columns read as numbers with a value that is none."""
+    suspects = set(sheet.as_numbers)
+    left = {i: name for i, name in enumerate(sheet.names) if name in suspects}
     bad: set[str] = set()
-    for row in islice(_rows(path, separator), 1, None):
+    for row in islice(_rows(sheet.path, sheet.separator), 1, None):
         wrong = [
-            i for i in left if i < len(row) and row[i] not in marks and not NUMBER.fullmatch(row[i])
+            i
+            for i in left
+            if i < len(row) and row[i] not in sheet.marks and not NUMBER.fullmatch(row[i])
         ]
         bad.update(left.pop(i) for i in wrong)
     return bad
 
 
-def _text_columns(plan: Plan, texts: list[str]) -> list[str]:
-    return [name for name in (*texts, plan.label, plan.row_names) if name is not None]
-
-
-def _read_arrow(
-    path: Path,
-    separator: str,
-    names: list[str],
-    plan: Plan,
-    texts: list[str],
-    marks: frozenset[str],
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _read_arrow(sheet: _Sheet) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Numbers (n, p) and text columns, by pyarrow, in large blocks of rows."""
     import pyarrow
     from pyarrow import csv as arrow_csv
 
-    as_text = _text_columns(plan, texts)
-    as_numbers = [name for name in plan.features if name not in set(texts)]
+    as_numbers, as_text = sheet.as_numbers, sheet.as_text
     types = {name: pyarrow.float32() for name in as_numbers}
     types |= dict.fromkeys(as_text, pyarrow.string())
     blocks: list[np.ndarray] = []
     columns: dict[str, list[np.ndarray]] = {name: [] for name in as_text}
     try:
         with (
-            _open(path) as file,
+            _open(sheet.path) as file,
             arrow_csv.open_csv(
                 file,
                 read_options=arrow_csv.ReadOptions(
-                    block_size=_block_size(path, separator), column_names=names, skip_rows=1
+                    block_size=_block_size(sheet), column_names=sheet.names, skip_rows=1
                 ),
                 parse_options=arrow_csv.ParseOptions(
-                    delimiter=separator, newlines_in_values=_has_quotes(path)
+                    delimiter=sheet.separator, newlines_in_values=_has_quotes(sheet.path)
                 ),
                 convert_options=arrow_csv.ConvertOptions(
                     column_types=types,
                     include_columns=[*as_numbers, *as_text],
-                    null_values=sorted(marks),
+                    null_values=sorted(sheet.marks),
                     strings_can_be_null=True,
                 ),
             ) as reader,
@@ -238,9 +245,11 @@ def _joined(blocks: list[np.ndarray]) -> np.ndarray:
     return out
 
 
-def _block_size(path: Path, separator: str) -> int:
+def _block_size(sheet: _Sheet) -> int:
     """Bytes of text a block: as many as some hundred rows take."""
-    longest = max(sum(map(len, row)) + len(row) for row in islice(_rows(path, separator), 5))
+    longest = max(
+        sum(map(len, row)) + len(row) for row in islice(_rows(sheet.path, sheet.separator), 5)
+    )
     least, most = BLOCK_BYTES
     return min(max(BLOCK_ROWS * longest, least), most)
 
@@ -251,31 +260,23 @@ def _has_quotes(path: Path) -> bool:
         return b'"' in file.read(1 << 20)
 
 
-def _read_pandas(
-    path: Path,
-    separator: str,
-    names: list[str],
-    plan: Plan,
-    texts: list[str],
-    marks: frozenset[str],
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _read_pandas(sheet: _Sheet) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The same by pandas, where pyarrow is not installed: a few times slower."""
     import pandas as pd
 
-    as_text = _text_columns(plan, texts)
-    as_numbers = [name for name in plan.features if name not in set(texts)]
+    as_numbers, as_text = sheet.as_numbers, sheet.as_text
     types: dict[Any, Any] = dict.fromkeys(as_numbers, np.float32) | dict.fromkeys(as_text, object)
     try:
         frame = pd.read_csv(
-            path,
-            sep=separator,
-            names=names,
+            sheet.path,
+            sep=sheet.separator,
+            names=sheet.names,
             header=None,
             skiprows=1,
             usecols=[*as_numbers, *as_text],
             dtype=types,
             index_col=False,
-            na_values=sorted(marks),
+            na_values=sorted(sheet.marks),
             keep_default_na=False,
             low_memory=False,
         )

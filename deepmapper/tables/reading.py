@@ -36,28 +36,6 @@ class TrainingTables:
     n_columns: int
 
 
-def read_table(
-    path: str | Path,
-    *,
-    label: str | None = None,
-    labels: str | Path | None = None,
-    row_names: str | None = None,
-    leave_out: Sequence[str] = (),
-    missing: str = "error",
-    marks: Sequence[str] = (),
-) -> PreparedTable:
-    """A whole table, ready to train on; the arguments are those of `read_training`."""
-    return read_training(
-        path,
-        label=label,
-        labels=labels,
-        row_names=row_names,
-        leave_out=leave_out,
-        missing=missing,
-        marks=marks,
-    ).train
-
-
 def read_training(
     path: str | Path,
     *,

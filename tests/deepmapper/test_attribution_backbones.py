@@ -10,6 +10,7 @@ from torch import nn
 from deepmapper import DeepMapperError
 from deepmapper.attribution import EXPLAINERS, Settings, attribute, grad_cam_cell, grid, why_not
 from deepmapper.attribution.contrast import Contrast
+from deepmapper.attribution.question import Question
 from deepmapper.attribution.state import evaluated
 from deepmapper.backbones import BACKBONES, build_backbone
 from deepmapper.gate import GatedNetwork, PixelGate
@@ -84,9 +85,8 @@ def _explained(backbone: str, method: str, settings: Settings | None = None) -> 
     try:
         with evaluated(contrast := Contrast(network)):
             change = (contrast(images[:3].double()) - contrast(baseline))[:, 1].detach()
-            values = EXPLAINERS[method](
-                contrast, images[:3].double(), 1, baseline, settings or Settings()
-            )
+            asked = Question(contrast, images[:3].double(), 1, baseline, settings or Settings())
+            values = EXPLAINERS[method](asked)
     finally:
         network.float()
     return values.detach(), change

@@ -179,6 +179,15 @@ def test_an_xor_pair_is_found_and_put_in_one_patch() -> None:
     layout = make_layout("label_aware", 400, 0, X=X, y=y, n_classes=2)
     first, second = np.stack(np.divmod(layout.pixel_of_feature[[17, 390]], layout.shape[1]), axis=1)
     np.testing.assert_array_equal(first // 4, second // 4)
+    assert np.abs(first - second).max() == 1  # they touch
+    assert layout.quality == 1.0
+
+
+def test_chance_moves_no_feature() -> None:
+    y = np.arange(400) % 2
+    layout = make_layout("label_aware", 100, 0, X=table(400, 100, 0), y=y)
+    np.testing.assert_array_equal(layout.pixel_of_feature, np.arange(100))
+    assert layout.quality is None
 
 
 def test_groups_that_do_not_fit_any_patch_stay() -> None:

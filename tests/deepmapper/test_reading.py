@@ -11,7 +11,7 @@ import pytest
 from scipy import sparse
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.tables import Preparation, read_new, read_table, read_training
+from deepmapper.tables import Preparation, PreparedTable, read_new, read_training
 from deepmapper.tables import delimited as delimited_module
 from deepmapper.tables.raw import scratch, take
 
@@ -37,6 +37,10 @@ def _small(folder: Path, columns: Mapping[str, Any], n: int = 4) -> Path:
     return folder / "table.csv"
 
 
+def _read(path: Path, **options: Any) -> PreparedTable:
+    return read_training(path, **options).train
+
+
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.txt", "t.csv.gz", "t.csv.xz", "t.parquet"])
 def test_every_format_gives_the_same_table(tmp_path: Path, name: str) -> None:
     if name.endswith("parquet"):
@@ -45,7 +49,7 @@ def test_every_format_gives_the_same_table(tmp_path: Path, name: str) -> None:
     else:
         separator = "," if ".csv" in name else "\t"
         _frame().to_csv(tmp_path / name, index=False, sep=separator)
-    table = read_table(tmp_path / name, label="status")
+    table = _read(tmp_path / name, label="status")
     assert table.features == ["a", "b", "c", "sex=f", "sex=m"]
     assert table.X.dtype == np.float32
     np.testing.assert_allclose(table.X[:, :3], _frame()[["a", "b", "c"]], rtol=1e-6)
@@ -61,9 +65,9 @@ def test_pandas_reads_what_pyarrow_reads(tmp_path: Path, monkeypatch: pytest.Mon
     frame.loc[3, "a"] = np.nan
     frame.loc[20:, "sex"] = None
     frame.to_csv(tmp_path / "t.csv", index=False)
-    fast = read_table(tmp_path / "t.csv", label="status", missing="median")
+    fast = _read(tmp_path / "t.csv", label="status", missing="median")
     monkeypatch.setattr(delimited_module, "_read_arrow", delimited_module._read_pandas)
-    slow = read_table(tmp_path / "t.csv", label="status", missing="median")
+    slow = _read(tmp_path / "t.csv", label="status", missing="median")
     np.testing.assert_array_equal(fast.X, slow.X)
     assert fast.features == slow.features
 
@@ -74,23 +78,23 @@ def test_names_of_rows_are_found(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "index.csv")
     frame.rename_axis("patient").reset_index().to_csv(tmp_path / "column.csv", index=False)
     for name in ("index.csv", "column.csv"):
-        table = read_table(tmp_path / name, label="status")
+        table = _read(tmp_path / name, label="status")
         assert table.row_names.tolist()[:2] == ["P0", "P1"]
         assert table.features == ["a", "b", "c", "sex=f", "sex=m"]
-    numbered = read_table(tmp_path / "column.csv", label="status", row_names="a")
+    numbered = _read(tmp_path / "column.csv", label="status", row_names="a")
     assert "a" not in numbered.features
 
 
 def test_true_and_false_are_one_and_zero(tmp_path: Path) -> None:
     path = _small(tmp_path, {"smoker": [True, False, True, False]})
-    table = read_table(path, label="y")
+    table = _read(path, label="y")
     assert table.features == ["g", "smoker"]
     assert table.X[:, 1].tolist() == [1, 0, 1, 0]
 
 
 def test_a_number_with_a_plus_after_the_sample_is_still_a_number(tmp_path: Path) -> None:
     rows = [f"{i},{'pq'[i % 2]},{'+' if i == 39 else ''}{i}.5" for i in range(40)]
-    table = read_table(_csv(tmp_path, "\n".join(["g,y,late", *rows])), label="y")
+    table = _read(_csv(tmp_path, "\n".join(["g,y,late", *rows])), label="y")
     assert sorted(table.features) == ["g", "late"]
     np.testing.assert_array_equal(
         table.X[:, table.features.index("late")], np.arange(40, dtype=np.float32) + 0.5
@@ -99,7 +103,7 @@ def test_a_number_with_a_plus_after_the_sample_is_still_a_number(tmp_path: Path)
 
 def test_labels_keep_their_type(tmp_path: Path) -> None:
     for values, kind in (([3, 5, 3, 5], "i"), (["p", "q", "p", "q"], "U"), (["01", "02"] * 2, "U")):
-        y = read_table(_small(tmp_path, {"y": values}), label="y").y
+        y = _read(_small(tmp_path, {"y": values}), label="y").y
         assert y is not None
         assert y.dtype.kind == kind
         assert y.tolist() == values
@@ -123,31 +127,31 @@ def test_zero_and_empty_columns_and_rows_are_dropped_and_named(tmp_path: Path) -
 
 
 def test_a_row_of_zeros_stays_in_a_narrow_table(tmp_path: Path) -> None:
-    table = read_table(_small(tmp_path, {"g": [0, 1, 0, 1]}), label="y")
+    table = _read(_small(tmp_path, {"g": [0, 1, 0, 1]}), label="y")
     assert table.X[:, 0].tolist() == [0, 1, 0, 1]
 
 
 def test_missing_values_are_handled_as_asked(tmp_path: Path) -> None:
     path = _small(tmp_path, {"h": [1, None, 3, 9], "s": ["u", "v", "u", None]})
     with pytest.raises(DeepMapperError, match=r"2 values are missing.*'h' \(1\), 's' \(1\)"):
-        read_table(path, label="y")
-    median = read_table(path, label="y", missing="median")
+        _read(path, label="y")
+    median = _read(path, label="y", missing="median")
     assert median.X[:, 1].tolist() == [1, 3, 3, 9]
     assert median.X[:, 2:].tolist() == [[1, 0], [0, 1], [1, 0], [1, 0]]
-    zero = read_table(path, label="y", missing="zero")
+    zero = _read(path, label="y", missing="zero")
     assert zero.X[:, 1].tolist() == [1, 0, 3, 9]
     assert zero.X[3, 2:].tolist() == [0, 0]
     with pytest.raises(DeepMapperError, match="needs two"):
         read_training(path, label="y", missing="drop-rows")
     with pytest.raises(DeepMapperError, match="error, median, zero, drop-rows"):
-        read_table(path, label="y", missing="mean")
+        _read(path, label="y", missing="mean")
 
 
 def test_rows_with_missing_values_or_labels_can_be_dropped(tmp_path: Path) -> None:
     columns = {"h": [1, None, 3, 9, 1, 2, 3, 4], "y": ["p", "q", "p", "q", "p", "q", None, "q"]}
     path = _small(tmp_path, columns, n=8)
     with pytest.raises(DeepMapperError, match="1 of 8 rows have no label"):
-        read_table(path, label="y", missing="zero")
+        _read(path, label="y", missing="zero")
     read = read_training(path, label="y", missing="drop-rows")
     assert read.dropped.incomplete == ("2",)
     assert read.dropped.unlabelled == ("7",)
@@ -217,25 +221,25 @@ def test_npy_stays_on_disk(tmp_path: Path) -> None:
     np.save(tmp_path / "X.npy", X)
     np.save(tmp_path / "y.npy", np.arange(30) % 3)
     (tmp_path / "y.csv").write_text("row,kind\n" + "".join(f"r{i},k{i % 3}\n" for i in range(30)))
-    table = read_table(tmp_path / "X.npy", labels=tmp_path / "y.npy")
+    table = _read(tmp_path / "X.npy", labels=tmp_path / "y.npy")
     assert isinstance(table.X, np.memmap)
     np.testing.assert_array_equal(table.X, X)
-    named = read_table(tmp_path / "X.npy", labels=tmp_path / "y.csv", label="kind")
+    named = _read(tmp_path / "X.npy", labels=tmp_path / "y.csv", label="kind")
     assert named.y is not None
     assert named.y[4] == "k1"
     np.save(tmp_path / "X64.npy", X.astype("float64"))
-    np.testing.assert_array_equal(read_table(tmp_path / "X64.npy").X, X)
+    np.testing.assert_array_equal(_read(tmp_path / "X64.npy").X, X)
     with pytest.raises(DeepMapperError, match="--labels FILE"):
-        read_table(tmp_path / "X.npy", label="kind")
+        _read(tmp_path / "X.npy", label="kind")
     np.save(tmp_path / "short.npy", X[:5])
     with pytest.raises(DeepMapperError, match=r"30 labels.*5 rows"):
-        read_table(tmp_path / "short.npy", labels=tmp_path / "y.npy")
+        _read(tmp_path / "short.npy", labels=tmp_path / "y.npy")
 
 
 def test_npy_with_pickles_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "X.npy", np.array([["a", 1]], dtype=object), allow_pickle=True)
     with pytest.raises(DeepMapperError, match=r"numpy array of numbers.*np\.save"):
-        read_table(tmp_path / "X.npy")
+        _read(tmp_path / "X.npy")
 
 
 @pytest.mark.parametrize("kind", ["dense", "csr", "csc"])
@@ -262,7 +266,7 @@ def test_h5ad(tmp_path: Path, kind: str) -> None:
         column.attrs["encoding-type"] = "categorical"
         column["codes"] = np.arange(10, dtype=np.int8) % 2
         column.create_dataset("categories", data=["B", "T"], dtype=text)
-    table = read_table(tmp_path / "cells.h5ad", label="kind")
+    table = _read(tmp_path / "cells.h5ad", label="kind")
     assert sparse.issparse(table.X) == (kind != "dense")
     dense = table.X.toarray() if sparse.issparse(table.X) else table.X
     np.testing.assert_array_equal(dense, X)
@@ -272,7 +276,7 @@ def test_h5ad(tmp_path: Path, kind: str) -> None:
     assert table.features[5] == "var5"
     assert table.row_names[9] == "obs9"
     with pytest.raises(DeepMapperError, match="nearest: 'kind'"):
-        read_table(tmp_path / "cells.h5ad", label="kin")
+        _read(tmp_path / "cells.h5ad", label="kin")
 
 
 @pytest.mark.parametrize(
@@ -296,23 +300,23 @@ def test_h5ad(tmp_path: Path, kind: str) -> None:
 )
 def test_bad_tables_are_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DeepMapperError, match=message):
-        read_table(_csv(tmp_path, text), label="y")
+        _read(_csv(tmp_path, text), label="y")
 
 
 def test_bad_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DeepMapperError, match="no file"):
-        read_table(tmp_path / "none.csv")
+        _read(tmp_path / "none.csv")
     with pytest.raises(DeepMapperError, match=r"known are \.csv"):
-        read_table(_csv(tmp_path, "a", "table.xlsx"))
+        _read(_csv(tmp_path, "a", "table.xlsx"))
     for name in ("t.parquet", "t.npy", "t.h5ad", "t.csv.gz"):
         with pytest.raises(DeepMapperError, match=r"cannot read|deepmapper-benchmark\[tables\]"):
-            read_table(_csv(tmp_path, "nonsense", name))
+            _read(_csv(tmp_path, "nonsense", name))
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"a,y\n" + b"1,p\n2,q\n" * 999)[:-20])
     with pytest.raises(DeepMapperError, match="cannot read"):
-        read_table(tmp_path / "cut.csv.gz", label="y")
+        _read(tmp_path / "cut.csv.gz", label="y")
     (tmp_path / "latin.csv").write_bytes("größe,y\n1,p\n2,q\n".encode("latin-1"))
     with pytest.raises(DeepMapperError, match="cannot read"):
-        read_table(tmp_path / "latin.csv", label="y")
+        _read(tmp_path / "latin.csv", label="y")
 
 
 def test_text_that_names_rows_is_no_category(tmp_path: Path) -> None:
@@ -322,8 +326,8 @@ def test_text_that_names_rows_is_no_category(tmp_path: Path) -> None:
     frame["two"] = [f"j{i}" for i in range(n)]
     frame.to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(DeepMapperError, match=r"'two' has 80 different values.*--drop two"):
-        read_table(tmp_path / "t.csv", label="y")
-    assert read_table(tmp_path / "t.csv", label="y", leave_out=["two"]).features == ["g"]
+        _read(tmp_path / "t.csv", label="y")
+    assert _read(tmp_path / "t.csv", label="y", leave_out=["two"]).features == ["g"]
 
 
 def test_a_large_matrix_is_rewritten_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
