@@ -1,12 +1,14 @@
 """A network put together: gate, order of pixels, backbone."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
 
 from deepmapper.backbones import build_backbone
 from deepmapper.gate import GatedNetwork, PixelGate
+from deepmapper.screen import most_open, screen
 
 # A registered name, or build(shape, n_classes) -> module for inputs of shape (n, *shape).
 Backbone = str | Callable[[tuple[int, ...], int], nn.Module]
@@ -27,6 +29,27 @@ class Reorder(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.flatten(1)[:, self.order].view(x.shape)
+
+
+def screened_gate(
+    images: Any,
+    labels: torch.Tensor,
+    n_classes: int,
+    *,
+    interactions: bool | str = "auto",
+    seed: int = 0,
+) -> PixelGate:
+    """A gate as a screen of these images opens it: no more pixels' worth than they can teach.
+
+    Args:
+        images: (n, 1, h, w), a tensor or what gives one for rows.
+        labels: class codes (n,), on the images' device.
+        interactions, seed: see `deepmapper.screen.screen`.
+    """
+    seen = screen(images, labels, n_classes, interactions=interactions, seed=seed)
+    openings = seen.opening(most_open(len(labels))), seen.opening()
+    opening, sure = (torch.from_numpy(o).float().view(images.shape[1:]) for o in openings)
+    return PixelGate(opening, doubt=1 - sure)
 
 
 def build_network(

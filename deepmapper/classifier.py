@@ -6,7 +6,7 @@ Paper: Methods 8 ("Begin iteration: separate the data into training and validati
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -18,26 +18,14 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from deepmapper.assembly import Backbone, build_network
+from deepmapper.assembly import Backbone, build_network, screened_gate
 from deepmapper.attribution import attribute
 from deepmapper.devices import resolve_device
 from deepmapper.errors import DeepMapperError
 from deepmapper.folded import FoldedRows, RowsOf, mean_image
-from deepmapper.gate import PixelGate
 from deepmapper.objectives import Classification, class_weights
-from deepmapper.screen import screen
 from deepmapper.streams import stream, stream_seed, torch_stream
 from deepmapper.trainer import Epoch, TrainingSettings, autocast, predict_logits, train
-
-# How sharply gates may be opened (`Screen.opening`). Where many pixels are open and samples are
-# few, each pass trains a network for each, and all passes together choose by their held-out loss.
-# The first is kept unless the loss of another is clearly lower: a sharp gate leaves out features
-# that do matter. Chosen on folds of TCGA (seeds 100, 101), tables of `expression` and digits
-# (101-103).
-SHARPNESS = (0.0, 4.0)
-CLEARLY_LOWER = 0.75
-MANY_PIXELS = 100
-MOST_TO_CHOOSE = 2_000  # training images: more of them teach a network what to leave out
 
 
 @dataclass(frozen=True)
@@ -84,7 +72,6 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     Attributes:
         passes_: the accepted `Pass`es.
-        sharpness_: how sharply their gates were opened to begin with.
         networks_: their networks.
         history_: a list of dicts, one an epoch and pass, accepted or not.
         n_parameters_: weights of one network.
@@ -168,27 +155,25 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         if bar is None:
             bar = float(np.bincount(codes).max() / len(codes))
         self.history_: list[dict[str, Any]] = []
-        accepted: list[list[Pass]] = []
-        rejected: list[list[Pass]] = []
+        self.passes_: list[Pass] = []
+        rejected: list[Pass] = []
         enough = False
         for start in range(0, self.passes, self.side_by_side):
             numbers = range(start, min(start + self.side_by_side, self.passes))
             for trained in self._train_passes(numbers, images, labels, codes, on_epoch):
-                is_good = any(t.accuracy is None or t.accuracy > bar for t in trained)
-                for candidate in trained:
-                    self.history_ += [{**row, "accepted": is_good} for row in candidate.history]
-                (accepted if is_good else rejected).append(trained)
+                is_good = trained.accuracy is None or trained.accuracy > bar
+                self.history_ += [{**row, "accepted": is_good} for row in trained.history]
+                (self.passes_ if is_good else rejected).append(trained)
                 if is_good:
-                    self._choose(accepted)
                     enough |= after_pass is not None and after_pass()
             if enough:
                 break
-        if not accepted:
-            best = max(rejected, key=lambda run: run[0].accuracy or 0.0)
-            self._choose([best])
+        if not self.passes_:
+            best = max(rejected, key=lambda trained: trained.accuracy or 0.0)
+            self.passes_ = [best]
             warnings.warn(
                 f"no pass was better than {bar:.3f} on its held-out images; the best one "
-                f"({best[0].accuracy:.3f}) is kept",
+                f"({best.accuracy:.3f}) is kept",
                 stacklevel=2,
             )
             if after_pass is not None:
@@ -253,18 +238,6 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             .numpy()
         )
 
-    def _choose(self, candidates: list[list[Pass]]) -> None:
-        """Of each pass the network whose sharpness has the lowest held-out loss over all passes."""
-        losses = [
-            sum(one.history[-1]["validation_loss"] or 0.0 for one in ways)
-            for ways in zip(*candidates, strict=True)
-        ]
-        best = int(np.argmin(losses))
-        if losses[best] >= CLEARLY_LOWER * losses[0]:
-            best = 0
-        self.sharpness_ = SHARPNESS[best]
-        self.passes_ = [trained[best] for trained in candidates]
-
     def _train_passes(
         self,
         numbers: range,
@@ -272,20 +245,17 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         labels: torch.Tensor,
         codes: np.ndarray,
         on_epoch: Callable[[int, Epoch], None] | None,
-    ) -> list[list[Pass]]:
-        """The candidates of each of these passes; several passes train side by side."""
+    ) -> list[Pass]:
+        """These passes; several train side by side."""
         splits = [self._split(number, codes) for number in numbers]
         # Weights come from torch's global generator: networks are made one after the other.
-        candidates = [
-            self._networks(number, images, labels, training)
+        networks = [
+            self._network(number, images, labels, training)
             for number, (training, _) in zip(numbers, splits, strict=True)
         ]
 
-        def run(i: int) -> list[Pass]:
-            return [
-                self._train_one(numbers[i], *splits[i], network, images, labels, on_epoch)
-                for network in candidates[i]
-            ]
+        def run(i: int) -> Pass:
+            return self._train_one(numbers[i], *splits[i], networks[i], images, labels, on_epoch)
 
         if len(numbers) == 1:
             # For what draws from torch's global generator, as dropout that is not ours does.
@@ -293,7 +263,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
                 return [run(0)]
         threads = torch.get_num_threads()
 
-        def run_on_its_share(i: int) -> list[Pass]:
+        def run_on_its_share(i: int) -> Pass:
             torch.set_num_threads(max(1, threads // len(numbers)))
             return run(i)
 
@@ -303,48 +273,30 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         finally:
             torch.set_num_threads(threads)
 
-    def _networks(
+    def _network(
         self, number: int, images: Any, labels: torch.Tensor, training: np.ndarray
-    ) -> list[nn.Module]:
-        """The networks that the pass chooses from: one, or one for each way to open the gates."""
+    ) -> nn.Module:
         shape = tuple(images.shape[1:])
-        gates: list[PixelGate | None] = [None]
+        gate = None
         if self.gate and len(shape) == 3:
-            gates = list(self._gates(number, images, labels, self._rows(training)))
+            rows = self._rows(training)
+            gate = screened_gate(
+                RowsOf(images, rows),
+                labels[rows],
+                len(self.classes_),
+                interactions=self.interactions,
+                seed=stream_seed(self.random_state, "screen", number) % 2**32,
+            )
         order = None
         if self.relayout:
             n_pixels = shape[-2] * shape[-1]
             drawn = stream(self.random_state, "relayout", number).permutation(n_pixels)
             order = torch.from_numpy(drawn)
-        networks = []
-        for gate in gates:
-            with torch_stream(self.random_state, "initialisation", number):
-                network = build_network(
-                    self.backbone, shape, len(self.classes_), gate=gate, order=order
-                )
-            networks.append(network.to(self.device_))
-        return networks
-
-    def _gates(
-        self, number: int, images: Any, labels: torch.Tensor, rows: torch.Tensor
-    ) -> Iterator[PixelGate]:
-        seen = screen(
-            RowsOf(images, rows),
-            labels[rows],
-            len(self.classes_),
-            interactions=self.interactions,
-            seed=stream_seed(self.random_state, "screen", number) % 2**32,
-        )
-        shape = tuple(images.shape[1:])
-        opening = torch.from_numpy(seen.opening()).float().view(shape)
-        if number == 0:  # the passes choose together: all have the same candidates
-            self._ways: tuple[float, ...] = SHARPNESS[:1]
-            has_many_open = float(opening.sum()) > MANY_PIXELS
-            if self.validation_fraction > 0 and has_many_open and len(rows) <= MOST_TO_CHOOSE:
-                self._ways = SHARPNESS
-        for sharpness in self._ways:
-            sharpened = torch.from_numpy(seen.opening(sharpness)).float().view(shape)
-            yield PixelGate(sharpened, doubt=1 - opening)
+        with torch_stream(self.random_state, "initialisation", number):
+            network = build_network(
+                self.backbone, shape, len(self.classes_), gate=gate, order=order
+            )
+        return network.to(self.device_)
 
     def _train_one(
         self,

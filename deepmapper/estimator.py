@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from deepmapper.classifier import NetworkClassifier, Pass
+from deepmapper.classifier import NetworkClassifier
 from deepmapper.consensus import Consensus
 from deepmapper.converter import ImageConverter
 from deepmapper.devices import resolve_device
@@ -191,23 +191,14 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         self.classifier_ = self._classifier(str(device), seed)
         log = RunLog(self.run_log)
 
-        seen: dict[int, np.ndarray] = {}  # by pass: what was attributed once stays
-
-        def attributed(trained: Pass) -> np.ndarray:
-            if id(trained) not in seen:
-                pixels = self.classifier_.attribute_pass(trained, images, y)
-                seen[id(trained)] = self.converter_.to_features(pixels.mean(1))
-            return seen[id(trained)]
-
         def after_pass() -> bool:
             if self.attribution is None:
                 return False
-            passes = self.classifier_.passes_
-            self.consensus_ = Consensus(self.top)  # the choice of earlier passes may have changed
-            for trained in passes:
-                self.consensus_.add(attributed(trained))
+            trained = self.classifier_.passes_[-1]
+            pixels = self.classifier_.attribute_pass(trained, images, y)
+            self.consensus_.add(self.converter_.to_features(pixels.mean(1)))
             agreement = self.consensus_.agreement()
-            log.write({"pass": passes[-1].number, "accepted": True, "agreement": agreement})
+            log.write({"pass": trained.number, "accepted": True, "agreement": agreement})
             return self.agreement is not None and agreement >= self.agreement
 
         def after_epoch(number: int, epoch: Epoch) -> None:

@@ -156,9 +156,7 @@ def _named(
     rows = torch.from_numpy(np.ascontiguousarray(X, dtype=np.float32))
     seen = screen(rows, codes, n_classes or int(codes.max()) + 1, seed=seed)
     sure = seen.pair_sureness() > SURE_PAIR
-    return label_aware(
-        seen.pairs[sure], seen.pair_strength[sure], seen.strength, n_features, seed
-    )
+    return label_aware(seen.pairs[sure], seen.pair_strength[sure], seen.strength, n_features, seed)
 
 
 def _check_pairs(

@@ -12,11 +12,12 @@ Benjamini & Hochberg 1995 with the share of null features by Storey 2002.
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
-from scipy import stats
+from scipy import optimize, stats
 
 from deepmapper.devices import has_bfloat16
 
@@ -24,6 +25,7 @@ N_PAIRS = 4096  # candidates whose strength is computed exactly
 PAIR_BUDGET = 5e11  # multiply-adds the search for pairs may cost: about two seconds on two cores
 FEWEST_ROWS = 200  # with fewer rows chance covariances of many pairs drown true ones
 CANDIDATE_Z = 4.0  # weaker pairs are not looked at exactly
+SHARPEST = 64.0  # the largest power of z that openings are lowered by
 LARGEST_Z = 37.0  # beyond it the normal tail is 0 in double precision
 BLOCK = 1024  # rows a block at most, and features a block of the search for pairs
 BLOCK_VALUES = 1 << 24  # and values a block of rows at most: 64 MiB
@@ -33,7 +35,8 @@ BLOCK_VALUES = 1 << 24  # and values a block of rows at most: 64 MiB
 class Screen:
     """What the screen saw; strengths are absolute z-scores: half-normal where nothing is there.
 
-    mean, variance: (n_features,), the strongest difference of any class to the rest.
+    mean, variance: (n_contrasts, n_features), each class against the rest; a single row for two
+        classes.
     pairs: int64 (m, 2), pairs of features whose covariance differs between classes, the strongest
         first; empty where they were not searched.
     pair_strength: (m,).
@@ -44,36 +47,62 @@ class Screen:
     pairs: np.ndarray
     pair_strength: np.ndarray
 
-    @property
-    def strength(self) -> np.ndarray:
-        """(n_features,): the z-score of the stronger of the two marginal differences."""
+    @cached_property
+    def by_class(self) -> np.ndarray:
+        """(n_contrasts, n_features): the z-score of the stronger of both marginal differences."""
         return _z_of_p(2 * np.minimum(_p_of_z(self.mean), _p_of_z(self.variance)))
+
+    @cached_property
+    def strength(self) -> np.ndarray:
+        """(n_features,): the same for the class where it is strongest, among so many classes."""
+        return _z_of_p(len(self.mean) * _p_of_z(self.by_class.max(axis=0)))
 
     def pair_sureness(self) -> np.ndarray:
         """(m,): one less the p-value of each pair, corrected for all pairs there are (Bonferroni).
 
         Near 1 for a pair that interacts; 0 for one that is expected to come up by chance.
         """
-        n_pairs = len(self.mean) * (len(self.mean) - 1) / 2
+        n_features = self.mean.shape[1]
+        n_pairs = n_features * (n_features - 1) / 2
         return 1 - np.minimum(1.0, n_pairs * _p_of_z(self.pair_strength))
 
-    def opening(self, sharpness: float = 0.0) -> np.ndarray:
+    def opening(self, most: float = math.inf) -> np.ndarray:
         """How far to open each gate, (n_features,): 0 for surely noise to 1 for surely none.
 
         One less the false discovery rate at the feature's strength; features of a pair that
         stands out among all pairs are open too.
 
         Args:
-            sharpness: above 0, weaker features are opened less: times (z / the largest z) to that
-                power. With many informative features and few samples the strongest say it best.
+            most: what all openings may add up to. Where they add up to more, weaker features are
+                opened less: times (z / the largest z of a class) to the power that makes it so
+                many, for the class where this is largest. So a class of few samples keeps its own.
         """
-        z = self.strength
-        opening = 1 - false_discovery_rate(_p_of_z(z))
+        opening = 1 - false_discovery_rate(_p_of_z(self.strength))
         surely = self.pair_sureness()
         for column in (0, 1):
             np.maximum.at(opening, self.pairs[:, column], surely)
-            np.maximum.at(z, self.pairs[:, column], self.pair_strength)
-        return opening * (z / max(float(z.max()), 1e-30)) ** sharpness
+        if opening.sum() <= most:
+            return opening
+        share = _of_largest(self.by_class).max(axis=0)
+        for column in (0, 1):
+            np.maximum.at(share, self.pairs[:, column], _of_largest(self.pair_strength))
+
+        def excess(sharpness: float) -> float:
+            return float((opening * share**sharpness).sum()) - most
+
+        if excess(SHARPEST) > 0:  # more equals among the strongest than may be open
+            return opening * share**SHARPEST
+        return opening * share ** optimize.brentq(excess, 0.0, SHARPEST)
+
+
+def most_open(n_samples: int) -> float:
+    """How many pixels' worth n_samples can teach a network to weigh: n / log n.
+
+    With fewer samples than that, chance decides among features that all say much the same. It is
+    what screening keeps by Fan & Lv 2008. On `expression` at full size (development seed 101)
+    single passes had a balanced accuracy of 0.969 with it and 0.965 without.
+    """
+    return n_samples / math.log(max(n_samples, 3))
 
 
 def screen(
@@ -102,9 +131,7 @@ def screen(
     if len(rows):
         chosen = torch.from_numpy(rows).to(codes.device)
         pairs, pair_z = _pairs(flat, codes, chosen, centre, spread, tests)
-    return Screen(
-        _z_of_p(tests * _p_of_z(mean_z)), _z_of_p(tests * _p_of_z(variance_z)), pairs, pair_z
-    )
+    return Screen(mean_z, variance_z, pairs, pair_z)
 
 
 def false_discovery_rate(p: np.ndarray) -> np.ndarray:
@@ -120,6 +147,11 @@ def false_discovery_rate(p: np.ndarray) -> np.ndarray:
     result = np.empty(n)
     result[order] = np.minimum(1.0, np.minimum.accumulate(q[::-1])[::-1])
     return result
+
+
+def _of_largest(z: np.ndarray) -> np.ndarray:
+    """z over the largest of its row, (..., n)."""
+    return z / np.maximum(z.max(axis=-1, keepdims=True, initial=0.0), 1e-30)
 
 
 class _Flat:
@@ -139,7 +171,7 @@ class _Flat:
 def _marginal(
     X: _Flat, codes: torch.Tensor, n_classes: int
 ) -> tuple[np.ndarray, np.ndarray, torch.Tensor, torch.Tensor]:
-    """z of means and of variances, both (n_features,); class means (n_classes, p); sd within (p,).
+    """z of means, of variances, (n_contrasts, p) each; class means (n_classes, p); sd within (p,).
 
     Class against rest with the variance within classes pooled: Student's t for means; the same on
     squared deviations from the class mean (Levene's test) for variances.
@@ -170,7 +202,7 @@ def _marginal(
 def _class_against_rest(
     means: torch.Tensor, variance: torch.Tensor, n_per_class: torch.Tensor
 ) -> np.ndarray:
-    """The largest |z| over classes of class mean less mean of the rest, (n_columns,).
+    """|z| of class mean less mean of the rest, (n_classes, n_columns), one row for two classes.
 
     means: (n_classes, n_columns); variance within classes, not yet corrected for the degrees of
     freedom: (n_columns,).
@@ -183,7 +215,9 @@ def _class_against_rest(
     standard_error = (
         variance * (n / freedom) * (1 / n_per_class.clamp(min=1)[:, None] + 1 / rest)
     ).sqrt()
-    t = torch.where(standard_error > 0, difference / standard_error, 0.0).abs().amax(0)
+    t = torch.where(standard_error > 0, difference / standard_error, 0.0).abs()
+    if len(means) == 2:  # the same test twice
+        t = t[:1]
     return _z_of_p(2 * stats.t.sf(t.numpy(), freedom))
 
 
@@ -274,7 +308,8 @@ def _pair_z(
         hot = _one_hot(labels, n_classes).double()
         means = hot.T @ products / hot.sum(0).clamp(min=1)[:, None]
         variance = (products - means[labels]).square().mean(0)
-        z.append(_class_against_rest(means.cpu(), variance.cpu(), n_per_class))
+        by_class = _class_against_rest(means.cpu(), variance.cpu(), n_per_class)
+        z.append(by_class.max(axis=0))
     return np.concatenate(z)
 
 

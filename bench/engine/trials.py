@@ -21,7 +21,7 @@ from deepmapper.attribution import attribute
 from deepmapper.converter import ImageConverter
 from deepmapper.gate import PixelGate
 from deepmapper.objectives import Classification, class_weights
-from deepmapper.screen import Screen, screen
+from deepmapper.screen import Screen, most_open, screen
 from deepmapper.streams import torch_stream
 from deepmapper.trainer import TrainingSettings, predict_logits, train
 
@@ -29,10 +29,13 @@ SEEDS = (101, 102, 103)
 TABLES: dict[str, tuple[str, dict[str, Any]]] = {
     "digits": ("shuffled_mnist", {"base": "digits"}),
     "expression": ("expression", {"n_samples": 600, "n_features": 2000, "n_classes": 6}),
+    "few_samples": ("expression", {"n_samples": 300, "n_features": 5000, "n_classes": 6}),
+    "many_classes": ("expression", {"n_samples": 1500, "n_features": 5000}),
+    "full_expression": ("expression", {}),
     "nihs": ("nihs", {"n_samples": 2000, "n_features": 2500, "needles": "random"}),
     "xor": ("needles", {"kind": "xor"}),
 }
-WAYS = ("none", "screen fixed", "threshold for all", "threshold by doubt", "sharp")
+WAYS = ("none", "screen fixed", "threshold for all", "threshold by doubt", "n / log n")
 
 
 def main(names: list[str]) -> None:
@@ -55,7 +58,7 @@ def compare(table: Any, seed: int) -> Iterator[tuple[str, dict[str, float | int 
     seen = screen(images, labels, n_classes)
     for way in WAYS:
         with torch_stream(seed, "initialisation"):
-            network = build_network("patch", shape, n_classes, gate=_gate(way, seen, shape))
+            network = build_network("patch", shape, n_classes, gate=_gate(way, seen, shape, len(y)))
             if way == "screen fixed":
                 network.gate.weight.requires_grad_(False)  # type: ignore[union-attr]
             history = train(
@@ -85,13 +88,13 @@ def compare(table: Any, seed: int) -> Iterator[tuple[str, dict[str, float | int 
         )
 
 
-def _gate(way: str, seen: Screen, shape: tuple[int, ...]) -> PixelGate | None:
+def _gate(way: str, seen: Screen, shape: tuple[int, ...], n_samples: int) -> PixelGate | None:
     if way == "none":
         return None
     opening = torch.from_numpy(seen.opening()).float().view(shape)
-    if way == "sharp":
-        sharp = torch.from_numpy(seen.opening(4.0)).float().view(shape)
-        return PixelGate(sharp, doubt=1 - opening)
+    if way == "n / log n":  # as `screened_gate`
+        limited = torch.from_numpy(seen.opening(most_open(n_samples))).float().view(shape)
+        return PixelGate(limited, doubt=1 - opening)
     return PixelGate(opening, torch.ones(shape) if way == "threshold for all" else None)
 
 

@@ -136,13 +136,16 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bench(plugin: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `python -m bench WORDS...` with the plug-in installed."""
+    """Runs `python -m bench WORDS...` with the plug-in installed, on the data in a folder."""
 
-    def run(*words: object, timeout: float = 180) -> subprocess.CompletedProcess[str]:
+    def run(
+        *words: object, timeout: float = 180, data: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        named = {} if data is None else {"DEEPMAPPER_DATA": str(data)}
         return subprocess.run(
             [sys.executable, "-m", "bench", *map(str, words)],
             cwd=ROOT,
-            env=bench_environment(plugin),
+            env={**bench_environment(plugin), **named},
             capture_output=True,
             text=True,
             check=False,

@@ -93,7 +93,8 @@ def test_running_again_runs_only_what_could_not_be_had(finished: Path, bench: Be
     before = {path.name: path.stat().st_mtime_ns for path in (out / "cells").glob("*.json")}
     ok = {f"{r['key']}.json" for r in Store(out).records() if r["status"] == "ok"}
     words = ("--no-report", "--out", out)
-    assert bench("run", finished / "spec.toml", *words).returncode == 0
+    done = bench("run", finished / "spec.toml", *words, data=finished / "no-data")
+    assert done.returncode == 0, done.stderr
     after = {path.name: path.stat().st_mtime_ns for path in (out / "cells").glob("*.json")}
     assert {name for name in ok if before[name] != after[name]} == set()
     assert len(after) == len(before)

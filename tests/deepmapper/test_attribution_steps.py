@@ -10,6 +10,7 @@ from deepmapper import DeepMapperError
 from deepmapper.attribution import Settings, attribute, why_not
 from deepmapper.attribution.contrast import Contrast
 from deepmapper.attribution.explainers import deep_lift, input_x_gradient, lrp
+from deepmapper.attribution.question import Question
 from deepmapper.attribution.state import evaluated
 
 SHAPE = (1, 4, 4)
@@ -139,7 +140,7 @@ def test_lrp_through_modules_that_hand_on_their_input(between: nn.Module) -> Non
     images = torch.randn(5, *SHAPE, dtype=torch.float64)
     with evaluated(contrast := Contrast(network)):
         found, expected = (
-            explain(contrast, images.clone(), 1, images[:1], Settings())
+            explain(Question(contrast, images.clone(), 1, images[:1], Settings()))
             for explain in (lrp, input_x_gradient)
         )
     np.testing.assert_allclose(found.detach(), expected.detach(), rtol=1e-5, atol=1e-7)
@@ -170,5 +171,5 @@ def _completeness_error(network: nn.Module, shape: tuple[int, ...] = SHAPE) -> f
     baseline = torch.randn(1, *shape, dtype=torch.float64, generator=generator)
     with evaluated(contrast := Contrast(network)):
         difference = (contrast(images) - contrast(baseline))[:, 1]
-        found = deep_lift(contrast, images.clone(), 1, baseline, Settings())
+        found = deep_lift(Question(contrast, images.clone(), 1, baseline, Settings()))
     return float((found.detach().flatten(1).sum(1) - difference.detach()).abs().max())

@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn.feature_selection import f_classif
 
 from deepmapper import screen as home
-from deepmapper.screen import Screen, false_discovery_rate, screen
+from deepmapper.screen import Screen, false_discovery_rate, most_open, screen
 
 
 def _noise(n: int, p: int, seed: int = 0) -> np.ndarray:
@@ -28,7 +28,7 @@ def test_the_strength_of_means_is_the_t_test() -> None:
     X[:, 4] += 0.8 * y
     p = f_classif(X, y)[1]  # F of two groups is t squared
     found = _screen(X, y, interactions=False)
-    np.testing.assert_allclose(2 * stats.norm.sf(found.mean), p, rtol=1e-3)
+    np.testing.assert_allclose(2 * stats.norm.sf(found.mean[0]), p, rtol=1e-3)
     assert found.mean.argmax() == 4
 
 
@@ -38,7 +38,7 @@ def test_the_strength_of_variances_is_the_t_test_of_squared_deviations() -> None
     deviations = X - np.stack([X[y == c].mean(0) for c in (0, 1)])[y]
     p = stats.ttest_ind(deviations[y == 1] ** 2, deviations[y == 0] ** 2).pvalue
     found = _screen(X, y, interactions=False)
-    np.testing.assert_allclose(2 * stats.norm.sf(found.variance), p, rtol=0.02, atol=1e-4)
+    np.testing.assert_allclose(2 * stats.norm.sf(found.variance[0]), p, rtol=0.02, atol=1e-4)
     assert found.variance.argmax() == 7
     assert found.opening()[7] > 0.99
 
@@ -98,18 +98,51 @@ def test_constant_features_and_tiny_classes_say_nothing() -> None:
     y[0] = 1
     X[:, 2] = 7
     found = _screen(X, y)
-    assert found.mean[2] == found.variance[2] == found.opening()[2] == 0
+    assert found.mean[0, 2] == found.variance[0, 2] == found.opening()[2] == 0
     assert np.isfinite(found.strength).all()
 
 
-def test_sharpness_leaves_the_strongest_and_lowers_the_rest() -> None:
+@pytest.mark.parametrize("most", [1.5, 10.0, 39.0])
+def test_openings_add_up_to_what_is_asked_and_keep_their_order(most: float) -> None:
     X, y = _noise(300, 40), np.arange(300) % 2
-    X[:, 0] += 3 * y
-    X[:, 1] += 0.7 * y
+    X += np.linspace(0.5, 3, 40, dtype=np.float32) * y[:, None]
     found = _screen(X, y)
-    flat, sharp = found.opening(), found.opening(4.0)
-    assert sharp[0] == flat[0]
-    assert sharp[1] < 0.2 < 0.9 < flat[1]
+    free, limited = found.opening(), found.opening(most)
+    assert free.sum() > 39.5
+    assert limited.sum() == pytest.approx(most, rel=1e-3)
+    strongest = int(found.strength.argmax())
+    assert limited[strongest] == free[strongest]
+    by_strength = np.argsort(found.strength)
+    assert (np.diff(limited[by_strength]) >= 0).all()
+
+
+def test_a_class_of_few_samples_keeps_its_strongest_features() -> None:
+    y = np.repeat([0, 1, 2], [140, 140, 20])
+    X = _noise(300, 60)
+    X[:, :50] += 4 * (y == 0)[:, None]
+    X[:, 50:] += 2 * (y == 2)[:, None]
+    opening = _screen(X, y).opening(15.0)
+    assert opening[50:].max() > 0.99
+
+
+def test_openings_below_the_limit_stay_as_they_are() -> None:
+    X, y = _noise(300, 40), np.arange(300) % 2
+    X[:, 7] += 3 * y
+    found = _screen(X, y)
+    np.testing.assert_array_equal(found.opening(most_open(300)), found.opening())
+
+
+def test_equals_stay_equal_though_they_are_more_than_may_be_open() -> None:
+    y = np.arange(300) % 2
+    X = np.repeat(_noise(300, 1) + 3 * y[:, None], 40, axis=1).astype(np.float32)
+    opening = _screen(X, y).opening(5.0)
+    assert np.ptp(opening) == 0
+    assert opening[0] > 0.99
+
+
+def test_as_many_may_be_open_as_sure_independence_screening_keeps() -> None:
+    assert most_open(291) == pytest.approx(291 / np.log(291))
+    assert most_open(2) > 1
 
 
 def test_q_values_are_those_of_benjamini_and_hochberg_where_all_is_noise() -> None:
