@@ -3,6 +3,7 @@
 Fisher (1925); the number of features is chosen on held-out training rows, the test on all.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Self
 
@@ -59,5 +60,6 @@ class UnivariateClassifier(ClassifierMixin, BaseEstimator):
 
 def _f_or_zero(X: np.ndarray, y: np.ndarray) -> np.ndarray:
     """F statistics (n_features,); 0 for constant features, whose F is 0/0."""
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Features .* are constant")
         return np.nan_to_num(f_classif(X, y)[0], posinf=1e30)

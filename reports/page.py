@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-FIGURE_BYTES = 2_000_000  # of all figures: with plotly's script, the page stays under 8 MB
+FIGURE_BYTES = 600_000  # of all figures: without plotly's script the page stays under 1 MiB
+COLOURS = 256
 
 
 def render(
@@ -83,9 +84,11 @@ def breakable(text: str) -> "Markup":
 def _embedded(drawn: list[Drawn]) -> list[tuple[Drawn, str, int]]:
     """Each figure with its data URI and its width on the page."""
     contents = [_smaller(figure) for figure in drawn]
-    for i in sorted(range(len(drawn)), key=lambda i: -len(contents[i][0])):
-        if sum(len(content) for content, _ in contents) > FIGURE_BYTES:
-            contents[i] = (_halved(_read(drawn[i].png)), "png")
+    for parts in (1, 2):  # fewer colours first, then fewer pixels
+        for i in sorted(range(len(drawn)), key=lambda i: -len(contents[i][0])):
+            if sum(len(content) for content, _ in contents) > FIGURE_BYTES:
+                reduced = (_reduced(_read(drawn[i].png), parts), "png")
+                contents[i] = min(contents[i], reduced, key=lambda content: len(content[0]))
     return [
         (figure, _uri(content, kind), _width(_read(figure.png)))
         for figure, (content, kind) in zip(drawn, contents, strict=True)
@@ -112,11 +115,12 @@ def _uri(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _halved(picture: bytes) -> bytes:
+def _reduced(picture: bytes, parts: int) -> bytes:
+    """The picture in 256 colours, its sides divided by `parts`."""
     from PIL import Image
 
     with Image.open(io.BytesIO(picture)) as image:
-        small = image.convert("RGB").resize((image.width // 2, image.height // 2))
+        small = image.convert("RGB").resize((image.width // parts, image.height // parts))
     buffer = io.BytesIO()
-    small.quantize(128).save(buffer, format="PNG", optimize=True)
+    small.quantize(COLOURS).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()

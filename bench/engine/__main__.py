@@ -13,7 +13,7 @@ from bench.engine.records import Records, run_apart
 from bench.errors import BenchError, unknown
 
 OUT = Path("results/engine")
-# In the order of the table; `training_gpu` needs a GPU.
+# In the order of the table; `gpu` needs a CUDA device.
 EXPERIMENTS = (
     "nihs",
     "xor",
@@ -25,6 +25,7 @@ EXPERIMENTS = (
     "to_target",
     "million",
     "scaling",
+    "gpu",
 )
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 Out = Annotated[Path, typer.Option(help="Where the records are.")]

@@ -13,14 +13,16 @@ from deepmapper import DeepMapperClassifier
 TEST_SHARE = 0.25
 
 
-def measure_needles(generator: str, parameters: dict[str, Any], seed: int) -> dict[str, Any]:
+def measure_needles(
+    generator: str, parameters: dict[str, Any], seed: int, device: str = "cpu"
+) -> dict[str, Any]:
     """Accuracy on a quarter of the rows, ranks of the needles, seconds to attribution."""
     table = table_entry(generator).load().load(seed=seed, **parameters)
     X, X_test, y, y_test = train_test_split(
         table.X, table.y, test_size=TEST_SHARE, stratify=table.y, random_state=seed
     )
     start = time.perf_counter()
-    model = DeepMapperClassifier(device="cpu", random_state=seed).fit(X, y)
+    model = DeepMapperClassifier(device=device, random_state=seed).fit(X, y)
     seconds = time.perf_counter() - start
     strength = _strength(model, table.n_features)
     order = np.argsort(-strength, kind="stable")

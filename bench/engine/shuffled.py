@@ -12,7 +12,8 @@ TARGET = (
     "60,000 training images, 3 seeds: error <= 0.80% (hope 0.57%); at most 0.15 points (hope 0.05) "
     "from the same model on the true grid"
 )
-# Chosen on held-out training images.
+# Chosen on 10,000 held-out training images, 50,000 to train (seed 100, 8 epochs): standardised
+# pixels had 48 errors on the true grid and 52 on the learned one, min-max 43 and 64.
 SETTINGS: dict[str, Any] = {
     "backbone": "cnn_small",
     "gate": False,
@@ -29,7 +30,7 @@ def cases() -> list[Case]:
     ]
 
 
-def measure(layout: str, seed: int) -> dict[str, Any]:
+def measure(layout: str, seed: int, device: str = "cpu") -> dict[str, Any]:
     """`true_grid` is the same model on the images as they are; `shuffled` on the permuted ones."""
     data = "mnist" if layout == "true_grid" else "shuffled_mnist"
     entry = table_entry(data)
@@ -40,7 +41,7 @@ def measure(layout: str, seed: int) -> dict[str, Any]:
     model = DeepMapperClassifier(
         "learned" if layout == "learned" else "natural",
         validation_fraction=0.0,
-        device="cpu",
+        device=device,
         random_state=seed,
         **SETTINGS,
     ).fit(images.X[training], images.y[training])

@@ -5,13 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from bench.engine import gpu
 from bench.engine.__main__ import EXPERIMENTS, experiment, report, run
 from bench.engine.million import train_from_file, write_table
 from bench.engine.needles import measure_needles, summary_of_needles
 from bench.engine.records import Case, Records
 from bench.engine.scaling import slope
 from bench.errors import BenchError
+from deepmapper import DeepMapperError
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -75,3 +78,27 @@ def test_a_table_in_a_file_is_trained_from_the_file(tmp_path: Path) -> None:
 
 def test_the_slope_of_a_line_is_one() -> None:
     assert slope([10, 100, 1000], [0.2, 2.0, 20.0]) == pytest.approx(1.0)
+
+
+SMALL = {
+    "same_as_cpu": {"n_samples": 300, "n_features": 60},
+    "nihs": {"n_samples": 300, "n_features": 60},
+    "expression": {"n_samples": 200, "n_features": 100, "n_classes": 3},
+}
+
+
+def test_the_gpu_experiment_runs_on_any_device() -> None:
+    records = [
+        {"parameters": {"what": what}, "measured": gpu.measure(what, 100, "cpu", **sizes)}
+        for what, sizes in SMALL.items()
+    ]
+    assert records[0]["measured"]["largest_difference_of_probabilities"] == 0  # type: ignore[index]
+    text = gpu.summary(records)
+    assert "differ by 0.0e+00" in text
+    assert "ms from the host" in text
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+def test_without_a_gpu_the_gpu_experiment_says_so() -> None:
+    with pytest.raises(DeepMapperError, match="'cuda' is not there on this machine"):
+        gpu.measure("nihs", 0)
