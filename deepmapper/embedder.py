@@ -22,10 +22,11 @@ from deepmapper.errors import DeepMapperError
 from deepmapper.folded import RowsOf
 from deepmapper.latents import latent
 from deepmapper.layout import Layout
-from deepmapper.rows import checked
+from deepmapper.rows import checked, feature_names
+from deepmapper.run_log import OnEpoch
 from deepmapper.separation import Separation
 from deepmapper.streams import seed_of, stream, stream_seed, torch_stream
-from deepmapper.trainer import TrainingSettings, train
+from deepmapper.trainer import Epoch, TrainingSettings, train
 
 BATCH_SIZE = 256  # images at a time where nothing is learnt
 FEWEST_HELD_OUT = 2
@@ -113,8 +114,12 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.device = device
         self.random_state = random_state
 
-    def fit(self, X: Any, y: object = None) -> Self:
-        """Learn from X, (n_samples, n_features), numpy, CSR or DataFrame; y is not looked at."""
+    def fit(self, X: Any, y: object = None, *, on_epoch: OnEpoch | None = None) -> Self:
+        """Learn from X, (n_samples, n_features), numpy, CSR or DataFrame; y is not looked at.
+
+        Args:
+            on_epoch: called after each epoch with its row of the history.
+        """
         self._check_parameters()
         device = resolve_device(self.device)
         X = checked(self, X, reset=True, ensure_min_samples=2)
@@ -132,7 +137,7 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.history_: list[dict[str, Any]] = []
         self.passes_: list[dict[str, Any]] = []
         separation = Separation(self.layout_.shape)
-        runs = [self._run_pass(i, images, separation) for i in range(self.passes)]
+        runs = [self._run_pass(i, images, separation, on_epoch) for i in range(self.passes)]
         self.network_ = min(runs, key=lambda run: run[1])[0]
         self.attributions_ = self._attributions(separation)
         return self
@@ -185,7 +190,7 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return torch.cat(errors).cpu().numpy()
 
     def _run_pass(
-        self, number: int, images: Any, separation: Separation
+        self, number: int, images: Any, separation: Separation, on_epoch: OnEpoch | None
     ) -> tuple[Autoencoder, float]:
         """Train one network and score its features: the network, its error on held-out rows."""
         training, held_out = (
@@ -198,7 +203,7 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         start = {name: value.clone() for name, value in network.state_dict().items()}
         before = Separation(self.layout_.shape)
         start_error = before.add(network, judge, self._generator("hidden", number))
-        self._train(number, network, training, held_out)
+        self._train(number, network, training, held_out, on_epoch)
         after = Separation(self.layout_.shape)
         trained_error = after.add(network, judge, self._generator("hidden", number))
         is_better = trained_error < start_error or not len(held_out)
@@ -231,7 +236,14 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         network.start_at_principal_components(sample)
         return network
 
-    def _train(self, number: int, network: Autoencoder, training: Any, held_out: Any) -> None:
+    def _train(
+        self,
+        number: int,
+        network: Autoencoder,
+        training: Any,
+        held_out: Any,
+        on_epoch: OnEpoch | None,
+    ) -> None:
         settings = TrainingSettings(
             self.epochs,
             self.batch_size,
@@ -241,17 +253,24 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             precision="float32",  # what is left to explain is lost in the rounding of bfloat16
         )
         objective = Reconstruction(network.pixels[0, 0], _variance(network, training))
-        epochs = train(
+
+        def after_epoch(epoch: Epoch) -> None:
+            row = {"pass": number, **epoch.row(objective.score_name)}
+            self.history_.append(row)
+            if on_epoch is not None:
+                on_epoch(row)
+
+        train(
             network,
             (training, training),
             settings,
             objective=objective,
             generator=self._generator("batches", number),
             validation=(held_out, held_out) if len(held_out) else None,
+            on_epoch=after_epoch,
         )
         network.eval()
         network.hide.generator = None  # a generator cannot be pickled
-        self.history_ += [{"pass": number, **epoch.row(objective.score_name)} for epoch in epochs]
 
     def _split(self, number: int, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows to train on and rows held out; passes hold out one part after the other."""
@@ -272,7 +291,7 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         order = np.argsort(-score, kind="stable")
         return pd.DataFrame(
             {
-                "feature": self._names()[order],
+                "feature": feature_names(self)[order],
                 "score": score[order],
                 "sd": error[order],
                 "rank": np.arange(1, len(order) + 1),
@@ -285,12 +304,6 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _generator(self, *names: str | int) -> torch.Generator:
         return torch.Generator().manual_seed(stream_seed(self.seed_, *names) % 2**63)
-
-    def _names(self) -> np.ndarray:
-        """The names of a DataFrame's columns, else x0, x1, ..."""
-        if hasattr(self, "feature_names_in_"):
-            return self.feature_names_in_
-        return np.array([f"x{i}" for i in range(self.n_features_in_)], dtype=object)
 
     def _check_parameters(self) -> None:
         for name in ("n_components", "passes"):

@@ -3,7 +3,6 @@
 Paper: Methods 1-9 and Fig. 2.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,12 +25,10 @@ from deepmapper.devices import resolve_device
 from deepmapper.latents import latent
 from deepmapper.layout import Layout
 from deepmapper.objectives import Classification
-from deepmapper.rows import checked, is_on_disk
-from deepmapper.run_log import RunLog
+from deepmapper.rows import checked, feature_names, is_on_disk
+from deepmapper.run_log import OnEpoch, RunLog
 from deepmapper.streams import seed_of
 from deepmapper.trainer import Epoch
-
-OnEpoch = Callable[[dict[str, Any]], None]
 
 
 class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
@@ -211,7 +208,7 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         self.classes_ = self.classifier_.classes_
         self.history_ = self.classifier_.history_
         if self.attribution is not None:
-            self.attributions_ = self.consensus_.table(self._names(), self.classes_)
+            self.attributions_ = self.consensus_.table(feature_names(self), self.classes_)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -283,12 +280,6 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
             "random_state": seed,
         }
         return NetworkClassifier(**(common | own))
-
-    def _names(self) -> np.ndarray:
-        """The names of a DataFrame's columns, else x0, x1, ..."""
-        if hasattr(self, "feature_names_in_"):
-            return self.feature_names_in_
-        return np.array([f"x{i}" for i in range(self.n_features_in_)], dtype=object)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -107,3 +107,10 @@ def _give_back(X: np.memmap) -> None:
     mapped = getattr(X, "_mmap", None)
     if X.mode == "r" and mapped is not None and hasattr(mapped, "madvise"):
         mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def feature_names(estimator: Any) -> np.ndarray:
+    """The names of a DataFrame's columns that it was fitted on, else x0, x1, ..."""
+    if hasattr(estimator, "feature_names_in_"):
+        return estimator.feature_names_in_
+    return np.array([f"x{i}" for i in range(estimator.n_features_in_)], dtype=object)

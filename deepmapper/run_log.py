@@ -2,8 +2,12 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+# Takes a row of a history: a pass's epoch and what it gave.
+OnEpoch = Callable[[dict[str, Any]], None]
 
 
 class RunLog:

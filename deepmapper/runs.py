@@ -11,7 +11,6 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,11 @@ import pandas as pd
 
 from deepmapper.errors import DeepMapperError
 from deepmapper.persistence import load_model, read_preparation, replaced_folder, write_model
+from deepmapper.run_log import OnEpoch
 from deepmapper.scores import Evaluation
 from deepmapper.tables import PreparedTable, TrainingTables, read_new
 
 # Called with a row of the history after each epoch.
-OnEpoch = Callable[[dict[str, Any]], None]
 
 PREDICT_BYTES = 256 << 20  # rows of a table on disk are predicted so much at a time
 LONGEST_FILE_NAME = 80
@@ -70,11 +69,7 @@ def fit(
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        extra = {"on_epoch": on_epoch} if "on_epoch" in signature(estimator.fit).parameters else {}
-        if train.y is None:
-            estimator.fit(named(train), **extra)
-        else:
-            estimator.fit(named(train), train.y, **extra)
+        estimator.fit(named(train), train.y, on_epoch=on_epoch)
     seconds = time.perf_counter() - start
     if hasattr(estimator, "attributions_") and not hasattr(estimator, "feature_names_in_"):
         estimator.attributions_ = _with_names(estimator.attributions_, train.features)
