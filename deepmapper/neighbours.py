@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from deepmapper.devices import has_bfloat16
 from deepmapper.streams import stream
 
 N_NEIGHBOURS = 8  # a pixel touches eight
 # With p <= 784 from 20,000 or 60,000 images, any ridge from 0.03 to 0.3 finds the four true
-# neighbours of a pixel among the four strongest 93 times in 100; 0.3 has the fewest strays.
+# neighbours of a pixel among the four strongest 92 to 93 times in 100; 0.3 has the fewest strays.
 RIDGE = 0.3
 MOST_FEATURES_A_SAMPLE = 10  # with more, correlation (see above)
 LARGEST_INVERSE = 4096  # up to here the p x p matrix is inverted outright (64 MiB in float32)
@@ -102,7 +103,7 @@ def strongest_products(
         block_elements: how many products are held at a time; p x p never are.
     """
     p = len(vectors)
-    rough = vectors.bfloat16() if _multiplies_bfloat16() else vectors
+    rough = vectors.bfloat16() if has_bfloat16() else vectors
     n_candidates = min(p, CANDIDATES * k + 1)  # the vector itself is among them
     block = max(1, block_elements // p)
     index = np.empty((p, k), dtype=np.int64)
@@ -177,12 +178,6 @@ def _ridge(n: int, p: int) -> float:
     100 to 4,000 images of MNIST, no other ridge finds clearly more of the true neighbours.
     """
     return RIDGE * max(1.0, p / n)
-
-
-def _multiplies_bfloat16() -> bool:
-    """Whether this CPU has instructions for it; elsewhere it is emulated and slow."""
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(torch.cpu, check, bool)()) for check in checks)
 
 
 def _symmetric(

@@ -25,10 +25,8 @@ PATH_BUDGET = 2_000_000  # lengths of paths that are kept: landmarks x features
 FEWEST_LANDMARKS = 48
 REPULSION_BUDGET = 1 << 20  # pairs that repel each other in a step
 N_STEPS = 300
-EXAGGERATION, EXAGGERATED_STEPS = (
-    4.0,
-    100,
-)  # attraction is stronger at first (the t-SNE paper has 4)
+EXAGGERATION = 4.0  # attraction is stronger at first (the t-SNE paper has 4)
+EXAGGERATED_STEPS = 100
 LARGEST_ASSIGNMENT = 2048  # an exact one takes seconds there and grows with the cube
 N_ANGLES = 6  # quarter turns and mirror images leave a grid a grid
 

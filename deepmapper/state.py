@@ -28,7 +28,6 @@ CLASSES = {
     "Layout": "deepmapper.layout",
     "NetworkClassifier": "deepmapper.classifier",
     "Pass": "deepmapper.classifier",
-    "Screen": "deepmapper.screen",
 }
 LEARNT = re.compile(r"[A-Za-z]\w*_|_n_features_out", re.ASCII)  # scikit-learn's names
 
