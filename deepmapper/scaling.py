@@ -89,13 +89,15 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
         if self.log == "auto":
             first = dense(X, next(iter(blocks(X))))
             guess = _is_heavy_tailed(float(first.min()), float(first.max()), float(first.mean()))
-        moments, spread = self._sweep(X, guess, keep, target)
+        seen, spread = self._sweep(X, guess, keep, target)
         if self.log == "auto" and _is_heavy_tailed(*spread) != guess:
             guess = not guess
-            moments, spread = self._sweep(X, guess, keep, target)
+            seen, spread = self._sweep(X, guess, keep, target)
         self.log_ = guess
         self.n_features_in_ = X.shape[1]
-        self.shift_, self.factor_ = moments.shift_and_factor(self.scale)
+        shift, width = seen.shift_and_width()
+        self.shift_ = shift.numpy()
+        self.factor_ = torch.where(width > 0, 1.0 / width, torch.zeros_like(width)).numpy()
         return self
 
     def scale_into(self, target: torch.Tensor, block: torch.Tensor) -> None:
@@ -121,12 +123,13 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
 
     def _sweep(
         self, X: Any, log: bool, keep: Keep | None, target: torch.Tensor | None
-    ) -> tuple["_Moments", tuple[float, float, float]]:
-        """Moments a feature, and (lowest, highest, mean) of all values before the log."""
+    ) -> tuple[Any, tuple[float, float, float]]:
+        """What scaling needs of each feature, and (lowest, highest, mean) of all before the log."""
         n_threads = torch.get_num_threads()
         origin = dense(X, slice(0, 1))[0]
         origin = torch.log1p(origin) if log else origin.clone()
-        parts = [_Moments(origin, ranges=self.scale == "minmax") for _ in range(n_threads)]
+        kind = _Ranges if self.scale == "minmax" else _Moments
+        parts: list[Any] = [kind(origin) for _ in range(n_threads)]
         totals = [_Totals() for _ in range(n_threads)]
         scratch = Scratch()
 
@@ -194,7 +197,7 @@ def _not_finite(block: torch.Tensor, rows: slice) -> str:
 
 
 class _Moments:
-    """Mean, variance and range a feature, from sums of differences to one row of the table.
+    """Mean and spread a feature, from sums of differences to one row of the table.
 
     Such differences keep the sums small, and exactly zero where a feature is constant; blocks are
     summed in float32 and added in float64.
@@ -203,19 +206,14 @@ class _Moments:
         origin: that row, (n_features,).
     """
 
-    def __init__(self, origin: torch.Tensor, *, ranges: bool) -> None:
+    def __init__(self, origin: torch.Tensor) -> None:
         self.n = 0
         self.origin = origin
         self.sum = torch.zeros(len(origin), dtype=torch.float64)
         self.sum_of_squares = torch.zeros(len(origin), dtype=torch.float64)
-        self.low = torch.full_like(origin, torch.inf) if ranges else None
-        self.high = torch.full_like(origin, -torch.inf) if ranges else None
 
     def add(self, block: torch.Tensor, scratch: torch.Tensor) -> None:
         """Take in a block, (n_rows, n_features); scratch, of its shape, may be the block itself."""
-        if self.low is not None and self.high is not None:
-            torch.minimum(self.low, block.amin(0), out=self.low)
-            torch.maximum(self.high, block.amax(0), out=self.high)
         difference = torch.sub(block, self.origin, out=scratch)
         self.sum += difference.sum(0)
         self.sum_of_squares += difference.square_().sum(0)
@@ -225,20 +223,26 @@ class _Moments:
         self.sum += other.sum
         self.sum_of_squares += other.sum_of_squares
         self.n += other.n
-        if self.low is not None and other.low is not None:
-            assert self.high is not None
-            assert other.high is not None
-            torch.minimum(self.low, other.low, out=self.low)
-            torch.maximum(self.high, other.high, out=self.high)
 
-    def shift_and_factor(self, scale: str) -> tuple[np.ndarray, np.ndarray]:
-        if scale == "minmax":
-            assert self.low is not None
-            assert self.high is not None
-            shift, width = self.low, self.high - self.low
-        else:
-            mean = self.sum / self.n
-            variance = (self.sum_of_squares / self.n - mean.square()).clamp(min=0)
-            shift, width = (self.origin + mean).float(), variance.sqrt().float()
-        factor = torch.where(width > 0, 1.0 / width, torch.zeros_like(width))
-        return shift.numpy(), factor.numpy()
+    def shift_and_width(self) -> tuple[torch.Tensor, torch.Tensor]:
+        mean = self.sum / self.n
+        variance = (self.sum_of_squares / self.n - mean.square()).clamp(min=0)
+        return (self.origin + mean).float(), variance.sqrt().float()
+
+
+class _Ranges:
+    """Lowest and highest value a feature; used as `_Moments`."""
+
+    def __init__(self, origin: torch.Tensor) -> None:
+        self.low, self.high = origin.clone(), origin.clone()
+
+    def add(self, block: torch.Tensor, scratch: torch.Tensor) -> None:
+        torch.minimum(self.low, block.amin(0), out=self.low)
+        torch.maximum(self.high, block.amax(0), out=self.high)
+
+    def join(self, other: "_Ranges") -> None:
+        torch.minimum(self.low, other.low, out=self.low)
+        torch.maximum(self.high, other.high, out=self.high)
+
+    def shift_and_width(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.low, self.high - self.low

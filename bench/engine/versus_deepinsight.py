@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.catalog import entry
-from bench.engine.conversion import counts
+from bench.catalog import entry, table_entry
 from bench.engine.records import Case
 from deepmapper.converter import ImageConverter
 
@@ -18,9 +17,12 @@ def cases() -> list[Case]:
 
 
 def measure(run: int) -> dict[str, Any]:
-    """DeepMapper before and after DeepInsight, five times each; DeepInsight once: minutes."""
-    X = counts(run)
-    y = np.arange(len(X)) % 7
+    """DeepMapper before and after DeepInsight, five times each; DeepInsight once: minutes.
+
+    On `expression`: t-SNE gives up early on features that have nothing to do with each other.
+    """
+    table = table_entry("expression").load().load(seed=run)
+    X, y = table.X, table.y
     ours = [_ours(X) for _ in range(5)]
     module = entry("methods", "deepinsight_tsne").load()
     converter = module.build(module.Params(), device="cpu", seed=run).named_steps["convert"]
