@@ -15,8 +15,9 @@ from deepmapper.orders import looks_at_labels, make_layout, needs_rows
 from deepmapper.rows import Scratch, checked, dense, each_block
 from deepmapper.scaling import FeatureScaler
 
-# Learned layouts look at so many rows at most: 20,000 images of MNIST gave what 60,000 did.
-LAYOUT_ROWS = 20_000
+# Learned layouts look at a sample of rows of so many values at most: 512 MiB. All 60,000 images of
+# MNIST are among them: with 20,000, 0.90 of the adjacent pixels stayed adjacent, with all 0.97.
+LAYOUT_VALUES = 1 << 27
 MEMORY_SHARE = 0.5  # images that need more than this share of what is free are made on the way
 
 
@@ -124,8 +125,9 @@ class ImageConverter(TransformerMixin, BaseEstimator):
         if not needs_rows(self.layout):
             return make_layout(self.layout, X.shape[1], self.random_state)
         rows = np.arange(X.shape[0])
-        if len(rows) > LAYOUT_ROWS:
-            rows = np.random.default_rng(self.random_state).permutation(rows)[:LAYOUT_ROWS]
+        most = max(2, LAYOUT_VALUES // X.shape[1])
+        if len(rows) > most:
+            rows = np.random.default_rng(self.random_state).permutation(rows)[:most]
             rows.sort()
         scaled = np.empty((len(rows), X.shape[1]), dtype=np.float32)
         each_block(

@@ -15,7 +15,7 @@ from deepmapper.scaling import FeatureScaler
 
 TARGET = "784 features in 10 s (hope 3), 19,319 in 40 s (hope 15), 56,537 in 60 s (hope 30)"
 TABLES: dict[str, dict[str, Any]] = {
-    "shuffled_mnist": {"n_train": 20_000, "n_test": 1, "seed": 0},
+    "shuffled_mnist": {"n_train": 60_000, "n_test": 1, "seed": 0},
     "expression": {"seed": 0},  # 6,216 x 19,319
     "tcga": {},  # 364 x 56,537
 }
