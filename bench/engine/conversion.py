@@ -6,47 +6,49 @@ from typing import Any
 
 import numpy as np
 
+from bench.engine.memory import keep_freed_memory
 from bench.engine.records import Case
-from bench.engine.statistics import of_seeds
+from bench.engine.statistics import of_seeds, table
 from deepmapper.converter import ImageConverter
 
 TARGET = "6,216 x 19,319, against copying the same bytes: <= 6 times (hope 3)"
 N_SAMPLES, N_FEATURES = 6_216, 19_319
 ROUNDS = 15
+SCALES = ("standard", "minmax")
+MEMORIES = ("kept", "fresh")
 
 
 def cases() -> list[Case]:
     return [
-        Case(f"{scale}_run_{i}", {"scale": scale, "run": i})
+        Case(f"{scale}_{memory}_run_{i}", {"scale": scale, "memory": memory, "run": i})
         for i in range(3)
-        for scale in ("standard", "minmax")
+        for scale in SCALES
+        for memory in MEMORIES
     ]
 
 
-def measure(scale: str, run: int) -> dict[str, Any]:
-    """Interleaved: copy, convert, copy, convert, ... ; both into memory that was there before.
+def measure(scale: str, memory: str, run: int) -> dict[str, Any]:
+    """Interleaved: copy, convert, copy, convert, ... ; like against like.
 
-    `fit_transform` learns the scaling too; `transform` is what new rows cost. "fresh" copies into
-    memory that the kernel has to find first, as every conversion does.
+    "kept": what is freed stays in the process, so that neither has to find memory. "fresh": both
+    do, as in a process as it comes. `fit_transform` learns the scaling too; `transform` is what new
+    rows cost.
     """
+    kept = memory == "kept" and keep_freed_memory()
     X = counts(run)
-    target = np.empty_like(X)
-    copy, fresh, fit, transform = [], [], [], []
+    copy, fit, transform = [], [], []
     for _ in range(ROUNDS):
-        copy.append(_seconds(lambda: np.copyto(target, X)))
-        fresh.append(_seconds(X.copy))
+        copy.append(_seconds(X.copy))
         converter = ImageConverter(scale=scale)
         fit.append(_seconds(partial(converter.fit_transform, X)))
         transform.append(_seconds(partial(converter.transform, X)))
     return {
+        "freed_memory_is_kept": kept,
         "copy_seconds": copy,
-        "fresh_copy_seconds": fresh,
         "fit_transform_seconds": fit,
         "transform_seconds": transform,
         "fit_transform_ratio": float(np.median(np.array(fit) / np.array(copy))),
         "transform_ratio": float(np.median(np.array(transform) / np.array(copy))),
-        "fit_transform_ratio_fresh": float(np.median(np.array(fit) / np.array(fresh))),
-        "transform_ratio_fresh": float(np.median(np.array(transform) / np.array(fresh))),
         "bytes": X.nbytes,
     }
 
@@ -72,16 +74,14 @@ def _seconds(work: Any) -> float:
 
 
 def summary(records: list[dict[str, Any]]) -> str:
-    lines = []
-    for scale in ("standard", "minmax"):
-        some = [r["measured"] for r in records if r["parameters"]["scale"] == scale]
-        for what in ("fit_transform", "transform"):
-            if some:
-                ratios = of_seeds([m[f"{what}_ratio"] for m in some], 2)
-                fresh = of_seeds([m[f"{what}_ratio_fresh"] for m in some], 2)
-                median = np.median([m[f"{what}_seconds"] for m in some])
-                lines.append(
-                    f"- {scale}, {what}: {median:.3f} s; {ratios} copies into memory at hand, "
-                    f"{fresh} copies into fresh memory"
-                )
-    return "\n".join(lines)
+    rows = []
+    for memory in MEMORIES:
+        for scale in SCALES:
+            wanted = {"scale": scale, "memory": memory}
+            some = [r["measured"] for r in records if wanted.items() <= r["parameters"].items()]
+            for what in ("fit_transform", "transform"):
+                if some:
+                    ratios = of_seeds([m[f"{what}_ratio"] for m in some], 2)
+                    median = float(np.median([m[f"{what}_seconds"] for m in some]))
+                    rows.append([memory, scale, what, median, ratios])
+    return table(["memory", "scale", "step", "seconds", "copies"], rows)
