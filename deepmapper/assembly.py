@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -38,8 +39,12 @@ def screened_gate(
     *,
     interactions: bool | str = "auto",
     seed: int = 0,
-) -> PixelGate:
+) -> PixelGate | None:
     """A gate as a screen of these images opens it: no more pixels' worth than they can teach.
+
+    None where there is nothing to close: the screen is sure of nearly every pixel, and there are
+    images enough for all. There a gate that is trained along only adds noise (shuffled MNIST at
+    full size, two seeds: 0.55% errors with it, 0.47% without).
 
     Args:
         images: (n, 1, h, w), a tensor or what gives one for rows.
@@ -48,6 +53,8 @@ def screened_gate(
     """
     seen = screen(images, labels, n_classes, interactions=interactions, seed=seed)
     openings = seen.opening(most_open(len(labels))), seen.opening()
+    if seen.is_dense and np.array_equal(*openings):
+        return None
     opening, sure = (torch.from_numpy(o).float().view(images.shape[1:]) for o in openings)
     return PixelGate(opening, doubt=1 - sure)
 

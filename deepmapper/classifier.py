@@ -55,7 +55,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         backbone: a name in `deepmapper.backbones.BACKBONES`, or build(shape, n_classes) -> module
             for inputs of shape (n, *shape).
         gate: put a gate before every pixel (`deepmapper.gate`), opened by a screen of the pass's
-            training images (`deepmapper.screen`) and trained with the network.
+            training images (`deepmapper.screen`) and trained with the network; none where the
+            screen finds nothing to close.
         interactions: whether the screen searches all pairs of pixels; see `screen`.
         relayout: shuffle the pixels anew in every pass.
         passes: at most so many networks; their probabilities are averaged.

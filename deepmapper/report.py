@@ -293,7 +293,7 @@ def _ranking(label: str, table: pd.DataFrame) -> dict[str, Any]:
     rows = [
         {
             "feature": str(row["feature"]),
-            "cells": [_cell(name, row[name]) for name in columns],
+            "cells": [_cell(name, row[name], strength == "mean") for name in columns],
             "width": f"{max(0.0, 70 * abs(float(row[strength])) / largest):.1f}",
         }
         for _, row in top.iterrows()
@@ -301,8 +301,9 @@ def _ranking(label: str, table: pd.DataFrame) -> dict[str, Any]:
     return {"label": label, "columns": [name.replace("_", " ") for name in columns], "rows": rows}
 
 
-def _cell(name: str, value: Any) -> str:
-    if name in ("mean", "sd"):
+def _cell(name: str, value: Any, are_shares: bool) -> str:
+    """A number as the table shows it; means and sd are shares of an attribution, scores are not."""
+    if are_shares and name in ("mean", "sd"):
         return f"{value:.2%}"
     if name == "selection_frequency":
         return f"{value:.0%}"
@@ -328,7 +329,9 @@ def _limits(run: Run) -> list[str]:
     limits = [
         "Features that are correlated share credit: of a group that says the same, the model may "
         "use one, some or all, and each then looks weaker than the group is.",
-        "Attribution says what the model uses, not what causes the label.",
+        "Attribution says what the model uses, not what causes the label."
+        if run.label is not None
+        else "The score says how well the others predict a feature, not what causes what.",
         "That two pixels are neighbours means something only where the layout was learned; in "
         "natural or random order it does not.",
     ]

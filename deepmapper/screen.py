@@ -25,6 +25,7 @@ N_PAIRS = 4096  # candidates whose strength is computed exactly
 PAIR_BUDGET = 5e11  # multiply-adds the search for pairs may cost: about two seconds on two cores
 FEWEST_ROWS = 200  # with fewer rows chance covariances of many pairs drown true ones
 CANDIDATE_Z = 4.0  # weaker pairs are not looked at exactly
+SURE = 0.95  # of a feature, one less its false discovery rate; of a table, the share of such
 SHARPEST = 64.0  # the largest power of z that openings are lowered by
 LARGEST_Z = 37.0  # beyond it the normal tail is 0 in double precision
 BLOCK = 1024  # rows a block at most, and features a block of the search for pairs
@@ -65,6 +66,13 @@ class Screen:
         n_features = self.mean.shape[1]
         n_pairs = n_features * (n_features - 1) / 2
         return 1 - np.minimum(1.0, n_pairs * _p_of_z(self.pair_strength))
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether nearly every feature that varies tells the classes apart beyond doubt."""
+        varies = self.strength > 0
+        sure = self.opening()[varies] > SURE
+        return bool(len(sure)) and float(sure.mean()) > SURE
 
     def opening(self, most: float = math.inf) -> np.ndarray:
         """How far to open each gate, (n_features,): 0 for surely noise to 1 for surely none.

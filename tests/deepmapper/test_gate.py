@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from deepmapper.assembly import screened_gate
 from deepmapper.classifier import NetworkClassifier
 from deepmapper.gate import GatedNetwork, PixelGate, ProximalSGD
 
@@ -54,3 +55,21 @@ def test_a_gated_classifier_finds_the_pixel_and_shuts_noise(gate: bool) -> None:
         assert isinstance(network, GatedNetwork)
         assert network.gate.n_open() < 72
         assert int(network.gate.weight.argmax()) == 5 * 12 + 7
+
+
+def test_where_every_pixel_says_something_there_is_no_gate() -> None:
+    draw = torch.Generator().manual_seed(0)
+    labels = torch.arange(600) % 2
+    images = torch.randn(600, 1, 4, 4, generator=draw)
+    images += labels.float().view(-1, 1, 1, 1)
+    images[:, 0, 0, 0] = 0.0  # a pixel that never varies is no reason for a gate
+    assert screened_gate(images, labels, 2) is None
+    images[:, 0, 1] = torch.randn(600, 4, generator=draw)  # four of noise are
+    assert screened_gate(images, labels, 2) is not None
+
+
+def test_too_few_samples_for_all_pixels_are_a_reason_for_a_gate() -> None:
+    draw = torch.Generator().manual_seed(0)
+    labels = torch.arange(60) % 2
+    images = torch.randn(60, 1, 5, 5, generator=draw) + 3 * labels.float().view(-1, 1, 1, 1)
+    assert screened_gate(images, labels, 2) is not None
