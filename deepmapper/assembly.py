@@ -44,7 +44,7 @@ def screened_gate(
 
     None where there is nothing to close: the screen is sure of nearly every pixel, and there are
     images enough for all. There a gate that is trained along only adds noise (shuffled MNIST at
-    full size, two seeds: 0.55% errors with it, 0.47% without).
+    full size, three seeds: 0.49% errors with it, 0.44% without).
 
     Args:
         images: (n, 1, h, w), a tensor or what gives one for rows.
