@@ -32,5 +32,5 @@ class _TSNE(TSNE):
     """t-SNE whose perplexity stays below the number of points."""
 
     def fit_transform(self, X, y=None):
-        self.perplexity = min(30.0, (len(X) - 1) / 3)
-        return super().fit_transform(X, y)
+        perplexity = min(30.0, (len(X) - 1) / 3)
+        return TSNE(**self.get_params() | {"perplexity": perplexity}).fit_transform(X)

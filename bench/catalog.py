@@ -108,6 +108,11 @@ def table_entry(name: str, where: str = "") -> Entry:
     return found[name]
 
 
+def module_entry(module: str, path: Path) -> Entry:
+    """A method in any module, installed as a plug-in or not; its name is the module's."""
+    return _read(module, "methods", module, path)
+
+
 @cache
 def _read(name: str, kind: str, module: str, path: Path) -> Entry:
     try:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["bench.contract"]
 ROOT = Path(__file__).resolve().parent.parent
 
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:

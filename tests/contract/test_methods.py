@@ -1,7 +1,7 @@
-"""The contract of a method, over every file in baselines/."""
+"""The contract of a method, over all files of baselines/ or over what `bench.contract` is asked for."""
 
 import pickle
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, dataclass, fields
 
 import numpy as np
 import pytest
@@ -9,55 +9,90 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from bench.attributions import attribute
-from bench.catalog import entries
+from bench.catalog import Entry
 from bench.worker import predict
 from datasets.table import Source, Table
 
-METHODS = sorted(name for name, e in entries("methods").items() if e.unavailable is None)
-AFFORDABLE = {  # settings that a test has time for; the others run with their defaults
+AFFORDABLE: dict[str, dict[str, object]] = {  # settings that a test has time for
     "deepinsight_pca": {"image_size": "equal"},
     "deepinsight_tsne": {"image_size": "equal"},
     "deepmapper_published": {"epochs": 6},
 }
-N_TRAIN, N_FEATURES, PLANTED = 150, 90, (7, 61)
+WITHOUT_ATTRIBUTIONS = ("majority", "nearest_neighbours")
+N_SAMPLES, N_TRAIN, N_FEATURES, PLANTED = 400, 150, 90, (7, 61)
+N_CLASSES = 3
 
 
-def easy_table(seed: int = 0, n: int = 200) -> Table:
+def easy_table(seed: int = 0, n: int = N_SAMPLES) -> Table:
     """Three classes told apart by two of 90 features, each of which alone says much."""
     rng = np.random.default_rng(seed)
-    y = rng.permutation(np.arange(n) % 3)
+    y = rng.permutation(np.arange(n) % N_CLASSES)
     X = rng.normal(size=(n, N_FEATURES)).astype(np.float32)
     X[:, PLANTED[0]] += 4 * (y - 1)
     X[:, PLANTED[1]] += 4 * (y == 1)
-    names = [f"f{i}" for i in range(N_FEATURES)]
+    return table_of(X, y)
+
+
+def table_of(X: np.ndarray, y: np.ndarray, relevant: tuple[int, ...] = PLANTED) -> Table:
+    names = [f"f{i}" for i in range(X.shape[1])]
     source = Source("made for a test", "generated", "none")
-    return Table("easy", X, y.astype(np.int64), "abc", names, source, np.array(PLANTED))
+    classes = [f"class {i}" for i in range(y.max() + 1)]
+    return Table("easy", X, y.astype(np.int64), classes, names, source, np.array(relevant))
 
 
-def fit(name: str, table: Table, seed: int = 3) -> tuple[Pipeline, np.ndarray]:
-    """The fitted pipeline and its probabilities on the rows held out."""
-    module = entries("methods")[name].load()
-    pipeline = module.build(module.Params(**AFFORDABLE.get(name, {})), device="cpu", seed=seed)
+def pipeline_of(method: Entry, seed: int = 3) -> Pipeline:
+    module = method.load()
+    params = module.Params(**AFFORDABLE.get(method.name, {}))
+    return module.build(params, device="cpu", seed=seed)
+
+
+def fit(pipeline: Pipeline, X: np.ndarray, y: np.ndarray) -> Pipeline:
+    """As the harness does: the converter sees training rows only."""
     convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
-    convert.fit(table.X[:N_TRAIN], table.y[:N_TRAIN])
-    model.fit(convert.transform(table.X[:N_TRAIN]), table.y[:N_TRAIN])
-    return pipeline, predict(model, convert.transform(table.X[N_TRAIN:]), 3)
+    convert.fit(X, y)
+    model.fit(convert.transform(X), y)
+    return pipeline
 
 
-@pytest.fixture(scope="module", params=METHODS)
-def fitted(request: pytest.FixtureRequest) -> tuple[str, Table, Pipeline, np.ndarray]:
+def probabilities(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
+    convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
+    return predict(model, convert.transform(X), N_CLASSES)
+
+
+def as_array(Z: object) -> np.ndarray:
+    """What a converter gives: an array, a CSR matrix or a tensor."""
+    if hasattr(Z, "toarray"):
+        return Z.toarray()
+    return np.asarray(Z.cpu() if hasattr(Z, "cpu") else Z)
+
+
+@dataclass
+class Fitted:
+    """A method fitted on the training rows of the easy table."""
+
+    method: Entry
+    table: Table
+    pipeline: Pipeline
+    probabilities: np.ndarray
+
+    @property
+    def training(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.table.X[:N_TRAIN], self.table.y[:N_TRAIN]
+
+    @property
+    def test(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.table.X[N_TRAIN:], self.table.y[N_TRAIN:]
+
+
+@pytest.fixture(scope="module")
+def fitted(method: Entry) -> Fitted:
     table = easy_table()
-    before = table.checksum
-    pipeline, probabilities = fit(request.param, table)
-    assert easy_table().checksum == before
-    again = Table(**{f.name: getattr(table, f.name) for f in fields(Table)})
-    assert again.checksum == before, f"{request.param} changed its input"
-    return request.param, table, pipeline, probabilities
+    pipeline = fit(pipeline_of(method), table.X[:N_TRAIN], table.y[:N_TRAIN])
+    return Fitted(method, table, pipeline, probabilities(pipeline, table.X[N_TRAIN:]))
 
 
-def test_it_is_documented_and_its_parameters_are_frozen(fitted: tuple) -> None:
-    name = fitted[0]
-    module = entries("methods")[name].load()
+def test_it_is_documented_and_its_parameters_are_frozen(method: Entry) -> None:
+    module = method.load()
     assert module.__doc__
     params = module.Params()
     assert hash(params) == hash(module.Params())
@@ -65,42 +100,103 @@ def test_it_is_documented_and_its_parameters_are_frozen(fitted: tuple) -> None:
         params.anything = 1
 
 
-def test_it_beats_the_majority_on_an_easy_table(fitted: tuple) -> None:
-    name, table, _, probabilities = fitted
-    accuracy = (probabilities.argmax(1) == table.y[N_TRAIN:]).mean()
-    if name == "majority":
+def test_its_input_is_unchanged(fitted: Fitted) -> None:
+    again = Table(**{f.name: getattr(fitted.table, f.name) for f in fields(Table)})
+    assert again.checksum == easy_table().checksum
+
+
+def test_probabilities_are_finite_and_sum_to_one(fitted: Fitted) -> None:
+    assert fitted.probabilities.shape == (N_SAMPLES - N_TRAIN, N_CLASSES)
+    assert np.isfinite(fitted.probabilities).all()
+    assert (fitted.probabilities >= 0).all()
+    np.testing.assert_allclose(fitted.probabilities.sum(1), 1, atol=1e-4)
+
+
+def test_it_beats_the_majority_on_an_easy_table(fitted: Fitted) -> None:
+    accuracy = (fitted.probabilities.argmax(1) == fitted.test[1]).mean()
+    if fitted.method.name == "majority":
         assert accuracy < 0.5
-    elif name == "deepmapper_published":
+    elif fitted.method.name == "deepmapper_published":
         assert accuracy > 0.4  # a ResNet-18 from scratch on 135 images of 10x10 pixels
     else:
         assert accuracy > 0.55
 
 
-def test_the_same_seed_gives_the_same_probabilities(fitted: tuple) -> None:
-    name, table, _, probabilities = fitted
-    np.testing.assert_array_equal(fit(name, table)[1], probabilities)
+def test_the_same_seed_gives_the_same_probabilities(fitted: Fitted) -> None:
+    again = fit(pipeline_of(fitted.method), *fitted.training)
+    np.testing.assert_array_equal(
+        probabilities(again, fitted.table.X[N_TRAIN:]), fitted.probabilities
+    )
 
 
-def test_attributions_name_the_planted_features(fitted: tuple) -> None:
-    name, table, pipeline, _ = fitted
-    convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
-    Z = convert.transform(table.X[:N_TRAIN])
-    values = attribute(convert, model, Z, table.y[:N_TRAIN], 3)
-    if name in ("majority", "nearest_neighbours"):
+def test_permuted_labels_give_chance_and_labels_come_back_as_they_were(fitted: Fitted) -> None:
+    X, y = fitted.training
+    names = np.array([3, 8, 40])
+    permuted = names[np.random.default_rng(5).permutation(y)]
+    pipeline = fit(pipeline_of(fitted.method), X, permuted)
+    predicted = pipeline.named_steps["model"].predict(
+        pipeline.named_steps["convert"].transform(fitted.test[0])
+    )
+    assert set(np.unique(predicted)) <= set(names.tolist())
+    # Three classes, 250 rows: four standard errors of a guess above a third.
+    assert (predicted == names[fitted.test[1]]).mean() < 0.46
+
+
+def test_conversion_depends_on_training_rows_alone(fitted: Fitted) -> None:
+    """A row becomes the same image whatever rows come with it, and however often others came."""
+    convert = fitted.pipeline.named_steps["convert"]
+    rows = fitted.test[0][:20]
+    before = as_array(convert.transform(rows)).copy()
+    strange = np.concatenate([rows[:10], 100 * rows[10:] - 50]).astype(np.float32)
+    np.testing.assert_allclose(
+        as_array(convert.transform(strange))[:10], before[:10], rtol=1e-5, atol=1e-5
+    )
+    np.testing.assert_array_equal(as_array(convert.transform(rows)), before)
+
+
+def test_attributions_name_the_planted_features(fitted: Fitted) -> None:
+    convert, model = fitted.pipeline.named_steps["convert"], fitted.pipeline.named_steps["model"]
+    X, y = fitted.training
+    values = attribute(convert, model, convert.transform(X), y, N_CLASSES)
+    if fitted.method.name in WITHOUT_ATTRIBUTIONS:
         assert values is None
         return
-    assert values is not None
-    assert values.shape == (3, N_FEATURES)
+    if values is None:
+        pytest.skip(f"{fitted.method.name} gives no attributions")
+    assert values.shape == (N_CLASSES, N_FEATURES)
     assert np.isfinite(values).all()
-    if name != "deepmapper_published":
+    if fitted.method.name != "deepmapper_published":
         top = np.argsort(-np.abs(values).sum(0))[:12]
         assert set(PLANTED) & set(top.tolist())
 
 
-def test_it_clones_and_pickles_like_an_estimator(fitted: tuple) -> None:
-    _, table, pipeline, probabilities = fitted
-    clone(pipeline)
-    again = pickle.loads(pickle.dumps(pipeline))
-    convert, model = again.named_steps["convert"], again.named_steps["model"]
-    values = predict(model, convert.transform(table.X[N_TRAIN:]), 3)
-    np.testing.assert_array_equal(values, probabilities)
+@pytest.mark.parametrize(("n", "p"), [(40, 1), (12, 3), (40, 5000)])
+def test_it_refuses_politely_or_copes(method: Entry, n: int, p: int) -> None:
+    """A table of another size is refused with a reason, or fitted."""
+    module = method.load()
+    rng = np.random.default_rng(n + p)
+    y = np.arange(n) % 2
+    X = rng.normal(size=(n, p)).astype(np.float32)
+    X[:, 0] += 5 * y
+    reason = module.supports(table_of(X, y, (0,))) if hasattr(module, "supports") else None
+    if reason is None:
+        if p > 1000:
+            return  # whether it copes with size is what benchmarks are for
+        pipeline = fit(pipeline_of(method), X, y)
+        assert np.isfinite(predict_two(pipeline, X)).all()
+    else:
+        assert isinstance(reason, str)
+        assert any(str(number) in reason for number in (n, p, f"{p:,}")), reason
+
+
+def predict_two(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
+    convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
+    return predict(model, convert.transform(X), 2)
+
+
+def test_it_clones_and_pickles_like_an_estimator(fitted: Fitted) -> None:
+    assert str(clone(fitted.pipeline).get_params()) == str(pipeline_of(fitted.method).get_params())
+    again = pickle.loads(pickle.dumps(fitted.pipeline))
+    np.testing.assert_array_equal(
+        probabilities(again, fitted.table.X[N_TRAIN:]), fitted.probabilities
+    )
