@@ -1,4 +1,4 @@
-"""The contract of a method, over all files of baselines/ or over what `bench.contract` is asked for."""
+"""The contract of a method, over all of baselines/ or over what `bench.contract` is asked for."""
 
 import pickle
 from dataclasses import FrozenInstanceError, dataclass, fields
