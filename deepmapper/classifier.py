@@ -20,7 +20,7 @@ from torch import nn
 
 from deepmapper.assembly import Backbone, build_network, screened_gate
 from deepmapper.attribution import attribute
-from deepmapper.devices import resolve_device
+from deepmapper.devices import resolve_device, room_for
 from deepmapper.errors import DeepMapperError
 from deepmapper.folded import FoldedRows, RowsOf, mean_image
 from deepmapper.objectives import Classification, class_weights
@@ -60,7 +60,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         interactions: whether the screen searches all pairs of pixels; see `screen`.
         relayout: shuffle the pixels anew in every pass.
         passes: at most so many networks; their probabilities are averaged.
-        side_by_side: so many passes train at the same time, on the same device.
+        side_by_side: so many passes train at the same time, on the same device; "auto" as many as
+            its memory has room for once the first has shown what it takes (on a GPU; else one).
         validation_fraction: the share of each pass's images held out to judge it; 0 for none.
         min_accuracy: a pass below this accuracy on its held-out images does not count; None asks
             it to beat the share of the largest class. If none passes, the best one is kept.
@@ -85,7 +86,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         interactions: bool | str = "auto",
         relayout: bool = False,
         passes: int = 1,
-        side_by_side: int = 1,
+        side_by_side: int | str = 1,
         validation_fraction: float = 0.1,
         min_accuracy: float | None = None,
         epochs: int = 10,
@@ -142,9 +143,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             DeepMapperError: fewer than two classes, settings that make no sense.
             Diverged: the loss became NaN or infinite.
         """
-        if self.passes < 1 or self.side_by_side < 1:
-            message = f"passes and side_by_side are 1 or more, got {self.passes} and "
-            raise DeepMapperError(message + str(self.side_by_side))
+        at_once = self.side_by_side
+        if self.passes < 1 or (at_once != "auto" and (isinstance(at_once, str) or at_once < 1)):
+            message = f"passes and side_by_side (or 'auto') are 1 or more, got {self.passes} and "
+            raise DeepMapperError(message + repr(at_once))
         self.device_ = resolve_device(self.device)
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
         if len(self.classes_) < 2:
@@ -159,16 +161,17 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self.passes_: list[Pass] = []
         rejected: list[Pass] = []
         enough = False
-        for start in range(0, self.passes, self.side_by_side):
-            numbers = range(start, min(start + self.side_by_side, self.passes))
+        n_made = 0
+        while n_made < self.passes and not enough:
+            together = self._n_side_by_side(n_made)
+            numbers = range(n_made, min(n_made + together, self.passes))
+            n_made = numbers.stop
             for trained in self._train_passes(numbers, images, labels, codes, on_epoch):
                 is_good = trained.accuracy is None or trained.accuracy > bar
                 self.history_ += [{**row, "accepted": is_good} for row in trained.history]
                 (self.passes_ if is_good else rejected).append(trained)
                 if is_good:
                     enough |= after_pass is not None and after_pass()
-            if enough:
-                break
         if not self.passes_:
             best = max(rejected, key=lambda trained: trained.accuracy or 0.0)
             self.passes_ = [best]
@@ -238,6 +241,14 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             .cpu()
             .numpy()
         )
+
+    def _n_side_by_side(self, n_made: int) -> int:
+        """How many passes to train next, after so many."""
+        if self.side_by_side != "auto":
+            return int(self.side_by_side)
+        is_known = self.device_.type == "cuda" and n_made > 0
+        peak = torch.cuda.max_memory_allocated(self.device_) if is_known else 0
+        return room_for(self.device_, peak) if is_known else 1
 
     def _train_passes(
         self,

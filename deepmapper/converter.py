@@ -1,6 +1,5 @@
 """From a table to images: scale, then fold; and back from pixels to features."""
 
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -8,7 +7,7 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from deepmapper.devices import resolve_device
+from deepmapper.devices import free_bytes, resolve_device
 from deepmapper.folded import FoldedRows
 from deepmapper.layout import Array, Layout
 from deepmapper.orders import looks_at_labels, make_layout, needs_rows
@@ -159,15 +158,3 @@ class ImageConverter(TransformerMixin, BaseEstimator):
             return bool(self.stream)
         free = free_bytes(device)
         return free is not None and 4 * X.shape[0] * X.shape[1] > MEMORY_SHARE * free
-
-
-def free_bytes(device: torch.device) -> int | None:
-    """Bytes of memory to be had on the device; None where it is not known."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    available = next((line for line in lines if line.startswith("MemAvailable:")), None)
-    return None if available is None else 1024 * int(available.split()[1])

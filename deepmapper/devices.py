@@ -1,8 +1,13 @@
-"""Which device `auto` means."""
+"""Which device `auto` means, and how much room it has."""
+
+from pathlib import Path
 
 import torch
 
 from deepmapper.errors import DeepMapperError
+
+ROOM = 0.8  # the share of a device's free memory that trainings side by side may take
+MOST_TOGETHER = 4  # Python starts their kernels in turn: more would wait for it
 
 
 def resolve_device(name: str) -> torch.device:
@@ -41,3 +46,33 @@ def has_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 in hardware (AMX or AVX-512 BF16)."""
     names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     return any(check() for name in names if (check := getattr(torch.cpu, name, None)))
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Bytes of memory to be had on the device; None where it is not known."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    available = next((line for line in lines if line.startswith("MemAvailable:")), None)
+    return None if available is None else 1024 * int(available.split()[1])
+
+
+def room_for(device: torch.device, peak_bytes: int) -> int:
+    """How many trainings that need `peak_bytes` each fit on a GPU at a time; 1 on other devices.
+
+    A CPU has no cores to spare: one training uses all.
+    """
+    free = free_bytes(device) if device.type == "cuda" else None
+    return 1 if free is None else passes_that_fit(free, peak_bytes)
+
+
+def passes_that_fit(free: int, peak_bytes: int) -> int:
+    """How many times peak_bytes go into four fifths of what is free: 1 to 4.
+
+    >>> passes_that_fit(10_000, 3_000), passes_that_fit(10_000, 9_000), passes_that_fit(10_000, 0)
+    (2, 1, 4)
+    """
+    return max(1, min(MOST_TOGETHER, int(ROOM * free // max(1, peak_bytes))))

@@ -102,7 +102,7 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         balanced: bool = True,
         validation_fraction: float = 0.1,
         min_accuracy: float | None = None,
-        side_by_side: int = 1,
+        side_by_side: int | str = 1,
         log: bool | str = "auto",
         scale: str = "standard",
         stream: bool | str = "auto",
