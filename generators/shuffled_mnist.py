@@ -25,15 +25,16 @@ def load(
     columns: so the true place of each is known to whoever scores a layout.
 
     Args:
-        n_train: the first n training images of MNIST; None means all 60,000.
-        n_test: the first n test images of MNIST; None means all 10,000.
-        base: "mnist" (28 x 28 pixels, official split kept) or "digits" (8 x 8, no split).
+        n_train: the first n training images of the base; None means all 60,000.
+        n_test: the first n test images of the base; None means all 10,000.
+        base: "mnist" or "fashion_mnist" (28 x 28 pixels, official split kept), or "digits" (8 x 8,
+            no split).
         permutation_seed: draws the permutation; None means `seed`. Fix it to have one permutation
             for all seeds of a run, as the paper has.
 
     Raises:
         TableError: an unknown base; n_train or n_test for "digits", which has no such split.
-        DataUnavailable: the images of MNIST are neither at hand nor to be fetched.
+        DataUnavailable: the images of the base are neither at hand nor to be fetched.
     """
     drawn_by = seed if permutation_seed is None else permutation_seed
     require_whole("shuffled_mnist", 0, seed=seed)
@@ -75,8 +76,14 @@ def _base_table(base: str, sizes: dict[str, int | None]) -> Table:
         from datasets import mnist
 
         return mnist.load(**given)
+    if base == "fashion_mnist":
+        from datasets import fashion_mnist
+
+        return fashion_mnist.load(**given)
     if base != "digits":
-        refuse("shuffled_mnist", "base", '"mnist" or "digits"', base, "Choose one.")
+        refuse(
+            "shuffled_mnist", "base", '"mnist", "fashion_mnist" or "digits"', base, "Choose one."
+        )
     for name, n in given.items():
         advice = "The digits have no official split; split the table instead."
         refuse("shuffled_mnist", name, 'None where base="digits"', n, advice)

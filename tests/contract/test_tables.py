@@ -12,6 +12,10 @@ SMALL = {  # sizes that a test can afford; others are made with their defaults
     "expression": {"n_samples": 120, "n_features": 80, "n_classes": 3},
     "shuffled_mnist": {"base": "digits"},
     "mnist": {"n_train": 200, "n_test": 50},
+    "fashion_mnist": {"n_train": 200, "n_test": 50},
+    "gisette": {"n_train": 200, "n_test": 50},
+    "madelon": {"n_samples": 320, "n_features": 60},
+    "ringnorm": {"n_samples": 300, "n_noise": 20},
 }
 TABLES = sorted([*entries("datasets"), *entries("generators")])
 GENERATORS = sorted(entries("generators"))
