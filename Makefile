@@ -10,10 +10,10 @@ env: $(READY)
 # uv comes from the package index; versions come from constraints.txt (names and versions only).
 # Bytecode is compiled once, here: where Python may not write it, every start of torch would take
 # 8 s longer.
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt overrides.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	$(RUN) -m uv pip install --quiet --compile-bytecode --python $(RUN) -c constraints.txt -e '.[bench,tables,timm,deepinsight,checks]'
+	$(RUN) -m uv pip install --quiet --compile-bytecode --python $(RUN) -c constraints.txt --overrides overrides.txt -e '.[bench,tables,timm,deepinsight,competitors,checks]'
 	touch $@
 
 quick: env

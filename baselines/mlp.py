@@ -1,52 +1,124 @@
-"""A plain multi-layer perceptron on standardised features: the vector read as it is.
+"""A multi-layer perceptron on the vector as it is: no layout.
 
-Rumelhart, Hinton, Williams, Nature 323 (1986); ReLU and dropout as is usual today.
+`plain`: two hidden layers of ReLU with dropout on standardised features (Rumelhart, Hinton,
+Williams, Nature 323, 1986), trained as `deepmapper` is.
+
+`maxnorm`: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting",
+JMLR 15 (2014), sections 5 and 6.1.1 and appendices A and B: wide layers of ReLU, dropout 0.2 on the
+input and 0.5 on hidden units, the weights into a unit no longer than 2, SGD with momentum 0.95 and
+a decaying rate on values scaled to 0..1. They report 1.06% (three layers of 1,024) to 0.95% errors
+(two of 8,192) on permutation-invariant MNIST after a million steps of 100 images; the epochs here
+are fewer and the rate falls to zero along a cosine.
 """
 
 import math
 from dataclasses import dataclass
+from typing import Any, Literal
 
+import torch
 from sklearn.pipeline import Pipeline
 from torch import nn
 
+from deepmapper.backbones.dropout import Dropout
 from deepmapper.classifier import NetworkClassifier
 from deepmapper.scaling import FeatureScaler
+
+LONGEST = 2.0  # the paper's c for MNIST, the length of the weights into a hidden unit
 
 
 @dataclass(frozen=True)
 class Params:
-    hidden: int = 256
-    dropout: float = 0.3
-    epochs: int = 10
-    learning_rate: float = 1e-3
+    """None is the recipe's own value, see `OWN`.
+
+    dropout: of hidden units; in `maxnorm` the input has 0.2.
+    """
+
+    recipe: Literal["plain", "maxnorm"] = "plain"
+    layers: int | None = None
+    hidden: int | None = None
+    dropout: float | None = None
+    epochs: int | None = None
+    learning_rate: float | None = None
+
+
+OWN: dict[str, dict[str, Any]] = {
+    "plain": {"layers": 2, "hidden": 256, "dropout": 0.3, "epochs": 10, "learning_rate": 1e-3},
+    "maxnorm": {"layers": 3, "hidden": 1024, "dropout": 0.5, "epochs": 60, "learning_rate": 0.03},
+}
+TRAINING: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "maxnorm": {
+        "optimiser": "sgd",
+        "momentum": 0.95,
+        "weight_decay": 0.0,
+        "batch_size": 100,
+        "balanced": False,
+        "target_loss": None,
+        "validation_fraction": 0.0,
+    },
+}
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
-    """Two hidden layers, trained as `deepmapper` is."""
-
+    """Scale as the recipe says, then train."""
+    given = {name: getattr(params, name) for name in OWN[params.recipe]}
+    own = OWN[params.recipe] | {name: value for name, value in given.items() if value is not None}
+    is_plain = params.recipe == "plain"
+    make = _Perceptron(
+        own["layers"],
+        own["hidden"],
+        own["dropout"],
+        input_dropout=0.0 if is_plain else 0.2,
+        longest=None if is_plain else LONGEST,
+    )
     model = NetworkClassifier(
-        _Perceptron(params.hidden, params.dropout),
-        epochs=params.epochs,
-        learning_rate=params.learning_rate,
+        make,
+        epochs=own["epochs"],
+        learning_rate=own["learning_rate"],
         device=device,
         random_state=seed,
+        **TRAINING[params.recipe],
     )
-    return Pipeline([("convert", FeatureScaler()), ("model", model)])
+    scaler = FeatureScaler(scale="standard" if is_plain else "minmax")
+    return Pipeline([("convert", scaler), ("model", model)])
+
+
+class MaxNormLinear(nn.Linear):
+    """A linear layer whose weights into a unit, a row of `weight`, are no longer than `longest`.
+
+    Rows are cut back before each use, which is after each step: the paper's projection.
+    """
+
+    def __init__(self, n_in: int, n_out: int, longest: float) -> None:
+        super().__init__(n_in, n_out)
+        self.longest = longest
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            with torch.no_grad():
+                length = self.weight.norm(dim=1, keepdim=True)
+                self.weight.mul_(self.longest / length.clamp(min=self.longest))
+        return super().forward(x)
 
 
 @dataclass(frozen=True)
 class _Perceptron:
+    layers: int
     hidden: int
     dropout: float
+    input_dropout: float
+    longest: float | None
 
     def __call__(self, shape: tuple[int, ...], n_classes: int) -> nn.Module:
         """(n, p) -> logits (n, n_classes)."""
-        return nn.Sequential(
-            nn.Linear(math.prod(shape), self.hidden),
-            nn.ReLU(),
-            nn.Dropout(self.dropout),
-            nn.Linear(self.hidden, self.hidden),
-            nn.ReLU(),
-            nn.Dropout(self.dropout),
-            nn.Linear(self.hidden, n_classes),
-        )
+        n_in = math.prod(shape)
+        steps: list[nn.Module] = [Dropout(self.input_dropout)] if self.input_dropout else []
+        for _ in range(self.layers):
+            steps += [self._linear(n_in, self.hidden), nn.ReLU(), Dropout(self.dropout)]
+            n_in = self.hidden
+        return nn.Sequential(*steps, nn.Linear(n_in, n_classes))
+
+    def _linear(self, n_in: int, n_out: int) -> nn.Linear:
+        if self.longest is None:
+            return nn.Linear(n_in, n_out)
+        return MaxNormLinear(n_in, n_out, self.longest)

@@ -65,8 +65,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         validation_fraction: the share of each pass's images held out to judge it; 0 for none.
         min_accuracy: a pass below this accuracy on its held-out images does not count; None asks
             it to beat the share of the largest class. If none passes, the best one is kept.
-        epochs, batch_size, learning_rate, weight_decay, schedule, target_loss, patience,
-            precision: see `TrainingSettings`.
+        epochs, batch_size, learning_rate, weight_decay, optimiser, momentum, schedule,
+            target_loss, patience, precision: see `TrainingSettings`.
         balanced: weigh classes by the inverse of their share.
         attribution: a name in `deepmapper.attribution.EXPLAINERS`.
         device: "auto", "cpu", "cuda", "mps".
@@ -93,6 +93,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         batch_size: int | None = None,
         learning_rate: float = 5e-3,
         weight_decay: float = 1e-2,
+        optimiser: str = "adamw",
+        momentum: float = 0.0,
         schedule: str = "one_cycle",
         target_loss: float | None = 0.02,
         patience: int | None = None,
@@ -114,6 +116,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.optimiser = optimiser
+        self.momentum = momentum
         self.schedule = schedule
         self.target_loss = target_loss
         self.patience = patience

@@ -18,6 +18,7 @@ from deepmapper.objectives import Objective
 
 SCHEDULES = ("one_cycle", "cosine", "constant")
 PRECISIONS = ("auto", "float32", "bfloat16")
+OPTIMISERS = ("adamw", "sgd")
 FEWEST_TO_STOP = 200  # held-out images: fewer can all be right by chance
 
 
@@ -29,7 +30,7 @@ class TrainingSettings:
         epochs: the most passes over the training images.
         batch_size: images a step; None chooses 16 to 128, so that an epoch has about 64 steps.
         learning_rate: the peak of the schedule.
-        weight_decay: of AdamW.
+        weight_decay: of the optimiser.
         schedule: "one_cycle" (Smith & Topin 2018: a short warm-up, then cosine to zero), "cosine"
             (no warm-up) or "constant".
         target_loss: stop once the loss on 200 held-out images or more is below it and none of them
@@ -38,6 +39,7 @@ class TrainingSettings:
             weights; None trains to the end of the schedule.
         precision: "float32"; "bfloat16" (autocast); "auto" is bfloat16 on a GPU, and on a CPU with
             bfloat16 instructions for backbones that say it pays (`prefers_bfloat16`).
+        optimiser: "adamw" (Loshchilov & Hutter 2019) or "sgd", with `momentum`.
     """
 
     epochs: int = 10
@@ -48,9 +50,15 @@ class TrainingSettings:
     target_loss: float | None = None
     patience: int | None = None
     precision: str = "auto"
+    optimiser: str = "adamw"
+    momentum: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, known in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
+        for name, known in (
+            ("schedule", SCHEDULES),
+            ("precision", PRECISIONS),
+            ("optimiser", OPTIMISERS),
+        ):
             if getattr(self, name) not in known:
                 message = f"{name} is one of {', '.join(known)}; got {getattr(self, name)!r}"
                 raise DeepMapperError(message)
@@ -242,13 +250,15 @@ def autocast(
 def _optimisers(network: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
     gate = network.gate if isinstance(network, GatedNetwork) else None
     weights = [p for p in network.parameters() if gate is None or p is not gate.weight]
+    rates: dict[str, Any] = {
+        "lr": settings.learning_rate,
+        "weight_decay": settings.weight_decay,
+        "fused": True,  # one sweep over the weights a step instead of ten
+    }
     optimisers: list[torch.optim.Optimizer] = [
-        torch.optim.AdamW(
-            weights,
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=True,  # one sweep over the weights a step instead of ten
-        )
+        torch.optim.SGD(weights, momentum=settings.momentum, **rates)
+        if settings.optimiser == "sgd"
+        else torch.optim.AdamW(weights, **rates)
     ]
     return optimisers if gate is None else [*optimisers, ProximalSGD(gate)]
 

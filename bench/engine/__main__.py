@@ -19,6 +19,7 @@ EXPERIMENTS = (
     "xor",
     "shuffled",
     "layouts",
+    "aggmap",
     "tumours",
     "conversion",
     "versus_deepinsight",

@@ -1,5 +1,6 @@
 """The batch loop: repeatable, honest about divergence, leaves BatchNorm in training mode."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -87,7 +88,14 @@ def test_class_weights_make_classes_count_alike() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"epochs": 0}, {"batch_size": 1}, {"schedule": "zigzag"}, {"precision": "int4"}]
+    "wrong",
+    [
+        {"epochs": 0},
+        {"batch_size": 1},
+        {"schedule": "zigzag"},
+        {"precision": "int4"},
+        {"optimiser": "adam"},
+    ],
 )
 def test_wrong_settings_are_refused(wrong: dict) -> None:
     with pytest.raises(DeepMapperError):
@@ -121,6 +129,36 @@ def test_patience_goes_back_to_the_best_weights() -> None:
     assert min(losses) in losses[:-3]
     loss, _ = evaluate(network, *held_out, Classification())
     assert loss == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_sgd_takes_the_steps_that_are_written_down() -> None:
+    """Two steps on one batch, against v <- 0.9 v + g, w <- w - 0.1 v in numpy."""
+    images = torch.tensor([[[[1.0, -2.0]]], [[[0.5, 3.0]]]])
+    labels = torch.tensor([0, 1])
+    network = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
+    w = network[1].weight.detach().numpy().astype(np.float64)
+    v = np.zeros((2, 2))
+    train(
+        network,
+        (images, labels),
+        TrainingSettings(
+            epochs=2,
+            batch_size=2,
+            learning_rate=0.1,
+            weight_decay=0.0,
+            schedule="constant",
+            optimiser="sgd",
+            momentum=0.9,
+        ),
+        objective=Classification(),
+        generator=torch.Generator().manual_seed(0),
+    )
+    X = images.flatten(1).numpy().astype(np.float64)
+    for _ in range(2):
+        scores = np.exp(X @ w.T)
+        v = 0.9 * v + (scores / scores.sum(1, keepdims=True) - np.eye(2)).T @ X / 2
+        w = w - 0.1 * v
+    np.testing.assert_allclose(network[1].weight.detach().numpy(), w, rtol=1e-5)
 
 
 def _draw(*_: object) -> None:

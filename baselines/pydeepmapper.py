@@ -1,0 +1,153 @@
+"""The authors' current package, pydeepmapper 1.0.2, run as its manual's quickstart says.
+
+Ersavas, Smith, Mattick, Sci Rep 14 (2024); `pip install pydeepmapper`, its user manual and source.
+Raw values; a fresh random order of the pixels in each of three passes; a CNN of two 3x3
+convolutions and a global mean; Adam 1e-3, batches of 64, 20 epochs; importances by integrated
+gradients, their median over the passes, the same for every class. Probabilities are averaged over
+the passes, as the package's `evaluate` does.
+
+A pass holds out a quarter of the rows to judge itself and to attribute, and 15% of the rest to stop
+early, which 20 epochs never do (its floor is 40). So it trains on 64% of the rows it is given. It
+takes a GPU wherever there is one.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.pipeline import Pipeline
+
+from datasets.table import Table
+from deepmapper.devices import resolve_device
+from deepmapper.scaling import FeatureScaler
+from deepmapper.streams import torch_stream
+
+REQUIRES = {"pydeepmapper": "pydeepmapper"}
+MIN_FEATURES = 2  # its batch normalisation fails on a last batch of one image of one pixel
+BLOCK_VALUES = 1 << 22  # pixels that are predicted at a time: each becomes 32 numbers
+
+
+@dataclass(frozen=True)
+class Params:
+    """The manual's quickstart (three passes) and the package's defaults (the rest).
+
+    backbone: a kind of the package that needs no other library: cnn_small, cnn, mlp, linear.
+    """
+
+    backbone: str = "cnn_small"
+    passes: int = 3
+    epochs: int = 20
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+
+
+def supports(table: Table) -> str | None:
+    """An image of one pixel is none."""
+    if table.n_features < MIN_FEATURES:
+        return f"needs at least {MIN_FEATURES} features, got {table.n_features}"
+    return None
+
+
+def build(params: Params, *, device: str, seed: int) -> Pipeline:
+    """Raw values, then the package."""
+    model = PyDeepMapperClassifier(params, device=device, random_state=seed)
+    return Pipeline([("convert", FeatureScaler(log=False, scale="none")), ("model", model)])
+
+
+class PyDeepMapperClassifier(ClassifierMixin, BaseEstimator):
+    """`pydeepmapper.runner.run`, with the networks it trains kept to predict with.
+
+    Attributes:
+        weights_: the trained weights of each pass.
+        feature_importances_: (n_features,).
+        history_: the accuracy of each pass on the rows it held out.
+    """
+
+    def __init__(self, params: Params, device: str = "cpu", random_state: int = 0) -> None:
+        self.params = params
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
+        """X (n_samples, n_features), y (n_samples,)."""
+        from pydeepmapper.config import BackboneSpec, DeepMapperConfig
+        from pydeepmapper.runner import run
+
+        params = self.params
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        self.n_features_in_ = X.shape[1]
+        with torch_stream(self.random_state, "pydeepmapper"), _recorded(params.backbone) as record:
+            kind, networks = record
+            config = DeepMapperConfig(
+                n_passes=params.passes,
+                epochs=params.epochs,
+                batch_size=params.batch_size,
+                lr=params.learning_rate,
+                backbone=BackboneSpec(kind=kind),
+                seed=self.random_state,
+            )
+            findings = run(X, codes, config)
+        self.weights_ = [
+            {name: value.cpu() for name, value in network.state_dict().items()}
+            for network in networks
+        ]
+        self.n_parameters_ = sum(p.numel() for p in networks[0].parameters())
+        self.feature_importances_ = np.array(findings.median_importance, dtype=np.float32)
+        self.history_ = [
+            {"pass": number, "validation_accuracy": accuracy}
+            for number, accuracy in enumerate(findings.accuracies)
+        ]
+        return self
+
+    @torch.no_grad()
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities (n_samples, n_classes), the mean over the passes."""
+        from pydeepmapper import backbones
+        from pydeepmapper.config import BackboneSpec
+        from pydeepmapper.transform import permutation, to_images
+
+        n, p = X.shape
+        spec, device = BackboneSpec(kind=self.params.backbone), resolve_device(self.device)
+        block = max(1, BLOCK_VALUES // p)
+        total = np.zeros((n, len(self.classes_)))
+        for number, weights in enumerate(self.weights_):
+            network = backbones.build(spec, len(self.classes_), p)
+            network.load_state_dict(weights)
+            network.to(device).eval()
+            order = permutation(self.random_state + number, p)  # as in the pass of that number
+            for start in range(0, n, block):
+                rows = slice(start, start + block)
+                images = to_images(X[rows], perm=order).transpose(0, 3, 1, 2)
+                logits = network(torch.from_numpy(images.copy()).to(device))
+                total[rows] += logits.softmax(1).double().cpu().numpy()
+        return total / len(self.weights_)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Labels (n_samples,), as given to `fit`."""
+        return self.classes_[self.predict_proba(X).argmax(1)]
+
+
+@contextmanager
+def _recorded(backbone: str) -> Iterator[tuple[str, list[Any]]]:
+    """A kind of backbone that is built as the one named, and a list of those that were built.
+
+    The package keeps no networks and has no public way to add a kind.
+    """
+    from pydeepmapper import backbones
+
+    kind, built = f"recorded {backbone}", []
+
+    def build_and_keep(spec: Any, n_classes: int, n_features: int) -> Any:
+        network = backbones.build(replace(spec, kind=backbone), n_classes, n_features)
+        built.append(network)
+        return network
+
+    backbones._REGISTRY[kind] = build_and_keep
+    try:
+        yield kind, built
+    finally:
+        del backbones._REGISTRY[kind]

@@ -1,0 +1,59 @@
+"""The perceptrons: plain, and with dropout and max-norm."""
+
+import numpy as np
+import pytest
+import torch
+
+from baselines.mlp import LONGEST, MaxNormLinear, Params, build
+from deepmapper.backbones.dropout import Dropout
+
+
+def test_weights_into_a_unit_are_cut_to_the_longest() -> None:
+    """Rows longer than that keep their direction; shorter rows stay as they are."""
+    layer = MaxNormLinear(2, 3, longest=2.0)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, -9.0]]))
+    layer(torch.ones(1, 2))
+    expected = torch.tensor([[1.2, 1.6], [0.3, 0.4], [0.0, -2.0]])
+    torch.testing.assert_close(layer.weight.detach(), expected)
+
+
+def test_steps_are_projected_gradient_steps() -> None:
+    """Two steps of plain SGD on a sum, against the same written down in numpy."""
+    layer = MaxNormLinear(2, 1, longest=1.0)
+    x = np.array([0.6, 0.8], dtype=np.float32)
+    expected = np.array([0.0, 0.9], dtype=np.float32)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(expected)[None])
+    optimiser = torch.optim.SGD([layer.weight], lr=0.5)
+    for _ in range(2):
+        optimiser.zero_grad()
+        (-layer(torch.from_numpy(x)[None])).sum().backward()
+        optimiser.step()
+        expected = expected / max(1.0, float(np.linalg.norm(expected))) + 0.5 * x
+    torch.testing.assert_close(layer.weight.detach()[0], torch.from_numpy(expected))
+
+
+def test_the_recipe_is_the_papers() -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = (rng.normal(size=(60, 12)) + 2 * y[:, None]).astype(np.float32)
+    pipeline = build(Params("maxnorm", hidden=32, epochs=200), device="cpu", seed=0).fit(X, y)
+    model = pipeline.named_steps["model"]
+    assert (model.optimiser, model.momentum, model.batch_size) == ("sgd", 0.95, 100)
+    (network,) = model.networks_
+    assert [m.p for m in network.modules() if isinstance(m, Dropout)] == [0.2, 0.5, 0.5, 0.5]
+    network.train()(torch.zeros(2, 12))  # the last step's projection
+    layers = [m for m in network.modules() if isinstance(m, MaxNormLinear)]
+    assert len(layers) == 3
+    assert all(float(m.weight.detach().norm(dim=1).max()) <= LONGEST + 1e-5 for m in layers)
+    assert (pipeline.predict(X) == y).mean() > 0.9
+
+
+@pytest.mark.parametrize("recipe", ["plain", "maxnorm"])
+def test_what_is_given_takes_the_place_of_the_recipes_own(recipe: str) -> None:
+    params = Params(recipe, hidden=7, layers=1, epochs=4)  # type: ignore[arg-type]
+    model = build(params, device="cpu", seed=0).named_steps["model"]
+    assert model.epochs == 4
+    weights = [m.weight.shape for m in model.backbone((5,), 3).modules() if hasattr(m, "weight")]
+    assert weights == [(7, 5), (3, 7)]
