@@ -17,6 +17,7 @@ AFFORDABLE: dict[str, dict[str, object]] = {  # settings that a test has time fo
     "deepinsight_pca": {"image_size": "equal"},
     "deepinsight_tsne": {"image_size": "equal"},
     "deepmapper_published": {"epochs": 6},
+    "lassonet": {"path_multiplier": 1.5},
 }
 WITHOUT_ATTRIBUTIONS = ("majority", "nearest_neighbours")
 # Global-mean CNNs from scratch on at most 135 images of 10x10 pixels: better than chance, no more.

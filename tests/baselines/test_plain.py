@@ -1,0 +1,152 @@
+"""Plain methods: what they find, against slow and obvious computations of the same."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.svm import LinearSVC
+
+from baselines import linear_svm, logistic, pairwise
+from baselines._elastic_net import path, strengths_of
+from baselines._pair_screen import strongest_pairs
+from baselines._row_space import RowSpace
+from bench.catalog import entry
+from generators import needles
+
+
+def fitted(module, X: np.ndarray, y: np.ndarray, **params: object) -> Pipeline:
+    return module.build(module.Params(**params), device="cpu", seed=1).fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def wide() -> tuple[np.ndarray, np.ndarray]:
+    """60 rows of 300 features; four of them tell three classes apart."""
+    rng = np.random.default_rng(4)
+    y = np.arange(60) % 3
+    X = rng.normal(size=(60, 300)).astype(np.float32)
+    X[:, :4] += 1.5 * (y[:, None] == np.array([0, 1, 2, 2]))
+    return X, y
+
+
+def test_a_machine_in_the_space_of_the_rows_is_the_machine(wide) -> None:
+    X, y = wide
+    space = RowSpace().fit(X)
+    settings = {"C": 1e-3, "tol": 1e-8, "max_iter": 100_000, "random_state": 0}
+    inside = LinearSVC(**settings).fit(space.coordinates(X), y)
+    outside = LinearSVC(**settings).fit(X, y)
+    np.testing.assert_allclose(space.weights(inside.coef_), outside.coef_, atol=1e-5)
+
+
+def test_tall_tables_keep_their_features(wide) -> None:
+    X = wide[0][:, :20]
+    np.testing.assert_array_equal(RowSpace().fit(X).coordinates(X), X)
+
+
+def test_svm_probabilities_agree_with_its_decisions(wide) -> None:
+    pipeline = fitted(linear_svm, *wide)
+    model = pipeline.named_steps["model"]
+    Z = pipeline.named_steps["convert"].transform(wide[0])
+    probabilities = model.predict_proba(Z)
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-6)
+    decisions = Z @ model.coef_.T + model.intercept_
+    np.testing.assert_array_equal(probabilities.argmax(1), decisions.argmax(1))
+    assert set(np.argsort(-np.abs(model.coef_).sum(0))[:4]) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+def test_the_end_of_the_path_minimises_what_scikit_learn_minimises(wide, l1_ratio: float) -> None:
+    X, y = wide
+    hot = np.eye(3, dtype=np.float32)[y]
+    strengths = strengths_of(X, hot, l1_ratio, 8, 0.1)
+    weights, intercepts = list(path(X, hot, strengths, l1_ratio))[-1]
+    C = 1 / (len(y) * strengths[-1])
+    oracle = LogisticRegression(C=C, l1_ratio=l1_ratio, solver="saga", tol=1e-6, max_iter=5000)
+    oracle.fit(X, y)
+
+    def objective(w: np.ndarray, b: np.ndarray) -> float:
+        scores = X.astype(np.float64) @ w + b
+        entropy = np.log(np.exp(scores).sum(1)) - scores[np.arange(len(y)), y]
+        penalty = l1_ratio * np.abs(w).sum() + (1 - l1_ratio) / 2 * np.square(w).sum()
+        return float(entropy.mean() + strengths[-1] * penalty)
+
+    ours, theirs = objective(weights, intercepts), objective(oracle.coef_.T, oracle.intercept_)
+    assert ours == pytest.approx(theirs, rel=1e-3)
+    assert 4 <= weights.any(1).sum() < 100
+
+
+def test_the_path_begins_without_features(wide) -> None:
+    X, y = wide
+    hot = np.eye(3, dtype=np.float32)[y]
+    first, second = list(path(X, hot, strengths_of(X, hot, 1.0, 20, 0.1)[:2], 1.0))
+    assert not first[0].any()
+    assert second[0].any()
+
+
+@pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
+def test_sparse_weights_name_the_features(wide, penalty: str) -> None:
+    model = fitted(logistic, *wide, penalty=penalty).named_steps["model"]
+    assert model.coef_.shape == (3, 300)
+    assert set(np.argsort(-np.abs(model.coef_).sum(0))[:4]) == {0, 1, 2, 3}
+
+
+def test_the_screen_finds_the_same_pairs_as_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("baselines._pair_screen.BLOCK", 7)
+    rng = np.random.default_rng(0)
+    codes = np.arange(90) % 3
+    X = rng.normal(size=(90, 23)).astype(np.float32)
+    centred = X - np.stack([X[codes == c].mean(0) for c in range(3)])[codes]
+    centred = np.clip(centred / np.sqrt(np.square(centred).mean(0)), -5, 5)
+    scores = {}
+    for i in range(23):
+        for j in range(i, 23):
+            product = centred[:, i] * centred[:, j]
+            gaps = [abs(product[codes == c].mean() - product[codes != c].mean()) for c in range(3)]
+            scores[i, j] = max(gaps) / np.sqrt(1 / 30 + 1 / 60) / (2**0.5 if i == j else 1)
+    expected = sorted(scores, key=lambda pair: -scores[pair])[:12]
+    assert [tuple(pair) for pair in strongest_pairs(X, codes, 12).tolist()] == expected
+
+
+@pytest.mark.parametrize("seed", [100, 101, 102, 103, 104])
+def test_the_pair_of_an_xor_is_found(seed: int) -> None:
+    table = needles.load(n_samples=1000, n_features=1024, kind="xor", seed=seed)
+    pipeline = fitted(pairwise, table.X[:700], table.y[:700])
+    model = pipeline.named_steps["model"]
+    assert table.relevant is not None
+    assert sorted(model.pairs_[0]) == table.relevant.tolist()
+    assert model.feature_importances_.shape == (1024,)
+    assert (model.feature_importances_ >= 0).all()
+    assert set(np.argsort(-model.feature_importances_)[:2]) == set(table.relevant)
+    assert pipeline.score(table.X[700:], table.y[700:]) > 0.95
+
+
+def test_too_many_pairs_are_refused_with_the_number() -> None:
+    class Wide:
+        n_features = 20_001
+
+    assert "20,001" in str(pairwise.supports(Wide()))  # type: ignore[arg-type]
+
+
+def test_boosted_trees_stop_early_and_name_the_features(wide) -> None:
+    pytest.importorskip("lightgbm", reason="optional: pip install lightgbm")
+    module = entry("methods", "boosted_trees").load()
+    X, y = np.tile(wide[0], (4, 1)), np.tile(wide[1], 4)
+    model = fitted(module, X, y, max_rounds=50).named_steps["model"]
+    assert 0 < model.booster_.best_iteration <= 50
+    assert model.feature_importances_.shape == (300,)
+    assert (model.feature_importances_ >= 0).all()
+    assert len({0, 1, 2, 3} & set(np.argsort(-model.feature_importances_)[:4])) >= 3
+
+
+def test_lassonet_keeps_the_features_that_matter_longest() -> None:
+    pytest.importorskip("lassonet", reason="optional: pip install lassonet")
+    module = entry("methods", "lassonet").load()
+    rng = np.random.default_rng(2)
+    y = np.arange(240) % 2
+    X = rng.normal(size=(240, 12)).astype(np.float32)
+    X[:, [3, 8]] += 2 * y[:, None]
+    pipeline = fitted(module, X, y, path_multiplier=1.5)
+    model = pipeline.named_steps["model"]
+    assert np.isfinite(model.feature_importances_).all()
+    assert set(np.argsort(-model.feature_importances_)[:2]) == {3, 8}
+    assert 2 <= model.n_selected_ <= 12
+    assert pipeline.score(X, y) > 0.85
