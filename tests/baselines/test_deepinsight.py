@@ -1,13 +1,19 @@
-"""DeepInsight's converter: bounded, finite, and honest about shared pixels."""
+"""DeepInsight's converter: bounded, finite, honest about shared pixels; DeepFeature's choice."""
+
+import pickle
 
 import numpy as np
 import pytest
 
 pytest.importorskip("pyDeepInsight", reason="optional: pip install 'pydeepinsight[cam]'")
 
+from sklearn.base import clone
 from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline
 
-from baselines._deepinsight import DeepInsightConverter
+from baselines._deepinsight import DeepInsightConverter, class_cam
+from bench.attributions import attribute
+from bench.catalog import entry
 
 
 @pytest.fixture
@@ -45,3 +51,110 @@ def test_blocks_of_rows_change_nothing(table: np.ndarray, monkeypatch: pytest.Mo
     whole = converter.transform(table)
     monkeypatch.setattr("baselines._deepinsight.BLOCK_ROWS", 7)
     np.testing.assert_array_equal(converter.transform(table), whole)
+
+
+METHODS = ["deepinsight_kpca", "deepinsight_pca", "deepinsight_tsne", "deepinsight_umap"]
+
+
+def pipeline_of(name: str, **params: object) -> Pipeline:
+    found = entry("methods", name)
+    if found.unavailable:
+        pytest.skip(found.unavailable)
+    module = found.load()
+    return module.build(module.Params(**params), device="cpu", seed=3)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_places_are_learned_from_training_rows_and_repeat(name: str, table: np.ndarray) -> None:
+    fitted = pipeline_of(name, image_size="equal").named_steps["convert"].fit(table[:30])
+    images = fitted.transform(table[30:])
+    fitted.transform(100 * table[30:])
+    np.testing.assert_array_equal(fitted.transform(table[30:]), images)
+    again = pipeline_of(name, image_size="equal").named_steps["convert"].fit(table[:30])
+    np.testing.assert_array_equal(again.transform(table[30:]), images)
+    assert len(np.unique(again.transformer_._coords, axis=0)) > 5
+    assert fitted.to_features(np.zeros((2, 6, 6))).shape == (2, 30)
+
+
+@pytest.mark.filterwarnings("ignore:no pass was better")
+def test_the_published_recipe_is_deepinsights_own_and_trains(table: np.ndarray) -> None:
+    pipeline = pipeline_of("deepinsight_pca", recipe="published", epochs=3)
+    convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
+    settings = model.get_params()
+    assert (convert.image_size, convert.scaling) == (224, "norm2")
+    assert (settings["epochs"], settings["batch_size"], settings["learning_rate"]) == (
+        100,
+        200,
+        1e-4,
+    )
+    model.set_params(epochs=1)
+    convert.set_params(image_size=32)
+    y = np.arange(40) % 2
+    Z = convert.fit(table).transform(table)
+    assert 0 <= Z.min() <= Z.max() <= 1
+    probabilities = model.fit(Z, y).predict_proba(Z)
+    assert next(model.networks_[0].parameters()).shape == (64, 3, 7, 7)
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def deepfeature() -> tuple[Pipeline, np.ndarray, np.ndarray]:
+    """Two classes, told apart by feature 17 of 36."""
+    rng = np.random.default_rng(5)
+    y = np.arange(240) % 2
+    X = rng.normal(size=(240, 36)).astype(np.float32)
+    X[:, 17] += 6 * y
+    params = {"image_size": 48, "attribution": "deepfeature", "backbone": "cnn_small"}
+    pipeline = pipeline_of("deepinsight_pca", gate=False, passes=1, **params)
+    Z = pipeline.named_steps["convert"].fit(X).transform(X)
+    pipeline.named_steps["model"].fit(Z, y)
+    return pipeline, Z, y
+
+
+def test_deepfeature_selects_a_planted_feature_among_few(
+    deepfeature: tuple[Pipeline, np.ndarray, np.ndarray],
+) -> None:
+    pipeline, Z, y = deepfeature
+    convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
+    maps = model.attribute(Z, y)
+    assert maps.shape == (2, 1, 48, 48)
+    assert ((maps == 0) | ((maps >= model.cam_threshold) & (maps <= 1))).all()
+    strength = attribute(convert, model, Z, y, 2).sum(0)
+    assert strength[17] > 0
+    assert (strength > 0).sum() < 18
+
+
+def test_deepfeature_selects_what_pydeepinsight_selects(
+    deepfeature: tuple[Pipeline, np.ndarray, np.ndarray],
+) -> None:
+    """Above the threshold without stretching, with the whole library: its places, its selection."""
+    import torch
+    from pyDeepInsight import CAMFeatureSelector
+
+    pipeline, Z, y = deepfeature
+    convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
+    network = model.model_.networks_[0]
+    cam = class_cam(network, torch.as_tensor(Z[y == 1][:64]), 1)
+    threshold = 0.5 * float(cam.max())
+    selector = CAMFeatureSelector(network, convert.transformer_, "stem")
+    theirs = selector.select_class_features({1: cam}, threshold)[1]
+    model.cam_threshold = threshold
+    ours = np.flatnonzero(attribute(convert, model, Z, y, 2)[1])
+    model.cam_threshold = 0.6
+    assert sorted(theirs) == ours.tolist()
+    assert len(ours) > 0
+
+
+def test_deepfeature_leaves_no_hook_and_keeps_its_settings_in_a_clone(
+    deepfeature: tuple[Pipeline, np.ndarray, np.ndarray],
+) -> None:
+    pipeline, Z, y = deepfeature
+    model = pipeline.named_steps["model"]
+    model.attribute(Z, y)
+    modules = list(model.model_.networks_[0].modules())
+    assert not any(m._forward_hooks or m._backward_hooks for m in modules)
+    assert all(weight.requires_grad for weight in model.model_.networks_[0].parameters())
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict_proba(Z), model.predict_proba(Z))
+    assert clone(model.set_params(cam_threshold=0.7)).cam_threshold == 0.7
+    model.set_params(cam_threshold=0.6)

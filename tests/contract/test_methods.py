@@ -14,8 +14,10 @@ from bench.worker import predict
 from datasets.table import Source, Table
 
 AFFORDABLE: dict[str, dict[str, object]] = {  # settings that a test has time for
+    "deepinsight_kpca": {"image_size": "equal"},
     "deepinsight_pca": {"image_size": "equal"},
     "deepinsight_tsne": {"image_size": "equal"},
+    "deepinsight_umap": {"image_size": "equal"},
     "deepmapper_published": {"epochs": 6},
     "lassonet": {"path_multiplier": 1.5},
 }

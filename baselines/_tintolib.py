@@ -1,0 +1,118 @@
+"""What igtd, refined and tinto share: places learned from training rows, images at full precision.
+
+TINTOlib (Castillo-Cano et al., SoftwareX 2023; Apache-2.0) writes one PNG a row. We read the places
+of the features and make the images ourselves, because in version 1.3.1
+- `plt.imsave` stretches every image to its own darkest and brightest pixel and keeps 8 bits;
+- IGTD also scales by the smallest and largest value of the rows that happen to be converted
+  together, so a test image depends on its neighbours (a leak; its places do not leak);
+- `features_positions.csv` of IGTD holds the inverse of the permutation that its images use.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.pipeline import Pipeline
+
+from baselines._cnn import Training, image_model
+from datasets.table import Table
+from deepmapper.scaling import FeatureScaler
+
+FEWEST_FEATURES = 4  # fewer make no plane
+BLOCK_ROWS = 512
+
+
+@dataclass(frozen=True)
+class Params(Training):
+    """The CNN and its budget are those of the method `deepmapper`.
+
+    scaling: "standard" scales features as `deepmapper` does, so that the two differ in their places
+        alone; "minmax" maps them to [0, 1], as TINTOlib does.
+    """
+
+    scaling: Literal["standard", "minmax"] = "standard"
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Where features are.
+
+    Args:
+        pixels: the flat index, row by row, of each feature's pixel, (n_features,).
+        shape: height and width of the images.
+        spread: CSR (n_features, height * width), what a feature adds to a pixel.
+    """
+
+    pixels: np.ndarray
+    shape: tuple[int, int]
+    spread: sparse.csr_matrix
+
+
+# Places features: scaled training rows (n_samples, n_features) -> Placement.
+Place = Callable[[np.ndarray], Placement]
+
+
+class PlacedConverter(TransformerMixin, BaseEstimator):
+    """Rows become images whose pixels are means of features.
+
+    Args:
+        place: learns the places from the scaled training rows; later rows never change them.
+        scaling: "standard" or "minmax".
+    """
+
+    looks_at_labels = False
+
+    def __init__(self, place: Place, scaling: str = "standard") -> None:
+        self.place = place
+        self.scaling = scaling
+
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Learn scaling and places from X, (n_samples, n_features)."""
+        self.scaler_ = FeatureScaler(scale=self.scaling).fit(X)
+        self.placement_ = self.place(self.scaler_.transform(X))
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Images, float32, (n_samples, 1, height, width), in blocks of rows."""
+        images = np.empty((X.shape[0], 1, *self.placement_.shape), dtype=np.float32)
+        flat = images.reshape(len(images), -1)
+        for start in range(0, len(images), BLOCK_ROWS):
+            rows = slice(start, start + BLOCK_ROWS)
+            flat[rows] = self.scaler_.transform(X[rows]) @ self.placement_.spread
+        return images
+
+    def to_features(self, pixels: np.ndarray) -> np.ndarray:
+        """(..., h, w) -> (..., n_features): features that share a pixel share its value."""
+        return pixels.reshape(*pixels.shape[:-2], -1)[..., self.placement_.pixels]
+
+
+def one_each(pixels: np.ndarray, shape: tuple[int, int]) -> Placement:
+    """A placement in which every feature has a pixel of its own."""
+    n = len(pixels)
+    ones = np.ones(n, dtype=np.float32)
+    spread = sparse.csr_matrix((ones, pixels, np.arange(n + 1)), (n, shape[0] * shape[1]))
+    return Placement(pixels, shape, spread)
+
+
+def build_with(place: Place, params: Params, *, device: str, seed: int) -> Pipeline:
+    """Images by these places, read by the CNN of the method `deepmapper`."""
+    converter = PlacedConverter(place, params.scaling)
+    return Pipeline(
+        [("convert", converter), ("model", image_model(params, device=device, seed=seed))]
+    )
+
+
+def refusal(table: Table, most_features: int) -> str | None:
+    """Why these methods refuse a table of so few or so many features; None where they do not."""
+    p = table.n_features
+    if p < FEWEST_FEATURES:
+        return f"places on a plane need at least {FEWEST_FEATURES} features, got {p}"
+    if p > most_features:
+        return (
+            f"compares all pairs of features: stops at {most_features:,}, got {p:,}; the file of "
+            "the method says what it takes"
+        )
+    return None

@@ -1,0 +1,131 @@
+"""IGTD: features swap pixels until distances between pixels rank as those between features do.
+
+Zhu et al., "Converting tabular data into images for deep learning with convolutional neural
+networks", Sci Rep 11 (2021). Pearson and Euclidean distances, squared error; steps as in the
+authors' example (10,000 at most; stops once 300 steps gained less than 1e-5).
+
+The search is ours: the same steps as TINTOlib's (a test compares the places), a step of which takes
+24, 53 and 155 ms at 500, 1,000 and 2,000 features where ours takes at most 0.9 ms at 1,000 and 5 ms
+at 2,000. Measured on one core, 300 rows, places and images: 1 s at 500 features, 9 s and 67 MiB at
+1,000, 49 s and 264 MiB at 2,000, 643 s and 1,373 MiB at 5,000 (a busy machine), where it stops.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.spatial.distance import cdist
+from scipy.stats import rankdata
+from sklearn.pipeline import Pipeline
+
+from baselines import _tintolib
+from baselines._tintolib import Placement, build_with, one_each, refusal
+from datasets.table import Table
+from deepmapper.layout import square_side
+
+MOST_FEATURES = 5_000
+MIN_GAIN = 1e-5
+
+
+@dataclass(frozen=True)
+class Params(_tintolib.Params):
+    """search: "vectorised" or "tintolib"; the same steps, at their own speeds."""
+
+    max_step: int = 10_000
+    val_step: int = 300
+    search: Literal["vectorised", "tintolib"] = "vectorised"
+
+
+def supports(table: Table) -> str | None:
+    """Memory and time grow with the square of the number of features."""
+    return refusal(table, MOST_FEATURES)
+
+
+def build(params: Params, *, device: str, seed: int) -> Pipeline:
+    """Swap, fold, train."""
+    place = _IGTD(params.max_step, params.val_step, params.search, seed)
+    return build_with(place, params, device=device, seed=seed)
+
+
+@dataclass(frozen=True)
+class _IGTD:
+    max_step: int
+    val_step: int
+    search: str
+    seed: int
+
+    def __call__(self, X: np.ndarray) -> Placement:
+        side = square_side(X.shape[1])
+        feature_of_pixel = (self._library if self.search == "tintolib" else self._own)(X, side)
+        return one_each(np.argsort(feature_of_pixel), (side, side))
+
+    def _own(self, X: np.ndarray, side: int) -> np.ndarray:
+        pixels = np.stack(np.divmod(np.arange(X.shape[1]), side), axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):  # constant features: unlike all others
+            distances = np.around(1 - np.nan_to_num(np.corrcoef(X.T.astype(np.float64))), 10)
+        return swap_to_match(
+            rank_of_pairs(distances),
+            rank_of_pairs(cdist(pixels, pixels)),
+            self.max_step,
+            self.val_step,
+            np.random.RandomState(self.seed),  # draws as TINTOlib does
+        )
+
+    def _library(self, X: np.ndarray, side: int) -> np.ndarray:
+        import pandas as pd
+        from TINTOlib.igtd import IGTD
+
+        steps = {"max_step": self.max_step, "val_step": self.val_step}
+        igtd = IGTD("unsupervised", None, scale=[side, side], random_seed=self.seed, **steps)
+        igtd.fit(pd.DataFrame(X.astype(np.float64)))
+        return igtd.index[igtd.min_id]
+
+
+def rank_of_pairs(distances: np.ndarray) -> np.ndarray:
+    """Symmetric ranks (p, p) of the distances between pairs; 0 on the diagonal."""
+    below = np.tril_indices(len(distances), -1)
+    ranks = np.zeros(distances.shape)
+    ranks[below] = rankdata(distances[below])
+    return ranks + ranks.T
+
+
+def swap_to_match(
+    source: np.ndarray, target: np.ndarray, max_step: int, val_step: int, rng: np.random.RandomState
+) -> np.ndarray:
+    """An order (p,) of source's rows and columns that brings it close to target, both (p, p).
+
+    A step takes an item that was left alone longest and makes the best of all its swaps, where that
+    does not raise the squared error over pairs. Swapping i and j changes the error by
+    2 sum_k (s_ik - s_jk)(t_ik - t_jk) over k other than i and j: two products of matrix and vector
+    for all j.
+    """
+    source = source.copy()
+    order = np.arange(len(source))
+    last_step = -np.ones(len(source))
+    agreement = (source * target).sum(1)
+    errors = [float(np.square(source - target).sum() / 2)]
+    best, lowest = order.copy(), errors[0]
+    for step in range(max_step):
+        i = rng.permutation(np.flatnonzero(last_step == last_step.min()))[0]
+        change = agreement[i] + agreement - source @ target[i] - target @ source[i]
+        change = 2 * (change - 2 * source[i] * target[i])
+        change[i] = np.inf
+        j = int(change.argmin())
+        last_step[i] = step
+        errors.append(errors[-1] + min(0.0, float(change[j])))
+        if change[j] <= 0:
+            pair, swapped = [i, j], [j, i]
+            agreement -= (source[:, pair] * target[:, pair]).sum(1)
+            source[pair] = source[swapped]
+            source[:, pair] = source[:, swapped]
+            agreement += (source[:, pair] * target[:, pair]).sum(1)
+            agreement[pair] = (source[pair] * target[pair]).sum(1)
+            order[pair] = order[swapped]
+            last_step[j] = step
+        if errors[-1] < lowest:
+            best, lowest = order.copy(), errors[-1]
+        if step > val_step and errors[-val_step - 1] - min(errors[-val_step:]) < (
+            MIN_GAIN * errors[-val_step - 1]
+        ):
+            break
+    return best
