@@ -3,8 +3,8 @@
 Sharma et al., Sci Rep 9 (2019), through pyDeepInsight; the kernel is the Gaussian one, its width
 scikit-learn's (gamma = 1 / n_samples, which is what pyDeepInsight's "kpca" takes).
 
-Measured on one core, 300 rows: 0.5 s and 176 MiB at 2,000 features, 10 s and 515 MiB at 10,000,
-35 s and 1,913 MiB at 20,000, where it stops.
+The kernel matrix has a number for each pair of features: it stops at 20,000. What it takes is
+measured by `python -m bench run growth`.
 """
 
 from sklearn.decomposition import KernelPCA

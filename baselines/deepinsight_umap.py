@@ -3,8 +3,7 @@
 Sharma et al., Sci Rep 9 (2019), through pyDeepInsight, whose documentation offers `umap.UMAP()`
 with its defaults (McInnes, Healy, Melville 2018: 15 neighbours, Euclidean, min_dist 0.1).
 
-Measured on one core, 300 rows: 3 s, 176 MiB at 500 features, 14 s, 184 MiB at 2,000, 142 s,
-407 MiB at 20,000; the first use in a process compiles for some 10 s and takes 200 MiB more.
+The first use in a process compiles. `python -m bench run growth` measures what it takes.
 """
 
 from typing import Any

@@ -4,10 +4,9 @@ Zhu et al., "Converting tabular data into images for deep learning with convolut
 networks", Sci Rep 11 (2021). Pearson and Euclidean distances, squared error; steps as in the
 authors' example (10,000 at most; stops once 300 steps gained less than 1e-5).
 
-The search is ours: the same steps as TINTOlib's (a test compares the places), a step of which takes
-24, 53 and 155 ms at 500, 1,000 and 2,000 features where ours takes 0.2 and 0.8 ms at the first two.
-Measured on one core, 300 rows, places and images: 1 s at 500 features, 9 s and 67 MiB at
-1,000, 49 s and 264 MiB at 2,000, 643 s and 1,373 MiB at 5,000 (a busy machine), where it stops.
+The search is ours: the same steps as TINTOlib's (a test compares the places), of which each is many
+times faster. Time and memory grow with the square of the number of features; it stops at 5,000. What
+it takes is measured by `python -m bench run growth`.
 """
 
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ from deepmapper.scaling import FeatureScaler
 
 REQUIRES = {"lassonet": "lassonet"}
 
-MAX_FEATURES = 2_000  # beyond it a path takes more than some five minutes
+MAX_FEATURES = 2_000  # its path is hundreds of trainings long
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,7 @@ class Params:
     """Networks along a path of growing penalties, each trained on from the one before.
 
     lambda_start: the first penalty; each next one is `path_multiplier` times larger. The benchmark
-        has 1.02; 1.1 takes a fifth of the time, which is still three minutes for 750 rows of 1,024
-        features on one busy core.
+        has 1.02; 1.1 takes a fifth of the steps.
     hierarchy: M, how far a feature's hidden weights may exceed its skip weight.
     """
 

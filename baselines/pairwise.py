@@ -21,7 +21,7 @@ from baselines._pair_screen import strongest_pairs
 from datasets.table import Table
 from deepmapper.scaling import FeatureScaler
 
-MAX_FEATURES = 20_000  # a minute with 750 rows; time grows with rows and with the square of this
+MAX_FEATURES = 20_000  # time grows with the number of rows and with the square of this
 
 
 @dataclass(frozen=True)
