@@ -5,8 +5,8 @@ networks", Sci Rep 11 (2021). Pearson and Euclidean distances, squared error; st
 authors' example (10,000 at most; stops once 300 steps gained less than 1e-5).
 
 The search is ours: the same steps as TINTOlib's (a test compares the places), of which each is many
-times faster. Time and memory grow with the square of the number of features; it stops at 5,000. What
-it takes is measured by `python -m bench run growth`.
+times faster. Time and memory grow with the square of the number of features; it stops at 5,000.
+What it takes is measured by `python -m bench run growth`.
 """
 
 from dataclasses import dataclass

@@ -35,8 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give every test that asks for a `method` the methods in question, one after the other."""
-    if "method" not in metafunc.fixturenames:
+    """Give every test of the suite the methods in question, one after the other."""
+    if metafunc.definition.path != SUITE or "method" not in metafunc.fixturenames:
         return
     name = metafunc.config.getoption(OPTION)
     found = methods_of(name) if name else entries("methods")
