@@ -1,23 +1,70 @@
-"""The majority among the three nearest training samples.
+"""The majority among the nearest training samples.
 
-Fix and Hodges (1951), Cover and Hart (1967); Euclidean distance, after log1p where values are
-counts; scikit-learn.
+Fix and Hodges (1951), Cover and Hart (1967); after log1p where values are counts; scikit-learn.
+How many neighbours, by which distance, and whether features are standardised, is chosen on folds of
+the training rows.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from deepmapper.scaling import FeatureScaler
 
 
 @dataclass(frozen=True)
 class Params:
-    n_neighbours: int = 3
+    """All choices are made by accuracy over the folds; the first of equals is taken."""
+
+    n_neighbours: tuple[int, ...] = (1, 3, 7, 15)
+    metrics: tuple[str, ...] = ("euclidean", "cosine")
+    standardise: tuple[bool, ...] = (False, True)
+    n_folds: int = 3
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
-    """Distances on the common scale of the features: they are not standardised."""
-    model = KNeighborsClassifier(params.n_neighbours)
+    """Take logs where values are counts, then search."""
+    model = TunedNeighbours(params, random_state=seed)
     return Pipeline([("convert", FeatureScaler(scale="none")), ("model", model)])
+
+
+class TunedNeighbours(ClassifierMixin, BaseEstimator):
+    """Nearest neighbours as they did best over the folds.
+
+    Attributes:
+        best_: the pipeline that was chosen, fitted to all rows.
+    """
+
+    def __init__(self, params: Params = Params(), random_state: int = 0) -> None:
+        self.params = params
+        self.random_state = random_state
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
+        """X (n_samples, n_features), y (n_samples,)."""
+        params = self.params
+        fewest = len(X) - -(-len(X) // params.n_folds)  # rows that a fold leaves to learn from
+        grid = {
+            "scale": [StandardScaler() if yes else "passthrough" for yes in params.standardise],
+            "neighbours__metric": list(params.metrics),
+            "neighbours__n_neighbors": sorted({min(k, fewest) for k in params.n_neighbours}),
+        }
+        chain = Pipeline([("scale", "passthrough"), ("neighbours", KNeighborsClassifier())])
+        folds = StratifiedKFold(params.n_folds, shuffle=True, random_state=self.random_state)
+        search = GridSearchCV(chain, grid, cv=folds, scoring="accuracy", error_score="raise")
+        self.best_ = search.fit(X, y).best_estimator_
+        self.classes_ = self.best_.classes_
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities (n_samples, n_classes)."""
+        return self.best_.predict_proba(X)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Labels (n_samples,)."""
+        return self.best_.predict(X)

@@ -1,10 +1,14 @@
 """A random forest on the values as they are.
 
-Breiman, Machine Learning 45 (2001); scikit-learn.
+Breiman, Machine Learning 45 (2001); scikit-learn. How many features a split looks at is chosen by
+the rows that each tree left out of its sample (out of bag).
 """
 
 from dataclasses import dataclass
+from typing import Self
 
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -12,10 +16,61 @@ from sklearn.preprocessing import FunctionTransformer
 
 @dataclass(frozen=True)
 class Params:
+    """max_features: what a split looks at, "sqrt" or a share of the features.
+
+    n_tuning_trees: in each of the forests that the choice is made with.
+    """
+
     n_trees: int = 300
+    max_features: tuple[str | float, ...] = ("sqrt", 0.05)
+    n_tuning_trees: int = 60
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Trees need no scaling."""
-    forest = RandomForestClassifier(params.n_trees, class_weight="balanced", random_state=seed)
-    return Pipeline([("convert", FunctionTransformer()), ("model", forest)])
+    return Pipeline([("convert", FunctionTransformer()), ("model", TunedForest(params, seed))])
+
+
+class TunedForest(ClassifierMixin, BaseEstimator):
+    """Random forest; `feature_importances_` are mean decreases in impurity, (n_features,).
+
+    Attributes:
+        max_features_: as chosen.
+    """
+
+    def __init__(self, params: Params = Params(), random_state: int = 0) -> None:
+        self.params = params
+        self.random_state = random_state
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
+        """X (n_samples, n_features), y (n_samples,)."""
+        candidates = self.params.max_features
+        scores = [self._out_of_bag_accuracy(X, y, share) for share in candidates]
+        self.max_features_ = candidates[int(np.argmax(scores))]
+        self.forest_ = self._forest(self.max_features_, self.params.n_trees).fit(X, y)
+        self.classes_ = self.forest_.classes_
+        self.feature_importances_ = self.forest_.feature_importances_
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities (n_samples, n_classes)."""
+        return self.forest_.predict_proba(X)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Labels (n_samples,)."""
+        return self.forest_.predict(X)
+
+    def _out_of_bag_accuracy(self, X: np.ndarray, y: np.ndarray, share: str | float) -> float:
+        return self._forest(share, self.params.n_tuning_trees, oob_score=True).fit(X, y).oob_score_
+
+    def _forest(
+        self, max_features: str | float, n_trees: int, oob_score: bool = False
+    ) -> RandomForestClassifier:
+        return RandomForestClassifier(
+            n_trees,
+            max_features=max_features,
+            class_weight="balanced",
+            oob_score=oob_score,
+            n_jobs=-1,
+            random_state=self.random_state,
+        )

@@ -21,7 +21,7 @@ from deepmapper.scaling import FeatureScaler
 class Params:
     """n_best: numbers of features to choose from, by held-out log loss."""
 
-    n_best: tuple[int, ...] = (1, 2, 5, 20, 100)
+    n_best: tuple[int, ...] = (1, 2, 5, 20, 100, 500)
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
