@@ -20,6 +20,8 @@ EXPERIMENTS = (
     "shuffled",
     "layouts",
     "aggmap",
+    "max_norm",
+    "libraries",
     "tumours",
     "conversion",
     "versus_deepinsight",
