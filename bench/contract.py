@@ -10,6 +10,7 @@ exists. `tests/conftest.py` loads this plug-in.
 """
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,15 @@ from bench.catalog import ROOT, Entry, entries, module_entry
 
 SUITE = ROOT / "tests" / "contract" / "test_methods.py"
 OPTION = "--deepmapper-contract"
+# Methods of ours that have more than one way to train: the other ways, put to the contract too.
+VARIANTS: dict[str, dict[str, object]] = {
+    "cnn1d (TC1)": {"architecture": "tc1", "epochs": 60, "learning_rate": 0.1},
+    "deepinsight_pca (DeepFeature)": {"image_size": "equal", "attribution": "deepfeature"},
+    "igtd (min-max)": {"scaling": "minmax"},
+    "logistic (L1)": {"penalty": "l1"},
+    "logistic (elastic net)": {"penalty": "elasticnet"},
+    "mlp (max-norm)": {"recipe": "maxnorm", "hidden": 64},
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,9 +49,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.path != SUITE or "method" not in metafunc.fixturenames:
         return
     name = metafunc.config.getoption(OPTION)
-    found = methods_of(name) if name else entries("methods")
+    found = methods_of(name) if name else entries("methods") | _variants()
     available = [found[key] for key in sorted(found) if name or found[key].unavailable is None]
     metafunc.parametrize("method", available, ids=lambda method: method.name, scope="module")
+
+
+def _variants() -> dict[str, Entry]:
+    known = entries("methods")
+    return {label: replace(known[label.split(" (")[0]], name=label) for label in VARIANTS}
 
 
 def methods_of(name: str) -> dict[str, Entry]:

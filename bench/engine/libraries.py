@@ -66,6 +66,7 @@ def _images(img_format: str | None) -> dict[str, Any]:
     converter = DeepInsightConverter(PCA(2, random_state=0)).fit(X)
     scaled = converter.scaler_.transform(X)
     before, start = _peak_mib(), time.perf_counter()
+    images: Any
     if img_format is None:
         images = converter.transform(X)
     else:
