@@ -57,7 +57,7 @@ def _context(results: Results, views: list[View], drawn: list[Drawn]) -> dict[st
         "summary": sections.summary(results),
         "dates": sections.dates(results),
         "machines": sections.machines(results),
-        "comparison": [by_name["accuracy"], by_name["differences"]],
+        "comparison": [by_name[name] for name in ("accuracy", "needs", "differences")],
         "dataset_views": [by_name[name] for name in ("paper", "timing", "attribution")],
         "datasets": results.datasets,
         "data": sections.data_rows(results),

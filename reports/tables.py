@@ -7,15 +7,25 @@ from reports.markup import csv, latex, markdown
 from reports.results import Results
 from reports.table_accuracy import accuracy, differences
 from reports.table_measures import attribution, timing
+from reports.table_needs import needs
 from reports.table_paper import paper
 from reports.views import View
 
-__all__ = ["accuracy", "all_views", "attribution", "differences", "paper", "timing", "write_tables"]
+__all__ = [
+    "accuracy",
+    "all_views",
+    "attribution",
+    "differences",
+    "needs",
+    "paper",
+    "timing",
+    "write_tables",
+]
 
 
 def all_views(results: Results) -> list[View]:
     """Every table of the report."""
-    return [make(results) for make in (accuracy, timing, attribution, paper, differences)]
+    return [make(results) for make in (accuracy, needs, timing, attribution, paper, differences)]
 
 
 def write_tables(views: list[View], folder: Path) -> None:

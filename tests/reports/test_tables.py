@@ -12,9 +12,17 @@ from reports import units
 from reports.markup import latex, markdown, tex
 from reports.paper import published_for
 from reports.results import Results
-from reports.tables import accuracy, all_views, attribution, paper, timing, write_tables
+from reports.tables import (
+    accuracy,
+    all_views,
+    attribution,
+    needs,
+    paper,
+    timing,
+    write_tables,
+)
 
-NAMES = ["accuracy", "timing", "attribution", "paper", "differences"]
+NAMES = ["accuracy", "needs", "timing", "attribution", "paper", "differences"]
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +58,17 @@ def test_failures_are_rows_with_their_reasons_in_csv(filled: Store) -> None:
     assert row["reasons"] == "stopped after 300 s in convert_fit"
     assert rows["tcga", "random_forest"]["reasons"] == "ValueError: a | b"
     assert len(rows) == 5 * 6
+
+
+def test_needs_give_seconds_and_memory_or_the_reason_to_give_up(results: Results) -> None:
+    view = needs(results)
+    found = view.data.set_index(["dataset", "method"])
+    group = results.group("tcga", "deepmapper")
+    assert group is not None
+    assert found.at[("tcga", "deepmapper"), "total_seconds"] == group.total_seconds()
+    text = markdown(view)
+    assert "MiB" in text
+    assert "timeout: stopped after 300 s in convert_fit" in text
 
 
 def test_no_cell_of_a_table_is_empty(results: Results) -> None:
