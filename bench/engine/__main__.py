@@ -22,6 +22,7 @@ EXPERIMENTS = (
     "aggmap",
     "max_norm",
     "libraries",
+    "boosting",
     "tumours",
     "conversion",
     "versus_deepinsight",

@@ -56,13 +56,6 @@ def measure(method: str, seed: int) -> dict[str, Any]:
 
 
 def _build(method: str, seed: int) -> Any:
-    if method == "linear_svm":  # facts.md's anchor; a method of its own in the ring comes later
-        from sklearn.pipeline import make_pipeline
-        from sklearn.svm import LinearSVC
-
-        from deepmapper.scaling import FeatureScaler
-
-        return make_pipeline(FeatureScaler(), LinearSVC(random_state=seed))
     if method == "deepmapper":
         from deepmapper import DeepMapperClassifier
 
