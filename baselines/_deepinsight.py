@@ -6,7 +6,7 @@ Sharma et al., "DeepFeature: feature selection in nonimage data using convolutio
 Brief Bioinform 22 (2021).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.pipeline import Pipeline
 
 from baselines._cnn import Training, image_model
+from datasets.table import Table
 from deepmapper.attribution.grad_cam import spatial_step
 from deepmapper.attribution.state import evaluated
 from deepmapper.attribution.steps import forward_steps
@@ -59,12 +60,17 @@ class Norm2(TransformerMixin, BaseEstimator):
     def fit(self, X: np.ndarray, y: object = None) -> Self:
         from pyDeepInsight.utils import Norm2Scaler  # type: ignore[attr-defined]
 
+        X = _dense(X)
         self.lowest_ = -np.abs(X.min(axis=0))
         self.scaler_ = Norm2Scaler().fit(X)
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        return self.scaler_.transform(np.maximum(X, self.lowest_))
+        return self.scaler_.transform(np.maximum(_dense(X), self.lowest_))
+
+
+def _dense(X: Any) -> np.ndarray:
+    return X.toarray() if hasattr(X, "toarray") else X
 
 
 class DeepInsightConverter(TransformerMixin, BaseEstimator):
@@ -184,6 +190,13 @@ class _NoExtractor:
         raise NotImplementedError
 
 
+def supports(table: Table) -> str | None:
+    """Why a table is refused: a plane needs a few features."""
+    if table.n_features < 4:
+        return f"DeepInsight needs at least 4 features for a plane, got {table.n_features}"
+    return None
+
+
 def published(params: Params) -> tuple[Params, dict[str, Any]]:
     """DeepInsight's own settings: those of the converter, and those of the classifier.
 
@@ -191,6 +204,9 @@ def published(params: Params) -> tuple[Params, dict[str, Any]]:
     the notebooks of Ersavas et al. 2024 (who took 227x227) and pyDeepInsight's. Where it differs:
     ResNet-18 from scratch (pyDeepInsight: SqueezeNet, pretrained on photographs) and AdamW with
     their weight decay of 1e-5 (pyDeepInsight: SGD with momentum).
+
+    Raises:
+        DeepMapperError: `params` set what the recipe sets.
     """
     model = {
         "backbone": "resnet18_rgb",
@@ -205,6 +221,15 @@ def published(params: Params) -> tuple[Params, dict[str, Any]]:
         "precision": "float32",
         "balanced": False,
     }
+    own = {"image_size": 224, "scaling": "norm2", **model}
+    given = {f.name: getattr(params, f.name) for f in fields(params) if f.name in own}
+    asked = [name for name, value in given.items() if value != getattr(type(params)(), name)]
+    if asked:
+        message = (
+            f"recipe='published' sets {', '.join(asked)} itself: leave {asked[0]} out, or take "
+            "recipe='shared'"
+        )
+        raise DeepMapperError(message)
     return replace(params, image_size=224, scaling="norm2"), model
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
 
-STEPS = 200  # at most, for one strength
+STEPS = 500  # at most, for one strength
 TOLERANCE = 0.05  # of the strength: how far from 0 the (sub)gradient may stay
 
 

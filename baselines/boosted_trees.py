@@ -9,9 +9,10 @@ from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
+
+from baselines._folds import held_out
 
 REQUIRES = {"lightgbm": "lightgbm"}
 
@@ -20,17 +21,20 @@ REQUIRES = {"lightgbm": "lightgbm"}
 class Params:
     """Early stopping chooses the number of trees: it ends after `patience` rounds in vain.
 
-    n_columns: numbers of features that a tree may look at, drawn anew for each, None for all; each
-        is tried, and the best is kept by held-out log loss. Few columns are fast and make trees
-        that differ; but where one feature in thousands matters, few trees would meet it, and the
-        rounds before would end the fit by early stopping.
-    validation_fraction: of the training rows, held out to stop by log loss.
+    Features a tree and depths are chosen one after the other by log loss on held-out rows; then all
+    rows are fitted with as many trees as were best.
+
+    n_columns: numbers of features that a tree may look at, drawn anew for each, None for all. Few
+        columns are fast and make trees that differ; but where one feature in thousands matters, few
+        trees would meet it, and the rounds before would end the fit by early stopping.
+    depths: of the trees; the first is the one that `n_columns` is chosen with.
+    validation_fraction: of the training rows, held out to stop and to choose by.
     """
 
     learning_rate: float = 0.1
     max_rounds: int = 500
     patience: int = 20
-    max_depth: int = 4
+    depths: tuple[int, ...] = (4, 7)
     n_columns: tuple[int | None, ...] = (512, None)
     row_fraction: float = 0.8
     n_bins: int = 63
@@ -47,7 +51,7 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
     """LightGBM with early stopping; `feature_importances_` are summed gains, (n_features,).
 
     Attributes:
-        n_columns_: features that a tree may look at, as chosen.
+        n_columns_, depth_, n_rounds_: features a tree, depth and trees (a class), as chosen.
     """
 
     def __init__(self, params: Params = Params(), random_state: int = 0) -> None:
@@ -59,27 +63,34 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
         import lightgbm
 
         self.classes_, codes = np.unique(y, return_inverse=True)
-        fitted, held_out = train_test_split(
-            np.arange(len(X)),
-            test_size=max(len(self.classes_), round(self.params.validation_fraction * len(X))),
-            stratify=codes,
-            random_state=self.random_state,
-        )
-        settings = self._settings()
-        rows = lightgbm.Dataset(X[fitted], codes[fitted], params=settings)
-        rows_held_out = rows.create_valid(X[held_out], codes[held_out])
-        best_loss, n_features = np.inf, X.shape[1]
-        for number in sorted({min(k or n_features, n_features) for k in self.params.n_columns}):
+        params, n_features = self.params, X.shape[1]
+        training, judged = held_out(codes, params.validation_fraction, self.random_state)
+        binning = self._settings(params.depths[0], n_features, n_features)
+        rows = lightgbm.Dataset(X[training], codes[training], params=binning)
+        judging = rows.create_valid(X[judged], codes[judged])
+        best_loss = np.inf
+
+        def attempt(n_columns: int, depth: int) -> None:
+            nonlocal best_loss
             booster = lightgbm.train(
-                settings | {"feature_fraction": number / n_features},
+                self._settings(depth, n_columns, n_features),
                 rows,
-                self.params.max_rounds,
-                valid_sets=[rows_held_out],
-                callbacks=[lightgbm.early_stopping(self.params.patience, verbose=False)],
+                params.max_rounds,
+                valid_sets=[judging],
+                callbacks=[lightgbm.early_stopping(params.patience, verbose=False)],
             )
             [loss] = booster.best_score["valid_0"].values()
             if loss < best_loss:
-                best_loss, self.booster_, self.n_columns_ = loss, booster, number
+                best_loss, self.n_rounds_ = loss, booster.best_iteration
+                self.n_columns_, self.depth_ = n_columns, depth
+
+        for n_columns in sorted({min(k or n_features, n_features) for k in params.n_columns}):
+            attempt(n_columns, params.depths[0])
+        for depth in params.depths[1:]:
+            attempt(self.n_columns_, depth)
+        chosen = self._settings(self.depth_, self.n_columns_, n_features)
+        everything = lightgbm.Dataset(X, codes, params=chosen)
+        self.booster_ = lightgbm.train(chosen, everything, self.n_rounds_)
         self.feature_importances_ = self.booster_.feature_importance("gain")
         return self
 
@@ -92,14 +103,15 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
         """Labels (n_samples,)."""
         return self.classes_[self.predict_proba(X).argmax(1)]
 
-    def _settings(self) -> dict[str, object]:
+    def _settings(self, depth: int, n_columns: int, n_features: int) -> dict[str, object]:
         params, n_classes = self.params, len(self.classes_)
         return {
             "objective": "binary" if n_classes == 2 else "multiclass",
             "num_class": 1 if n_classes == 2 else n_classes,
             "learning_rate": params.learning_rate,
-            "max_depth": params.max_depth,
-            "num_leaves": 2**params.max_depth - 1,
+            "max_depth": depth,
+            "num_leaves": 2**depth,
+            "feature_fraction": n_columns / n_features,
             "bagging_fraction": params.row_fraction,
             "bagging_freq": 1,
             "max_bin": params.n_bins,

@@ -7,8 +7,8 @@ test rows stalls; here it is constant, and no row is held out. About 74 s an epo
 of 60,483 features on one GPU, by CANDLE's own account: not for a CPU.
 
 `strided` is the same idea with strides and batch normalisation, also in the head, and is what a
-laptop can train: chosen over residual stages and over a head without normalisation on tables of
-`bench.engine.trials` (development seeds 101 to 103).
+laptop can train: as many networks as `deepmapper` has; rate and epochs are chosen by
+`python -m bench run settings`.
 """
 
 from dataclasses import dataclass
@@ -29,11 +29,15 @@ MIN_FEATURES = 64  # below it nothing is left after the strides or the pooling
 
 @dataclass(frozen=True)
 class Params:
-    """None is the architecture's own value: 10 epochs at 1e-3 (`strided`), 400 at 0.01 (`tc1`)."""
+    """None is the architecture's own value: 10 epochs at 1e-3 (`strided`), 400 at 0.01 (`tc1`).
+
+    passes: networks whose probabilities are averaged, None for 2 (`strided`) and 1 (`tc1`).
+    """
 
     architecture: Literal["strided", "tc1"] = "strided"
     epochs: int | None = None
     learning_rate: float | None = None
+    passes: int | None = None
 
 
 def supports(table: Table) -> str | None:
@@ -46,10 +50,11 @@ def supports(table: Table) -> str | None:
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Scale, then train; no layout."""
     is_tc1 = params.architecture == "tc1"
-    own: dict[str, Any] = {"epochs": 10, "learning_rate": 1e-3}
+    own: dict[str, Any] = {"epochs": 10, "learning_rate": 1e-3, "passes": 2}
     if is_tc1:
         own = {
             "epochs": 400,
+            "passes": 1,
             "learning_rate": 0.01,
             "optimiser": "sgd",
             "weight_decay": 0.0,
@@ -59,7 +64,7 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
             "target_loss": None,
             "validation_fraction": 0.0,
         }
-    given = {"epochs": params.epochs, "learning_rate": params.learning_rate}
+    given = {name: getattr(params, name) for name in ("epochs", "learning_rate", "passes")}
     model = NetworkClassifier(
         tc1 if is_tc1 else strided,
         device=device,

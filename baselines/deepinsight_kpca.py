@@ -10,6 +10,7 @@ measured by `python -m bench run growth`.
 from sklearn.decomposition import KernelPCA
 from sklearn.pipeline import Pipeline
 
+from baselines import _deepinsight
 from baselines._deepinsight import Params, build_with
 from datasets.table import Table
 
@@ -21,8 +22,8 @@ __all__ = ["Params", "build", "supports"]
 
 def supports(table: Table) -> str | None:
     """The kernel between all pairs of features must fit into memory."""
-    if table.n_features < 4:
-        return f"DeepInsight needs at least 4 features for a plane, got {table.n_features}"
+    if reason := _deepinsight.supports(table):
+        return reason
     if table.n_features > MOST_FEATURES:
         return (
             f"the kernel between all pairs of features takes too much memory above "

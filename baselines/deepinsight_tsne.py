@@ -7,19 +7,11 @@ paper's comparison (notebooks of Ersavas et al. 2024).
 from sklearn.manifold import TSNE
 from sklearn.pipeline import Pipeline
 
-from baselines._deepinsight import Params, build_with
-from datasets.table import Table
+from baselines._deepinsight import Params, build_with, supports
 
 REQUIRES = {"pyDeepInsight": "pydeepinsight[cam]"}
 
 __all__ = ["Params", "build", "supports"]
-
-
-def supports(table: Table) -> str | None:
-    """t-SNE's perplexity of 30 needs more than 90 features to make sense."""
-    if table.n_features < 4:
-        return f"DeepInsight needs at least 4 features for a plane, got {table.n_features}"
-    return None
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:

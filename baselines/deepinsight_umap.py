@@ -12,19 +12,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline
 
-from baselines._deepinsight import Params, build_with
-from datasets.table import Table
+from baselines._deepinsight import Params, build_with, supports
 
 REQUIRES = {"pyDeepInsight": "pydeepinsight[cam]", "umap": "umap-learn"}
 
 __all__ = ["Params", "build", "supports"]
-
-
-def supports(table: Table) -> str | None:
-    """A plane needs a few features."""
-    if table.n_features < 4:
-        return f"DeepInsight needs at least 4 features for a plane, got {table.n_features}"
-    return None
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:

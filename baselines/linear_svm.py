@@ -13,10 +13,10 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
+from baselines._folds import folds
 from baselines._row_space import RowSpace
 from deepmapper.scaling import FeatureScaler
 
@@ -25,7 +25,7 @@ from deepmapper.scaling import FeatureScaler
 class Params:
     """strengths: values of C (the inverse penalty) to choose from, by log loss over the folds."""
 
-    strengths: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+    strengths: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
     n_folds: int = 3
     tolerance: float = 1e-2  # liblinear's own default is 1e-1
 
@@ -46,7 +46,7 @@ class LinearSvm(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        strengths: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1),
+        strengths: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0),
         n_folds: int = 3,
         tolerance: float = 1e-2,
         random_state: int = 0,
@@ -61,8 +61,7 @@ class LinearSvm(ClassifierMixin, BaseEstimator):
         self.classes_, codes = np.unique(y, return_inverse=True)
         space = RowSpace().fit(X)
         rows = space.coordinates(X)
-        folds = StratifiedKFold(self.n_folds, shuffle=True, random_state=self.random_state)
-        parts = list(folds.split(rows, codes))
+        parts = folds(codes, self.n_folds, self.random_state)
         best_loss = np.inf
         for C in sorted(self.strengths):  # weaker penalties take longer, and the loss has one dip
             loss, temperature = self._held_out(rows, codes, parts, C)
@@ -85,14 +84,17 @@ class LinearSvm(ClassifierMixin, BaseEstimator):
         self, X: np.ndarray, codes: np.ndarray, parts: list, C: float
     ) -> tuple[float, float]:
         """(log loss, temperature) over rows that the machine of their fold did not see."""
-        logits = np.empty((len(X), len(self.classes_)))
-        for training, held_out in parts:
-            machine = self._machine(C).fit(X[training], codes[training])
-            logits[held_out] = _logits(machine.decision_function(X[held_out]))
+        judged = np.concatenate([rows for _, rows in parts])
+        logits = np.concatenate(
+            [
+                _logits(self._machine(C).fit(X[r], codes[r]).decision_function(X[rows]))
+                for r, rows in parts
+            ]
+        )
 
         def loss(log_temperature: float) -> float:
             scores = log_softmax(logits / np.exp(log_temperature), axis=1)
-            return -float(scores[np.arange(len(codes)), codes].mean())
+            return -float(scores[np.arange(len(judged)), codes[judged]].mean())
 
         found = minimize_scalar(loss, bounds=(-8, 8), method="bounded")
         return float(found.fun), float(np.exp(found.x))

@@ -10,11 +10,12 @@ from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from baselines._folds import folds
 from deepmapper.scaling import FeatureScaler
 
 
@@ -48,15 +49,15 @@ class TunedNeighbours(ClassifierMixin, BaseEstimator):
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         """X (n_samples, n_features), y (n_samples,)."""
         params = self.params
-        fewest = len(X) - -(-len(X) // params.n_folds)  # rows that a fold leaves to learn from
+        parts = folds(np.unique(y, return_inverse=True)[1], params.n_folds, self.random_state)
+        fewest = min(len(training) for training, _ in parts)
         grid = {
             "scale": [StandardScaler() if yes else "passthrough" for yes in params.standardise],
             "neighbours__metric": list(params.metrics),
             "neighbours__n_neighbors": sorted({min(k, fewest) for k in params.n_neighbours}),
         }
         chain = Pipeline([("scale", "passthrough"), ("neighbours", KNeighborsClassifier())])
-        folds = StratifiedKFold(params.n_folds, shuffle=True, random_state=self.random_state)
-        search = GridSearchCV(chain, grid, cv=folds, scoring="accuracy", error_score="raise")
+        search = GridSearchCV(chain, grid, cv=parts, scoring="accuracy", error_score="raise")
         self.best_ = search.fit(X, y).best_estimator_
         self.classes_ = self.best_.classes_
         return self

@@ -14,9 +14,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.feature_selection import f_classif
 from sklearn.metrics import log_loss
-from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 
+from baselines._folds import held_out
 from baselines._pair_screen import strongest_pairs
 from datasets.table import Table
 from deepmapper.scaling import FeatureScaler
@@ -69,15 +69,13 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         """X standardised (n_samples, n_features), y (n_samples,)."""
         self.classes_, codes = np.unique(y, return_inverse=True)
-        screened, held_out = train_test_split(
-            np.arange(len(X)), test_size=0.2, stratify=codes, random_state=self.random_state
-        )
+        screened, judged = held_out(codes, 0.2, self.random_state)
         pairs, singles = self._screen(X[screened], codes[screened])
         losses = {}
         for k in self.n_best:
             trees = self._grow(X[screened], codes[screened], pairs[:k], singles[:k])
-            guess = trees.predict_proba(_columns(X[held_out], pairs[:k], singles[:k]))
-            losses[k] = log_loss(codes[held_out], guess, labels=trees.classes_)
+            guess = trees.predict_proba(_columns(X[judged], pairs[:k], singles[:k]))
+            losses[k] = log_loss(codes[judged], guess, labels=trees.classes_)
         self.n_kept_ = min(losses, key=lambda k: losses[k])
         pairs, singles = self._screen(X, codes)
         self.pairs_, self.singles_ = pairs[: self.n_kept_], singles[: self.n_kept_]

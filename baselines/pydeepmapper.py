@@ -1,14 +1,15 @@
-"""The authors' current package, pydeepmapper 1.0.2, run as its manual's quickstart says.
+"""The authors' current package, pydeepmapper 1.0.2, run as its manual says.
 
 Ersavas, Smith, Mattick, Sci Rep 14 (2024); `pip install pydeepmapper`, its user manual and source.
 Raw values; a fresh random order of the pixels in each of three passes; a CNN of two 3x3
-convolutions and a global mean; Adam 1e-3, batches of 64, 20 epochs; importances by integrated
-gradients, their median over the passes, the same for every class. Probabilities are averaged over
-the passes, as the package's `evaluate` does.
+convolutions and a global mean; Adam 1e-3, batches of 64, 20 epochs.
 
-A pass holds out a quarter of the rows to judge itself and to attribute, and 15% of the rest to stop
-early, which 20 epochs never do (its floor is 40). So it trains on 64% of the rows it is given. It
-takes a GPU wherever there is one.
+Predictions are those of its `evaluate`: one network a pass, trained on all rows it is given but one
+a class (it insists on rows to judge by), probabilities averaged. Attributions are those of its
+`run`, which trains networks of its own on 64% of the rows: it holds out a quarter to judge itself
+and to attribute, and 15% of the rest to stop early, which 20 epochs never do (its floor is 40);
+importances by integrated gradients on at most 64 rows, their median over the passes, the same for
+every class. It takes a GPU wherever there is one.
 """
 
 from collections.abc import Iterator
@@ -59,12 +60,11 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
 
 
 class PyDeepMapperClassifier(ClassifierMixin, BaseEstimator):
-    """`pydeepmapper.runner.run`, with the networks it trains kept to predict with.
+    """`pydeepmapper.evaluate.evaluate`, with the networks it trains kept to predict with.
 
     Attributes:
         weights_: the trained weights of each pass.
-        feature_importances_: (n_features,).
-        history_: the accuracy of each pass on the rows it held out.
+        history_: the accuracy of each pass on the rows it judged by, one a class.
     """
 
     def __init__(self, params: Params, device: str = "cpu", random_state: int = 0) -> None:
@@ -74,34 +74,47 @@ class PyDeepMapperClassifier(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         """X (n_samples, n_features), y (n_samples,)."""
-        from pydeepmapper.config import BackboneSpec, DeepMapperConfig
-        from pydeepmapper.runner import run
+        from pydeepmapper.evaluate import evaluate
 
-        params = self.params
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.n_features_in_ = X.shape[1]
-        with torch_stream(self.random_state, "pydeepmapper"), _recorded(params.backbone) as record:
-            kind, networks = record
-            config = DeepMapperConfig(
-                n_passes=params.passes,
-                epochs=params.epochs,
-                batch_size=params.batch_size,
-                lr=params.learning_rate,
-                backbone=BackboneSpec(kind=kind),
-                seed=self.random_state,
-            )
-            findings = run(X, codes, config)
+        with torch_stream(self.random_state, "pydeepmapper"), _recorded(self.params.backbone) as r:
+            kind, networks = r
+            n_judged = len(self.classes_)
+            seed = self.random_state
+            found = evaluate(X, codes, self._config(kind), test_size=n_judged, seed=seed)
         self.weights_ = [
             {name: value.cpu() for name, value in network.state_dict().items()}
             for network in networks
         ]
         self.n_parameters_ = sum(p.numel() for p in networks[0].parameters())
-        self.feature_importances_ = np.array(findings.median_importance, dtype=np.float32)
         self.history_ = [
             {"pass": number, "validation_accuracy": accuracy}
-            for number, accuracy in enumerate(findings.accuracies)
+            for number, accuracy in enumerate(found.per_pass_acc)
         ]
         return self
+
+    def attribute(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Importances (n_classes, n_features), the same for every class, by `run` on these rows."""
+        from pydeepmapper.runner import run
+
+        codes = np.searchsorted(self.classes_, y)
+        with torch_stream(self.random_state, "pydeepmapper attributions"):
+            findings = run(X, codes, self._config(self.params.backbone))
+        importances = np.array(findings.median_importance, dtype=np.float32)
+        return np.tile(importances, (len(self.classes_), 1))
+
+    def _config(self, backbone: str) -> Any:
+        from pydeepmapper.config import BackboneSpec, DeepMapperConfig
+
+        return DeepMapperConfig(
+            n_passes=self.params.passes,
+            epochs=self.params.epochs,
+            batch_size=self.params.batch_size,
+            lr=self.params.learning_rate,
+            backbone=BackboneSpec(kind=backbone),
+            seed=self.random_state,
+        )
 
     @torch.no_grad()
     def predict_proba(self, X: np.ndarray) -> np.ndarray:

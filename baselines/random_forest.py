@@ -4,6 +4,7 @@ Breiman, Machine Learning 45 (2001); scikit-learn. How many features a split loo
 the rows that each tree left out of its sample (out of bag).
 """
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,13 +17,17 @@ from sklearn.preprocessing import FunctionTransformer
 
 @dataclass(frozen=True)
 class Params:
-    """max_features: what a split looks at, "sqrt" or a share of the features.
+    """By accuracy out of bag.
 
+    times_root: features that a split looks at, in square roots of the number of features (of which
+        one is the usual number); each is tried that makes at most `most_features`.
+    most_features: beyond it a split takes too long; one square root is tried always.
     n_tuning_trees: in each of the forests that the choice is made with.
     """
 
     n_trees: int = 300
-    max_features: tuple[str | float, ...] = ("sqrt", 0.05)
+    times_root: tuple[float, ...] = (1.0, 4.0, 16.0)
+    most_features: int = 1024
     n_tuning_trees: int = 60
 
 
@@ -35,7 +40,7 @@ class TunedForest(ClassifierMixin, BaseEstimator):
     """Random forest; `feature_importances_` are mean decreases in impurity, (n_features,).
 
     Attributes:
-        max_features_: as chosen.
+        max_features_: as chosen, a number of features.
     """
 
     def __init__(self, params: Params = Params(), random_state: int = 0) -> None:
@@ -44,8 +49,8 @@ class TunedForest(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         """X (n_samples, n_features), y (n_samples,)."""
-        candidates = self.params.max_features
-        scores = [self._out_of_bag_accuracy(X, y, share) for share in candidates]
+        candidates = self._numbers(X.shape[1])
+        scores = [self._out_of_bag_accuracy(X, y, number) for number in candidates]
         self.max_features_ = candidates[int(np.argmax(scores))]
         self.forest_ = self._forest(self.max_features_, self.params.n_trees).fit(X, y)
         self.classes_ = self.forest_.classes_
@@ -60,15 +65,19 @@ class TunedForest(ClassifierMixin, BaseEstimator):
         """Labels (n_samples,)."""
         return self.forest_.predict(X)
 
-    def _out_of_bag_accuracy(self, X: np.ndarray, y: np.ndarray, share: str | float) -> float:
-        return self._forest(share, self.params.n_tuning_trees, oob_score=True).fit(X, y).oob_score_
+    def _numbers(self, n_features: int) -> list[int]:
+        root = math.sqrt(n_features)
+        most = max(self.params.most_features, math.ceil(root))
+        numbers = {max(1, min(round(k * root), n_features)) for k in self.params.times_root}
+        return sorted(number for number in numbers if number <= most)
 
-    def _forest(
-        self, max_features: str | float, n_trees: int, oob_score: bool = False
-    ) -> RandomForestClassifier:
+    def _out_of_bag_accuracy(self, X: np.ndarray, y: np.ndarray, number: int) -> float:
+        return self._forest(number, self.params.n_tuning_trees, oob_score=True).fit(X, y).oob_score_
+
+    def _forest(self, number: int, n_trees: int, oob_score: bool = False) -> RandomForestClassifier:
         return RandomForestClassifier(
             n_trees,
-            max_features=max_features,
+            max_features=number,
             class_weight="balanced",
             oob_score=oob_score,
             n_jobs=-1,

@@ -11,9 +11,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
+from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline, make_pipeline
 
+from baselines._folds import held_out
 from deepmapper.scaling import FeatureScaler
 
 
@@ -31,22 +32,29 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
 
 
 class UnivariateClassifier(ClassifierMixin, BaseEstimator):
-    """SelectKBest and logistic regression; `feature_importances_` are the F statistics."""
+    """SelectKBest and logistic regression; `feature_importances_` are the F statistics.
 
-    def __init__(self, n_best: tuple[int, ...] = (1, 2, 5, 20, 100), random_state: int = 0) -> None:
+    Attributes:
+        n_best_: how many features, as chosen.
+    """
+
+    def __init__(
+        self, n_best: tuple[int, ...] = (1, 2, 5, 20, 100, 500), random_state: int = 0
+    ) -> None:
         self.n_best = n_best
         self.random_state = random_state
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         """X (n_samples, n_features), y (n_samples,)."""
-        self.feature_importances_ = _f_or_zero(X, y)
-        numbers = sorted({min(k, X.shape[1]) for k in self.n_best})
-        chain = make_pipeline(SelectKBest(_f_or_zero), LogisticRegression(max_iter=200))
-        folds = StratifiedShuffleSplit(1, test_size=0.2, random_state=self.random_state)
-        grid = {"selectkbest__k": numbers}
-        search = GridSearchCV(chain, grid, cv=folds, scoring="neg_log_loss", error_score="raise")
-        self.best_ = search.fit(X, y).best_estimator_
-        self.classes_ = self.best_.classes_
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        self.feature_importances_ = _f_or_zero(X, codes)
+        training, judged = held_out(codes, 0.2, self.random_state)
+        losses = {}
+        for k in sorted({min(k, X.shape[1]) for k in self.n_best}):
+            guess = _chain(k).fit(X[training], codes[training]).predict_proba(X[judged])
+            losses[k] = log_loss(codes[judged], guess, labels=np.arange(len(self.classes_)))
+        self.n_best_ = min(losses, key=lambda k: losses[k])
+        self.best_ = _chain(self.n_best_).fit(X, codes)
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
@@ -55,7 +63,11 @@ class UnivariateClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Labels (n_samples,)."""
-        return self.best_.predict(X)
+        return self.classes_[self.predict_proba(X).argmax(1)]
+
+
+def _chain(n_best: int) -> Pipeline:
+    return make_pipeline(SelectKBest(_f_or_zero, k=n_best), LogisticRegression(max_iter=200))
 
 
 def _f_or_zero(X: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -120,7 +120,12 @@ class Processes:
     def _start(self, modules: list[str], n_threads: int) -> subprocess.Popen[bytes]:
         threads = {
             name: str(n_threads)
-            for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+            for name in (
+                "OMP_NUM_THREADS",
+                "OPENBLAS_NUM_THREADS",
+                "MKL_NUM_THREADS",
+                "NUMBA_NUM_THREADS",  # with more than its cores, numba slows torch, too
+            )
         }
         return subprocess.Popen(
             [sys.executable, "-m", "bench.server", *modules],

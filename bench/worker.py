@@ -179,10 +179,12 @@ def _run(store: Store, run: Run) -> None:
     run.record["method"]["looks_at_labels"] = bool(getattr(convert, "looks_at_labels", False))
     with phase("convert_fit"):
         convert.fit(X_train, y_train)
+    _keep_threads(run)
     with phase("convert_train"):
         Z_train = convert.transform(X_train)
     with phase("train"):
         model.fit(Z_train, y_train)
+    _keep_threads(run)
     with phase("convert_test"):
         Z_test = convert.transform(X_test)
     with phase("predict"):
@@ -204,6 +206,18 @@ def _run(store: Store, run: Run) -> None:
         values = attribute(convert, model, Z_train, y_train, table.n_classes)
     if values is not None:
         run.arrays["attributions"] = _checked_attributions(values, table)
+
+
+def _keep_threads(run: Run) -> None:
+    """Give torch back the threads of the cell where a method's library took or left others.
+
+    More threads than cores wait for each other: forty times slower was seen, after UMAP.
+    """
+    given, found = int(run.record["threads"]), torch.get_num_threads()
+    if found != given:
+        message = f"the method left torch {found} threads where the cell has {given}: set back"
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+        torch.set_num_threads(given)
 
 
 def warm_up(device: torch.device) -> None:

@@ -63,8 +63,8 @@ class Screen:
 
         Near 1 for a pair that interacts; 0 for one that is expected to come up by chance.
         """
-        n_features = self.mean.shape[1]
-        n_pairs = n_features * (n_features - 1) / 2
+        n_varying = int((self.mean > 0).any(axis=0).sum())
+        n_pairs = n_varying * (n_varying - 1) / 2
         return 1 - np.minimum(1.0, n_pairs * _p_of_z(self.pair_strength))
 
     @property
@@ -128,17 +128,19 @@ def screen(
             such a tensor.
         codes: class codes (n_samples,), on the device of the rows.
         interactions: True searches all pairs over all rows; "auto" over so many rows as a few
-            seconds allow, and not at all where these are fewer than 200; False never.
+            seconds allow, and not at all where these are fewer than 200; False never. Constant
+            features (the empty pixels of an image) cost nothing.
         seed: draws the rows of "auto".
     """
     flat = _Flat(X)
     tests = 1 if n_classes == 2 else n_classes  # class against rest: with two the same test twice
     mean_z, variance_z, centre, spread = _marginal(flat, codes, n_classes)
     pairs, pair_z = np.empty((0, 2), dtype=np.int64), np.empty(0)
-    rows = _rows_for_pairs(len(codes), len(centre[0]), interactions, seed)
+    varying = (spread > 0).nonzero()[:, 0]
+    rows = _rows_for_pairs(len(codes), len(varying), interactions, seed)
     if len(rows):
         chosen = torch.from_numpy(rows).to(codes.device)
-        pairs, pair_z = _pairs(flat, codes, chosen, centre, spread, tests)
+        pairs, pair_z = _pairs(flat, codes, chosen, centre, spread, varying, tests)
     return Screen(mean_z, variance_z, pairs, pair_z)
 
 
@@ -245,18 +247,21 @@ def _pairs(
     rows: torch.Tensor,
     centre: torch.Tensor,
     spread: torch.Tensor,
+    varying: torch.Tensor,
     tests: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The strongest pairs, int64 (m, 2), and their z-scores, (m,), strongest first.
 
     Deviations from the class mean are used: what two marginal differences explain is no
-    interaction. Found in reduced precision among all pairs, then computed exactly.
+    interaction. Found in reduced precision among all pairs of `varying` features, then computed
+    exactly.
     """
     labels = codes[rows]
-    factor = torch.where(spread > 0, 1 / spread, torch.zeros_like(spread))
+    columns = slice(None) if len(varying) == len(spread) else varying
+    centre, factor = centre[:, columns], 1 / spread[columns]
     deviations = torch.cat(
         [
-            (X[rows[part]] - centre[codes[rows[part]]]).mul_(factor).clamp_(-5, 5)
+            (X[rows[part]][:, columns] - centre[codes[rows[part]]]).mul_(factor).clamp_(-5, 5)
             for part in X.blocks(len(rows))
         ]
     )
@@ -264,7 +269,7 @@ def _pairs(
     z = _pair_z(deviations, labels, found, len(centre))
     z = _z_of_p(tests * _p_of_z(z))
     order = np.argsort(-z, kind="stable")
-    return found[order], z[order]
+    return varying.cpu().numpy()[found[order]], z[order]
 
 
 def _candidates(deviations: torch.Tensor, labels: torch.Tensor, n_classes: int) -> np.ndarray:

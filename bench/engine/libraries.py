@@ -3,7 +3,7 @@
 Each check calls the library as its manual says, then our method on the same values.
 """
 
-import resource
+import contextlib
 import tempfile
 import time
 from collections.abc import Callable
@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from bench.engine.records import Case
 from bench.engine.statistics import table
+from bench.phases import Phases
 
 TARGET = "known faults and costs of the libraries, each by a measurement"
 N_FEATURES = 5_000
@@ -65,21 +68,18 @@ def _images(img_format: str | None) -> dict[str, Any]:
     X = np.random.default_rng(0).random((3000, N_FEATURES), dtype=np.float32)
     converter = DeepInsightConverter(PCA(2, random_state=0)).fit(X)
     scaled = converter.scaler_.transform(X)
-    before, start = _peak_mib(), time.perf_counter()
-    images: Any
-    if img_format is None:
-        images = converter.transform(X)
-    else:
-        images = converter.transformer_.transform(scaled, img_format=img_format)
+    phases = Phases(torch.device("cpu"))
+    with phases("images"):
+        images: Any
+        if img_format is None:
+            images = converter.transform(X)
+        else:
+            images = converter.transformer_.transform(scaled, img_format=img_format)
     return {
-        "seconds": time.perf_counter() - start,
-        "peak_mib": _peak_mib() - before,
+        "seconds": phases.records["images"]["seconds"],
+        "peak_mib": phases.records["images"]["peak_host_mib"],
         "result_mib": images.nbytes / 2**20,
     }
-
-
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def shared_pixels() -> dict[str, Any]:
@@ -100,9 +100,6 @@ def shared_pixels() -> dict[str, Any]:
 
 def cam_maps() -> dict[str, Any]:
     """Class activation maps at 224x224: `compute_cam` copies all maps so far after every batch."""
-    import torch
-    from torch import nn
-
     from baselines._deepinsight import class_cam
 
     steps = [nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
@@ -190,10 +187,11 @@ def refined() -> dict[str, Any]:
     from TINTOlib.refined import REFINED
 
     X = np.random.default_rng(0).random((50, 36))
-    try:
-        REFINED("unsupervised", None, n_processors=2).fit(pd.DataFrame(X))
-    except Exception as error:  # whatever a user would meet
-        return {"ended": f"{type(error).__name__}: {error}"[:200]}
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # it writes there
+        try:
+            REFINED("unsupervised", None, n_processors=2).fit(pd.DataFrame(X))
+        except Exception as error:  # whatever a user would meet
+            return {"ended": f"{type(error).__name__}: {error}"[:200]}
     return {"ended": "fitted"}
 
 

@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from baselines._deepinsight import DeepInsightConverter, class_cam
 from bench.attributions import attribute
 from bench.catalog import entry
+from deepmapper.errors import DeepMapperError
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_places_are_learned_from_training_rows_and_repeat(name: str, table: np.n
 
 @pytest.mark.filterwarnings("ignore:no pass was better")
 def test_the_published_recipe_is_deepinsights_own_and_trains(table: np.ndarray) -> None:
-    pipeline = pipeline_of("deepinsight_pca", recipe="published", epochs=3)
+    pipeline = pipeline_of("deepinsight_pca", recipe="published")
     convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
     settings = model.get_params()
     assert (convert.image_size, convert.scaling) == (224, "norm2")
@@ -95,6 +96,11 @@ def test_the_published_recipe_is_deepinsights_own_and_trains(table: np.ndarray) 
     probabilities = model.fit(Z, y).predict_proba(Z)
     assert next(model.networks_[0].parameters()).shape == (64, 3, 7, 7)
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-6)
+
+
+def test_the_published_recipe_refuses_settings_that_it_makes_itself() -> None:
+    with pytest.raises(DeepMapperError, match="sets epochs itself: leave epochs out"):
+        pipeline_of("deepinsight_pca", recipe="published", epochs=3)
 
 
 @pytest.fixture(scope="module")

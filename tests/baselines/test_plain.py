@@ -131,7 +131,8 @@ def test_boosted_trees_stop_early_and_name_the_features(wide) -> None:
     module = entry("methods", "boosted_trees").load()
     X, y = np.tile(wide[0], (4, 1)), np.tile(wide[1], 4)
     model = fitted(module, X, y, max_rounds=50).named_steps["model"]
-    assert 0 < model.booster_.best_iteration <= 50
+    assert 0 < model.n_rounds_ <= 50
+    assert model.booster_.current_iteration() == model.n_rounds_
     assert model.feature_importances_.shape == (300,)
     assert (model.feature_importances_ >= 0).all()
     assert len({0, 1, 2, 3} & set(np.argsort(-model.feature_importances_)[:4])) >= 3

@@ -61,6 +61,10 @@ class Villain(DummyClassifier):
             os._exit(3)
         if self.how == "suicide":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.how == "threads":
+            import torch
+
+            torch.set_num_threads(torch.get_num_threads() + 1)
         if self.how == "chatter":
             print("to stdout"); sys.stderr.write("to stderr\\\\n"); warnings.warn("careful")
         if self.how == "strange_labels":

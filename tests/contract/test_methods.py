@@ -5,6 +5,7 @@ from dataclasses import FrozenInstanceError, dataclass, fields
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
@@ -138,7 +139,7 @@ def test_the_same_seed_gives_the_same_probabilities(fitted: Fitted) -> None:
 
 def test_permuted_labels_give_chance_and_labels_come_back_as_they_were(fitted: Fitted) -> None:
     X, y = fitted.training
-    names = np.array([3, 8, 40])
+    names = np.array(["high", "low", "middle"])
     permuted = names[np.random.default_rng(5).permutation(y)]
     pipeline = fit(pipeline_of(fitted.method), X, permuted)
     predicted = pipeline.named_steps["model"].predict(
@@ -168,8 +169,9 @@ def test_attributions_name_the_planted_features(fitted: Fitted) -> None:
     if fitted.method.name in WITHOUT_ATTRIBUTIONS:
         assert values is None
         return
-    if values is None:
+    if values is None and not fitted.method.module.startswith("baselines."):
         pytest.skip(f"{fitted.method.name} gives no attributions")
+    assert values is not None
     assert values.shape == (N_CLASSES, N_FEATURES)
     assert np.isfinite(values).all()
     if fitted.method.name not in WEAK_WHEN_SMALL:
@@ -194,6 +196,32 @@ def test_it_refuses_politely_or_copes(method: Entry, n: int, p: int) -> None:
     else:
         assert isinstance(reason, str)
         assert any(str(number) in reason for number in (n, p, f"{p:,}")), reason
+
+
+def test_a_class_with_one_row_is_learned_from_or_refused(method: Entry) -> None:
+    table = easy_table()
+    of_last = np.flatnonzero(table.y[:60] == 2)
+    rows = np.setdiff1d(np.arange(60), of_last[1:])
+    X, y = table.X[rows], table.y[rows]
+    pipeline = pipeline_of(method)
+    try:
+        fit(pipeline, X, y)
+    except ValueError as error:
+        assert "class" in str(error)  # noqa: PT017 - both outcomes are right
+        return
+    found = probabilities(pipeline, table.X[60:90])
+    assert found.shape == (30, N_CLASSES)
+    assert np.isfinite(found).all()
+
+
+def test_a_sparse_table_is_the_same_table(method: Entry) -> None:
+    table = easy_table(n=120)
+    X = np.where(np.abs(table.X) > 0.5, table.X, 0).astype(np.float32)
+    found = []
+    for rows in (X, sparse.csr_matrix(X)):
+        pipeline = fit(pipeline_of(method), rows[:90], table.y[:90])
+        found.append(probabilities(pipeline, rows[90:]))
+    np.testing.assert_allclose(found[0], found[1], atol=0.02)
 
 
 def predict_two(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:

@@ -84,6 +84,18 @@ def test_two_marginal_shifts_are_no_pair() -> None:
     assert [5, 6] not in found.pairs[found.pair_strength > 5].tolist()
 
 
+def test_empty_pixels_cost_the_search_for_pairs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = _xor(600, 40)
+    wide = np.zeros((600, 400), dtype=np.float32)
+    wide[:, ::10] = X
+    monkeypatch.setattr(home, "PAIR_BUDGET", 600 * 40**2)
+    narrow, found = _screen(X, y), _screen(wide, y)
+    assert found.pairs[0].tolist() == [30, 380]
+    np.testing.assert_array_equal(found.pairs, 10 * narrow.pairs)
+    np.testing.assert_allclose(found.pair_strength, narrow.pair_strength, rtol=1e-5)
+    np.testing.assert_allclose(found.pair_sureness(), narrow.pair_sureness())
+
+
 def test_the_search_for_pairs_keeps_to_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = _xor(600, 200)
     monkeypatch.setattr(home, "PAIR_BUDGET", 100 * 200**2)  # 100 rows: too few
