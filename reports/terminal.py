@@ -24,7 +24,7 @@ def comparison(frame: pd.DataFrame) -> "Table":
     from rich.table import Table
 
     frame = tell_apart(frame)
-    datasets = sorted(set(frame["dataset_label"]))
+    datasets = sorted(set(frame["dataset_label"]), key=units.natural_order)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), title=_title(frame), title_justify="left")
     table.add_column("method", overflow="fold")
     for name in datasets:

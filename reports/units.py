@@ -1,6 +1,7 @@
 """How numbers are written: a few significant digits, the unit where the header has none."""
 
 import math
+import re
 
 NOT_KNOWN = "n/a"
 
@@ -56,3 +57,18 @@ def shape(image_shape: str | None) -> str:
 def status_words(status: str) -> str:
     """out_of_memory -> out of memory."""
     return status.replace("_", " ")
+
+
+def natural_order(label: str) -> list[tuple[int, int, str]]:
+    """A key to sort labels by: text as text, numbers as numbers.
+
+    >>> sorted(["10,000 genes", "2,500 genes", "tcga"], key=natural_order)
+    ['2,500 genes', '10,000 genes', 'tcga']
+    """
+    parts = re.split(r"(\d[\d,]*)", label)
+    numbers = [part.replace(",", "") for part in parts]
+    return [
+        (0, int(number), "") if number.isdigit() else (1, 0, part)
+        for part, number in zip(parts, numbers, strict=True)
+        if part
+    ]

@@ -9,6 +9,7 @@ from rich.console import Console
 from bench.store import Store
 from reports.aggregate import results_frame
 from reports.terminal import comparison
+from reports.units import natural_order
 
 
 def printed(frame: pd.DataFrame) -> str:
@@ -42,3 +43,9 @@ def test_nothing_to_compare_is_said(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.create()
     assert "No cells yet" in printed(results_frame(store))
+
+
+def test_labels_with_numbers_are_in_the_order_of_the_numbers() -> None:
+    labels = ["56,537 genes", "10,000 genes", "tcga", "2,500 genes", "digits 2", "digits 10"]
+    expected = ["2,500 genes", "10,000 genes", "56,537 genes", "digits 2", "digits 10", "tcga"]
+    assert sorted(labels, key=natural_order) == expected
