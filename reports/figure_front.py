@@ -3,6 +3,8 @@
 Accuracies crowd near 1, so their axis is logarithmic in the error and labelled with the accuracy.
 """
 
+import math
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,6 +16,8 @@ from reports.figure_time import FLOOR_SECONDS, whole_decades
 from reports.results import Results
 from reports.statistics import pareto_front
 
+MANY = 12  # methods: beyond, those on the front are named where they stand
+LINE_PIXELS = 11  # between names, in the figure's own pixels, 100 an inch
 ERROR_TICKS = [0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005]
 
 
@@ -42,7 +46,7 @@ def _points(results: Results, dataset: str) -> dict[str, tuple[float, float]]:
 def _front_panel(axes: Axes, results: Results, dataset: str) -> None:
     points, styles = _points(results, dataset), method_styles(results.methods)
     floor = 0.5 / (results.dataset_facts(dataset).get("n_test") or 500)
-    _front(axes, points, floor)
+    front = _front(axes, points, floor)
     for method, (x, y) in points.items():
         group = results.group(dataset, method)
         look = styles[method]
@@ -53,6 +57,8 @@ def _front_panel(axes: Axes, results: Results, dataset: str) -> None:
         axes.plot(x, _error(y, floor), linestyle="", zorder=4, **look)
     errors = [_error(accuracy, floor) for _, accuracy in points.values()]
     _scales(axes, min(errors), max(errors))
+    if len(styles) > MANY:
+        _name(axes, front)
     axes.set_title(dataset)
 
 
@@ -61,13 +67,35 @@ def _error(accuracy: float | None, floor: float) -> float:
     return max(1 - (accuracy or 0.0), floor)
 
 
-def _front(axes: Axes, points: dict[str, tuple[float, float]], floor: float) -> None:
+def _front(
+    axes: Axes, points: dict[str, tuple[float, float]], floor: float
+) -> list[tuple[str, float, float]]:
+    """Draw the front; its methods, seconds and errors, the cheapest first."""
     seconds, accuracies = np.array(list(points.values())).T
-    on_front = pareto_front(seconds, accuracies)
-    order = np.argsort(seconds[on_front])
-    errors = np.maximum(1 - accuracies[on_front][order], floor)
-    x = seconds[on_front][order]
+    on_front = np.flatnonzero(pareto_front(seconds, accuracies))
+    on_front = on_front[np.argsort(seconds[on_front])]
+    errors, x = np.maximum(1 - accuracies[on_front], floor), seconds[on_front]
     axes.step(x, errors, where="post", color=QUIET, linewidth=1.2, zorder=2)
+    return [(list(points)[i], at, error) for i, at, error in zip(on_front, x, errors, strict=True)]
+
+
+def _name(axes: Axes, front: list[tuple[str, float, float]]) -> None:
+    """Names beside the points of the front, from the best down, where there is room for one."""
+    below = -math.inf
+    for method, seconds, error in reversed(front):
+        height = -axes.transData.transform((seconds, error))[1]
+        if height - below > LINE_PIXELS:
+            is_first = method == front[0][0]
+            axes.annotate(
+                method,
+                (seconds, error),
+                (5 if is_first else -5, 3),
+                textcoords="offset points",
+                ha="left" if is_first else "right",
+                fontsize=6.5,
+                zorder=5,
+            )
+            below = height
 
 
 def _scales(axes: Axes, least: float, most: float) -> None:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from reports.figure_style import FAINT, QUIET, WARNING
 from reports.results import Results
 
+MOST_BESIDE = 13  # methods; more are put one below the other
 PIXEL_BUDGET = 2.4e6  # of the whole figure: noise does not compress, and the page holds it
 
 
@@ -23,20 +24,30 @@ class Examples:
 
 
 def draw(results: Results) -> Figure | None:
-    """Rows are datasets, columns are the methods with images; None where there are none."""
+    """Rows are datasets, columns are the methods with images; None where there are none.
+
+    Many methods become the rows: a page has room below, not beside.
+    """
     found = {dataset: _of_dataset(results, dataset) for dataset in results.datasets}
     datasets = [dataset for dataset, examples in found.items() if examples]
     methods = [m for m in results.methods if any(m in found[d] for d in datasets)]
     if not datasets:
         return None
-    side = max(1.25, min(1.9, math.sqrt(PIXEL_BUDGET / len(datasets) / len(methods)) / 150))
-    size = (side * len(methods) + 0.6, (side + 0.22) * len(datasets) + 0.4)
+    upright = len(methods) > MOST_BESIDE
+    n_rows, n_columns = (len(methods), len(datasets)) if upright else (len(datasets), len(methods))
+    side = max(1.25, min(1.9, math.sqrt(PIXEL_BUDGET / n_rows / n_columns) / 150))
+    size = (side * n_columns + (1.2 if upright else 0.6), (side + 0.22) * n_rows + 0.4)
     figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(len(datasets), len(methods), squeeze=False)
-    for line, dataset in zip(grid, datasets, strict=True):
+    grid = figure.subplots(n_rows, n_columns, squeeze=False)
+    by_dataset = grid.T if upright else grid
+    for line, dataset in zip(by_dataset, datasets, strict=True):
         _line(line, results, dataset, methods, found[dataset])
-    for axes, method in zip(grid[0], methods, strict=True):
-        axes.set_title(_broken(method), fontsize=8.5, loc="center", fontweight="bold")
+    names = [_broken(method) for method in methods]
+    heads, sides = (datasets, names) if upright else (names, datasets)
+    for axes, text in zip(grid[0], heads, strict=True):
+        axes.set_title(text, fontsize=8.5, loc="center", fontweight="bold")
+    for axes, text in zip(grid[:, 0], sides, strict=True):
+        axes.set_ylabel(text, fontsize=9, fontweight="bold")
     return figure
 
 
@@ -63,7 +74,6 @@ def _line(
     line: np.ndarray, results: Results, dataset: str, methods: list[str], found: dict[str, Examples]
 ) -> None:
     row = common_row(list(found.values()))
-    line[0].set_ylabel(dataset, fontsize=9, fontweight="bold")
     for axes, method in zip(line, methods, strict=True):
         axes.set_xticks([])
         axes.set_yticks([])

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from bench.store import Store
+from reports import figure_front, figure_images
 from reports.figure_curves import series
 from reports.figure_images import Examples, common_row
 from reports.figure_style import method_styles
@@ -58,3 +59,22 @@ def test_passes_follow_one_another_with_a_gap() -> None:
         {"pass": 1, "epoch": 1, "train_loss": 0.5},
     ]
     np.testing.assert_array_equal(series(history, "train_loss"), [2, 1, np.nan, np.nan, 0.5])
+
+
+def test_many_methods_stand_below_each_other_and_the_front_has_names(
+    filled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = Results.read(filled)
+    wide = figure_images.draw(results)
+    monkeypatch.setattr(figure_images, "MOST_BESIDE", 0)
+    tall = figure_images.draw(results)
+    assert wide is not None
+    assert tall is not None
+    assert len(tall.axes) == len(wide.axes)
+    titles = {axes.get_title(loc="center") for axes in tall.axes} - {""}
+    assert titles == {axes.get_ylabel() for axes in wide.axes} - {""}
+    monkeypatch.setattr(figure_front, "MANY", 0)
+    front = figure_front.draw(results)
+    assert front is not None
+    for axes in front.axes:
+        assert {text.get_text() for text in axes.texts} & set(results.methods)
