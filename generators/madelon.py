@@ -67,8 +67,7 @@ def load(
         n_informative: the dimensions of the hypercube.
         n_redundant: linear combinations of the informative, with weights uniform in -1..1.
         class_sep: corners lie at +class_sep and -class_sep, where clusters are about 1.3 wide; at 2
-            the best rule errs on 2% of clean labels, and an SVM (C = 10) on the relevant features
-            of 2,000 samples on 8 to 14%.
+            the best rule errs on 2% of clean labels.
         flip: the share of labels drawn anew, so that half as many are wrong.
         noise: each value is multiplied by 1 + noise x N(0, 1), after the shift. Without it,
             relevant features span n_informative dimensions.
