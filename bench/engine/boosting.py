@@ -13,8 +13,7 @@ import torch
 from sklearn.metrics import balanced_accuracy_score, log_loss
 from sklearn.model_selection import train_test_split
 
-from baselines.boosted_trees import BoostedTrees, Params
-from bench.catalog import table_entry
+from bench.catalog import entry, table_entry
 from bench.engine.records import Case
 from bench.engine.statistics import of_seeds, table
 from bench.errors import BenchError
@@ -52,7 +51,11 @@ def measure(name: str, columns: str, library: str, seed: int) -> dict[str, Any]:
     X, X_test, y, y_test = train_test_split(
         data.X, data.y, test_size=0.25, stratify=data.y, random_state=seed
     )
-    params = Params(n_columns=(COLUMNS[columns],), depths=(DEPTH,))
+    params = (
+        entry("methods", "boosted_trees")
+        .load()
+        .Params(n_columns=(COLUMNS[columns],), depths=(DEPTH,))
+    )
     fit = {"lightgbm": _lightgbm, "xgboost": _xgboost}[library]
     fit(X[:, :50], y, params, seed)  # imports, and threads that start
     phases = Phases(torch.device("cpu"))
@@ -69,11 +72,11 @@ def measure(name: str, columns: str, library: str, seed: int) -> dict[str, Any]:
     }
 
 
-def _lightgbm(X: np.ndarray, y: np.ndarray, params: Params, seed: int) -> Any:
-    return BoostedTrees(params, seed).fit(X, y)
+def _lightgbm(X: np.ndarray, y: np.ndarray, params: Any, seed: int) -> Any:
+    return entry("methods", "boosted_trees").load().BoostedTrees(params, seed).fit(X, y)
 
 
-def _xgboost(X: np.ndarray, y: np.ndarray, params: Params, seed: int) -> Any:
+def _xgboost(X: np.ndarray, y: np.ndarray, params: Any, seed: int) -> Any:
     try:
         from xgboost import XGBClassifier
     except ImportError as error:

@@ -4,6 +4,7 @@ Each check calls the library as its manual says, then our method on the same val
 """
 
 import contextlib
+import importlib
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from bench.catalog import entry, table_entry
 from bench.engine.records import Case
 from bench.engine.statistics import table
 from bench.phases import Phases
@@ -30,13 +32,16 @@ def measure(check: str) -> dict[str, Any]:
     return CHECKS[check]()
 
 
+def _deepinsight() -> Any:
+    """The file that has pyDeepInsight; a method loads it, this looks inside."""
+    return importlib.import_module("baselines._deepinsight")
+
+
 def norm2() -> dict[str, Any]:
     """New rows, mostly more than 1 below the smallest that pyDeepInsight's Norm2Scaler saw."""
-    from baselines._deepinsight import Norm2
-
     rng = np.random.default_rng(0)
     seen, new = rng.normal(size=(1000, 50)), rng.normal(-5, 1, size=(1000, 50))
-    ours = Norm2().fit(seen)
+    ours = _deepinsight().Norm2().fit(seen)
     with np.errstate(invalid="ignore"):
         theirs = ours.scaler_.transform(new)
     return {
@@ -63,10 +68,8 @@ def images_in_blocks() -> dict[str, Any]:
 def _images(img_format: str | None) -> dict[str, Any]:
     from sklearn.decomposition import PCA
 
-    from baselines._deepinsight import DeepInsightConverter
-
     X = np.random.default_rng(0).random((3000, N_FEATURES), dtype=np.float32)
-    converter = DeepInsightConverter(PCA(2, random_state=0)).fit(X)
+    converter = _deepinsight().DeepInsightConverter(PCA(2, random_state=0)).fit(X)
     scaled = converter.scaler_.transform(X)
     phases = Phases(torch.device("cpu"))
     with phases("images"):
@@ -84,8 +87,6 @@ def _images(img_format: str | None) -> dict[str, Any]:
 
 def shared_pixels() -> dict[str, Any]:
     """How many of 5,000 genes have a pixel of 224x224 to themselves; the others are averaged."""
-    from bench.catalog import entry, table_entry
-
     X = table_entry("expression").load().load(seed=100, n_samples=1200, n_features=N_FEATURES).X
     shares = {}
     for name in ("deepinsight_pca", "deepinsight_tsne"):
@@ -100,11 +101,10 @@ def shared_pixels() -> dict[str, Any]:
 
 def cam_maps() -> dict[str, Any]:
     """Class activation maps at 224x224: `compute_cam` copies all maps so far after every batch."""
-    from baselines._deepinsight import class_cam
-
     steps = [nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     network = nn.Sequential(*steps, nn.Linear(4, 2))
     images = torch.rand(1024, 1, 224, 224, generator=torch.Generator().manual_seed(0))
+    class_cam = _deepinsight().class_cam
     class_cam(network, images[:16], 0)  # imports
     seconds = {}
     for n in (64, 256, 1024):
@@ -167,8 +167,7 @@ def png_contrast() -> dict[str, Any]:
 
 def igtd_steps() -> dict[str, Any]:
     """Milliseconds a step of the search, TINTOlib's and ours, which takes the same steps."""
-    from baselines import igtd
-
+    igtd = entry("methods", "igtd").load()
     milliseconds = {}
     for p in (64, 144, 256):
         X = np.random.default_rng(0).normal(size=(200, p)).astype(np.float32)
@@ -206,8 +205,7 @@ def _igtd(X: np.ndarray, image_format: str = "npy") -> Any:
 
 
 def _our_igtd(X: np.ndarray) -> Any:
-    from baselines import igtd
-
+    igtd = entry("methods", "igtd").load()
     params = igtd.Params(max_step=200, scaling="minmax")
     return igtd.build(params, device="cpu", seed=0).named_steps["convert"].fit(X)
 

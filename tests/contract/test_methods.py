@@ -219,7 +219,12 @@ def test_a_sparse_table_is_the_same_table(method: Entry) -> None:
     X = np.where(np.abs(table.X) > 0.5, table.X, 0).astype(np.float32)
     found = []
     for rows in (X, sparse.csr_matrix(X)):
-        pipeline = fit(pipeline_of(method), rows[:90], table.y[:90])
+        try:
+            pipeline = fit(pipeline_of(method), rows[:90], table.y[:90])
+        except (TypeError, ValueError) as error:
+            if method.module.startswith("baselines.") or "sparse" not in str(error):
+                raise
+            return  # a method from outside may refuse, if it says what
         found.append(probabilities(pipeline, rows[90:]))
     np.testing.assert_allclose(found[0], found[1], atol=0.02)
 
