@@ -35,7 +35,7 @@ class Params:
     max_rounds: int = 500
     patience: int = 20
     depths: tuple[int, ...] = (4, 7)
-    n_columns: tuple[int | None, ...] = (512, None)
+    n_columns: tuple[int | None, ...] = (512, 4096)
     row_fraction: float = 0.8
     n_bins: int = 63
     min_leaf_rows: int = 5

@@ -26,7 +26,7 @@ TABLES: dict[str, tuple[str, dict[str, Any]]] = {
     "expression": ("expression", {"n_samples": 600, "n_features": 2000, "n_classes": 6}),
 }
 LIBRARIES = ("lightgbm", "xgboost")
-COLUMNS = {"all": None, "512": 512}
+COLUMNS = {"all": None, "4096": 4096, "512": 512}
 DEPTH = 4
 
 
