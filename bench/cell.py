@@ -9,7 +9,7 @@ from typing import Any
 from bench.catalog import Entry, entry, table_entry
 from bench.errors import BenchError, unknown
 from bench.parameters import accepts, resolve_parameters
-from bench.spec import Choice, Spec
+from bench.spec import Choice, Experiment, Spec
 from bench.store import SCHEMA
 
 
@@ -49,6 +49,7 @@ class Cell:
     seed: int
     test_fraction: float
     device: str
+    split: str = "stratified"
     unavailable: str | None = field(default=None, compare=False)
 
     def key(self, checksum: str | None) -> str:
@@ -59,7 +60,9 @@ class Cell:
                 "dataset": [self.table.name, self.table.params, checksum],
                 "method": [self.method, self.params, self.source_hash],
                 "seed": self.seed,
-                "split": self.test_fraction,
+                "split": self.test_fraction
+                if self.split == "stratified"
+                else [self.split, self.test_fraction],
                 "device": self.device,
             }
         )
@@ -83,22 +86,35 @@ def expand(
     Raises:
         BenchError: an unknown dataset or method, a wrong parameter, a label not in the spec.
     """
-    tables = _chosen("dataset", spec.datasets, datasets)
-    contestants = _chosen("method", spec.methods, methods)
-    cells = []
-    for seed in seeds or spec.seeds:
-        for table in tables:
-            request = _table_request(table, seed)
-            cells += [_cell(request, method, seed, spec, device) for method in contestants]
-    return cells
+    grids = spec.grids()
+    tables = _chosen("dataset", [grid.datasets for grid in grids], datasets)
+    contestants = _chosen("method", [grid.methods for grid in grids], methods)
+    cells: dict[tuple[str, str, int], Cell] = {}
+    for grid, its_tables, its_methods in zip(grids, tables, contestants, strict=True):
+        for seed in seeds or grid.seeds or spec.seeds:
+            for table in its_tables:
+                request = _table_request(table, seed)
+                for method in its_methods:
+                    cell = _cell(request, method, seed, spec, grid, device)
+                    if cells.setdefault(cell.place, cell) != cell:
+                        message = (
+                            f"experiment {grid.name!r} has another {method.label!r} on "
+                            f"{table.label!r} than an experiment before it; give one of them its "
+                            "own `label`"
+                        )
+                        raise BenchError(message)
+    return list(cells.values())
 
 
-def _chosen(kind: str, choices: tuple[Choice, ...], wanted: Collection[str]) -> list[Choice]:
-    labels = [choice.label for choice in choices]
+def _chosen(
+    kind: str, choices: list[tuple[Choice, ...]], wanted: Collection[str]
+) -> list[list[Choice]]:
+    """Of each grid, the choices whose labels are wanted."""
+    labels = [choice.label for some in choices for choice in some]
     for label in wanted:
         if label not in labels:
             raise unknown(label, kind, labels, "the spec")
-    return [choice for choice in choices if not wanted or choice.label in wanted]
+    return [[choice for choice in some if not wanted or choice.label in wanted] for some in choices]
 
 
 def _table_request(choice: Choice, seed: int) -> TableRequest:
@@ -113,7 +129,9 @@ def _table_request(choice: Choice, seed: int) -> TableRequest:
     return TableRequest(choice.name, choice.label, params, found.source_hash)
 
 
-def _cell(table: TableRequest, choice: Choice, seed: int, spec: Spec, device: str) -> Cell:
+def _cell(
+    table: TableRequest, choice: Choice, seed: int, spec: Spec, grid: Experiment, device: str
+) -> Cell:
     found = entry("methods", choice.name, "the spec")
     params = dict(choice.params)
     if found.unavailable is None:
@@ -128,6 +146,7 @@ def _cell(table: TableRequest, choice: Choice, seed: int, spec: Spec, device: st
         seed,
         spec.test_fraction,
         device,
+        grid.split,
         found.unavailable,
     )
 

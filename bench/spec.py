@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -36,7 +36,8 @@ class Limits(_Strict):
     memory_mib: Annotated[int, Field(gt=0)] = 8192
 
 
-def _whole_numbers(value: Any) -> Any:
+def _tuple(value: Any) -> Any:
+    """TOML has lists only."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -47,33 +48,80 @@ def _named(value: Any) -> Any:
     return tuple({"name": item} if isinstance(item, str) else item for item in value)
 
 
-class Spec(_Strict):
-    """A grid: every table x every method x every seed.
+def _require_own_labels(**choices: tuple[Choice, ...]) -> None:
+    for kind, some in choices.items():
+        labels = [choice.label for choice in some]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            message = f"{kind} share the label {twice[0]!r}; give each its own `label`"
+            raise ValueError(message)
 
-    `test_fraction` is the share of rows held out, stratified by class and drawn anew for each
-    seed, where a table has no official split. `jobs` cells run side by side, each pinned to its
-    share of the cores.
+
+Seeds = Annotated[tuple[int, ...], BeforeValidator(_tuple)]
+Choices = Annotated[tuple[Choice, ...], BeforeValidator(_named)]
+
+
+class Experiment(_Strict):
+    """A grid within a spec: every table x every method x every seed.
+
+    `seeds` are those of the spec where none are given. `split` draws the rows held out where a
+    table has no official split: "stratified" by class, or "random" without a look at classes.
+    """
+
+    name: str
+    seeds: Seeds = ()
+    split: Literal["stratified", "random"] = "stratified"
+    datasets: Annotated[Choices, Field(min_length=1)]
+    methods: Annotated[Choices, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _labels_differ(self) -> "Experiment":
+        _require_own_labels(datasets=self.datasets, methods=self.methods)
+        return self
+
+
+class Spec(_Strict):
+    """A benchmark: one grid (`datasets` and `methods`), or several (`experiments`).
+
+    `test_fraction` is the share of rows held out, drawn anew for each seed, where a table has no
+    official split. `jobs` cells run side by side, each pinned to its share of the cores.
     """
 
     name: str
     description: str = ""
-    seeds: Annotated[tuple[int, ...], BeforeValidator(_whole_numbers), Field(min_length=1)] = (0,)
+    seeds: Annotated[Seeds, Field(min_length=1)] = (0,)
     device: str = "auto"
     jobs: Annotated[int, Field(ge=1)] = 1
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.25
     limits: Limits = Limits()
-    datasets: Annotated[tuple[Choice, ...], BeforeValidator(_named), Field(min_length=1)]
-    methods: Annotated[tuple[Choice, ...], BeforeValidator(_named), Field(min_length=1)]
+    datasets: Choices = ()
+    methods: Choices = ()
+    experiments: Annotated[tuple[Experiment, ...], BeforeValidator(_tuple)] = ()
 
     @model_validator(mode="after")
-    def _labels_differ(self) -> "Spec":
-        for kind in ("datasets", "methods"):
-            labels = [choice.label for choice in getattr(self, kind)]
-            twice = sorted({label for label in labels if labels.count(label) > 1})
-            if twice:
-                message = f"{kind} share the label {twice[0]!r}; give each its own `label`"
+    def _one_grid_or_several(self) -> "Spec":
+        if self.experiments:
+            if self.datasets or self.methods:
+                message = "has `experiments`: put `datasets` and `methods` into one of them"
                 raise ValueError(message)
+            names = [experiment.name for experiment in self.experiments]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                message = f"experiments share the name {twice[0]!r}; give each its own"
+                raise ValueError(message)
+            return self
+        for kind in ("datasets", "methods"):
+            if not getattr(self, kind):
+                message = f"needs `{kind}` (or `experiments`)"
+                raise ValueError(message)
+        _require_own_labels(datasets=self.datasets, methods=self.methods)
         return self
+
+    def grids(self) -> tuple[Experiment, ...]:
+        """The experiments; the spec's own grid is one of no name."""
+        if self.experiments:
+            return self.experiments
+        return (Experiment(name="", datasets=self.datasets, methods=self.methods),)
 
 
 def load_spec(name_or_path: str) -> tuple[Spec, str]:
@@ -116,6 +164,8 @@ def _explain(error: ValidationError, where: str) -> BenchError:
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Spec
-    if location:
-        model = Limits if location[0] == "limits" else Choice
+    if location and location[0] == "limits":
+        model = Limits
+    elif location:
+        model = Choice if {"datasets", "methods"} & set(location) else Experiment
     return list(model.model_fields)

@@ -7,11 +7,16 @@ from datasets.table import Table
 from deepmapper.streams import stream_seed
 
 
-def split_rows(table: Table, seed: int, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    """(training rows, test rows): the official split where there is one, else stratified by class.
+def split_rows(
+    table: Table, seed: int, test_fraction: float, kind: str = "stratified"
+) -> tuple[np.ndarray, np.ndarray]:
+    """(training rows, test rows): the official split where there is one, else drawn.
 
     The order of the rows within each part is the table's for an official split, drawn otherwise.
-    Every class keeps at least one row on both sides.
+
+    Args:
+        kind: "stratified" by class, every class with at least one row on both sides; or "random",
+            as the notebooks of the paper split: classes as they fall.
     """
     if table.official_split is not None:
         train, test = table.official_split
@@ -19,10 +24,13 @@ def split_rows(table: Table, seed: int, test_fraction: float) -> tuple[np.ndarra
     n_test = max(round(test_fraction * table.n_samples), table.n_classes)
     n_test = min(n_test, table.n_samples - table.n_classes)
     drawn = stream_seed(seed, "split") % 2**32
+    if kind == "random":
+        rows = np.random.default_rng(drawn).permutation(table.n_samples)
+        return rows[n_test:], rows[:n_test]
     parts = StratifiedShuffleSplit(1, test_size=n_test, random_state=drawn)
     return next(parts.split(np.zeros((table.n_samples, 1)), table.y))
 
 
-def split_kind(table: Table) -> str:
+def split_kind(table: Table, kind: str = "stratified") -> str:
     """How the rows were split, for the record."""
-    return "stratified" if table.official_split is None else "official"
+    return kind if table.official_split is None else "official"

@@ -164,12 +164,12 @@ def _run(store: Store, run: Run) -> None:
         warm_up(phase.device)
     with phase("load"):
         table = read_table(store.folder / "tables" / cell.table.id)
-        train, test = split_rows(table, cell.seed, cell.test_fraction)
+        train, test = split_rows(table, cell.seed, cell.test_fraction, cell.split)
         X_train, y_train = table.X[train], table.y[train]
         X_test, y_test = table.X[test], table.y[test]
     run.relevant = table.relevant
     run.record["dataset"] |= {"n_train": len(train), "n_test": len(test)}
-    run.record["split"]["kind"] = split_kind(table)
+    run.record["split"]["kind"] = split_kind(table, cell.split)
     refusal = method.supports(table) if hasattr(method, "supports") else None
     if refusal:
         raise Unsupported(refusal)
@@ -199,9 +199,10 @@ def _run(store: Store, run: Run) -> None:
         "probabilities": probabilities.astype(np.float32),
         "y_train": y_train,
         "train_predictions": fitted,
-        **_history(model),
         **_examples(Z_test, test, y_test),
     }
+    with phase("test_curve"):  # looked at when all is learned; in no table of times
+        run.arrays |= _history(model, _test_curve(model, Z_test, y_test, table.n_classes))
     with phase("attribute"):
         values = attribute(convert, model, Z_train, y_train, table.n_classes)
     if values is not None:
@@ -304,10 +305,29 @@ def _count_parameters(model: Any) -> int | None:
     return None
 
 
-def _history(model: Any) -> Arrays:
-    history = getattr(model, "history_", None)
+def _test_curve(
+    model: Any, Z_test: Any, y_test: np.ndarray, n_classes: int
+) -> list[dict[str, float]]:
+    """Loss and accuracy on test rows after each epoch, from a model that kept its epochs."""
+    if not getattr(model, "keep_epochs", False):
+        return []
+    curve = []
+    for values in model.staged_predict_proba(Z_test):
+        probabilities = np.zeros((len(y_test), n_classes))
+        probabilities[:, model.classes_] = values
+        right = np.maximum(probabilities[np.arange(len(y_test)), y_test], 1e-12)
+        accuracy = float((probabilities.argmax(1) == y_test).mean())
+        curve.append({"test_loss": float(-np.log(right).mean()), "test_accuracy": accuracy})
+    return curve
+
+
+def _history(model: Any, test_curve: list[dict[str, float]]) -> Arrays:
+    """The history as JSON; the first epochs, those of the first pass, with their test curve."""
+    history = [dict(row) for row in getattr(model, "history_", None) or []]
     if not history:
         return {}
+    for row, measured in zip(history, test_curve, strict=False):
+        row.update(measured)
     finite = [
         {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in row.items()}
         for row in history

@@ -4,9 +4,10 @@ Paper: Methods 8 ("Begin iteration: separate the data into training and validati
 ..."), Fig. 2 ("The run is then repeated ... by shuffling training testing and validation data").
 """
 
+import copy
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -69,6 +70,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             target_loss, patience, precision: see `TrainingSettings`.
         balanced: weigh classes by the inverse of their share.
         attribution: a name in `deepmapper.attribution.EXPLAINERS`.
+        keep_epochs: keep the weights after every epoch of the first pass, in host memory, for
+            `staged_predict_proba`.
         device: "auto", "cpu", "cuda", "mps".
         random_state: seed of splits, weights and batch order.
 
@@ -101,6 +104,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         precision: str = "auto",
         balanced: bool = True,
         attribution: str = "saliency",
+        keep_epochs: bool = False,
         device: str = "auto",
         random_state: int = 0,
     ) -> None:
@@ -124,6 +128,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self.precision = precision
         self.balanced = balanced
         self.attribution = attribution
+        self.keep_epochs = keep_epochs
         self.device = device
         self.random_state = random_state
 
@@ -163,6 +168,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             bar = float(np.bincount(codes).max() / len(codes))
         self.history_: list[dict[str, Any]] = []
         self.passes_: list[Pass] = []
+        self._epochs: list[dict[str, torch.Tensor]] = []  # weights: no part of a saved model
         rejected: list[Pass] = []
         enough = False
         n_made = 0
@@ -206,6 +212,23 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         """Labels (n_samples,), as given to `fit`."""
         best = self.predict_proba(X).argmax(1)
         return self.classes_[best]
+
+    def staged_predict_proba(self, X: Any) -> Iterator[np.ndarray]:
+        """Probabilities (n_samples, n_classes) after each epoch of the first pass.
+
+        Raises:
+            DeepMapperError: the weights were not kept: `keep_epochs` was False.
+        """
+        check_is_fitted(self)
+        if not self._epochs:
+            message = "staged_predict_proba needs the weights after each epoch: keep_epochs=True"
+            raise DeepMapperError(message)
+        images = self._to_device(X)
+        network = copy.deepcopy(self.networks_[0])
+        for weights in self._epochs:
+            network.load_state_dict(weights)
+            cast = autocast(network, self.device_, self.precision)
+            yield predict_logits(network, images, cast=cast).softmax(1).double().cpu().numpy()
 
     def attribute(self, Z: Any, y: np.ndarray) -> np.ndarray:
         """Mean absolute attribution, (n_classes, *Z.shape[1:]), over the rows of Z and passes."""
@@ -327,6 +350,14 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         seed = stream_seed(self.random_state, "batches", number) % 2**63
         weight = class_weights(labels, len(self.classes_)) if self.balanced else None
         rows, rest = self._rows(training), self._rows(held_out)
+
+        def after_epoch(epoch: Epoch) -> None:
+            if self.keep_epochs and number == 0:
+                weights = network.state_dict().items()
+                self._epochs.append({name: value.to("cpu", copy=True) for name, value in weights})
+            if on_epoch is not None:
+                on_epoch(number, epoch)
+
         history = train(
             network,
             (RowsOf(images, rows), labels[rows]),
@@ -334,7 +365,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             objective=Classification(weight),
             generator=torch.Generator().manual_seed(seed),
             validation=(RowsOf(images, rest), labels[rest]) if len(rest) else None,
-            on_epoch=None if on_epoch is None else lambda epoch: on_epoch(number, epoch),
+            on_epoch=after_epoch,
         )
         network.eval()
         rows_of_history = [{"pass": number, **e.row(Classification.score_name)} for e in history]

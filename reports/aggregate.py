@@ -127,4 +127,4 @@ def _split(split: dict[str, object] | None) -> str | None:
     if not split or not split.get("kind"):
         return None
     fraction = split.get("test_fraction")
-    return f"{split['kind']} {fraction}" if split["kind"] == "stratified" else str(split["kind"])
+    return str(split["kind"]) if split["kind"] == "official" else f"{split['kind']} {fraction}"
