@@ -3,8 +3,9 @@
     python -m reports.publish results/quick reports/published/quick --command "make quick"
 
 Cells, environment, spec, tables, figures (PNG) and the page are copied as they are, the page
-without its interactive chart. Of the arrays, attributions of wide tables are cut to each class's
-strongest features (`top_features`, `top_values`), and that is all that is left out.
+without its interactive chart. Of the arrays, attributions of wide tables are cut to the strongest
+features, of each class and of their mean: `top_features` (k,), `top_values` (n_classes, k). That is
+all that is left out.
 """
 
 import shutil
@@ -49,9 +50,12 @@ def _cut(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     scores = arrays.get("attributions")
     if scores is None or scores.size <= KEEP_WHOLE:
         return arrays
-    top = np.argsort(-np.abs(scores), axis=1, kind="stable")[:, :TOP]
+    strengths = np.abs(scores)
+    by_class = np.argsort(-strengths, axis=1, kind="stable")[:, :TOP]
+    overall = np.argsort(-strengths.mean(0), kind="stable")[:TOP]
+    top = np.unique(np.append(by_class, overall))
     rest = {name: array for name, array in arrays.items() if name != "attributions"}
-    return rest | {"top_features": top, "top_values": np.take_along_axis(scores, top, axis=1)}
+    return rest | {"top_features": top, "top_values": scores[:, top]}
 
 
 def main(

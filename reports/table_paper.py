@@ -6,7 +6,7 @@ import pandas as pd
 
 from reports import units
 from reports.entries import failed_cell, long_data
-from reports.paper import Published, published_for
+from reports.paper.published import Published, published_for
 from reports.results import Group, Results
 from reports.views import ABSENT, PUBLISHED, Block, Cell, Column, Footnotes, View
 

@@ -17,13 +17,17 @@ PLAIN, BEST, LEVEL, FAILED, ABSENT, PUBLISHED = (
 
 @dataclass(frozen=True)
 class Cell:
-    """One entry: its text, a smaller detail after it, the number to sort by, its footnotes."""
+    """One entry: its text, a smaller detail after it, the number to sort by, its footnotes.
+
+    `keys`: of the cells behind it, where the view says so.
+    """
 
     text: str
     detail: str = ""
     sort: float | str | None = None
     mark: str = PLAIN
     notes: tuple[int, ...] = ()
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 from bench.store import Store
 from reports import units
 from reports.markup import latex, markdown, tex
-from reports.paper import published_for
+from reports.paper.published import published_for
 from reports.results import Results
 from reports.tables import (
     accuracy,

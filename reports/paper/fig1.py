@@ -1,0 +1,74 @@
+"""Fig. 1: a vector becomes a matrix row by row, padded with zeros; and back."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from deepmapper.orders import natural
+from reports.figure_style import INK, QUIET
+from reports.paper.evidence import Evidence, keys_of
+from reports.paper.exhibit import Exhibit
+from reports.paper.labels import CORRECTED, TCGA
+from reports.paper.print_style import COLUMN
+from reports.results import Group
+
+TITLE = "Fig. 1: fold and unfold"
+N = 14  # values: two less than a square
+COLOURS = "viridis"
+
+
+def fig1(evidence: Evidence) -> Exhibit:
+    """The first 14 genes of a stored sample, folded by the layout that the engine uses."""
+    group = evidence.group(TCGA, CORRECTED)
+    found = _vector(evidence, group)
+    if found is None:
+        return Exhibit("fig1", TITLE, "", missing="needs an image of TCGA in natural order")
+    values, row = found
+    layout = natural(N)
+    image = layout.fold(values[None])[0, 0]
+    if not np.array_equal(layout.unfold(image), values):
+        message = "unfolding did not give the vector back"
+        raise AssertionError(message)
+    figure = Figure(figsize=(COLUMN, 2.15), layout="constrained")
+    top, below = figure.subplots(2, 1, height_ratios=(1, 3.2))
+    _squares(top, values[None], np.zeros((1, N), bool), [[f"v{i + 1}" for i in range(N)]])
+    side = layout.shape[0]
+    padded = np.ones(layout.shape, bool)
+    padded.flat[layout.pixel_of_feature] = False
+    names = [
+        ["0" if padded[r, c] else f"v{r * side + c + 1}" for c in range(side)] for r in range(side)
+    ]
+    _squares(below, image, padded, names)
+    top.set_title(f"a vector of {N} values")
+    below.set_title(f"folded to {side}×{side} row by row; hatched: padded with zeros")
+    caption = (
+        f"A vector and its image. The values are those of the first {N} genes of TCGA test sample "
+        f"{row} (log1p, scaled to 0..1 on training rows). Row by row they fill the smallest square "
+        f"that holds them, {side}×{side}; the {padded.sum()} pixels left over are zero. Unfolding "
+        "gives the vector back exactly (checked when the figure is drawn)."
+    )
+    return Exhibit("fig1", TITLE, caption, keys_of(group), figure)
+
+
+def _vector(evidence: Evidence, group: Group | None) -> tuple[np.ndarray, int] | None:
+    arrays = evidence.arrays(group)
+    if "example_images" not in arrays:
+        return None
+    values = arrays["example_images"][0].reshape(-1)[:N].astype(np.float32)
+    return values, int(arrays["example_rows"][0])
+
+
+def _squares(axes: Axes, image: np.ndarray, padded: np.ndarray, names: list[list[str]]) -> None:
+    from matplotlib.patches import Rectangle
+
+    shown = np.ma.masked_array(image, padded)
+    axes.imshow(shown, cmap=COLOURS, vmin=0, vmax=max(1e-9, float(image.max())))
+    for r, c in np.ndindex(image.shape):
+        dark = not padded[r, c] and image[r, c] < 0.55 * image.max()
+        text = f"{names[r][c]}\n{image[r, c]:.2f}" if not padded[r, c] else names[r][c]
+        axes.text(c, r, text, ha="center", va="center", color="white" if dark else INK, size=5.5)
+        hatch = "////" if padded[r, c] else None
+        axes.add_patch(
+            Rectangle((c - 0.5, r - 0.5), 1, 1, fill=False, edgecolor=QUIET, lw=0.5, hatch=hatch)
+        )
+    axes.set_axis_off()

@@ -1,0 +1,90 @@
+"""Fig. 5: needles in a haystack: images, confusion on unseen rows, the strongest attributions."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.figure_style import INK, QUIET, WARNING
+from reports.paper.attributions import strongest
+from reports.paper.evidence import Evidence, keys_of
+from reports.paper.exhibit import Exhibit
+from reports.paper.labels import BEST, CORRECTED, FAITHFUL, NIHS, NIHS_NOTEBOOK
+from reports.paper.print_style import PAGE
+from reports.results import Group
+
+TITLE = "Fig. 5: needles in a haystack"
+SHOWN = ((NIHS_NOTEBOOK, FAITHFUL), (NIHS, CORRECTED), (NIHS, BEST))
+N_BARS = 10
+
+
+def fig5(evidence: Evidence) -> Exhibit:
+    """A line a mode: an image of each class, the confusion matrix, the attributions."""
+    groups = [(mode, evidence.group(dataset, mode)) for dataset, mode in SHOWN]
+    lines = [(mode, group) for mode, group in groups if group is not None and len(group.ok)]
+    if not lines:
+        return Exhibit("fig5", TITLE, "", missing="needs a cell on NIHS that is ok")
+    figure = Figure(figsize=(PAGE, 1.75 * len(lines)), layout="constrained")
+    grid = figure.subplots(len(lines), 4, squeeze=False, width_ratios=(1, 1, 1, 1.9))
+    for line, (mode, group) in zip(grid, lines, strict=True):
+        arrays = evidence.arrays(group)
+        _images(line[:2], arrays)
+        _confusion(line[2], arrays)
+        _bars(line[3], arrays, _needles(evidence, group))
+        line[0].set_ylabel(mode, fontweight="bold")
+    for axes, head in zip(
+        grid[0], ("class 0", "class 1", "unseen rows", f"top {N_BARS} attributions"), strict=True
+    ):
+        axes.set_title(head, loc="center")
+    caption = (
+        "One line a mode, the first seed of each. Left: a test row of each class as an image. "
+        "Middle: true (down) and predicted (across) classes of all test rows. Right: the "
+        f"{N_BARS} features with the strongest attribution (mean over classes), relative to the "
+        "strongest; needles in orange. `faithful` is the table and the loop of the notebook, whose "
+        "second needle is variable 17,689 and not 17,998."
+    )
+    return Exhibit("fig5", TITLE, caption, keys_of(*(group for _, group in lines)), figure)
+
+
+def _needles(evidence: Evidence, group: Group) -> list[int]:
+    record = evidence.results.records[str(group.ok["key"].iloc[0])]
+    return [int(feature) for feature in record["dataset"].get("relevant") or []]
+
+
+def _images(pair: np.ndarray, arrays: dict[str, np.ndarray]) -> None:
+    for axes, image in zip(pair, arrays.get("example_images", [])[:2], strict=False):
+        axes.imshow(image.astype(float), cmap="viridis")
+    for axes in pair:
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.grid(visible=False)
+
+
+def confusion(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """Counts (n_classes, n_classes): true classes down, predicted ones across."""
+    probabilities, y = arrays["probabilities"], arrays["y_test"].astype(int)
+    n = probabilities.shape[1]
+    counts = np.zeros((n, n), dtype=int)
+    np.add.at(counts, (y, probabilities.argmax(1)), 1)
+    return counts
+
+
+def _confusion(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
+    counts = confusion(arrays)
+    axes.imshow(counts, cmap="Blues", vmin=0, vmax=counts.max() * 1.3)
+    for (row, column), count in np.ndenumerate(counts):
+        axes.text(column, row, f"{count:,}", ha="center", va="center", color=INK)
+    ticks = range(len(counts))
+    axes.set_xticks(ticks, [str(c) for c in ticks])
+    axes.set_yticks(ticks, [str(c) for c in ticks])
+    axes.grid(visible=False)
+
+
+def _bars(axes: Axes, arrays: dict[str, np.ndarray], needles: list[int]) -> None:
+    features, values = strongest(arrays, N_BARS)
+    places = np.arange(len(features))
+    colours = [WARNING if feature in needles else QUIET for feature in features]
+    axes.barh(places, values / max(values.max(initial=0), 1e-30), color=colours)
+    axes.set_yticks(places, [f"{feature:,}" for feature in features])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.02)
+    axes.grid(visible=False, axis="y")

@@ -1,0 +1,58 @@
+"""Figures for print: at the width of a column, 300 dots an inch, letters of 7 points or more."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from bench.store import write_atomically
+from reports.figure_style import SETTINGS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMN, PAGE = 3.46, 7.09  # inches: 88 and 180 mm, one column and two of Scientific Reports
+
+PRINT: dict[str, Any] = SETTINGS | {
+    "font.size": 7.5,
+    "axes.titlesize": 8,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "axes.linewidth": 0.6,
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 3,
+    "savefig.dpi": 300,
+    "pdf.fonttype": 42,  # letters stay letters
+}
+WITHOUT_DATES: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+@contextmanager
+def print_style() -> Iterator[None]:
+    """Drawing and saving both happen inside."""
+    import seaborn
+    from matplotlib import rc_context
+
+    with rc_context(seaborn.axes_style("whitegrid") | PRINT):
+        yield
+
+
+def save(figure: "Figure", folder: Path, name: str) -> dict[str, Path]:
+    """The figure as .png, .svg and .pdf, the same bytes whenever it is drawn again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {kind: folder / f"{name}.{kind}" for kind in WITHOUT_DATES}
+    for kind, path in paths.items():
+        write_atomically(path, lambda file, kind=kind: _save(figure, file, kind))  # type: ignore[misc]
+        figure.set_layout_engine("none")  # what was laid out for the first holds for all
+    return paths
+
+
+def _save(figure: "Figure", file: IO[bytes], kind: str) -> None:
+    figure.savefig(file, format=kind, metadata=WITHOUT_DATES[kind])
