@@ -1,20 +1,52 @@
-"""`python -m reports DIR`: the report of an output folder, again."""
+"""Reports that are not part of every run: `python -m reports paper DIR`, `... publish DIR DIR`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-Folder = Annotated[Path, typer.Argument(help="An output folder of `bench run`.", exists=True)]
-Interactive = Annotated[bool, typer.Option(help="Put the interactive chart (4.5 MB) in the page.")]
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
-def main(folder: Folder, interactive: Interactive = True) -> None:
-    """Build results.parquet, the tables, the figures and the page of DIR."""
-    from reports.build import build
+@app.command()
+def paper(
+    folder: Annotated[Path, typer.Argument(help="An output folder of `bench run paper`.")],
+) -> None:
+    """The paper's figures, tables and claims from stored cells, into DIR/paper."""
+    from bench.errors import BenchError
+    from reports.paper.build import build
 
-    typer.echo(build(folder, interactive=interactive))
+    if not (folder / "cells").is_dir():
+        message = f"{folder} is no output folder of `bench run`: it has no cells/"
+        raise BenchError(message)
+    sys.stdout.write(f"{build(folder)}\n")
+
+
+@app.command()
+def publish(
+    source: Path,
+    target: Path,
+    command: Annotated[str, typer.Option(help="The command that made the result.")],
+) -> None:
+    """Copy a result into the repository."""
+    from reports import publish as publishing
+
+    publishing.main(source, target, command)
+
+
+def main() -> None:
+    """Run the command line; errors that are ours end it with one message and exit code 2."""
+    try:
+        app(standalone_mode=True)
+    except ValueError as error:
+        from bench.errors import BenchError
+
+        if not isinstance(error, BenchError):
+            raise
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    main()

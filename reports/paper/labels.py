@@ -16,3 +16,22 @@ FAITHFUL, CORRECTED, BEST = "faithful", "corrected", "best"
 DEEPINSIGHT = "deepinsight_tsne"
 DEEPINSIGHT_PUBLISHED = "deepinsight_tsne (published recipe)"
 DEEPINSIGHT_EQUAL = "deepinsight_tsne (equal pixels)"
+VIT, RETNET, DEEPER = "vit", "retnet", "resnet34"
+MLP, CNN1D = "mlp", "cnn1d"
+PLAIN = (
+    "stump",
+    "univariate",
+    "logistic",
+    "linear_svm",
+    "random_forest",
+    "boosted_trees",
+    "nearest_neighbours",
+    "pairwise",
+)
+# Tables of one kind at growing size: the label and the number of features.
+GROWTH = {
+    "expression, 32 x 32": 1_024,
+    "expression, 64 x 64": 4_096,
+    "expression, 128 x 128": 16_384,
+    "expression, 256 x 256": 65_536,
+}

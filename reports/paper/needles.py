@@ -19,8 +19,8 @@ BAR = 0.8  # test accuracy from which the notebooks let a pass count
 TOP = 20  # features of a pass that the notebooks keep
 CAPTION = (
     "Each seed is one pass: another split, other weights. A pass counts from a test accuracy of "
-    f"{BAR}, as in the notebooks. Found: the needle is among the {TOP} strongest features of a pass "
-    "that counts (in brackets: among the strongest two). Consensus: the place of each needle when "
+    f"{BAR}, as in the notebooks. Found: the needle is among the {TOP} strongest features of a "
+    "pass that counts (in brackets: among the strongest two). Consensus: the place of each needle when "
     f"features are ordered by how often they are among the top {TOP} times their mean strength "
     "there, as the notebooks do."
 )

@@ -1,0 +1,89 @@
+"""Everything of the paper from a store: figures, captions, tables, claims, one page."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.store import write_atomically
+from reports.markup import csv, latex, markdown
+from reports.paper.claims import claims
+from reports.paper.cost import cost
+from reports.paper.discrepancies import discrepancies
+from reports.paper.evidence import Evidence
+from reports.paper.exhibit import Exhibit, short
+from reports.paper.fig1 import fig1
+from reports.paper.fig3 import fig3
+from reports.paper.fig4 import fig4
+from reports.paper.fig5 import fig5
+from reports.paper.fig6 import fig6
+from reports.paper.needles import needles
+from reports.paper.page import render
+from reports.paper.print_style import print_style, save
+from reports.paper.table1 import table1
+from reports.paper.table2 import table2
+from reports.paper.trace import traces
+
+# In the order of the page. (The paper's Fig. 2 is a drawing of its pipeline: nothing is measured.)
+EXHIBITS: tuple[Callable[[Evidence], Exhibit], ...] = (
+    claims,
+    table2,
+    fig1,
+    fig3,
+    fig4,
+    table1,
+    fig5,
+    needles,
+    fig6,
+    cost,
+    discrepancies,
+)
+DOCUMENT = r"""\documentclass[10pt]{article}
+\usepackage[margin=15mm,landscape]{geometry}
+\usepackage{booktabs,graphicx,array}
+\begin{document}
+%s
+\end{document}
+"""
+
+
+def build(folder: Path) -> Path:
+    """Write `folder`/paper from the stored cells alone and return the path of its page.
+
+    Doing it again gives the same bytes. Figures are .png (300 dots an inch), .svg and .pdf, each
+    with its caption as .txt; tables .md, .csv and .tex, and `tables.tex` holds all of them.
+
+    Raises:
+        BenchError: the folder's spec or a record cannot be read.
+    """
+    evidence = Evidence.read(folder)
+    target = folder / "paper"
+    with print_style():
+        exhibits = [make(evidence) for make in EXHIBITS]
+        for exhibit in exhibits:
+            _write(exhibit, target)
+    tables = [exhibit for exhibit in exhibits if exhibit.view is not None]
+    inputs = "\n".join(rf"\input{{{exhibit.name}.tex}}\clearpage" for exhibit in tables)
+    _text(target / "tables" / "tables.tex", DOCUMENT % inputs)
+    _text(target / "index.html", render(evidence, exhibits, target))
+    return target / "index.html"
+
+
+def _write(exhibit: Exhibit, target: Path) -> None:
+    if exhibit.figure is not None:
+        save(exhibit.figure, target / "figures", exhibit.name)
+        cells = f"Cells: {' '.join(short(key) for key in exhibit.cells)}"
+        text = f"{exhibit.title}\n\n{exhibit.caption}\n\n{cells}\n"
+        _text(target / "figures" / f"{exhibit.name}.txt", text)
+    if exhibit.view is not None:
+        lines = traces(exhibit.view)
+        listed = "\n".join(f"- {line}" for line in lines)
+        text = markdown(exhibit.view) + f"\n## Cells behind the numbers\n\n{listed}\n"
+        folder = target / "tables"
+        _text(folder / f"{exhibit.name}.md", text)
+        _text(folder / f"{exhibit.name}.csv", csv(exhibit.view))
+        comments = "".join(f"% {line}\n" for line in lines)
+        _text(folder / f"{exhibit.name}.tex", latex(exhibit.view) + comments)
+
+
+def _text(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, lambda file: file.write(text.encode()))

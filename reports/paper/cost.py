@@ -1,0 +1,84 @@
+"""What training costs as images grow: MLP against CNNs and what may replace them."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from reports.figure_style import method_styles
+from reports.paper.evidence import Evidence, keys_of
+from reports.paper.exhibit import Exhibit
+from reports.paper.labels import BEST, CNN1D, CORRECTED, GROWTH, MLP, RETNET, VIT
+from reports.paper.print_style import PAGE
+
+TITLE = "Cost of training as images grow"
+GROWING = (MLP, CNN1D, CORRECTED, BEST, VIT, RETNET)
+MEASURES = {
+    "seconds of training": "train_seconds",
+    "parameters": "n_parameters",
+    "error (1 − accuracy)": "accuracy",
+}
+FLOOR = 1e-3
+
+
+def cost(evidence: Evidence) -> Exhibit:
+    """A panel a measure, a line a method."""
+    tables = {label: n for label, n in GROWTH.items() if evidence.results.groups(label)}
+    groups = {(d, m): evidence.group(d, m) for d in tables for m in GROWING}
+    data = _data(evidence, tables)
+    if data.empty:
+        return Exhibit("cost", TITLE, "", missing="needs cells of growing size")
+    styles = method_styles(GROWING)
+    figure = Figure(figsize=(PAGE, 2.5), layout="constrained")
+    for axes, (name, column) in zip(figure.subplots(1, 3), MEASURES.items(), strict=True):
+        for method in GROWING:
+            rows = data[(data["method"] == method) & data[column].notna()]
+            values = rows[column].to_numpy(float)
+            if column == "accuracy":
+                values = np.maximum(1 - values, FLOOR)
+            if len(rows):
+                axes.plot(rows["n_features"], values, label=method, **styles[method])
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.set_xticks(list(tables.values()), [f"{n:,}" for n in tables.values()])
+        axes.minorticks_off()
+        axes.set_title(name)
+        axes.set_xlabel("pixels")
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+    slopes = [(m, slope(evidence, m)) for m in GROWING]
+    powers = ", ".join(f"{m} {s:.2f}" for m, s in slopes if s is not None)
+    caption = (
+        "The same kind of table at growing size, the same rows; medians over seeds, all axes "
+        f"logarithmic. Seconds of training grow as pixels to the power of: {powers or 'unknown'}. "
+        "What is missing failed or was not run."
+    )
+    return Exhibit("cost", TITLE, caption, keys_of(*groups.values()), figure)
+
+
+def slope(evidence: Evidence, method: str) -> float | None:
+    """The power of pixels by which seconds of training grow; None with fewer than two sizes."""
+    pairs = []
+    for label, n in GROWTH.items():
+        group = evidence.group(label, method)
+        seconds = group.spread("train_seconds") if group is not None else None
+        if seconds is not None and seconds.median > 0:
+            pairs.append((np.log(n), np.log(seconds.median)))
+    if len(pairs) < 2:
+        return None
+    x, y = np.array(pairs).T
+    return float(np.polyfit(x, y, 1)[0])
+
+
+def _data(evidence: Evidence, tables: dict[str, int]) -> pd.DataFrame:
+    rows = []
+    for label, n in tables.items():
+        for method in GROWING:
+            group = evidence.group(label, method)
+            if group is None:
+                continue
+            found = {column: group.spread(column) for column in MEASURES.values()}
+            rows.append(
+                {"n_features": n, "method": method}
+                | {column: spread.median if spread else None for column, spread in found.items()}
+            )
+    return pd.DataFrame(rows)
