@@ -28,6 +28,7 @@ CAPTION = (
     "What the paper says, what the notebooks published with it did (GitHub tansel/deepmapper, "
     "commit eea218e), how our two modes take it, and what we measured of the difference."
 )
+Measured = tuple[str, tuple[Group | None, ...]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Discrepancy:
     notebook: str
     faithful: str
     corrected: str
-    measure: Callable[[Evidence], tuple[str, tuple[Group | None, ...]]]
+    measure: Callable[[Evidence], Measured]
 
 
 def discrepancies(evidence: Evidence) -> Exhibit:
@@ -67,7 +68,7 @@ def _accuracies(
 ) -> Callable[[Evidence], tuple[str, tuple[Group | None, ...]]]:
     """The test accuracies of these (dataset, method)."""
 
-    def measure(evidence: Evidence) -> tuple[str, tuple[Group | None, ...]]:
+    def measure(evidence: Evidence) -> Measured:
         groups = tuple(evidence.group(dataset, method) for dataset, method in places)
         parts = [_words(group) for group in groups if group is not None]
         return "; ".join(parts) or "not measured", groups
@@ -81,7 +82,7 @@ def _words(group: Group) -> str:
     return f"{group.dataset}, {group.method}: {value}"
 
 
-def _pixels(evidence: Evidence) -> tuple[str, tuple[Group | None, ...]]:
+def _pixels(evidence: Evidence) -> Measured:
     groups = tuple(evidence.group(TCGA, m) for m in (DEEPINSIGHT, DEEPINSIGHT_EQUAL, CORRECTED))
     parts = []
     for group in groups:
