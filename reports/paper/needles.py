@@ -21,8 +21,8 @@ CAPTION = (
     "Each seed is one pass: another split, other weights. A pass counts from a test accuracy of "
     f"{BAR}, as in the notebooks. Found: the needle is among the {TOP} strongest features of a "
     "pass that counts (in brackets: among the strongest two). Consensus: the place of each needle "
-    f"when features are ordered by how often they are among the top {TOP} times their mean strength "
-    "there, as the notebooks do."
+    f"when features are ordered as in the notebooks: how often they are among the top {TOP}, times "
+    "their mean strength there."
 )
 PUBLISHED_ROW = (  # the notebook's passes: facts of its printed tables
     "notebook (printed)",

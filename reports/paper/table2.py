@@ -17,9 +17,9 @@ CAPTION = (
     "The rows of the paper's Table 2 as columns, for every table and method. Published figures "
     "(italic) come from other data and other hardware. `faithful` runs the notebooks' settings "
     "with their mistakes, `corrected` the paper's description done right, `best` the engine "
-    "without restrictions; `equal pixels` and `at 224x224` hold the number of pixels fixed, so that "
-    "what is left is the method. Durations are medians, accuracies means over the seeds (n) with 95% "
-    "intervals. Failures stand where they happened."
+    "without restrictions; `equal pixels` and `at 224x224` hold the number of pixels fixed, so "
+    "that what is left is the method. Durations are medians, accuracies means over the seeds (n) "
+    "with 95% intervals. Failures stand where they happened."
 )
 # Our table -> that of the published figures, and the paper's NIHS has none but the notebook's.
 NAMES = {
