@@ -15,6 +15,7 @@ import os
 import tempfile
 import warnings
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -100,6 +101,8 @@ def fetch(file: DataFile) -> Path:
         return _put_in_place(file, temporary)
     finally:
         temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it holds something
+            temporary.parent.rmdir()
 
 
 def _temporary(file: DataFile, found: str | None) -> Path:
@@ -132,7 +135,7 @@ def _download(file: DataFile, temporary: Path, found: str | None) -> None:
                 target.flush()
                 os.fsync(target.fileno())
         except OSError as error:  # all errors of requests are OSErrors
-            failures.append(f"{address} failed ({type(error).__name__}: {error})")
+            failures.append(f"{address} failed ({_plainly(error)})")
             continue
         received = _checksum(temporary, file)
         if expected in (None, received):
@@ -141,6 +144,13 @@ def _download(file: DataFile, temporary: Path, found: str | None) -> None:
     wanted = f"Expected {expected}" if expected else "Any content would do"
     done = f"{wanted}, but {'; '.join(failures) or 'it has no address'}."
     raise _unavailable(file, found, done)
+
+
+def _plainly(error: OSError) -> str:
+    """What went wrong, without the pools and retries that urllib3 wraps around it."""
+    inner = getattr(error.args[0], "reason", None) if error.args else None
+    cause = inner if isinstance(inner, Exception) else error
+    return f"{type(cause).__name__}: {cause}"
 
 
 def _put_in_place(file: DataFile, temporary: Path) -> Path:

@@ -35,7 +35,8 @@ def draw(results: Results) -> Figure | None:
         return None
     upright = len(methods) > MOST_BESIDE
     n_rows, n_columns = (len(methods), len(datasets)) if upright else (len(datasets), len(methods))
-    side = max(1.25, min(1.9, math.sqrt(PIXEL_BUDGET / n_rows / n_columns) / 150))
+    fitting = math.sqrt(PIXEL_BUDGET / n_rows / n_columns) / 150
+    side = max(0.9 if upright else 1.25, min(1.9, fitting))
     size = (side * n_columns + (1.2 if upright else 0.6), (side + 0.22) * n_rows + 0.4)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(n_rows, n_columns, squeeze=False)

@@ -84,11 +84,11 @@ def breakable(text: str) -> "Markup":
 def _embedded(drawn: list[Drawn]) -> list[tuple[Drawn, str, int]]:
     """Each figure with its data URI and its width on the page."""
     contents = [_smaller(figure) for figure in drawn]
-    for parts in (1, 2):  # fewer colours first, then fewer pixels
+    for parts in (1, 2, 3):  # fewer colours first, then fewer pixels
         for i in sorted(range(len(drawn)), key=lambda i: -len(contents[i][0])):
             if sum(len(content) for content, _ in contents) > FIGURE_BYTES:
-                reduced = (_reduced(_read(drawn[i].png), parts), "png")
-                contents[i] = min(contents[i], reduced, key=lambda content: len(content[0]))
+                smaller = (reduced(_read(drawn[i].png), parts), "png")
+                contents[i] = min(contents[i], smaller, key=lambda content: len(content[0]))
     return [
         (figure, _uri(content, kind), _width(_read(figure.png)))
         for figure, (content, kind) in zip(drawn, contents, strict=True)
@@ -115,7 +115,7 @@ def _uri(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _reduced(picture: bytes, parts: int) -> bytes:
+def reduced(picture: bytes, parts: int) -> bytes:
     """The picture in 256 colours, its sides divided by `parts`."""
     from PIL import Image
 

@@ -2,69 +2,124 @@
 
     python -m reports.publish results/quick reports/published/quick --command "make quick"
 
-Cells, environment, spec, tables, figures (PNG) and the page are copied as they are, the page
-without its interactive chart. Of the arrays, attributions of wide tables are cut to the strongest
-features, of each class and of their mean: `top_features` (k,), `top_values` (n_classes, k). That is
-all that is left out.
+Records, environment, spec, tables, figures (PNG, in 256 colours) and the page (without its
+interactive chart) are made anew in which no folder of the machine is named: the data folder is
+`$DEEPMAPPER_DATA` there, and so on. Of the arrays, attributions of wide tables are cut to the
+strongest features, of each class and of their mean: `top_features` (k,), `top_values`
+(n_classes, k). `--no-arrays` leaves all arrays out, for results of many cells: their metrics are in
+the records.
 """
 
+import json
+import os
 import shutil
 import sys
+import sysconfig
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
 from bench.store import Store, write_atomically
+from datasets._folder import data_folder
 from reports.build import build
+from reports.page import reduced
 
 KEEP_WHOLE = 20_000  # numbers of an attribution array; wider ones are cut
 TOP = 100
+ROOT = Path(__file__).resolve().parents[1]
 
 
-def publish(source: Path, target: Path, command: str) -> None:
-    """Copy what is worth keeping of `source` to `target`, which is emptied of an earlier copy."""
-    build(source, interactive=False)
-    for name in ("cells", "artifacts", "report"):
-        shutil.rmtree(target / name, ignore_errors=True)
-    target.mkdir(parents=True, exist_ok=True)
-    for name in ("spec.toml", "environment.json", "results.parquet"):
-        shutil.copyfile(source / name, target / name)
-    shutil.copytree(source / "report", target / "report", ignore=shutil.ignore_patterns("*.svg"))
-    kept, store = Store(target), Store(source)
-    kept.create()
-    (target / "tables").rmdir()
-    for record in store.records():
-        shutil.copyfile(store.cells / f"{record['key']}.json", kept.cells / f"{record['key']}.json")
-        arrays = _cut(store.artifact(record["key"]))
+def publish(source: Path, target: Path, command: str, *, arrays: bool = True) -> None:
+    """Copy what is worth keeping of `source` to `target`, in place of an earlier copy.
+
+    Other files of `target`, such as its README, stay. The records of `source` are only read.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Store(Path(folder) / target.name)
+        _copy_redacted(Store(source), copy)
+        build(copy.folder, interactive=False)
+        for picture in (copy.folder / "report" / "figures").glob("*.png"):
+            picture.write_bytes(reduced(picture.read_bytes(), 1))
+        for vector in (copy.folder / "report" / "figures").glob("*.svg"):
+            vector.unlink()
+        links = copy.artifacts.rename(Path(folder) / "links")
         if arrays:
-            write_atomically(
-                kept.artifacts / f"{record['key']}.npz",
-                lambda file, arrays=arrays: np.savez_compressed(file, **arrays),  # type: ignore[misc]
-            )
-    (target / "COMMAND").write_text(command + "\n")
+            copy.artifacts.mkdir()
+            for link in sorted(links.iterdir()):
+                _cut(Store(source).artifact(link.stem), copy.artifacts / link.name)
+        (copy.folder / "COMMAND").write_text(command + "\n")
+        for name in ("cells", "artifacts", "report"):
+            shutil.rmtree(target / name, ignore_errors=True)
+        shutil.copytree(copy.folder, target, dirs_exist_ok=True)
 
 
-def _cut(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _copy_redacted(source: Store, copy: Store) -> None:
+    """Records on one line each, without folders of this machine; links to the arrays."""
+    copy.cells.mkdir(parents=True)
+    copy.artifacts.mkdir()
+    words = folders_and_words(source.folder)
+    for record in source.records():
+        text = json.dumps(redacted(record, words), allow_nan=False)
+        (copy.cells / f"{record['key']}.json").write_text(text + "\n")
+        artifact = source.artifacts / f"{record['key']}.npz"
+        if artifact.is_file():
+            os.symlink(artifact.resolve(), copy.artifacts / artifact.name)
+    for name in ("spec.toml", "environment.json"):
+        shutil.copyfile(source.folder / name, copy.folder / name)
+
+
+def folders_and_words(results: Path) -> list[tuple[str, str]]:
+    """The folders of this machine that a record may name, the longest first, and words for them."""
+    known = {
+        str(results.resolve()): "<results>",
+        str(data_folder().resolve()): "$DEEPMAPPER_DATA",
+        sysconfig.get_paths()["purelib"]: "<site-packages>",
+        sysconfig.get_paths()["stdlib"]: "<python>",
+        sys.prefix: "<environment>",
+        str(ROOT): "<checkout>",
+        str(Path.home()): "~",
+        tempfile.gettempdir(): "<tmp>",
+    }
+    known.pop("/", None)  # the home folder of some users
+    return sorted(known.items(), key=lambda pair: -len(pair[0]))
+
+
+def redacted(value: Any, words: list[tuple[str, str]]) -> Any:
+    """A JSON value with every folder in its texts replaced by its word."""
+    if isinstance(value, str):
+        for folder, word in words:
+            value = value.replace(folder, word)
+        return value
+    if isinstance(value, dict):
+        return {name: redacted(entry, words) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [redacted(entry, words) for entry in value]
+    return value
+
+
+def _cut(arrays: dict[str, np.ndarray], path: Path) -> None:
     scores = arrays.get("attributions")
-    if scores is None or scores.size <= KEEP_WHOLE:
-        return arrays
-    strengths = np.abs(scores)
-    by_class = np.argsort(-strengths, axis=1, kind="stable")[:, :TOP]
-    overall = np.argsort(-strengths.mean(0), kind="stable")[:TOP]
-    top = np.unique(np.append(by_class, overall))
-    rest = {name: array for name, array in arrays.items() if name != "attributions"}
-    return rest | {"top_features": top, "top_values": scores[:, top]}
+    if scores is not None and scores.size > KEEP_WHOLE:
+        strengths = np.abs(scores)
+        by_class = np.argsort(-strengths, axis=1, kind="stable")[:, :TOP]
+        overall = np.argsort(-strengths.mean(0), kind="stable")[:TOP]
+        top = np.unique(np.append(by_class, overall))
+        rest = {name: array for name, array in arrays.items() if name != "attributions"}
+        arrays = rest | {"top_features": top, "top_values": scores[:, top]}
+    write_atomically(path, lambda file: np.savez_compressed(file, **arrays))  # type: ignore[arg-type]
 
 
 def main(
     source: Path,
     target: Path,
     command: Annotated[str, typer.Option(help="The command that made the result.")],
+    arrays: Annotated[bool, typer.Option(help="Keep predictions, attributions, images.")] = True,
 ) -> None:
     """Copy a result into the repository."""
-    publish(source, target, command)
+    publish(source, target, command, arrays=arrays)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     sys.stdout.write(f"{target}: {size / 2**20:.1f} MiB\n")
 

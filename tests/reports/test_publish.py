@@ -1,0 +1,73 @@
+"""Publishing a result: small, whole enough to be read again, and without folders of the machine."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.store import Store
+from reports.publish import TOP, folders_and_words, publish, redacted
+from reports.results import Results
+
+
+@pytest.fixture
+def results(filled: Store, tmp_path: Path) -> Store:
+    """A store of which one record names folders of this machine and one has wide attributions."""
+    folder = tmp_path / "results"
+    shutil.copytree(filled.folder, folder)
+    (folder / "spec.toml").write_text(
+        'name = "made up"\ndatasets = ["digits"]\nmethods = ["mlp"]\n'
+    )
+    (folder / "environment.json").write_text("{}\n")
+    store = Store(folder)
+    failed = next(r for r in store.records() if r["status"] == "failed")
+    failed["reason"] = f"no file {folder.resolve()}/x and none in {Path.home()}/y"
+    store.put(failed)
+    wide = next(r for r in store.records() if "attributions" in store.artifact(r["key"]))
+    rng = np.random.default_rng(0)
+    store.put(wide, {"attributions": rng.random((2, 20_000), dtype=np.float32)})
+    return store
+
+
+def test_no_folder_of_the_machine_is_named(results: Store, tmp_path: Path) -> None:
+    target = tmp_path / "published"
+    publish(results.folder, target, "a command")
+    for path in target.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            for folder, _ in folders_and_words(results.folder):
+                assert folder.encode() not in content, (path, folder)
+    reasons = [record["reason"] for record in Store(target).records() if record["reason"]]
+    assert "no file <results>/x and none in ~/y" in reasons
+
+
+def test_a_published_result_can_be_read_again(results: Store, tmp_path: Path) -> None:
+    target = tmp_path / "published"
+    target.mkdir()
+    (target / "README.md").write_text("kept")
+    for _ in range(2):  # the second takes the place of the first
+        publish(results.folder, target, "a command")
+    assert (target / "README.md").read_text() == "kept"
+    assert (target / "COMMAND").read_text() == "a command\n"
+    before, after = Results.read(results), Results.read(Store(target))
+    assert before.frame["accuracy"].equals(after.frame["accuracy"])
+    assert (target / "report" / "index.html").stat().st_size > 10_000
+    cut = [a for key in after.records if "top_features" in (a := Store(target).artifact(key))]
+    assert len(cut) == 1
+    assert TOP <= len(cut[0]["top_features"]) == cut[0]["top_values"].shape[1] <= 3 * TOP
+
+
+def test_arrays_may_be_left_out(results: Store, tmp_path: Path) -> None:
+    target = tmp_path / "published"
+    publish(results.folder, target, "a command", arrays=False)
+    assert not (target / "artifacts").exists()
+    assert list((target / "report" / "figures").glob("*.png"))  # drawn while they were there
+
+
+def test_longer_folders_are_replaced_first() -> None:
+    words = [("/a/b", "<b>"), ("/a", "<a>")]
+    value = {"x": ["/a/b/c", "/a/c", 1, None]}
+    assert redacted(value, words) == {"x": ["<b>/c", "<a>/c", 1, None]}
+    assert json.dumps(redacted(value, []), sort_keys=True) == json.dumps(value, sort_keys=True)
