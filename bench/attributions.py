@@ -6,7 +6,10 @@ import numpy as np
 
 
 def attribute(convert: Any, model: Any, Z: Any, y: np.ndarray, n_classes: int) -> np.ndarray | None:
-    """Attributions (n_classes, n_features) over training rows, or None where a model has none.
+    """Attributions (n_classes, n_features) over the rows Z, or None where a model has none.
+
+    Z and y are training rows and their labels; for a model whose `attributes_over` is "test", as in
+    published code that is reproduced, test rows and its own predictions.
 
     A model's own `attribute(Z, y)` comes first; then the size of linear weights (`coef_`), then
     `feature_importances_`, the same for every class. The converter maps pixels back to features.

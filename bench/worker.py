@@ -203,8 +203,11 @@ def _run(store: Store, run: Run) -> None:
     }
     with phase("test_curve"):  # looked at when all is learned; in no table of times
         run.arrays |= _history(model, _test_curve(model, Z_test, y_test, table.n_classes))
+    over = (Z_train, y_train)
+    if getattr(model, "attributes_over", "training") == "test":  # without the test labels
+        over = (Z_test, probabilities.argmax(1))
     with phase("attribute"):
-        values = attribute(convert, model, Z_train, y_train, table.n_classes)
+        values = attribute(convert, model, *over, table.n_classes)
     if values is not None:
         run.arrays["attributions"] = _checked_attributions(values, table)
 

@@ -1,0 +1,114 @@
+"""DeepMapper as the notebooks published with the paper ran it, mistakes included.
+
+GitHub tansel/deepmapper, commit eea218e: torchvision's ResNet-18 from scratch on the folded table,
+the grey value on three channels, AdamW with weight decay 1e-5, a constant rate, one network a pass.
+Values are not scaled, but for MNIST's by its mean and standard deviation. In the notebook of MNIST
+the network is in evaluation mode from before the first epoch on (`model.train()` is commented out),
+so that BatchNorm keeps mean 0 and variance 1. What these differences from the paper's description
+are worth: `reports.paper.discrepancies`. A pass of the notebooks is a seed of ours, with
+`split = "random"`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from sklearn.pipeline import Pipeline
+from torch import nn
+
+from deepmapper.backbones.resnet import resnet18
+from deepmapper.classifier import NetworkClassifier
+from deepmapper.converter import ImageConverter
+
+MNIST_MEAN, MNIST_SD = 0.1307, 0.3081  # of grey values from 0 to 1
+CHANNELS = 3
+ROWS_AT_ONCE = 64  # the notebooks take all test rows at once, which needs tens of GB
+
+
+@dataclass(frozen=True)
+class Params:
+    """notebook: "mnist" (batches of 256 at 1e-4) or "tables" (NIHS and TCGA: of 20 at 1e-3).
+
+    keep_epochs: for the curve on test rows, see `NetworkClassifier`.
+    """
+
+    notebook: Literal["tables", "mnist"] = "tables"
+    epochs: int = 15
+    keep_epochs: bool = False
+
+
+class FrozenNorm(nn.BatchNorm2d):
+    """Batch normalisation that is never in training mode: it keeps mean 0 and variance 1."""
+
+    def train(self, mode: bool = True) -> "FrozenNorm":
+        return super().train(False)
+
+
+class ScaledGrey(nn.Module):
+    """Grey values 0..255 (n, c, h, w) less MNIST's mean, by its standard deviation."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x / 255 - MNIST_MEAN) / MNIST_SD
+
+
+def published_resnet(shape: tuple[int, ...], n_classes: int) -> nn.Module:
+    """ResNet-18 on three channels, its BatchNorm trained."""
+    return resnet18(n_classes, channels=CHANNELS)
+
+
+def frozen_resnet(shape: tuple[int, ...], n_classes: int) -> nn.Module:
+    """The same on scaled grey values, its BatchNorm frozen as it is made."""
+    network = resnet18(n_classes, channels=CHANNELS)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.__class__ = FrozenNorm
+    return nn.Sequential(ScaledGrey(), network)
+
+
+class NotebookClassifier(NetworkClassifier):
+    """`NetworkClassifier` with the attribution of the notebooks."""
+
+    attributes_over = "test"
+
+    def attribute(self, Z: Any, y: np.ndarray) -> np.ndarray:
+        """Captum's Saliency, (n_classes, 1, h, w): each class's logit over all rows, right or wrong.
+
+        Absolute gradients are averaged over rows and then summed over the three channels. `y` is
+        not looked at.
+        """
+        from captum.attr import Saliency
+
+        images, network = self._to_device(Z), self.networks_[0]
+        network.eval()
+        maps = torch.zeros(len(self.classes_), *images.shape[1:], device=self.device_)
+        for start in range(0, len(images), ROWS_AT_ONCE):
+            some = images[start : start + ROWS_AT_ONCE].repeat(1, CHANNELS, 1, 1)
+            for c in range(len(self.classes_)):
+                sizes = Saliency(network).attribute(some.requires_grad_(), target=c)
+                maps[c] += sizes.sum((0, 1))
+        return (maps / len(images)).cpu().numpy()
+
+
+def build(params: Params, *, device: str, seed: int) -> Pipeline:
+    """Fold in natural order, unscaled, then train a ResNet-18."""
+    is_mnist = params.notebook == "mnist"
+    model = NotebookClassifier(
+        frozen_resnet if is_mnist else published_resnet,
+        gate=False,
+        passes=1,
+        validation_fraction=0.0,
+        target_loss=None,
+        precision="float32",
+        epochs=params.epochs,
+        batch_size=256 if is_mnist else 20,
+        learning_rate=1e-4 if is_mnist else 1e-3,
+        weight_decay=1e-5,
+        schedule="constant",
+        balanced=False,
+        keep_epochs=params.keep_epochs,
+        device=device,
+        random_state=seed,
+    )
+    converter = ImageConverter("natural", log=False, scale="none", device=device)
+    return Pipeline([("convert", converter), ("model", model)])
