@@ -72,7 +72,7 @@ class NotebookClassifier(NetworkClassifier):
     attributes_over = "test"
 
     def attribute(self, Z: Any, y: np.ndarray) -> np.ndarray:
-        """Captum's Saliency, (n_classes, 1, h, w): each class's logit over all rows, right or wrong.
+        """Captum's Saliency, (n_classes, 1, h, w): of each class's logit, over all rows of Z.
 
         Absolute gradients are averaged over rows and then summed over the three channels. `y` is
         not looked at.
