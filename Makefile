@@ -4,7 +4,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: env quick test check clean
+.PHONY: env quick paper test check clean
 env: $(READY)
 
 # uv comes from the package index; versions come from constraints.txt (names and versions only).
@@ -18,6 +18,12 @@ $(READY): pyproject.toml constraints.txt overrides.txt
 
 quick: env
 	$(RUN) -m bench run quick
+
+# PROFILE=paper is full size, for a GPU
+PROFILE ?= paper_small
+paper: env
+	$(RUN) -m bench run $(PROFILE)
+	$(RUN) -m reports paper results/$(PROFILE)
 
 test: env
 	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"

@@ -2,7 +2,7 @@
 
 Arrays of a run (`artifacts/<key>.npz`): y_test, test_rows, probabilities (n_test, n_classes),
 y_train, train_predictions, attributions (n_classes, n_features), history (JSON), and
-example_images (k, h, w) with example_rows and example_labels.
+example_images (k, h, w), k >= 2 of different classes, with example_rows and example_labels.
 """
 
 import json
@@ -30,6 +30,8 @@ from bench.tables import read_table
 from datasets.table import DataUnavailable, Table
 from deepmapper.errors import Diverged
 from deepmapper.streams import stream_seed
+
+EXAMPLE_PIXELS = 10_000  # of a cell's example images: ten digits of MNIST
 
 Arrays = dict[str, np.ndarray]
 
@@ -339,10 +341,11 @@ def _history(model: Any, test_curve: list[dict[str, float]]) -> Arrays:
 
 
 def _examples(Z: Any, rows: np.ndarray, y: np.ndarray) -> Arrays:
-    """The first test image of each of the first two classes, where the method makes images."""
+    """The first test image of some classes, two or more, where the method makes images."""
     if Z.ndim != 4:
         return {}
-    chosen = [int(np.flatnonzero(y == c)[0]) for c in (0, 1) if (y == c).any()]
+    most = max(2, EXAMPLE_PIXELS // int(np.prod(Z.shape[-2:])))
+    chosen = [int(np.flatnonzero(y == c)[0]) for c in np.unique(y)[:most]]
     images = [Z[i].mean(0) for i in chosen]
     arrays = [im.cpu().numpy() if isinstance(im, torch.Tensor) else im for im in images]
     return {

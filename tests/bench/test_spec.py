@@ -7,6 +7,7 @@ from bench.cell import content_hash, expand
 from bench.errors import BenchError
 from bench.spec import load_spec, parse_spec
 
+PART = 'name = "part"\ndatasets = ["digits"]\nmethods = ["majority"]\n'
 GOOD = 'name = "x"\ndatasets = ["digits"]\nmethods = ["majority"]\n'
 
 
@@ -14,7 +15,8 @@ def test_the_shipped_profiles_are_valid_and_expand() -> None:
     for name in profiles():
         spec, _ = load_spec(name)
         cells = expand(spec, "cpu")
-        assert len(cells) == len(spec.datasets) * len(spec.methods) * len(spec.seeds)
+        n = sum(len(g.datasets) * len(g.methods) * len(g.seeds or spec.seeds) for g in spec.grids())
+        assert len(cells) == n
         assert len({cell.key("checksum") for cell in cells}) == len(cells)
 
 
@@ -28,9 +30,13 @@ def test_the_shipped_profiles_are_valid_and_expand() -> None:
         (GOOD + "test_fraction = 1.5", "test_fraction"),
         (GOOD + "[limits]\ntimeout = 3", "unknown key 'timeout'.*timeout_seconds"),
         (GOOD + "[[", "not valid TOML"),
-        ('name = "x"\nmethods = ["majority"]', "datasets: Field required"),
+        ('name = "x"\nmethods = ["majority"]', "needs `datasets`"),
         ('name = "x"\ndatasets = ["digits"]\nmethods = [{name="mlp", parms={}}]', "'params'"),
         ('name = "x"\ndatasets = ["digits"]\nmethods = ["mlp", "mlp"]', "share the label 'mlp'"),
+        (GOOD + "[[experiments]]\n" + PART, "put `datasets` and `methods` into one of them"),
+        ('name = "x"\n[[experiments]]\n' + PART + "seed = [1]", "unknown key 'seed'.*'seeds'"),
+        ('name = "x"\n[[experiments]]\n' + PART + 'split = "odd"', "split.*got 'odd'"),
+        ('name = "x"\n' + 2 * ("[[experiments]]\n" + PART), "share the name 'part'"),
     ],
 )
 def test_a_wrong_spec_is_explained(text: str, says: str) -> None:
@@ -77,3 +83,48 @@ def test_keys_follow_content_and_nothing_else() -> None:
 
 def test_a_hash_of_content_is_the_same_everywhere() -> None:
     assert content_hash({"b": [1, 2.5], "a": None}) == "e57f5d37865437a82e1108bafb4e5213"
+
+
+SEVERAL = """
+name = "several"
+seeds = [0, 1]
+[[experiments]]
+name = "first"
+datasets = ["digits"]
+methods = ["majority", "stump"]
+[[experiments]]
+name = "second"
+seeds = [5]
+split = "random"
+datasets = ["digits"]
+methods = [{name = "mlp", label = "network"}]
+"""
+
+
+def test_experiments_have_their_own_methods_seeds_and_splits() -> None:
+    cells = expand(parse_spec(SEVERAL, "t"), "cpu")
+    assert [(cell.label, cell.seed, cell.split) for cell in cells] == [
+        ("majority", 0, "stratified"),
+        ("stump", 0, "stratified"),
+        ("majority", 1, "stratified"),
+        ("stump", 1, "stratified"),
+        ("network", 5, "random"),
+    ]
+    chosen = expand(parse_spec(SEVERAL, "t"), "cpu", methods=["stump"], seeds=[3])
+    assert [(cell.label, cell.seed) for cell in chosen] == [("stump", 3)]
+
+
+def test_a_grid_and_an_experiment_of_the_same_content_are_the_same_cells() -> None:
+    part = expand(parse_spec('name = "x"\n[[experiments]]\n' + PART, "t"), "cpu")
+    assert [cell.key("c") for cell in part] == [
+        cell.key("c") for cell in expand(parse_spec(GOOD, "t"), "cpu")
+    ]
+    random = PART + 'split = "random"\n'
+    other = expand(parse_spec('name = "x"\n[[experiments]]\n' + random, "t"), "cpu")
+    assert other[0].key("c") != part[0].key("c")
+
+
+def test_one_label_has_one_meaning_on_a_table() -> None:
+    text = SEVERAL.replace("seeds = [5]", "").replace('label = "network"', 'label = "stump"')
+    with pytest.raises(BenchError, match="'second' has another 'stump' on 'digits'"):
+        expand(parse_spec(text, "t"), "cpu")

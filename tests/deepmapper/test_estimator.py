@@ -115,6 +115,21 @@ def test_a_held_out_row_is_never_trained_on() -> None:
         assert len(set(y[rows])) == 2
 
 
+def test_probabilities_after_each_epoch_end_with_those_of_the_model() -> None:
+    X, y = _table()
+    images = X[:, :36].reshape(-1, 1, 6, 6)
+    settings = {"epochs": 3, "target_loss": None, "device": "cpu"}
+    model = NetworkClassifier(keep_epochs=True, **settings).fit(images, y)
+    stages = list(model.staged_predict_proba(images))
+    assert len(stages) == 3
+    np.testing.assert_allclose(stages[-1], model.predict_proba(images), atol=1e-6)
+    assert np.abs(stages[0] - stages[-1]).max() > 1e-3
+    plain = NetworkClassifier(**settings).fit(images, y)
+    np.testing.assert_array_equal(plain.predict_proba(images), model.predict_proba(images))
+    with pytest.raises(DeepMapperError, match="keep_epochs=True"):
+        next(plain.staged_predict_proba(images))
+
+
 def test_too_few_samples_to_hold_out_is_said() -> None:
     X, y = _table(n=4)
     y[:2], y[2:] = "ill", "well"

@@ -1,0 +1,50 @@
+"""Splits: by class, or as rows fall; the same for the same seed."""
+
+import numpy as np
+import pytest
+
+from bench.split import split_kind, split_rows
+from datasets.table import Source, Table
+
+
+def table(n: int = 400, official: bool = False) -> Table:
+    rng = np.random.default_rng(0)
+    y = (np.arange(n) % 10 == 0).astype(np.int64)
+    split = (np.arange(n - 10), np.arange(n - 10, n)) if official else None
+    return Table(
+        name="t",
+        X=rng.random((n, 3), dtype=np.float32),
+        y=y,
+        classes=("a", "b"),
+        features=["x", "y", "z"],
+        source=Source("made for a test", "generated", "none"),
+        official_split=split,
+    )
+
+
+@pytest.mark.parametrize("kind", ["stratified", "random"])
+def test_every_row_is_on_one_side(kind: str) -> None:
+    train, test = split_rows(table(), 3, 0.25, kind)
+    assert len(test) == 100
+    np.testing.assert_array_equal(np.sort(np.append(train, test)), np.arange(400))
+    again = split_rows(table(), 3, 0.25, kind)
+    np.testing.assert_array_equal(test, again[1])
+    assert not np.array_equal(test, split_rows(table(), 4, 0.25, kind)[1])
+
+
+def test_only_the_stratified_split_looks_at_classes() -> None:
+    y = table().y
+    shares = {
+        kind: {y[split_rows(table(), seed, 0.25, kind)[1]].sum() for seed in range(20)}
+        for kind in ("stratified", "random")
+    }
+    assert shares["stratified"] == {10}
+    assert len(shares["random"]) > 3
+
+
+def test_an_official_split_comes_first() -> None:
+    for kind in ("stratified", "random"):
+        _, test = split_rows(table(official=True), 0, 0.25, kind)
+        assert len(test) == 10
+        assert split_kind(table(official=True), kind) == "official"
+        assert split_kind(table(), kind) == kind

@@ -1,0 +1,188 @@
+"""The paper regenerated from a small run of real cells: all exhibits, byte for byte, traceable."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.spec import load_spec
+from bench.store import Store
+from reports.paper import labels
+from reports.paper.build import EXHIBITS, build
+from reports.paper.evidence import Evidence
+from reports.paper.needles import consensus
+
+ROOT = Path(__file__).resolve().parents[2]
+SPEC = f"""
+name = "tiny"
+jobs = 2
+
+[[experiments]]
+name = "digits in place of MNIST"
+datasets = [
+    {{name = "digits", label = "{labels.MNIST}"}},
+    {{name = "shuffled_mnist", label = "{labels.SHUFFLED}", params = {{base = "digits"}}}},
+]
+methods = [
+    {{name = "deepmapper_notebook", label = "faithful", params = {{notebook = "mnist", epochs = 1, keep_epochs = true}}}},
+    {{name = "deepmapper_published", label = "corrected", params = {{training = "engine", epochs = 2, keep_epochs = true}}}},
+    {{name = "deepmapper", label = "best", params = {{passes = 1, epochs = 2}}}},
+]
+
+[[experiments]]
+name = "needles, the notebook"
+seeds = [0, 1]
+split = "random"
+datasets = [{{name = "nihs", label = "{labels.NIHS_NOTEBOOK}", params = {{n_samples = 200, n_features = 100, needles = "random"}}}}]
+methods = [{{name = "deepmapper_notebook", label = "faithful", params = {{epochs = 1}}}}]
+
+[[experiments]]
+name = "needles"
+datasets = [{{name = "nihs", label = "{labels.NIHS}", params = {{n_samples = 200, n_features = 100, needles = "random"}}}}]
+methods = [
+    {{name = "deepmapper_published", label = "corrected", params = {{training = "engine", epochs = 1}}}},
+    {{name = "deepmapper", label = "best", params = {{passes = 1}}}},
+    "stump",
+    "majority",
+]
+
+[[experiments]]
+name = "growth"
+datasets = [
+    {{name = "expression", label = "expression, 32 x 32", params = {{n_samples = 80, n_features = 256, n_classes = 3}}}},
+    {{name = "expression", label = "expression, 64 x 64", params = {{n_samples = 80, n_features = 1024, n_classes = 3}}}},
+]
+methods = [{{name = "mlp", params = {{epochs = 1}}}}, {{name = "deepmapper", label = "best", params = {{passes = 1, epochs = 1}}}}]
+"""  # noqa: E501
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An output folder with its paper built."""
+    folder = tmp_path_factory.mktemp("paper")
+    (folder / "tiny.toml").write_text(SPEC)
+    out = folder / "out"
+    command = [sys.executable, "-m", "bench", "run", folder / "tiny.toml", "--no-report"]
+    done = subprocess.run([*command, "--out", out], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    statuses = {record["status"] for record in Store(out).records()}
+    assert statuses == {"ok"}
+    build(out)
+    return out
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted((folder / "paper").rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_profiles_have_the_labels_that_the_views_look_for() -> None:
+    for name in ("paper", "paper_small"):
+        spec, _ = load_spec(name)
+        tables = {choice.label for grid in spec.grids() for choice in grid.datasets}
+        wanted = {labels.MNIST, labels.SHUFFLED, labels.NIHS_NOTEBOOK, labels.NIHS, labels.TCGA}
+        assert wanted | {labels.NIHS_RANDOM, labels.EXPRESSION} <= tables
+        assert len(tables & set(labels.GROWTH)) >= 3
+        methods = {choice.label for grid in spec.grids() for choice in grid.methods}
+        own = {labels.FAITHFUL, labels.CORRECTED, labels.BEST, labels.DEEPER, labels.VIT}
+        own |= {labels.RETNET, labels.MLP, labels.CNN1D, labels.DEEPINSIGHT}
+        own |= {labels.DEEPINSIGHT_EQUAL, labels.DEEPINSIGHT_PUBLISHED}
+        assert own | set(labels.PLAIN) <= methods
+
+
+def test_what_is_smaller_is_said(finished: Path) -> None:
+    evidence = Evidence.read(finished)
+    words = evidence.smaller(labels.NIHS, labels.CORRECTED)
+    assert "n_samples 200 for 10,000" in words
+    assert "epochs 1 for 15" in words
+    table = (finished / "paper" / "tables" / "table2.md").read_text()
+    assert "smaller than in the paper: " in table
+    assert "This is not the full size" in (finished / "paper" / "index.html").read_text()
+
+
+def test_the_same_cells_give_the_same_bytes(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy, ignore=shutil.ignore_patterns("paper"))
+    build(copy)
+    before, after = files(finished), files(copy)
+    assert before.keys() == after.keys()
+    assert [name for name in before if before[name] != after[name]] == []
+
+
+def test_a_changed_cell_changes_the_table(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    store = Store(copy)
+    record = next(
+        r
+        for r in store.records()
+        if (r["dataset"]["label"], r["method"]["label"]) == (labels.NIHS, "stump")
+    )
+    assert record["metrics"]["accuracy"] == 1.0
+    record["metrics"]["accuracy"] = 0.875
+    store.put(record)
+    before = files(copy)
+    build(copy)
+    after = files(copy)
+    changed = {name for name in before if before[name] != after[name]}
+    assert {
+        "paper/tables/table2.md",
+        "paper/tables/table2.tex",
+        "paper/tables/claims.md",
+    } <= changed
+    assert "paper/figures/fig3.png" not in changed
+    assert "0.875" in after["paper/tables/table2.md"].decode()
+    assert record["key"][:8] in after["paper/tables/table2.md"].decode()
+
+
+def test_every_exhibit_is_there_or_says_what_it_lacks(finished: Path) -> None:
+    evidence = Evidence.read(finished)
+    exhibits = {exhibit.name: exhibit for exhibit in (make(evidence) for make in EXHIBITS)}
+    lacking = {name for name, exhibit in exhibits.items() if exhibit.missing}
+    assert lacking == {"fig1", "fig6"}  # TCGA was not run
+    keys = {record["key"] for record in Store(finished).records()}
+    for exhibit in exhibits.values():
+        assert set(exhibit.cells) <= keys
+        assert exhibit.missing or exhibit.cells
+        if exhibit.figure is not None:
+            caption = (finished / "paper" / "figures" / f"{exhibit.name}.txt").read_text()
+            assert all(key[:8] in caption for key in exhibit.cells)
+            for kind in ("png", "svg", "pdf"):
+                path = finished / "paper" / "figures" / f"{exhibit.name}.{kind}"
+                assert path.stat().st_size > 1000
+
+
+def test_curves_have_test_rows(finished: Path) -> None:
+    evidence = Evidence.read(finished)
+    history = evidence.history(evidence.group(labels.SHUFFLED, labels.CORRECTED))
+    group = evidence.group(labels.SHUFFLED, labels.CORRECTED)
+    assert [row["epoch"] for row in history] == [1, 2]
+    assert group is not None
+    assert history[-1]["test_accuracy"] == pytest.approx(group.ok["accuracy"].iloc[0])
+
+
+def test_the_consensus_counts_before_it_averages() -> None:
+    tops = [{1: 5.0, 2: 1.0}, {2: 1.0, 3: 2.0}, {2: 1.0, 3: 0.5}]
+    assert consensus(tops) == [1, 2, 3]
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_the_tables_compile(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished / "paper" / "tables", tmp_path / "tables")
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "tables.tex"]
+    done = subprocess.run(command, cwd=tmp_path / "tables", capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-3000:]
+
+
+def test_the_command_says_what_a_folder_lacks(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "reports", "paper", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "no output folder" in done.stderr
+    assert json.dumps(done.stdout) == json.dumps("")
