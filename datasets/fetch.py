@@ -101,8 +101,9 @@ def fetch(file: DataFile) -> Path:
         return _put_in_place(file, temporary)
     finally:
         temporary.unlink(missing_ok=True)
-        with suppress(OSError):  # it holds something
-            temporary.parent.rmdir()
+        if temporary.parent != data_folder():
+            with suppress(OSError):  # it holds something
+                temporary.parent.rmdir()
 
 
 def _temporary(file: DataFile, found: str | None) -> Path:
