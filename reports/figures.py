@@ -97,7 +97,8 @@ def plans() -> list[Plan]:
             "Training curves",
             "The first seed that recorded a history. Dashed: training rows; solid: validation "
             "rows. Passes follow one another, with a gap between them. Losses are on a log scale; "
-            "those below 0.0001 are drawn there.",
+            "those below 0.0001 are drawn there. Of more than eight methods, each has a row of "
+            "panels with its accuracy, and the number of its epochs.",
             "No run recorded a training history.",
             figure_curves.draw,
         ),

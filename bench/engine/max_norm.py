@@ -11,21 +11,30 @@ import numpy as np
 
 from bench.catalog import entry, table_entry
 from bench.engine.records import Case
-from bench.engine.statistics import of_seeds
+from bench.engine.statistics import of_seeds, table
 
 TARGET = "60,000 training images of permuted MNIST, 3 seeds: test error about 1% (published 1.06%)"
 
 
+LONG = 240  # epochs of one run of the recipe that comes nearer to the paper's million steps
+
+
 def cases() -> list[Case]:
-    return [Case(f"seed_{seed}", {"seed": seed}) for seed in range(3)]
+    as_it_is = [Case(f"seed_{seed}", {"seed": seed}) for seed in range(3)]
+    return [*as_it_is, Case(f"epochs_{LONG}_seed_0", {"seed": 0, "epochs": LONG})]
 
 
 def measure(
-    seed: int, n_train: int = 60_000, device: str = "cpu", held_out: bool = False
+    seed: int,
+    epochs: int | None = None,
+    n_train: int = 60_000,
+    device: str = "cpu",
+    held_out: bool = False,
 ) -> dict[str, Any]:
     """Test error of the method `mlp` with the recipe `maxnorm`.
 
     Args:
+        epochs: None for those of the recipe.
         n_train: so many training images, drawn by the seed.
         held_out: measure on 10,000 of the training images that are left, not on the test images.
     """
@@ -37,7 +46,8 @@ def measure(
     if held_out:
         test = order[n_train : n_train + 10_000]
     module = entry("methods", "mlp").load()
-    pipeline = module.build(module.Params(recipe="maxnorm"), device=device, seed=seed)
+    params = module.Params(recipe="maxnorm", epochs=epochs)
+    pipeline = module.build(params, device=device, seed=seed)
     start = time.perf_counter()
     pipeline.fit(images.X[training], images.y[training])
     seconds = time.perf_counter() - start
@@ -54,8 +64,10 @@ def measure(
 
 
 def summary(records: list[dict[str, Any]]) -> str:
-    measured = [r["measured"] for r in records]
-    return (
-        f"- test error {of_seeds([m['error_percent'] for m in measured], 2)} %\n"
-        f"- seconds of training {of_seeds([m['fit_seconds'] for m in measured], 0)}"
-    )
+    rows = []
+    for epochs in sorted({r["measured"]["epochs"] for r in records}):
+        some = [r["measured"] for r in records if r["measured"]["epochs"] == epochs]
+        errors = of_seeds([m["error_percent"] for m in some], 2)
+        seconds = of_seeds([m["fit_seconds"] for m in some], 0)
+        rows.append([str(epochs), f"{epochs * 600:,}", str(len(some)), errors, seconds])
+    return table(["epochs", "steps", "seeds", "test error, %", "seconds of training"], rows)

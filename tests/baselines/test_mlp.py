@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from baselines.mlp import LONGEST, MaxNormLinear, Params, build
 from deepmapper.backbones.dropout import Dropout
@@ -55,5 +56,15 @@ def test_what_is_given_takes_the_place_of_the_recipes_own(recipe: str) -> None:
     params = Params(recipe, hidden=7, layers=1, epochs=4)  # type: ignore[arg-type]
     model = build(params, device="cpu", seed=0).named_steps["model"]
     assert model.epochs == 4
-    weights = [m.weight.shape for m in model.backbone((5,), 3).modules() if hasattr(m, "weight")]
+    network = model.backbone((5,), 3)
+    weights = [m.weight.shape for m in network.modules() if isinstance(m, nn.Linear)]
     assert weights == [(7, 5), (3, 7)]
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_the_plain_network_is_normalised_and_dropped_out_as_told(*, batch_norm: bool) -> None:
+    params = Params(batch_norm=batch_norm, dropout=0.4, input_dropout=0.1, layers=2)
+    model = build(params, device="cpu", seed=0).named_steps["model"]
+    modules = list(model.backbone((5,), 3).modules())
+    assert [m.p for m in modules if isinstance(m, Dropout)] == [0.1, 0.4, 0.4]
+    assert sum(isinstance(m, nn.BatchNorm1d) for m in modules) == 2 * batch_norm

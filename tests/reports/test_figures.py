@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from bench.store import Store
-from reports import figure_front, figure_images
+from reports import figure_curves, figure_front, figure_images
 from reports.figure_curves import series
 from reports.figure_images import Examples, common_row
 from reports.figure_style import method_styles
@@ -78,3 +78,18 @@ def test_many_methods_stand_below_each_other_and_the_front_has_names(
     assert front is not None
     for axes in front.axes:
         assert {text.get_text() for text in axes.texts} & set(results.methods)
+
+
+def test_of_many_methods_each_has_curves_of_its_own(
+    filled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = Results.read(filled)
+    together = figure_curves.draw(results)
+    assert together is not None
+    drawn = {text.get_text() for text in together.legends[0].get_texts()}
+    monkeypatch.setattr(figure_curves, "MOST_OVERLAID", 0)
+    apart = figure_curves.draw(results)
+    assert apart is not None
+    assert {axes.get_ylabel() for axes in apart.axes} - {""} == drawn - {"train", "validation"}
+    assert {axes.get_title(loc="left") for axes in apart.axes} - {""} <= set(results.datasets)
+    assert any(axes.lines for axes in apart.axes)
