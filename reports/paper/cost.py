@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from reports.figure_style import method_styles
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import BEST, CNN1D, CORRECTED, GROWTH, MLP, RETNET, VIT
-from reports.paper.print_style import PAGE
+from reports.paper.print_style import PAGE, plain_logarithms
 
 TITLE = "Cost of training as images grow"
 GROWING = (MLP, CNN1D, CORRECTED, BEST, VIT, RETNET)
@@ -39,8 +40,9 @@ def cost(evidence: Evidence) -> Exhibit:
                 axes.plot(rows["n_features"], values, label=method, **styles[method])
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
+        plain_logarithms(axes.yaxis)
         axes.set_xticks(list(tables.values()), [f"{n:,}" for n in tables.values()])
-        axes.minorticks_off()
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_title(name)
         axes.set_xlabel("pixels")
     handles, names = figure.axes[0].get_legend_handles_labels()

@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from reports.figure_style import INK, colours
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import BEST, CORRECTED, FAITHFUL, MNIST, SHUFFLED
-from reports.paper.print_style import PAGE
+from reports.paper.print_style import PAGE, plain_logarithms
 from reports.units import share
 
 TITLE = "Fig. 4: training on MNIST, original and shuffled"
@@ -39,6 +39,9 @@ def fig4(evidence: Evidence) -> Exhibit:
             _panel(line[column], {d: histories[d, mode] for d in palette}, palette, measure)
         grid[0, column].set_title(mode)
         grid[1, column].set_xlabel("epoch")
+    for line in grid:  # which shares its axis
+        line[0].set_yscale("log")
+        plain_logarithms(line[0].yaxis)
     grid[0, 0].set_ylabel("loss")
     grid[1, 0].set_ylabel("error (1 − accuracy)")
     handles = [Line2D([], [], color=palette[d], label=d) for d in palette]
@@ -73,10 +76,11 @@ def _panel(
         for side, look in SIDES.items():
             values = series(history, side, measure)
             if np.isfinite(values).any():
-                axes.plot(np.arange(1, len(values) + 1), values, color=palette[dataset], **look)
-    if axes.lines:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+                marker = "o" if len(values) == 1 else ""
+                epochs = np.arange(1, len(values) + 1)
+                axes.plot(epochs, values, color=palette[dataset], marker=marker, **look)
+    last = max(2, *(len(history) for history in histories.values()))
+    axes.set_xlim(1 - 0.04 * last, 1.04 * last)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 

@@ -72,10 +72,13 @@ def _confusion(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
     counts = confusion(arrays)
     axes.imshow(counts, cmap="Blues", vmin=0, vmax=counts.max() * 1.3)
     for (row, column), count in np.ndenumerate(counts):
-        axes.text(column, row, f"{count:,}", ha="center", va="center", color=INK)
+        colour = "white" if count > counts.max() / 2 else INK
+        axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour)
     ticks = range(len(counts))
     axes.set_xticks(ticks, [str(c) for c in ticks])
     axes.set_yticks(ticks, [str(c) for c in ticks])
+    axes.set_ylabel("true class", labelpad=1)
+    axes.set_xlabel("predicted class", labelpad=1)
     axes.grid(visible=False)
 
 

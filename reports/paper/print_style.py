@@ -1,5 +1,6 @@
 """Figures for print: at the width of a column, 300 dots an inch, letters of 7 points or more."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from bench.store import write_atomically
 from reports.figure_style import SETTINGS
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 COLUMN, PAGE = 3.46, 7.09  # inches: 88 and 180 mm, one column and two of Scientific Reports
@@ -42,6 +44,17 @@ def print_style() -> Iterator[None]:
 
     with rc_context(seaborn.axes_style("whitegrid") | PRINT):
         yield
+
+
+def plain_logarithms(axis: "Axis") -> None:
+    """Ticks of a logarithmic axis at 1, 2 and 5 times the powers of ten, as plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    low, high = axis.get_view_interval()
+    decades = math.log10(high / low)
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def save(figure: "Figure", folder: Path, name: str) -> dict[str, Path]:
