@@ -2,8 +2,9 @@
 
 import unicodedata
 
-from reports.views import ABSENT, BEST, FAILED, LEVEL, PUBLISHED, Block, Cell, View
+from reports.views import ABSENT, BEST, FAILED, LEVEL, PROSE, PUBLISHED, Block, Cell, Column, View
 
+PROSE_WIDTH = "42mm"
 _TEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -46,7 +47,7 @@ def markdown(view: View) -> str:
 def _markdown_block(block: Block, heading: bool) -> list[str]:
     head = [_markdown_text(c.header) + _markdown_notes(c.notes) for c in block.columns]
     rows = [[_markdown_cell(cell) for cell in row] for row in block.rows]
-    rule = ["---"] + ["---:"] * (len(head) - 1)
+    rule = ["---" if i == 0 or c.mark == PROSE else "---:" for i, c in enumerate(block.columns)]
     grid = ["| " + " | ".join(row) + " |" for row in [head, rule, *rows]]
     return ([f"## {_markdown_text(block.caption)}", ""] if heading else []) + [*grid, ""]
 
@@ -88,8 +89,8 @@ def csv(view: View) -> str:
 
 
 def latex(view: View) -> str:
-    """One `table` a block; the document needs the packages booktabs and graphicx."""
-    lines = [r"% \usepackage{booktabs,graphicx}", f"% {_one_line(view.title)}", ""]
+    """One `table` a block; the document needs the packages array, booktabs and graphicx."""
+    lines = [r"% \usepackage{array,booktabs,graphicx}", f"% {_one_line(view.title)}", ""]
     for block in view.blocks:
         lines += _latex_block(view, block)
     if view.footnotes:
@@ -100,7 +101,7 @@ def latex(view: View) -> str:
 
 def _latex_block(view: View, block: Block) -> list[str]:
     caption = view.title + (f": {block.caption}" if block.dataset else "")
-    alignment = "l" + "r" * (len(block.columns) - 1)
+    alignment = "".join(_latex_alignment(i, c) for i, c in enumerate(block.columns))
     head = " & ".join(tex(c.header) + _latex_notes(c.notes) for c in block.columns)
     return [
         r"\begin{table}[htbp]\centering",
@@ -116,6 +117,12 @@ def _latex_block(view: View, block: Block) -> list[str]:
         r"\end{table}",
         "",
     ]
+
+
+def _latex_alignment(place: int, column: Column) -> str:
+    if column.mark == PROSE:
+        return rf">{{\raggedright\arraybackslash}}p{{{PROSE_WIDTH}}}"
+    return "r" if place else "l"
 
 
 def _latex_cell(cell: Cell) -> str:

@@ -40,7 +40,13 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = {"slug": slug, "breakable": breakable, "number": units.number, "count": units.count}
+    filters = {
+        "slug": slug,
+        "breakable": breakable,
+        "code": with_code,
+        "number": units.number,
+        "count": units.count,
+    }
     environment.filters |= filters
     points = chart.points(results) if interactive else []
     return environment.get_template("page.html.j2").render(
@@ -79,6 +85,16 @@ def breakable(text: str) -> "Markup":
     from markupsafe import Markup, escape
 
     return Markup("_<wbr>").join(escape(part) for part in text.split("_"))
+
+
+def with_code(text: str) -> "Markup":
+    """Words between backticks as code."""
+    from markupsafe import Markup, escape
+
+    parts = str(escape(text)).split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts)))
 
 
 def _embedded(drawn: list[Drawn]) -> list[tuple[Drawn, str, int]]:

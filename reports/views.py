@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 # The marks a cell may bear; each writer decides how it looks.
-PLAIN, BEST, LEVEL, FAILED, ABSENT, PUBLISHED = (
+PLAIN, BEST, LEVEL, FAILED, ABSENT, PUBLISHED, PROSE = (
     "",
     "best",
     "level",
     "failed",
     "absent",
     "published",
+    "prose",
 )
 
 
@@ -32,7 +33,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A header; `dataset` where the column belongs to one, `mark` to set it apart."""
+    """A header; `dataset` where the column belongs to one, `mark` to set it apart.
+
+    A column of sentences is marked `PROSE`.
+    """
 
     header: str
     dataset: str | None = None

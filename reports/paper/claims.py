@@ -31,7 +31,7 @@ from reports.paper.labels import (
 from reports.paper.needles import passes
 from reports.paper.table2 import value_of
 from reports.results import Group
-from reports.views import Block, Cell, Column, View
+from reports.views import PROSE, Block, Cell, Column, View
 
 TITLE = "The paper's claims, put to the test"
 CAPTION = (
@@ -86,7 +86,7 @@ def claims(evidence: Evidence) -> Exhibit:
                 "cells": " ".join(keys),
             }
         )
-    columns = [Column(name) for name in ("Claim", "Rule", "Measured", "Verdict")]
+    columns = [Column(name, mark=PROSE) for name in ("Claim", "Rule", "Measured", "Verdict")]
     view = View("claims", TITLE, CAPTION, [Block(TITLE, columns, rows)], [], pd.DataFrame(data))
     return Exhibit("claims", TITLE, CAPTION, keys_of(*groups), view=view)
 

@@ -21,7 +21,7 @@ from reports.paper.labels import (
     TCGA,
 )
 from reports.results import Group
-from reports.views import Block, Cell, Column, View
+from reports.views import PROSE, Block, Cell, Column, View
 
 TITLE = "Paper and published code"
 CAPTION = (
@@ -53,7 +53,7 @@ def discrepancies(evidence: Evidence) -> Exhibit:
         texts = (entry.what, entry.paper, entry.notebook, entry.faithful, entry.corrected)
         rows.append([*(Cell(t) for t in texts), Cell(text, keys=keys)])
         data.append(dict(zip(HEAD, (*texts, text), strict=True)) | {"cells": " ".join(keys)})
-    columns = [Column(name) for name in HEAD]
+    columns = [Column(name, mark=PROSE) for name in HEAD]
     view = View(
         "discrepancies", TITLE, CAPTION, [Block(TITLE, columns, rows)], [], pd.DataFrame(data)
     )

@@ -12,7 +12,7 @@ from reports.paper.evidence import MODES, Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import NIHS, NIHS_NOTEBOOK, NIHS_RANDOM
 from reports.results import Group
-from reports.views import PUBLISHED, Block, Cell, Column, Footnotes, View
+from reports.views import PROSE, PUBLISHED, Block, Cell, Column, Footnotes, View
 
 TITLE = "Needles found"
 BAR = 0.8  # test accuracy from which the notebooks let a pass count
@@ -66,7 +66,7 @@ def needles(evidence: Evidence) -> Exhibit:
             lines.append(_line(evidence, group, found, notes))
             rows.append(_data(group, found))
         if any(line[0].mark != PUBLISHED for line in lines):
-            head = [Column(name) for name in HEAD]
+            head = [*map(Column, HEAD[:3]), *(Column(name, mark=PROSE) for name in HEAD[3:])]
             blocks.append(Block(dataset, head, lines, dataset))
     if not blocks:
         return Exhibit("needles", TITLE, CAPTION, missing="needs a cell on a table of needles")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from reports import sections, units
-from reports.page import TEMPLATES, breakable, slug
+from reports.page import TEMPLATES, breakable, slug, with_code
 from reports.paper.evidence import Evidence
 from reports.paper.exhibit import Exhibit, short
 from reports.paper.trace import traces
@@ -22,7 +22,13 @@ def render(evidence: Evidence, exhibits: list[Exhibit], folder: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = {"slug": slug, "breakable": breakable, "count": units.count, "short": short}
+    filters = {
+        "slug": slug,
+        "breakable": breakable,
+        "count": units.count,
+        "short": short,
+        "code": with_code,
+    }
     environment.filters |= filters
     return environment.get_template("paper.html.j2").render(
         title=evidence.ran.name,
