@@ -1,6 +1,7 @@
 """One JSON file a measured case, written whole, with the environment and the commit beside it."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -60,11 +61,15 @@ class Records:
 def run_apart(experiment: str, case: Case, folder: Path) -> None:
     """Measure a case in a process of its own: its memory and threads are nobody else's.
 
+    OMP_NUM_THREADS, where it is set, holds for numba, too: it would give torch all cores again.
+
     Raises:
         BenchError: the process failed; its last words are in the message.
     """
     words = [sys.executable, "-m", "bench.engine", "case", experiment, case.name]
-    done = subprocess.run([*words, "--out", str(folder)], cwd=ROOT, check=False)
+    threads = os.environ.get("OMP_NUM_THREADS")
+    environment = os.environ | ({"NUMBA_NUM_THREADS": threads} if threads else {})
+    done = subprocess.run([*words, "--out", str(folder)], cwd=ROOT, env=environment, check=False)
     if done.returncode:
         message = f"case {case.name} of {experiment} ended with status {done.returncode}"
         raise BenchError(message)
