@@ -28,11 +28,12 @@ def publish(
     source: Path,
     target: Path,
     command: Annotated[str, typer.Option(help="The command that made the result.")],
+    arrays: Annotated[bool, typer.Option(help="Keep predictions, attributions, images.")] = True,
 ) -> None:
     """Copy a result into the repository."""
     from reports import publish as publishing
 
-    publishing.main(source, target, command)
+    publishing.main(source, target, command, arrays)
 
 
 def main() -> None:
