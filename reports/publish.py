@@ -14,22 +14,20 @@ import json
 import os
 import shutil
 import sys
-import sysconfig
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
 
+from bench.redaction import folders_and_words, redacted
 from bench.store import Store, write_atomically
-from datasets._folder import data_folder
 from reports.build import build
 from reports.page import reduced
 
 KEEP_WHOLE = 20_000  # numbers of an attribution array; wider ones are cut
 TOP = 100
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def publish(source: Path, target: Path, command: str, *, arrays: bool = True) -> None:
@@ -69,35 +67,6 @@ def _copy_redacted(source: Store, copy: Store) -> None:
             os.symlink(artifact.resolve(), copy.artifacts / artifact.name)
     for name in ("spec.toml", "environment.json"):
         shutil.copyfile(source.folder / name, copy.folder / name)
-
-
-def folders_and_words(results: Path) -> list[tuple[str, str]]:
-    """The folders of this machine that a record may name, the longest first, and words for them."""
-    known = {
-        str(results.resolve()): "<results>",
-        str(data_folder().resolve()): "$DEEPMAPPER_DATA",
-        sysconfig.get_paths()["purelib"]: "<site-packages>",
-        sysconfig.get_paths()["stdlib"]: "<python>",
-        sys.prefix: "<environment>",
-        str(ROOT): "<checkout>",
-        str(Path.home()): "~",
-        tempfile.gettempdir(): "<tmp>",
-    }
-    known.pop("/", None)  # the home folder of some users
-    return sorted(known.items(), key=lambda pair: -len(pair[0]))
-
-
-def redacted(value: Any, words: list[tuple[str, str]]) -> Any:
-    """A JSON value with every folder in its texts replaced by its word."""
-    if isinstance(value, str):
-        for folder, word in words:
-            value = value.replace(folder, word)
-        return value
-    if isinstance(value, dict):
-        return {name: redacted(entry, words) for name, entry in value.items()}
-    if isinstance(value, list):
-        return [redacted(entry, words) for entry in value]
-    return value
 
 
 def _cut(arrays: dict[str, np.ndarray], path: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.redaction import folders_and_words, redacted
 from bench.store import Store
-from reports.publish import TOP, folders_and_words, publish, redacted
+from reports.publish import TOP, publish
 from reports.results import Results
 
 
