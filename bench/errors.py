@@ -10,7 +10,7 @@ class BenchError(ValueError):
 
 def unknown(name: str, kind: str, known: Iterable[str], where: str = "") -> BenchError:
     """The error for a name that nobody bears: lists the nearest names, then all of them."""
-    names = sorted(known)
+    names = sorted(set(known))
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     place = f" in {where}" if where else ""

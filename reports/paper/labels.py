@@ -10,7 +10,7 @@ NIHS = "NIHS of Table 1"
 NIHS_RANDOM = "NIHS, random places"
 TCGA = "TCGA"
 TCGA_RAW = "TCGA, all types of the notebook"
-EXPRESSION = "expression, 6,216 x 19,319"
+EXPRESSION = "expression"
 
 FAITHFUL, CORRECTED, BEST = "faithful", "corrected", "best"
 DEEPINSIGHT = "deepinsight_tsne"
