@@ -101,6 +101,8 @@ def test_the_published_recipe_is_deepinsights_own_and_trains(table: np.ndarray) 
 def test_the_published_recipe_refuses_settings_that_it_makes_itself() -> None:
     with pytest.raises(DeepMapperError, match="sets epochs itself: leave epochs out"):
         pipeline_of("deepinsight_pca", recipe="published", epochs=3)
+    model = pipeline_of("deepinsight_pca", recipe="published", recipe_epochs=3).named_steps["model"]
+    assert model.epochs == 3
 
 
 @pytest.fixture(scope="module")
