@@ -47,7 +47,7 @@ def calibrate(seeds: list[int]) -> dict[str, Any]:
     from datasets import tcga
 
     numbers: dict[str, Any] = {"environment": environment()}
-    numbers["real"] = measure(most_expressed(tcga.load(types="small"), N_GENES))
+    numbers["real"] = measure(tcga.load(n_genes=N_GENES))
     numbers["simulated"] = {}
     for seed in seeds:
         start = time.perf_counter()
@@ -57,20 +57,6 @@ def calibrate(seeds: list[int]) -> dict[str, Any]:
     small = {seed: expression.load(**SMALL, seed=seed) for seed in SMALL_SEEDS}
     numbers["small"] = {str(seed): accuracies(table) for seed, table in small.items()}
     return numbers
-
-
-def most_expressed(table: Table, n_features: int) -> Table:
-    """The table with its features of largest mean only, in their order."""
-    X = np.asarray(table.X)
-    columns = np.sort(np.argsort(-X.mean(axis=0), kind="stable")[:n_features])
-    return Table(
-        name=table.name,
-        X=X[:, columns],
-        y=table.y,
-        classes=table.classes,
-        features=[table.features[g] for g in columns],
-        source=table.source,
-    )
 
 
 def measure(table: Table) -> dict[str, Any]:

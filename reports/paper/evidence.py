@@ -46,14 +46,11 @@ class Evidence:
     def methods(self, dataset: str) -> list[str]:
         """The methods that ran on a dataset, in the order of the spec."""
         ran = {group.method for group in self.results.groups(dataset)}
-        return [label for label in self._labels(dataset) if label in ran]
+        return [label for label in _labels(self.ran, dataset) if label in ran]
 
-    def _labels(self, dataset: str) -> list[str]:
-        found: dict[str, None] = {}
-        for grid in self.ran.grids():
-            if any(choice.label == dataset for choice in grid.datasets):
-                found |= dict.fromkeys(choice.label for choice in grid.methods)
-        return list(found)
+    def left_out(self, dataset: str) -> list[str]:
+        """The methods that the spec at full size has for a dataset and this run has not."""
+        return [m for m in _labels(self.full, dataset) if m not in _labels(self.ran, dataset)]
 
     def arrays(self, group: Group | None, seed: int | None = None) -> dict[str, np.ndarray]:
         """The stored arrays of the first seed that is ok (or of this one); {} without one."""
@@ -89,6 +86,12 @@ class Evidence:
             cores = f"{facts.get('cpu') or 'unknown processor'}, {record.get('threads')} threads"
             found[str(facts.get("gpu") or cores) if record["device"] != "cpu" else cores] = None
         return "; ".join(found)
+
+
+def _labels(spec: Spec, dataset: str) -> list[str]:
+    """The methods of a dataset, by their labels, in the order of the spec."""
+    grids = [g for g in spec.grids() if any(choice.label == dataset for choice in g.datasets)]
+    return list(dict.fromkeys(choice.label for grid in grids for choice in grid.methods))
 
 
 def _find(spec: Spec, kind: str, label: str, dataset: str | None) -> Choice | None:

@@ -9,7 +9,7 @@ NIHS_NOTEBOOK = "NIHS of the notebook"
 NIHS = "NIHS of Table 1"
 NIHS_RANDOM = "NIHS, random places"
 TCGA = "TCGA"
-TCGA_RAW = "TCGA, all types of the notebook"
+TCGA_NOTEBOOK = "TCGA, the notebook's types"
 EXPRESSION = "expression"
 
 FAITHFUL, CORRECTED, BEST = "faithful", "corrected", "best"

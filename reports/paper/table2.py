@@ -6,7 +6,15 @@ from reports import units
 from reports.entries import failed_cell, interval
 from reports.paper.evidence import MODES, Evidence, keys_of
 from reports.paper.exhibit import Exhibit
-from reports.paper.labels import EXPRESSION, MNIST, NIHS, NIHS_NOTEBOOK, SHUFFLED, TCGA
+from reports.paper.labels import (
+    EXPRESSION,
+    MNIST,
+    NIHS,
+    NIHS_NOTEBOOK,
+    SHUFFLED,
+    TCGA,
+    TCGA_NOTEBOOK,
+)
 from reports.paper.published import PUBLISHED as PUBLISHED_COLUMNS
 from reports.paper.published import Published
 from reports.results import Group
@@ -24,6 +32,7 @@ CAPTION = (
 # Our table -> that of the published figures, and the paper's NIHS has none but the notebook's.
 NAMES = {
     TCGA: "tcga",
+    TCGA_NOTEBOOK: "tcga",
     EXPRESSION: "tcga",
     NIHS: "nihs",
     NIHS_NOTEBOOK: "nihs",
@@ -62,12 +71,19 @@ def _block(evidence: Evidence, dataset: str, notes: Footnotes) -> Block:
     if facts.get("n_samples"):
         size = f" ({facts['n_samples']:,} × {facts['n_features']:,}, {facts['n_classes']} classes)"
     head = [Column("Method"), *(Column(name) for name in COLUMNS)]
-    smaller = evidence.smaller(dataset)
-    number = (
-        (notes.number(f"{dataset} is smaller than in the paper: {smaller}."),) if smaller else ()
-    )
-    head[0] = Column("Method", notes=number)
+    head[0] = Column("Method", notes=_remarks(evidence, dataset, notes))
     return Block(f"{dataset}{size}", head, rows, dataset)
+
+
+def _remarks(evidence: Evidence, dataset: str, notes: Footnotes) -> tuple[int, ...]:
+    """What is smaller about a dataset than in the paper, and who was left out of it."""
+    smaller, left_out = evidence.smaller(dataset), evidence.left_out(dataset)
+    texts = []
+    if smaller:
+        texts.append(f"{dataset} is smaller than in the paper: {smaller}.")
+    if left_out:
+        texts.append(f"On {dataset}, not run at this size: {', '.join(left_out)}.")
+    return tuple(notes.number(text) for text in texts)
 
 
 def _in_order(methods: list[str]) -> list[str]:

@@ -51,6 +51,18 @@ def test_types_that_share_their_genes(folder: Path) -> None:
     assert table.X.flags.c_contiguous
 
 
+def test_the_genes_of_largest_mean_count(folder: Path) -> None:
+    write(folder, "ACC", ["\ta1\ta2", "g1\t9\t0", "g2\t1\t1", "g3\t5\t5"])
+    write(folder, "UVM", ["\tu1\tu2", "g1\t8\t0", "g2\t1\t1", "g3\t5\t5"])
+    table = tcga.load(types="ACC,UVM", n_genes=2)
+    assert table.features == ("g1", "g3")
+    assert_array_equal(table.X, [[9, 5], [0, 5], [8, 5], [0, 5]])
+    assert table.X.flags.c_contiguous
+    assert table.notes["chosen genes"] == "the 2 of largest mean count"
+    with pytest.raises(TableError, match="expected n_genes from 1 to 3, got 4"):
+        tcga.load(types="ACC,UVM", n_genes=4)
+
+
 def test_types_that_differ_in_their_genes(folder: Path) -> None:
     write(folder, "ACC", ["\ta1\ta2", "g3\t1\t2", "g1\t3\t4", "g2\t5\t6"])
     write(folder, "UVM", ["\tu1\tu2", "g1\t7\t8", "g9\t0\t0", "g3\t9\t1"])
