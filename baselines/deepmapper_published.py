@@ -19,7 +19,8 @@ from deepmapper.converter import ImageConverter
 @dataclass(frozen=True)
 class Params:
     """training: "notebook", or "engine": batches by the size of the table, a rate that rises and
-        falls, classes balanced, bfloat16 where it pays; the peak of the rate stays 1e-3.
+        falls to nothing, classes balanced, bfloat16 where it pays.
+    learning_rate: the notebooks'; with "engine" its peak.
     batch_size: None is that of `training`.
     backbone: another in place of ResNet-18: the paper's Discussion names ViT and RetNet.
     keep_epochs: for the curve on test rows, see `NetworkClassifier`.
@@ -28,6 +29,7 @@ class Params:
     passes: int = 1
     epochs: int = 15
     batch_size: int | None = None
+    learning_rate: float = 1e-3
     training: Literal["notebook", "engine"] = "notebook"
     backbone: str = "resnet18_rgb"
     keep_epochs: bool = False
@@ -56,7 +58,7 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
         target_loss=None,
         passes=params.passes,
         epochs=params.epochs,
-        learning_rate=1e-3,
+        learning_rate=params.learning_rate,
         keep_epochs=params.keep_epochs,
         device=device,
         random_state=seed,
