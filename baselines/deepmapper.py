@@ -13,12 +13,14 @@ from deepmapper.converter import ImageConverter
 
 @dataclass(frozen=True)
 class Params(Training):
+    """keep_epochs: for the curve on test rows, see `NetworkClassifier`."""
+
     layout: str = "natural"
+    keep_epochs: bool = False
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Fold, then train; both on the device."""
     converter = ImageConverter(params.layout, device=device, random_state=seed)
-    return Pipeline(
-        [("convert", converter), ("model", image_model(params, device=device, seed=seed))]
-    )
+    model = image_model(params, device=device, seed=seed).set_params(keep_epochs=params.keep_epochs)
+    return Pipeline([("convert", converter), ("model", model)])

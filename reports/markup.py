@@ -69,9 +69,18 @@ def _markdown_notes(notes: tuple[int, ...]) -> str:
 
 
 def _markdown_text(text: str) -> str:
-    for special in "\\|*_<`":
+    """What stands between two backticks stays code; all else means no more than it says."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one without a partner
+        return _one_line(_escaped(text, "\\|*_<`"))
+    between = [_escaped(part, "|" if i % 2 else "\\|*_<") for i, part in enumerate(parts)]
+    return _one_line("`".join(between))
+
+
+def _escaped(text: str, specials: str) -> str:
+    for special in specials:
         text = text.replace(special, "\\" + special)
-    return _one_line(text)
+    return text
 
 
 def _footnote(text: str) -> str:

@@ -18,6 +18,7 @@ from reports.paper.labels import (
     DEEPINSIGHT_EQUAL,
     DEEPINSIGHT_PUBLISHED,
     EXPRESSION,
+    GROWTH,
     MLP,
     MNIST,
     NIHS,
@@ -186,7 +187,12 @@ def _ratio(its: float | str | None, mine: float | str | None) -> float:
 
 def _pinpoint(evidence: Evidence) -> Verdict:
     parts, groups, right = [], [], []
-    for dataset, method in ((NIHS, CORRECTED), (NIHS_RANDOM, CORRECTED), (NIHS_RANDOM, BEST)):
+    for dataset, method in (
+        (NIHS, CORRECTED),
+        (NIHS, BEST),
+        (NIHS_RANDOM, CORRECTED),
+        (NIHS_RANDOM, BEST),
+    ):
         group = evidence.group(dataset, method)
         found = passes(evidence, group) if group is not None else None
         if group is None or found is None:
@@ -222,7 +228,7 @@ def _two_dimensions(evidence: Evidence) -> Verdict:
 def _cost(evidence: Evidence) -> Verdict:
     slopes = {m: slope(evidence, m) for m in GROWING}
     known = {m: s for m, s in slopes.items() if s is not None}
-    groups = tuple(evidence.group(d, m) for d in evidence.results.datasets for m in known)
+    groups = tuple(evidence.group(d, m) for d in GROWTH for m in known)
     if MLP not in known or len(known) < 2:
         return Verdict(OPEN, "needs `mlp` and a CNN at two sizes or more")
     numbers = ", ".join(f"{m} {s:.2f}" for m, s in known.items())

@@ -39,8 +39,8 @@ def fig1(evidence: Evidence) -> Exhibit:
         ["0" if padded[r, c] else f"v{r * side + c + 1}" for c in range(side)] for r in range(side)
     ]
     _squares(below, image, padded, names)
-    top.set_title(f"a vector of {N} values")
-    below.set_title(f"folded to {side}×{side} row by row; hatched: padded with zeros")
+    top.set_title(f"a vector of {N} values", loc="center")
+    below.set_title("folded row by row; hatched: zeros", loc="center")
     caption = (
         f"A vector and its image. The values are those of the first {N} genes of TCGA test sample "
         f"{row} (log1p, scaled to 0..1 on training rows). Row by row they fill the smallest square "
@@ -66,7 +66,11 @@ def _squares(axes: Axes, image: np.ndarray, padded: np.ndarray, names: list[list
     for r, c in np.ndindex(image.shape):
         dark = not padded[r, c] and image[r, c] < 0.55 * image.max()
         text = f"{names[r][c]}\n{image[r, c]:.2f}" if not padded[r, c] else names[r][c]
-        axes.text(c, r, text, ha="center", va="center", color="white" if dark else INK, size=5.5)
+        written = axes.text(
+            c, r, text, ha="center", va="center", color="white" if dark else INK, size=5.5
+        )
+        if padded[r, c]:
+            written.set_bbox({"color": "white", "pad": 1.5})  # clear of the hatching
         hatch = "////" if padded[r, c] else None
         axes.add_patch(
             Rectangle((c - 0.5, r - 0.5), 1, 1, fill=False, edgecolor=QUIET, lw=0.5, hatch=hatch)

@@ -27,7 +27,8 @@ def fig3(evidence: Evidence) -> Exhibit:
     for line, arrays, name in zip(grid, stored, ("original", "shuffled"), strict=True):
         for axes, row in zip(line, rows, strict=True):
             (place,) = np.flatnonzero(arrays["example_rows"] == row)
-            axes.imshow(arrays["example_images"][place].astype(float), cmap="gray")
+            image = arrays["example_images"][place].astype(float)
+            axes.imshow(image, cmap="gray", interpolation="none")
             axes.set_xticks([])
             axes.set_yticks([])
             if line is grid[0]:

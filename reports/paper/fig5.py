@@ -52,7 +52,7 @@ def _needles(evidence: Evidence, group: Group) -> list[int]:
 
 def _images(pair: np.ndarray, arrays: dict[str, np.ndarray]) -> None:
     for axes, image in zip(pair, arrays.get("example_images", [])[:2], strict=False):
-        axes.imshow(image.astype(float), cmap="viridis")
+        axes.imshow(image.astype(float), cmap="viridis", interpolation="none")
     for axes in pair:
         axes.set_xticks([])
         axes.set_yticks([])

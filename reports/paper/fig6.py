@@ -47,17 +47,19 @@ def fig6(evidence: Evidence) -> Exhibit:
             axes.set_xticks([])
             axes.set_yticks([])
             axes.grid(visible=False)
-            if line is grid[0]:
+            if dataset == datasets[0]:
                 axes.set_title(method.replace(" (", "\n("), loc="center")
             if (dataset, method) not in with_images:
                 group = found[dataset, method]
                 words = group.words if group is not None else "not run"
+                axes.set_box_aspect(1)
                 axes.text(0.5, 0.5, words, ha="center", va="center", transform=axes.transAxes)
                 continue
             arrays = stored[dataset, method]
             rows = arrays["example_rows"].tolist()
             image = arrays["example_images"][rows.index(row) if row in rows else 0].astype(float)
-            axes.imshow(image, cmap="magma", vmin=image.min(), vmax=np.quantile(image, 0.995))
+            brightest = np.quantile(image, 0.995)
+            axes.imshow(image, cmap="magma", vmin=image.min(), vmax=brightest, interpolation="none")
             axes.set_xlabel(f"{image.shape[0]}×{image.shape[1]}", color=QUIET)
         line[0].set_ylabel(dataset)
     caption = (

@@ -29,7 +29,7 @@ datasets = [
 methods = [
     {{name = "deepmapper_notebook", label = "faithful", params = {{notebook = "mnist", epochs = 1, keep_epochs = true}}}},
     {{name = "deepmapper_published", label = "corrected", params = {{training = "engine", epochs = 2, keep_epochs = true}}}},
-    {{name = "deepmapper", label = "best", params = {{passes = 1, epochs = 2}}}},
+    {{name = "deepmapper", label = "best", params = {{passes = 1, epochs = 2, keep_epochs = true}}}},
 ]
 
 [[experiments]]
@@ -159,10 +159,11 @@ def test_every_exhibit_is_there_or_says_what_it_lacks(finished: Path) -> None:
                 assert path.stat().st_size > 1000
 
 
-def test_curves_have_test_rows(finished: Path) -> None:
+@pytest.mark.parametrize("mode", [labels.CORRECTED, labels.BEST])
+def test_curves_have_test_rows(finished: Path, mode: str) -> None:
     evidence = Evidence.read(finished)
-    history = evidence.history(evidence.group(labels.SHUFFLED, labels.CORRECTED))
-    group = evidence.group(labels.SHUFFLED, labels.CORRECTED)
+    group = evidence.group(labels.SHUFFLED, mode)
+    history = evidence.history(group)
     assert [row["epoch"] for row in history] == [1, 2]
     assert group is not None
     assert history[-1]["test_accuracy"] == pytest.approx(group.ok["accuracy"].iloc[0])

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from bench.store import Store
@@ -21,6 +22,7 @@ from reports.tables import (
     timing,
     write_tables,
 )
+from reports.views import Block, Cell, Column, View
 
 NAMES = ["accuracy", "needs", "timing", "attribution", "paper", "differences"]
 
@@ -83,6 +85,18 @@ def test_a_pipe_in_a_name_does_not_break_the_grid(results: Results) -> None:
     for line in markdown(timing(results)).splitlines():
         if line.startswith("|"):
             assert len(re.findall(r"(?<!\\)\|", line)) == 9
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("`a_b | c` and d_e", "`a_b \\| c` and d\\_e"),
+        ("one ` alone_", "one \\` alone\\_"),
+    ],
+)
+def test_code_stays_code_in_markdown(text: str, expected: str) -> None:
+    block = Block("x", [Column("x")], [[Cell(text)]])
+    assert expected in markdown(View("x", "x", "x", [block], [], pd.DataFrame()))
 
 
 def test_one_dataset_has_one_best_and_marks_those_level_with_it(results: Results) -> None:
