@@ -29,11 +29,12 @@ def publish(
     target: Path,
     command: Annotated[str, typer.Option(help="The command that made the result.")],
     arrays: Annotated[bool, typer.Option(help="Keep predictions, attributions, images.")] = True,
+    paper: Annotated[bool, typer.Option(help="The paper's page in place of the report.")] = False,
 ) -> None:
     """Copy a result into the repository."""
     from reports import publish as publishing
 
-    publishing.main(source, target, command, arrays)
+    publishing.main(source, target, command, arrays, paper)
 
 
 def main() -> None:

@@ -2,9 +2,10 @@
 
 import unicodedata
 
-from reports.views import ABSENT, BEST, FAILED, LEVEL, PROSE, PUBLISHED, Block, Cell, Column, View
+from reports.views import ABSENT, BEST, FAILED, LEVEL, PROSE, PUBLISHED, Block, Cell, View
 
-PROSE_WIDTH = "42mm"
+PROSE_WIDTHS = ((40, "22mm"), (300, "42mm"))  # of columns of texts up to so many characters
+WIDEST = "80mm"
 _TEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -110,11 +111,13 @@ def latex(view: View) -> str:
 
 def _latex_block(view: View, block: Block) -> list[str]:
     caption = view.title + (f": {block.caption}" if block.dataset else "")
-    alignment = "".join(_latex_alignment(i, c) for i, c in enumerate(block.columns))
+    alignment = "".join(_latex_alignment(block, i) for i in range(len(block.columns)))
     head = " & ".join(tex(c.header) + _latex_notes(c.notes) for c in block.columns)
     return [
         r"\begin{table}[htbp]\centering",
         rf"\caption{{{tex(caption)}}}",
+        # no wider than the line, no taller than the page with its caption
+        r"\resizebox*{!}{\ifdim\totalheight>.9\textheight.9\textheight\else\totalheight\fi}{%",
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{{alignment}}}",
         r"\toprule",
@@ -122,15 +125,17 @@ def _latex_block(view: View, block: Block) -> list[str]:
         r"\midrule",
         *(" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in block.rows),
         r"\bottomrule",
-        r"\end{tabular}}",
+        r"\end{tabular}}}",
         r"\end{table}",
         "",
     ]
 
 
-def _latex_alignment(place: int, column: Column) -> str:
-    if column.mark == PROSE:
-        return rf">{{\raggedright\arraybackslash}}p{{{PROSE_WIDTH}}}"
+def _latex_alignment(block: Block, place: int) -> str:
+    if block.columns[place].mark == PROSE:
+        longest = max((len(row[place].text) for row in block.rows), default=0)
+        width = next((width for most, width in PROSE_WIDTHS if longest <= most), WIDEST)
+        return rf">{{\raggedright\arraybackslash}}p{{{width}}}"
     return "r" if place else "l"
 
 
@@ -151,8 +156,14 @@ def _latex_notes(notes: tuple[int, ...]) -> str:
 
 
 def tex(text: str) -> str:
-    """Text with what LaTeX would read as commands escaped, and in characters that it has."""
-    return "".join(_TEX.get(char) or _ascii(char) for char in text)
+    """Text with what LaTeX would read as commands escaped, and in characters that it has.
+
+    What stands between two backticks is set as code.
+    """
+    parts = ["".join(_TEX.get(char) or _ascii(char) for char in part) for part in text.split("`")]
+    if len(parts) % 2 == 0:  # one without a partner
+        return "`".join(parts)
+    return "".join(rf"\texttt{{{part}}}" if i % 2 else part for i, part in enumerate(parts))
 
 
 def _ascii(char: str) -> str:

@@ -7,7 +7,7 @@ interactive chart) are made anew in which no folder of the machine is named: the
 `$DEEPMAPPER_DATA` there, and so on. Of the arrays, attributions of wide tables are cut to the
 strongest features, of each class and of their mean: `top_features` (k,), `top_values`
 (n_classes, k). `--no-arrays` leaves all arrays out, for results of many cells: their metrics are in
-the records.
+the records. `--paper` publishes the figures, tables and claims of `python -m reports paper`.
 """
 
 import json
@@ -25,23 +25,31 @@ from bench.redaction import folders_and_words, redacted
 from bench.store import Store, write_atomically
 from reports.build import build
 from reports.page import reduced
+from reports.paper.build import build as build_paper
 
 KEEP_WHOLE = 20_000  # numbers of an attribution array; wider ones are cut
 TOP = 100
 
 
-def publish(source: Path, target: Path, command: str, *, arrays: bool = True) -> None:
+def publish(
+    source: Path, target: Path, command: str, *, arrays: bool = True, paper: bool = False
+) -> None:
     """Copy what is worth keeping of `source` to `target`, in place of an earlier copy.
+
+    With `paper`, what `python -m reports paper` makes takes the place of the report.
 
     Other files of `target`, such as its README, stay. The records of `source` are only read.
     """
     with tempfile.TemporaryDirectory() as folder:
         copy = Store(Path(folder) / target.name)
         _copy_redacted(Store(source), copy)
-        build(copy.folder, interactive=False)
+        if paper:
+            build_paper(copy.folder)
+        else:
+            build(copy.folder, interactive=False)
         for picture in (copy.folder / "report" / "figures").glob("*.png"):
             picture.write_bytes(reduced(picture.read_bytes(), 1))
-        for vector in (copy.folder / "report" / "figures").glob("*.svg"):
+        for vector in copy.folder.glob("*/figures/*.svg"):
             vector.unlink()
         links = copy.artifacts.rename(Path(folder) / "links")
         if arrays:
@@ -49,7 +57,7 @@ def publish(source: Path, target: Path, command: str, *, arrays: bool = True) ->
             for link in sorted(links.iterdir()):
                 _cut(Store(source).artifact(link.stem), copy.artifacts / link.name)
         (copy.folder / "COMMAND").write_text(command + "\n")
-        for name in ("cells", "artifacts", "report"):
+        for name in ("cells", "artifacts", "report", "paper"):
             shutil.rmtree(target / name, ignore_errors=True)
         shutil.copytree(copy.folder, target, dirs_exist_ok=True)
 
@@ -86,9 +94,10 @@ def main(
     target: Path,
     command: Annotated[str, typer.Option(help="The command that made the result.")],
     arrays: Annotated[bool, typer.Option(help="Keep predictions, attributions, images.")] = True,
+    paper: Annotated[bool, typer.Option(help="The paper's page in place of the report.")] = False,
 ) -> None:
     """Copy a result into the repository."""
-    publish(source, target, command, arrays=arrays)
+    publish(source, target, command, arrays=arrays, paper=paper)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     sys.stdout.write(f"{target}: {size / 2**20:.1f} MiB\n")
 

@@ -1,6 +1,7 @@
 """Everything of the paper from a store: figures, captions, tables, claims, one page."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from bench.store import write_atomically
@@ -36,9 +37,11 @@ EXHIBITS: tuple[Callable[[Evidence], Exhibit], ...] = (
     cost,
     discrepancies,
 )
-DOCUMENT = r"""\documentclass[10pt]{article}
-\usepackage[margin=15mm,landscape]{geometry}
-\usepackage{booktabs,graphicx,array}
+DOCUMENT = r"""\documentclass[10pt,a4paper]{article}
+\usepackage[margin=15mm]{geometry}
+\usepackage{array,booktabs,float,graphicx}
+\let\floating\table %% so that footnotes follow their table
+\renewcommand{\table}[1][]{\floating[H]}
 \begin{document}
 %s
 \end{document}
@@ -57,7 +60,7 @@ def build(folder: Path) -> Path:
     evidence = Evidence.read(folder)
     target = folder / "paper"
     with print_style():
-        exhibits = [make(evidence) for make in EXHIBITS]
+        exhibits = [_marked(evidence, make(evidence)) for make in EXHIBITS]
         for exhibit in exhibits:
             _write(exhibit, target)
     tables = [exhibit for exhibit in exhibits if exhibit.view is not None]
@@ -65,6 +68,12 @@ def build(folder: Path) -> Path:
     _text(target / "tables" / "tables.tex", DOCUMENT % inputs)
     _text(target / "index.html", render(evidence, exhibits, target))
     return target / "index.html"
+
+
+def _marked(evidence: Evidence, exhibit: Exhibit) -> Exhibit:
+    """A figure's caption says what is smaller than in the paper; tables have footnotes for it."""
+    smaller = evidence.shrunk(exhibit.cells) if exhibit.figure is not None else ""
+    return replace(exhibit, caption=f"{exhibit.caption} {smaller}") if smaller else exhibit
 
 
 def _write(exhibit: Exhibit, target: Path) -> None:

@@ -32,14 +32,13 @@ from reports.paper.labels import (
 from reports.paper.needles import passes
 from reports.paper.table2 import value_of
 from reports.results import Group
-from reports.views import PROSE, Block, Cell, Column, View
+from reports.views import PROSE, Block, Cell, Column, Footnotes, View
 
 TITLE = "The paper's claims, put to the test"
 CAPTION = (
     "Each claim in the paper's words, the rule by which it is judged, what was measured, and the "
     "verdict that the rule gives. Rules were written before the cells were run. A verdict is about "
-    "these tables at these sizes, no more; where sizes are smaller than the paper's, Table 2 says "
-    "so."
+    "these tables at these sizes, no more; footnotes say which are smaller than the paper's."
 )
 HOLDS, PARTLY, FAILS, OPEN = "holds", "holds in part", "does not hold", "not measured"
 
@@ -68,16 +67,18 @@ class Claim:
 
 def claims(evidence: Evidence) -> Exhibit:
     """A line a claim."""
-    rows, data, groups = [], [], []
+    rows, data, groups, footnotes = [], [], [], Footnotes()
     for claim in CLAIMS:
         verdict = claim.judge(evidence)
         keys = keys_of(*verdict.groups)
+        smaller = evidence.shrunk(keys)
+        notes = (footnotes.number(smaller),) if smaller else ()
         groups += list(verdict.groups)
         rows.append(
             [
                 Cell(f"“{claim.words}” ({claim.where})"),
                 Cell(claim.rule),
-                Cell(verdict.numbers, keys=keys),
+                Cell(verdict.numbers, notes=notes, keys=keys),
                 Cell(verdict.word, keys=keys),
             ]
         )
@@ -87,12 +88,14 @@ def claims(evidence: Evidence) -> Exhibit:
                 "words": claim.words,
                 "rule": claim.rule,
                 "numbers": verdict.numbers,
+                "smaller": smaller,
                 "verdict": verdict.word,
                 "cells": " ".join(keys),
             }
         )
     columns = [Column(name, mark=PROSE) for name in ("Claim", "Rule", "Measured", "Verdict")]
-    view = View("claims", TITLE, CAPTION, [Block(TITLE, columns, rows)], [], pd.DataFrame(data))
+    blocks = [Block(TITLE, columns, rows)]
+    view = View("claims", TITLE, CAPTION, blocks, footnotes.texts, pd.DataFrame(data))
     return Exhibit("claims", TITLE, CAPTION, keys_of(*groups), view=view)
 
 

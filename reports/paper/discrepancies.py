@@ -21,13 +21,12 @@ from reports.paper.labels import (
     TCGA,
 )
 from reports.results import Group
-from reports.views import PROSE, Block, Cell, Column, View
+from reports.views import PROSE, Block, Cell, Column, Footnotes, View
 
 TITLE = "Paper and published code"
 CAPTION = (
     "What the paper says, what the notebooks published with it did (GitHub tansel/deepmapper, "
-    "commit eea218e), how our two modes take it, and what we measured of the difference (at the "
-    "sizes of this run; Table 2 says what is smaller)."
+    "commit eea218e), how our two modes take it, and what we measured of the difference."
 )
 Measured = tuple[str, tuple[Group | None, ...]]
 
@@ -46,18 +45,19 @@ class Discrepancy:
 
 def discrepancies(evidence: Evidence) -> Exhibit:
     """A line a difference."""
-    rows, data, groups = [], [], []
+    rows, data, groups, footnotes = [], [], [], Footnotes()
     for entry in DISCREPANCIES:
         text, behind = entry.measure(evidence)
         keys = keys_of(*behind)
+        smaller = evidence.shrunk(keys)
+        notes = (footnotes.number(smaller),) if smaller else ()
         groups += list(behind)
         texts = (entry.what, entry.paper, entry.notebook, entry.faithful, entry.corrected)
-        rows.append([*(Cell(t) for t in texts), Cell(text, keys=keys)])
+        rows.append([*(Cell(t) for t in texts), Cell(text, notes=notes, keys=keys)])
         data.append(dict(zip(HEAD, (*texts, text), strict=True)) | {"cells": " ".join(keys)})
     columns = [Column(name, mark=PROSE) for name in HEAD]
-    view = View(
-        "discrepancies", TITLE, CAPTION, [Block(TITLE, columns, rows)], [], pd.DataFrame(data)
-    )
+    blocks = [Block(TITLE, columns, rows)]
+    view = View("discrepancies", TITLE, CAPTION, blocks, footnotes.texts, pd.DataFrame(data))
     return Exhibit("discrepancies", TITLE, CAPTION, keys_of(*groups), view=view)
 
 

@@ -48,6 +48,20 @@ class Evidence:
         ran = {group.method for group in self.results.groups(dataset)}
         return [label for label in _labels(self.ran, dataset) if label in ran]
 
+    def shrunk(self, keys: tuple[str, ...]) -> str:
+        """What is smaller than in the paper about these cells, as a sentence; "" for nothing."""
+        found: dict[str, dict[str, None]] = {}
+        for key in keys:
+            record = self.results.records[key]
+            dataset, method = record["dataset"]["label"], record["method"]["label"]
+            of_dataset = _differences(self._choice("datasets", dataset))
+            of_method = _differences(self._choice("methods", method, dataset))
+            for name, differences in ((dataset, of_dataset), (method, of_method)):
+                if differences:
+                    found.setdefault(", ".join(differences), {})[name] = None
+        parts = [f"{text} ({' and '.join(names)})" for text, names in found.items()]
+        return f"Smaller than at full size: {'; '.join(parts)}." if parts else ""
+
     def left_out(self, dataset: str) -> list[str]:
         """The methods that the spec at full size has for a dataset and this run has not."""
         return [m for m in _labels(self.full, dataset) if m not in _labels(self.ran, dataset)]

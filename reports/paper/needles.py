@@ -7,6 +7,7 @@ import pandas as pd
 
 from reports import units
 from reports.entries import failed_cell, interval
+from reports.paper import remarks
 from reports.paper.attributions import strongest
 from reports.paper.evidence import MODES, Evidence, keys_of
 from reports.paper.exhibit import Exhibit
@@ -27,7 +28,7 @@ CAPTION = (
 PUBLISHED_ROW = (  # the notebook's passes: facts of its printed tables
     "notebook (printed)",
     "10 of 10",
-    ".936 (.889 to .993)",
+    "0.936 (0.889 to 0.993)",
     "20: 10 of 10; 17,689: 5 of 10",
     "17,998 in no pass",
 )
@@ -66,7 +67,12 @@ def needles(evidence: Evidence) -> Exhibit:
             lines.append(_line(evidence, group, found, notes))
             rows.append(_data(group, found))
         if any(line[0].mark != PUBLISHED for line in lines):
-            head = [*map(Column, HEAD[:3]), *(Column(name, mark=PROSE) for name in HEAD[3:])]
+            first = Column(HEAD[0], notes=remarks.of_dataset(evidence, dataset, notes))
+            head = [
+                first,
+                *map(Column, HEAD[1:3]),
+                *(Column(name, mark=PROSE) for name in HEAD[3:]),
+            ]
             blocks.append(Block(dataset, head, lines, dataset))
     if not blocks:
         return Exhibit("needles", TITLE, CAPTION, missing="needs a cell on a table of needles")
@@ -125,9 +131,8 @@ def _published() -> list[Cell]:
 
 def _line(evidence: Evidence, group: Group, found: Found | None, notes: Footnotes) -> list[Cell]:
     keys = keys_of(group)
-    smaller = evidence.smaller(group.dataset, group.method)
-    remarks = (notes.number(f"{group.method} on {group.dataset}: {smaller}."),) if smaller else ()
-    name = Cell(group.method, notes=remarks, keys=keys)
+    mine = remarks.of_method(evidence, group.dataset, group.method, notes)
+    name = Cell(group.method, notes=mine, keys=keys)
     if group.accuracy is None:
         return [name, *(failed_cell(group, notes) for _ in HEAD[1:])]
     digits = units.share_digits(evidence.results.dataset_facts(group.dataset).get("n_test"))

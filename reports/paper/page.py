@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from reports import sections, units
-from reports.page import TEMPLATES, breakable, slug, with_code
+from reports.page import TEMPLATES, breakable, reduced, slug, with_code
 from reports.paper.evidence import Evidence
 from reports.paper.exhibit import Exhibit, short
 from reports.paper.trace import traces
@@ -43,7 +43,7 @@ def render(evidence: Evidence, exhibits: list[Exhibit], folder: Path) -> str:
 def _shown(exhibit: Exhibit, folder: Path) -> dict[str, Any]:
     picture = ""
     if exhibit.figure is not None:
-        content = (folder / "figures" / f"{exhibit.name}.png").read_bytes()
+        content = reduced((folder / "figures" / f"{exhibit.name}.png").read_bytes(), 1)
         picture = f"data:image/png;base64,{base64.b64encode(content).decode()}"
     return {
         "name": exhibit.name,

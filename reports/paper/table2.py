@@ -4,6 +4,7 @@ import pandas as pd
 
 from reports import units
 from reports.entries import failed_cell, interval
+from reports.paper import remarks
 from reports.paper.evidence import MODES, Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import (
@@ -25,8 +26,8 @@ CAPTION = (
     "The rows of the paper's Table 2 as columns, for every table and method. Published figures "
     "(italic) come from other data and other hardware. `faithful` runs the notebooks' settings "
     "with their mistakes, `corrected` the paper's description done right, `best` the engine "
-    "without restrictions; `equal pixels` and `at 224x224` hold the number of pixels fixed, so "
-    "that what is left is the method. Durations are medians, accuracies means over the seeds (n) "
+    "without restrictions; with `equal pixels` DeepInsight has as many as DeepMapper, so that what "
+    "is left is the method. Durations are medians, accuracies means over the seeds (n) "
     "with 95% intervals. Failures stand where they happened."
 )
 # Our table -> that of the published figures, and the paper's NIHS has none but the notebook's.
@@ -71,19 +72,8 @@ def _block(evidence: Evidence, dataset: str, notes: Footnotes) -> Block:
     if facts.get("n_samples"):
         size = f" ({facts['n_samples']:,} × {facts['n_features']:,}, {facts['n_classes']} classes)"
     head = [Column("Method"), *(Column(name) for name in COLUMNS)]
-    head[0] = Column("Method", notes=_remarks(evidence, dataset, notes))
+    head[0] = Column("Method", notes=remarks.of_dataset(evidence, dataset, notes))
     return Block(f"{dataset}{size}", head, rows, dataset)
-
-
-def _remarks(evidence: Evidence, dataset: str, notes: Footnotes) -> tuple[int, ...]:
-    """What is smaller about a dataset than in the paper, and who was left out of it."""
-    smaller, left_out = evidence.smaller(dataset), evidence.left_out(dataset)
-    texts = []
-    if smaller:
-        texts.append(f"{dataset} is smaller than in the paper: {smaller}.")
-    if left_out:
-        texts.append(f"On {dataset}, not run at this size: {', '.join(left_out)}.")
-    return tuple(notes.number(text) for text in texts)
 
 
 def _in_order(methods: list[str]) -> list[str]:
@@ -107,11 +97,9 @@ def _published_row(entry: Published, notes: Footnotes) -> list[Cell]:
 
 
 def _row(evidence: Evidence, group: Group, notes: Footnotes) -> list[Cell]:
-    smaller = evidence.smaller(group.dataset, group.method)
-    mine = smaller.removeprefix(evidence.smaller(group.dataset)).removeprefix(", ")
-    remarks = (notes.number(f"{group.method} here: {mine}."),) if mine else ()
     keys = keys_of(group)
-    name = Cell(group.method, notes=remarks, keys=keys)
+    mine = remarks.of_method(evidence, group.dataset, group.method, notes)
+    name = Cell(group.method, notes=mine, keys=keys)
     if not len(group.ok):
         failed = failed_cell(group, notes)
         return [name, *(_with_keys(failed, keys) for _ in COLUMNS)]

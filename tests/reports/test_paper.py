@@ -14,6 +14,7 @@ from reports.paper import labels
 from reports.paper.build import EXHIBITS, build
 from reports.paper.evidence import Evidence
 from reports.paper.needles import consensus
+from reports.publish import publish
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = f"""
@@ -103,7 +104,7 @@ def test_what_is_smaller_is_said(finished: Path) -> None:
     assert "n_samples 200 for 10,000" in words
     assert "epochs 1 for 15" in words
     table = (finished / "paper" / "tables" / "table2.md").read_text()
-    assert "smaller than in the paper: " in table
+    assert "smaller than at full size: " in table
     assert "This is not the full size" in (finished / "paper" / "index.html").read_text()
 
 
@@ -114,6 +115,19 @@ def test_the_same_cells_give_the_same_bytes(finished: Path, tmp_path: Path) -> N
     before, after = files(finished), files(copy)
     assert before.keys() == after.keys()
     assert [name for name in before if before[name] != after[name]] == []
+
+
+def test_what_is_published_gives_the_same_bytes_again(finished: Path, tmp_path: Path) -> None:
+    target = tmp_path / "published"
+    publish(finished, target, "make paper", paper=True)
+    published = files(target)
+    build(target)
+    again = files(target)
+    assert published.items() <= again.items()
+    assert {name for name in again if name not in published} == {
+        name for name in again if name.endswith(".svg")
+    }
+    assert not (target / "report").exists()
 
 
 def test_a_changed_cell_changes_the_table(finished: Path, tmp_path: Path) -> None:

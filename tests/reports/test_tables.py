@@ -148,6 +148,8 @@ def test_latex_escapes_what_would_be_a_command() -> None:
     assert tex("a\\b") == r"a\textbackslash{}b"
     assert tex("0.9 ± 0.1, 8×8") == r"0.9 $\pm$ 0.1, 8$\times$8"
     assert tex("naïve 数") == "naive ?"
+    assert tex("`a_b` and ` alone") == "`a\\_b` and ` alone"
+    assert tex("`a_b` and c") == r"\texttt{a\_b} and c"
 
 
 def test_latex_is_balanced(results: Results) -> None:
