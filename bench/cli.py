@@ -147,6 +147,42 @@ def compare(before: Folder, after: Folder) -> None:
     console.print(f"{n_same} of {n_all} cells have identical predictions", highlight=False)
 
 
+@app.command()
+def regress(
+    base: Annotated[str, typer.Option(help="The revision to compare with.")] = "",
+    head: Annotated[str, typer.Option(help="Default: this checkout as it stands.")] = "",
+    threshold: Annotated[float, typer.Option(help="The ratio from which a row is slower.")] = 1.05,
+    only: Annotated[str, typer.Option(help="Only these rows, comma-separated.")] = "",
+    accept: Annotated[str, typer.Option(help="What is meant: row.figure, row.output, ...")] = "",
+    aa: Annotated[bool, typer.Option("--aa", help="Base against itself: the noise floor.")] = False,
+    pairs: Annotated[int, typer.Option(help="Fewest pairs of processes.")] = 7,
+    seconds: Annotated[float, typer.Option(help="No new pair after so long.")] = 200.0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    core: Annotated[int | None, typer.Option(help="The core to measure on.")] = None,
+    out: Annotated[Path, typer.Option(help="For summary.md and verdict.json.")] = Path(
+        "results/regress"
+    ),
+) -> None:
+    """Is head slower than base? Exit code: 0 no, 1 yes, 2 the check failed, 3 inconclusive."""
+    from bench.errors import BenchError
+    from bench.regress.check import Settings
+    from bench.regress.command import regress
+
+    if not base and not aa:
+        message = "regress needs --base REV (or --aa: this checkout against itself)"
+        raise BenchError(message)
+    settings = Settings(
+        threshold=threshold,
+        rows=_names(only),
+        pairs=pairs,
+        seconds=seconds,
+        core=core,
+        device=device,
+        accept=_names(accept),
+    )
+    raise typer.Exit(regress(base or "HEAD", (base or "HEAD") if aa else head, settings, out))
+
+
 @data_app.command("list")
 def data_list() -> None:
     """Every data file: at hand, missing or corrupt in size; nothing is downloaded."""

@@ -42,6 +42,9 @@ DOCUMENT = r"""\documentclass[10pt,a4paper]{article}
 \usepackage{array,booktabs,float,graphicx}
 \let\floating\table %% so that footnotes follow their table
 \renewcommand{\table}[1][]{\floating[H]}
+\makeatletter %% captions bear the paper's own numbers
+\long\def\@makecaption#1#2{{\centering #2\par}\vskip\belowcaptionskip}
+\makeatother
 \begin{document}
 %s
 \end{document}

@@ -9,7 +9,7 @@ from reports.figure_style import method_styles
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import BEST, CNN1D, CORRECTED, GROWTH, MLP, RETNET, VIT
-from reports.paper.print_style import PAGE, plain_logarithms
+from reports.paper.print_style import COLUMN, plain_logarithms
 
 TITLE = "Cost of training as images grow"
 GROWING = (MLP, CNN1D, CORRECTED, BEST, VIT, RETNET)
@@ -29,8 +29,8 @@ def cost(evidence: Evidence) -> Exhibit:
     if data.empty:
         return Exhibit("cost", TITLE, "", missing="needs cells of growing size")
     styles = method_styles(GROWING)
-    figure = Figure(figsize=(PAGE, 2.5), layout="constrained")
-    for axes, (name, column) in zip(figure.subplots(1, 3), MEASURES.items(), strict=True):
+    figure = Figure(figsize=(COLUMN, 5.4), layout="constrained")
+    for axes, (name, column) in zip(figure.subplots(3, 1), MEASURES.items(), strict=True):
         for method in GROWING:
             rows = data[(data["method"] == method) & data[column].notna()]
             values = rows[column].to_numpy(float)
@@ -44,15 +44,15 @@ def cost(evidence: Evidence) -> Exhibit:
         axes.set_xticks(list(tables.values()), [f"{n:,}" for n in tables.values()])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_title(name)
-        axes.set_xlabel("pixels")
+    axes.set_xlabel("pixels")  # of the last panel, for all
     handles, names = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+    figure.legend(handles, names, loc="outside lower center", ncols=3)
     slopes = [(m, slope(evidence, m)) for m in GROWING]
     powers = ", ".join(f"{m} {s:.2f}" for m, s in slopes if s is not None)
     caption = (
         "The same kind of table at growing size, the same rows; medians over seeds, all axes "
         f"logarithmic. Seconds of training grow as pixels to the power of: {powers or 'unknown'}. "
-        "What is missing failed or was not run."
+        f"Errors below {FLOOR} are drawn there. What is missing failed or was not run."
     )
     return Exhibit("cost", TITLE, caption, keys_of(*groups.values()), figure)
 

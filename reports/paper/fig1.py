@@ -9,7 +9,7 @@ from reports.figure_style import INK, QUIET
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import CORRECTED, TCGA
-from reports.paper.print_style import COLUMN
+from reports.paper.print_style import COLUMN, SMALLEST
 from reports.results import Group
 
 TITLE = "Fig. 1: fold and unfold"
@@ -26,21 +26,25 @@ def fig1(evidence: Evidence) -> Exhibit:
     values, row = found
     layout = natural(N)
     image = layout.fold(values[None])[0, 0]
-    if not np.array_equal(layout.unfold(image), values):
+    unfolded = layout.unfold(image)
+    if not np.array_equal(unfolded, values):
         message = "unfolding did not give the vector back"
         raise AssertionError(message)
-    figure = Figure(figsize=(COLUMN, 2.15), layout="constrained")
-    top, below = figure.subplots(2, 1, height_ratios=(1, 3.2))
-    _squares(top, values[None], np.zeros((1, N), bool), [[f"v{i + 1}" for i in range(N)]])
+    figure = Figure(figsize=(COLUMN, 3.3), layout="constrained")
+    top, middle, below = figure.subplots(3, 1, height_ratios=(1, 4.2, 1))
+    in_line = [[f"v{i + 1}" for i in range(N)]]
+    for axes, vector in ((top, values), (below, unfolded)):
+        _squares(axes, vector[None], np.zeros((1, N), bool), in_line, aspect=1.3)
     side = layout.shape[0]
     padded = np.ones(layout.shape, bool)
     padded.flat[layout.pixel_of_feature] = False
     names = [
         ["0" if padded[r, c] else f"v{r * side + c + 1}" for c in range(side)] for r in range(side)
     ]
-    _squares(below, image, padded, names)
+    _squares(middle, image, padded, names)
     top.set_title(f"a vector of {N} values", loc="center")
-    below.set_title("folded row by row; hatched: zeros", loc="center")
+    middle.set_title("↓ folded row by row; hatched: zeros", loc="center")
+    below.set_title("↓ unfolded: the vector again", loc="center")
     caption = (
         f"A vector and its image. The values are those of the first {N} genes of TCGA test sample "
         f"{row} (log1p, scaled to 0..1 on training rows). Row by row they fill the smallest square "
@@ -58,16 +62,19 @@ def _vector(evidence: Evidence, group: Group | None) -> tuple[np.ndarray, int] |
     return values, int(arrays["example_rows"][0])
 
 
-def _squares(axes: Axes, image: np.ndarray, padded: np.ndarray, names: list[list[str]]) -> None:
+def _squares(
+    axes: Axes, image: np.ndarray, padded: np.ndarray, names: list[list[str]], aspect: float = 1.0
+) -> None:
     from matplotlib.patches import Rectangle
 
     shown = np.ma.masked_array(image, padded)
-    axes.imshow(shown, cmap=COLOURS, vmin=0, vmax=max(1e-9, float(image.max())))
+    brightest = max(1e-9, float(image.max()))
+    axes.imshow(shown, cmap=COLOURS, vmin=0, vmax=brightest, aspect=aspect)
     for r, c in np.ndindex(image.shape):
         dark = not padded[r, c] and image[r, c] < 0.55 * image.max()
-        text = f"{names[r][c]}\n{image[r, c]:.2f}" if not padded[r, c] else names[r][c]
+        text = f"{names[r][c]}\n{_short(float(image[r, c]))}" if not padded[r, c] else names[r][c]
         written = axes.text(
-            c, r, text, ha="center", va="center", color="white" if dark else INK, size=5.5
+            c, r, text, ha="center", va="center", color="white" if dark else INK, size=SMALLEST
         )
         if padded[r, c]:
             written.set_bbox({"color": "white", "pad": 1.5})  # clear of the hatching
@@ -76,3 +83,8 @@ def _squares(axes: Axes, image: np.ndarray, padded: np.ndarray, names: list[list
             Rectangle((c - 0.5, r - 0.5), 1, 1, fill=False, edgecolor=QUIET, lw=0.5, hatch=hatch)
         )
     axes.set_axis_off()
+
+
+def _short(value: float) -> str:
+    """Two decimals without the leading zero: 14 values stand side by side in a column."""
+    return f"{value:.2f}".removeprefix("0")

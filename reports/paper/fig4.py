@@ -12,7 +12,7 @@ from reports.figure_style import INK, colours
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import BEST, CORRECTED, FAITHFUL, MNIST, SHUFFLED
-from reports.paper.print_style import PAGE, plain_logarithms
+from reports.paper.print_style import COLUMN, plain_logarithms
 from reports.units import share
 
 TITLE = "Fig. 4: training on MNIST, original and shuffled"
@@ -25,28 +25,28 @@ LOSS_FLOOR = 1e-4
 
 
 def fig4(evidence: Evidence) -> Exhibit:
-    """Rows: loss and accuracy; columns: the modes; colours: original and shuffled."""
+    """Rows: the modes; columns: loss and error; colours: original and shuffled."""
     groups = {(d, m): evidence.group(d, m) for m in MODES for d in (MNIST, SHUFFLED)}
     histories = {at: evidence.history(group) for at, group in groups.items()}
     modes = [mode for mode in MODES if any(histories[d, mode] for d in (MNIST, SHUFFLED))]
     if not modes:
         return Exhibit("fig4", TITLE, "", missing="needs a history of MNIST, plain or shuffled")
-    figure = Figure(figsize=(PAGE, 3.3), layout="constrained")
-    grid = figure.subplots(2, len(modes), squeeze=False, sharey="row")
+    figure = Figure(figsize=(COLUMN, 1.35 * len(modes) + 0.5), layout="constrained")
+    grid = figure.subplots(len(modes), 2, squeeze=False, sharey="col")
     palette = dict(zip((MNIST, SHUFFLED), colours(), strict=False))
-    for column, mode in enumerate(modes):
-        for line, measure in zip(grid, ("loss", "error"), strict=True):
-            _panel(line[column], {d: histories[d, mode] for d in palette}, palette, measure)
-        grid[0, column].set_title(mode)
-        grid[1, column].set_xlabel("epoch")
-    for line in grid:  # which shares its axis
-        line[0].set_yscale("log")
-        plain_logarithms(line[0].yaxis)
-    grid[0, 0].set_ylabel("loss")
-    grid[1, 0].set_ylabel("error (1 − accuracy)")
+    for line, mode in zip(grid, modes, strict=True):
+        for axes, measure in zip(line, ("loss", "error"), strict=True):
+            _panel(axes, {d: histories[d, mode] for d in palette}, palette, measure)
+        line[0].set_ylabel(mode, fontweight="bold")
+    for axes, title in zip(grid[0], ("loss", "error (1 − accuracy)"), strict=True):
+        axes.set_title(title, loc="center")
+        axes.set_yscale("log")  # shared by its column
+        plain_logarithms(axes.yaxis)
+    for axes in grid[-1]:
+        axes.set_xlabel("epoch")
     handles = [Line2D([], [], color=palette[d], label=d) for d in palette]
     handles += [Line2D([], [], color=INK, label=side, **look) for side, look in SIDES.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return Exhibit("fig4", TITLE, _caption(evidence, modes), keys_of(*groups.values()), figure)
 
 

@@ -1,5 +1,7 @@
 """Fig. 6: the same TCGA sample as DeepInsight and as DeepMapper show it."""
 
+import math
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -16,14 +18,21 @@ from reports.paper.labels import (
     FAITHFUL,
     TCGA,
 )
-from reports.paper.print_style import PAGE
+from reports.paper.print_style import COLUMN
 
 TITLE = "Fig. 6: one sample, several images"
+N_COLUMNS = 3
 METHODS = (DEEPINSIGHT_PUBLISHED, DEEPINSIGHT, DEEPINSIGHT_EQUAL, FAITHFUL, CORRECTED, BEST)
+
+# Two lines where one would run into its neighbour.
+NAMES = {
+    DEEPINSIGHT_PUBLISHED: "deepinsight_tsne\n(published)",
+    DEEPINSIGHT_EQUAL: "deepinsight_tsne\n(equal pixels)",
+}
 
 
 def fig6(evidence: Evidence) -> Exhibit:
-    """A line a table, a column a method: each the same test row."""
+    """A part a table, a panel a method that it was run with: each the same test row."""
     found = {
         (dataset, method): evidence.group(dataset, method)
         for dataset in (TCGA, EXPRESSION)
@@ -32,26 +41,27 @@ def fig6(evidence: Evidence) -> Exhibit:
     stored = {at: evidence.arrays(group) for at, group in found.items()}
     with_images = {at for at, arrays in stored.items() if "example_images" in arrays}
     datasets = [d for d in (TCGA, EXPRESSION) if any((d, m) in with_images for m in METHODS)]
-    methods = [m for m in METHODS if any((d, m) in with_images for d in datasets)]
     if not datasets:
         return Exhibit("fig6", TITLE, "", missing="needs images of TCGA or of expression")
-    figure = Figure(
-        figsize=(PAGE, (PAGE / len(methods) + 0.35) * len(datasets)), layout="constrained"
-    )
-    grid = figure.subplots(len(datasets), len(methods), squeeze=False)
-    for line, dataset in zip(grid, datasets, strict=True):
-        of_line = [stored[dataset, m] for m in methods if (dataset, m) in with_images]
-        shared = set.intersection(*(set(a["example_rows"].tolist()) for a in of_line))
+    shown = {d: [m for m in METHODS if found[d, m] is not None] for d in datasets}
+    n_lines = {d: math.ceil(len(methods) / N_COLUMNS) for d, methods in shown.items()}
+    figure = Figure(figsize=(COLUMN, 1.52 * sum(n_lines.values()) + 0.2), layout="constrained")
+    parts = figure.subfigures(len(datasets), 1, squeeze=False, height_ratios=list(n_lines.values()))
+    for part, dataset in zip(parts.flat, datasets, strict=True):
+        of_part = [stored[dataset, m] for m in shown[dataset] if (dataset, m) in with_images]
+        shared = set.intersection(*(set(a["example_rows"].tolist()) for a in of_part))
         row = min(shared) if shared else None
-        for axes, method in zip(line, methods, strict=True):
+        panels = part.subplots(n_lines[dataset], N_COLUMNS, squeeze=False).flat
+        for axes in panels[len(shown[dataset]) :]:
+            axes.set_axis_off()
+        for axes, method in zip(panels, shown[dataset], strict=False):
             axes.set_xticks([])
             axes.set_yticks([])
             axes.grid(visible=False)
-            if dataset == datasets[0]:
-                axes.set_title(method.replace(" (", "\n("), loc="center")
+            axes.set_title(NAMES.get(method, method), loc="center", fontweight="normal", pad=3)
             if (dataset, method) not in with_images:
                 group = found[dataset, method]
-                words = group.words if group is not None else "not run"
+                words = group.words if group is not None else ""
                 axes.set_box_aspect(1)
                 axes.text(0.5, 0.5, words, ha="center", va="center", transform=axes.transAxes)
                 continue
@@ -60,8 +70,8 @@ def fig6(evidence: Evidence) -> Exhibit:
             image = arrays["example_images"][rows.index(row) if row in rows else 0].astype(float)
             brightest = np.quantile(image, 0.995)
             axes.imshow(image, cmap="magma", vmin=image.min(), vmax=brightest, interpolation="none")
-            axes.set_xlabel(f"{image.shape[0]}×{image.shape[1]}", color=QUIET)
-        line[0].set_ylabel(dataset)
+            axes.set_xlabel(f"{image.shape[0]}×{image.shape[1]}", color=QUIET, labelpad=2)
+        part.suptitle(dataset, fontweight="bold")
     caption = (
         "One test sample of each table as the methods show it. DeepInsight places similar genes "
         "side by side and averages those that meet on a pixel; DeepMapper gives each gene a pixel "

@@ -41,6 +41,7 @@ class Found:
     Args:
         accepted: the keys of the passes that count.
         in_top, in_two: of each needle, in how many of them it is found.
+        all_on_top: in how many of them no feature is stronger than a needle.
         consensus: of each needle, its place among all features; None where no pass names it.
     """
 
@@ -48,6 +49,7 @@ class Found:
     accepted: list[str]
     in_top: list[int]
     in_two: list[int]
+    all_on_top: int
     consensus: list[int | None]
 
 
@@ -103,10 +105,11 @@ def passes(evidence: Evidence, group: Group) -> Found | None:
     # A table drawn anew for each seed has its needles elsewhere: the i-th counts as the i-th.
     in_top = [sum(relevant[k][i] in top for k, top in tops.items()) for i in range(n)]
     in_two = [sum(relevant[k][i] in list(top)[:n] for k, top in tops.items()) for i in range(n)]
+    on_top = sum(set(list(top)[:n]) == set(relevant[k]) for k, top in tops.items())
     same = len({tuple(places) for places in relevant.values()}) <= 1
-    order = consensus(list(tops.values())) if same else []
+    order = consensus(list(tops.values())) if same else []  # needles that move have no place
     places = [order.index(f) + 1 if f in order else None for f in true]
-    return Found(true, list(tops), in_top, in_two, places if same else [None] * n)
+    return Found(true, list(tops), in_top, in_two, on_top, places)
 
 
 def _attributes(evidence: Evidence, group: Group) -> bool:
@@ -174,4 +177,5 @@ def _data(group: Group, found: Found | None) -> dict[str, object]:
                 f"in_two_{i + 1}": found.in_two[i],
                 f"consensus_{i + 1}": found.consensus[i],
             }
+        row |= {"all_on_top": found.all_on_top}
     return row | {"cells": " ".join(keys_of(group))}

@@ -13,15 +13,16 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-COLUMN, PAGE = 3.46, 7.09  # inches: 88 and 180 mm, one column and two of Scientific Reports
+COLUMN = 3.46  # inches: 88 mm, a column of Scientific Reports
+SMALLEST = 7  # points, for every letter in a figure
 
 PRINT: dict[str, Any] = SETTINGS | {
     "font.size": 7.5,
     "axes.titlesize": 8,
     "axes.labelsize": 7.5,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
+    "xtick.labelsize": SMALLEST,
+    "ytick.labelsize": SMALLEST,
+    "legend.fontsize": SMALLEST,
     "axes.linewidth": 0.6,
     "grid.linewidth": 0.5,
     "lines.linewidth": 1.1,

@@ -6,13 +6,16 @@ from reports.views import Footnotes
 
 def of_dataset(evidence: Evidence, dataset: str, notes: Footnotes) -> tuple[int, ...]:
     """Numbers of the footnotes for the head of its block."""
-    smaller, left_out = evidence.smaller(dataset), evidence.left_out(dataset)
-    texts = []
-    if smaller:
-        texts.append(f"{dataset} is smaller than at full size: {smaller}.")
-    if left_out:
-        texts.append(f"On {dataset}, not run at this size: {', '.join(left_out)}.")
-    return tuple(notes.number(text) for text in texts)
+    left_out = evidence.left_out(dataset)
+    text = f"On {dataset}, not run at this size: {', '.join(left_out)}."
+    return of_size(evidence, dataset, notes) + ((notes.number(text),) if left_out else ())
+
+
+def of_size(evidence: Evidence, dataset: str, notes: Footnotes) -> tuple[int, ...]:
+    """The number of the footnote that says what is smaller; () where nothing is."""
+    smaller = evidence.smaller(dataset)
+    text = f"{dataset} is smaller than at full size: {smaller}."
+    return (notes.number(text),) if smaller else ()
 
 
 def of_method(evidence: Evidence, dataset: str, method: str, notes: Footnotes) -> tuple[int, ...]:

@@ -6,17 +6,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from bench.spec import load_spec
 from bench.store import Store
+from reports.markup import markdown
 from reports.paper import labels
-from reports.paper.build import EXHIBITS, build
+from reports.paper.build import EXHIBITS, _marked, build
 from reports.paper.evidence import Evidence
-from reports.paper.needles import consensus
+from reports.paper.exhibit import Exhibit
+from reports.paper.needles import consensus, passes
+from reports.paper.print_style import COLUMN, SMALLEST, print_style
 from reports.publish import publish
 
 ROOT = Path(__file__).resolve().parents[2]
+PUBLISHED = ROOT / "reports" / "published" / "paper"
 SPEC = f"""
 name = "tiny"
 jobs = 2
@@ -105,6 +111,8 @@ def test_what_is_smaller_is_said(finished: Path) -> None:
     assert "epochs 1 for 15" in words
     table = (finished / "paper" / "tables" / "table2.md").read_text()
     assert "smaller than at full size: " in table
+    ranges = (finished / "paper" / "tables" / "table1.md").read_text()
+    assert "NIHS of Table 1 is smaller than at full size: " in ranges
     assert "This is not the full size" in (finished / "paper" / "index.html").read_text()
 
 
@@ -171,6 +179,61 @@ def test_every_exhibit_is_there_or_says_what_it_lacks(finished: Path) -> None:
             for kind in ("png", "svg", "pdf"):
                 path = finished / "paper" / "figures" / f"{exhibit.name}.{kind}"
                 assert path.stat().st_size > 1000
+
+
+@pytest.fixture(scope="module")
+def published() -> dict[str, Exhibit]:
+    """The exhibits of the run that is kept in the repository, drawn from its cells."""
+    evidence = Evidence.read(PUBLISHED)
+    with print_style():
+        exhibits = [_marked(evidence, make(evidence)) for make in EXHIBITS]
+    return {exhibit.name: exhibit for exhibit in exhibits}
+
+
+def test_figures_can_be_read_in_a_column(published: dict[str, Exhibit]) -> None:
+    figures = {name: e.figure for name, e in published.items() if e.figure is not None}
+    assert figures.keys() == {"fig1", "fig3", "fig4", "fig5", "fig6", "cost"}
+    for figure in figures.values():
+        assert figure.get_figwidth() == COLUMN
+        texts = [text for text in figure.findobj(Text) if text.get_text()]
+        assert min(text.get_fontsize() for text in texts) >= SMALLEST
+
+
+def test_digits_say_which_they_are(published: dict[str, Exhibit]) -> None:
+    figure = published["fig3"].figure
+    assert figure is not None
+    titles = [axes.get_title() for axes in figure.axes]
+    assert [title for title in titles if title] == list("0123456789")
+
+
+def test_what_is_committed_is_what_its_cells_give(published: dict[str, Exhibit]) -> None:
+    for name, exhibit in published.items():
+        if exhibit.view is not None:
+            table = (PUBLISHED / "paper" / "tables" / f"{name}.md").read_text()
+            assert table.startswith(markdown(exhibit.view))
+        else:
+            text = (PUBLISHED / "paper" / "figures" / f"{name}.txt").read_text()
+            assert text.startswith(f"{exhibit.title}\n\n{exhibit.caption}\n")
+
+
+def test_needles_are_on_top_only_together(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    store = Store(copy)
+    faithful = [r for r in store.records() if r["dataset"]["label"] == labels.NIHS_NOTEBOOK]
+    assert len(faithful) == 2
+    for i, record in enumerate(faithful):  # each pass has another of the two needles on top
+        arrays = store.artifact(record["key"])
+        arrays["attributions"] = np.zeros_like(arrays["attributions"])
+        arrays["attributions"][:, record["dataset"]["relevant"][i]] = 1
+        record["metrics"]["accuracy"] = 1.0
+        store.put(record, arrays)
+    evidence = Evidence.read(copy)
+    group = evidence.group(labels.NIHS_NOTEBOOK, labels.FAITHFUL)
+    assert group is not None
+    found = passes(evidence, group)
+    assert found is not None
+    assert (len(found.accepted), found.in_two, found.all_on_top) == (2, [1, 1], 0)
 
 
 @pytest.mark.parametrize("mode", [labels.CORRECTED, labels.BEST])

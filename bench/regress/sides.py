@@ -1,0 +1,138 @@
+"""Base and head side by side: a worktree each, installed without a new resolution of versions."""
+
+import importlib.metadata
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.errors import BenchError
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+OURS = ("deepmapper", "bench", "reports", "datasets", "generators", "baselines")
+
+
+@dataclass(frozen=True)
+class Side:
+    """A revision, ready to run.
+
+    Args:
+        name: "base" or "head": as long as each other, so that their paths are, too.
+        commit: the full hash.
+        path: folders to put first on the path: what was installed, then the checkout.
+    """
+
+    name: str
+    commit: str
+    path: tuple[str, ...]
+
+
+@contextmanager
+def sides(base: str, head: str | None) -> Iterator[tuple[Side, Side]]:
+    """Check out and install both; the worktrees go when the context ends.
+
+    Args:
+        base, head: anything git can name. None is the checkout as it stands, changes to tracked
+            files included.
+
+    Raises:
+        BenchError: git does not know the revision, or it cannot be installed beside what is
+            installed here.
+    """
+    commits = resolve(base), resolve(head) if head else working_tree()
+    with TemporaryDirectory(prefix="regress-") as folder:
+        names = ("base", "head")
+        try:
+            with ThreadPoolExecutor(2) as pool:
+                made = pool.map(lambda n, c: _side(Path(folder), n, c), names, commits)
+                yield tuple(made)  # type: ignore[misc]
+        finally:
+            for name in names:
+                _git("worktree", "remove", "--force", str(Path(folder) / name / "tree"), fails=True)
+            _git("worktree", "prune", fails=True)
+
+
+def resolve(revision: str) -> str:
+    """The commit that a revision names."""
+    found = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", fails=True)
+    if not found:
+        message = (
+            f"git knows no revision {revision!r} in this checkout. In a workflow, fetch it first "
+            "(actions/checkout with fetch-depth: 0)"
+        )
+        raise BenchError(message)
+    return found
+
+
+def working_tree() -> str:
+    """A commit of the checkout as it stands; HEAD where nothing has changed."""
+    return _git("stash", "create") or _git("rev-parse", "HEAD")
+
+
+def _side(folder: Path, name: str, commit: str) -> Side:
+    tree, site = folder / name / "tree", folder / name / "site"
+    _git("worktree", "add", "--detach", "--force", "--quiet", str(tree), commit)
+    packages = [str(tree / package) for package in OURS if (tree / package).is_dir()]
+    if not (tree / "pyproject.toml").is_file() or not packages:
+        message = f"{name} ({commit[:10]}) cannot be installed: it has no pyproject.toml, or none "
+        raise BenchError(message + f"of {', '.join(OURS)}")
+    _install(tree, site, f"{name} ({commit[:10]})")
+    _check_requirements(site, f"{name} ({commit[:10]})")
+    # Where Python may not write bytecode, each fresh process would compile what it imports.
+    subprocess.run([sys.executable, "-m", "compileall", "-q", *packages], check=False)
+    return Side(name, commit, (str(site), str(tree)))
+
+
+def _install(tree: Path, site: Path, what: str) -> None:
+    """Build the wheel and unpack it, with the tools that are here and no package but ours."""
+    words = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--no-deps"]
+    words += ["--no-build-isolation", "--compile-bytecode", "--python", sys.executable]
+    done = subprocess.run(
+        [*words, "--target", str(site), str(tree)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        told = (done.stderr or done.stdout).replace(str(tree), "tree").strip()
+        message = f"{what} cannot be installed:\n{told[-2000:]}"
+        raise BenchError(message)
+
+
+def _check_requirements(site: Path, what: str) -> None:
+    """Both sides run on what is installed here: say so where a revision cannot."""
+    from packaging.requirements import Requirement
+
+    for found in importlib.metadata.distributions(path=[str(site)]):
+        for text in found.requires or []:
+            wanted = Requirement(text)
+            if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
+                continue
+            version = _installed(wanted.name)
+            if version is None or not wanted.specifier.contains(version, prereleases=True):
+                message = (
+                    f"{what} cannot be installed here: it needs {wanted}, and this environment has "
+                    f"{version or 'none'}. Both sides run in one environment: compare revisions "
+                    "that can share it"
+                )
+                raise BenchError(message)
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git(*words: str, fails: bool = False) -> str:
+    if shutil.which("git") is None:
+        message = "git is not installed, and base and head come from it"
+        raise BenchError(message)
+    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode and not fails:
+        message = f"git {words[0]} failed: {done.stderr.strip()}"
+        raise BenchError(message)
+    return done.stdout.strip() if not done.returncode else ""

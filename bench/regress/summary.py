@@ -1,0 +1,113 @@
+"""A verdict as Markdown, for a pull request."""
+
+from bench.regress.ratios import Estimate
+from bench.regress.verdict import Verdict
+
+WORDS = {
+    "regression": "**Regression.**",
+    "inconclusive": "**Inconclusive**: neither a regression nor its absence was shown.",
+    "no regression": "**No regression.**",
+}
+
+
+def markdown(verdict: Verdict) -> str:
+    """The verdict, why, and the tables behind it."""
+    base, head = (commit[:10] for commit in verdict.commits)
+    parts = [
+        f"# {WORDS[verdict.word]}",
+        "\n".join(f"- {reason}" for reason in reasons(verdict)),
+        f"{len(verdict.rows)} of {verdict.n_expected} benchmarks ran on both sides (base {base}, head "
+        f"{head}), each in {_pairs(verdict)} pairs of fresh processes, {verdict.seconds:.0f} s in all. "
+        f"A row is slower from {_percent(verdict.threshold)} on. The smallest slowdown that this run "
+        f"finds nine times in ten: {_percent(verdict.detectable)} in the worst row, "
+        f"{_percent(_median_detectable(verdict))} in the median row.",
+        _rows(verdict),
+        _figures(verdict),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def reasons(verdict: Verdict) -> list[str]:
+    """Why the verdict is what it is; nothing needs saying of rows that are the same."""
+    found = [
+        f"`{row.name}` is slower: {_interval(row.estimate)}, seen twice" for row in verdict.slower
+    ]
+    found += [
+        f"`{f.row}` takes more: {f.name} {f.base:.4g} -> {f.head:.4g} (exact, no clock)"
+        for f in verdict.rises
+    ]
+    if verdict.control_moved:
+        found.append(
+            f"the control, which no change touches, differs or varies: {_interval(verdict.control)}: "
+            "timings of this run prove nothing; run it again"
+        )
+    found += [
+        f"`{row.name}` varies too much to rule out {_percent(1 + 2 * (verdict.threshold - 1))}: "
+        f"{_interval(row.estimate)}"
+        for row in verdict.vague
+    ]
+    found += [
+        f"`{row.name}` computes something else than base: times of different work (if that is meant: "
+        f"`--accept {row.name}.output`)"
+        for row in verdict.other_output
+    ]
+    return found or ["every row is the same within what this run can see"]
+
+
+def _rows(verdict: Verdict) -> str:
+    lines = [
+        "| benchmark | base ms | head ms | head / base (95%) | pairs | detects | |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for row in verdict.rows:
+        base, head = row.seconds
+        n_pairs = str(row.first.n_pairs) + (f" + {row.again.n_pairs}" if row.again else "")
+        lines.append(
+            f"| {row.name} | {1e3 * base:.3g} | {1e3 * head:.3g} | {_interval(row.estimate)} | {n_pairs} | "
+            f"{_percent(row.estimate.detectable)} | {row.status(verdict.threshold)} |"
+        )
+    control = verdict.control
+    state = "moved" if verdict.control_moved else "still"
+    lines.append(
+        f"| control (nothing of ours) | | | {_interval(control)} | {control.n_pairs} | "
+        f"{_percent(control.detectable)} | {state} |"
+    )
+    return "\n".join(lines)
+
+
+def _figures(verdict: Verdict) -> str:
+    changed = [f for f in verdict.figures if f.head != f.base]
+    head = (
+        f"{len(verdict.figures)} figures that need no clock (peak and sum of allocations and passes in "
+        "units of the table, operators) were compared exactly; "
+    )
+    if not changed:
+        return head + "none changed."
+    lines = [
+        head + "these changed (a rise of 1% or more fails):",
+        "",
+        "| benchmark | figure | base | head | |",
+        "| --- | --- | ---: | ---: | --- |",
+    ]
+    for f in changed:
+        failing = "rises" if f in verdict.rises else "accepted" if f.rises else ""
+        lines.append(f"| {f.row} | {f.name} | {f.base:.5g} | {f.head:.5g} | {failing} |")
+    return "\n".join(lines)
+
+
+def _interval(found: Estimate) -> str:
+    return f"{found.ratio:.3f} ({found.low:.3f}..{found.high:.3f})"
+
+
+def _percent(ratio: float) -> str:
+    return f"{100 * (ratio - 1):.1f}%"
+
+
+def _pairs(verdict: Verdict) -> str:
+    counts = [row.first.n_pairs for row in verdict.rows]
+    return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+
+
+def _median_detectable(verdict: Verdict) -> float:
+    every = sorted(row.estimate.detectable for row in verdict.rows)
+    return every[len(every) // 2]

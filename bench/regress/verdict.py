@@ -1,0 +1,156 @@
+"""What a check found, and what it means: one word, one exit code."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bench.regress.ratios import Estimate, is_faster, is_slower, is_vague
+
+EXIT_CODES = {"no regression": 0, "regression": 1, "inconclusive": 3}
+# (2 is for a check that failed itself: the command line gives it to every error.)
+RISE = 0.01  # figures that rise by less than this share are listed, and do not fail
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of one run that does not depend on the clock, on both sides."""
+
+    row: str
+    name: str
+    base: float
+    head: float
+
+    @property
+    def rises(self) -> bool:
+        """By 1% or more, and by a hundredth of a table or an operator at least."""
+        return self.head - self.base >= max(RISE * self.base, RISE)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured of a row.
+
+    Args:
+        seconds: the median over the pairs, base's and head's.
+        first: from the pairs that every row gets.
+        again: from the pairs that it got when it was flagged; None where it was not.
+        same_output: whether both sides compute the same.
+    """
+
+    name: str
+    seconds: tuple[float, float]
+    first: Estimate
+    again: Estimate | None
+    same_output: bool
+
+    def status(self, threshold: float) -> str:
+        """slower, faster, vague or same."""
+        last = self.again or self.first
+        if is_slower(self.first, threshold) and self.again and is_slower(self.again, threshold):
+            return "slower"
+        if is_vague(last, threshold):
+            return "vague"
+        return "faster" if is_faster(last, threshold) else "same"
+
+    @property
+    def estimate(self) -> Estimate:
+        """The one that counts: a flagged row's second, which no choice has favoured."""
+        return self.again or self.first
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A whole check.
+
+    Args:
+        commits: base's and head's.
+        rows: in the order of `bench.regress.rows.ROWS`.
+        control: the control's estimate over all of its pairs.
+        figures: every figure of every row that has a table.
+        accepted: "row.figure" or "row": rises and changed outputs that are meant.
+        seconds: how long the check took.
+    """
+
+    commits: tuple[str, str]
+    threshold: float
+    rows: list[Row]
+    control: Estimate
+    figures: list[Figure]
+    n_expected: int
+    seconds: float
+    accepted: tuple[str, ...] = ()
+    environment: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def slower(self) -> list[Row]:
+        return [row for row in self.rows if row.status(self.threshold) == "slower"]
+
+    @property
+    def vague(self) -> list[Row]:
+        return [row for row in self.rows if row.status(self.threshold) == "vague"]
+
+    @property
+    def rises(self) -> list[Figure]:
+        return [f for f in self.figures if f.rises and not self._accepts(f.row, f.name)]
+
+    @property
+    def other_output(self) -> list[Row]:
+        return [r for r in self.rows if not r.same_output and not self._accepts(r.name, "output")]
+
+    @property
+    def control_moved(self) -> bool:
+        """Whether what no change of ours touches differs between the sides.
+
+        By half of what makes a row slower, with an interval that leaves 1 out; or it varies so much
+        that it could hide a slowdown.
+        """
+        limit = 1 + (self.threshold - 1) / 2
+        ratio, low, high = self.control.ratio, self.control.low, self.control.high
+        off = not 1 / limit < ratio < limit and not low <= 1 <= high
+        return off or is_vague(self.control, self.threshold)
+
+    @property
+    def word(self) -> str:
+        """regression, inconclusive or no regression."""
+        if self.rises or (self.slower and not self.control_moved):
+            return "regression"
+        if self.control_moved or self.vague or self.other_output:
+            return "inconclusive"
+        return "no regression"
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.word]
+
+    @property
+    def detectable(self) -> float:
+        """The smallest slowdown that would have been found in any row (the worst row's)."""
+        return max(row.estimate.detectable for row in self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "verdict": self.word,
+            "exit_code": self.exit_code,
+            "base": self.commits[0],
+            "head": self.commits[1],
+            "threshold": self.threshold,
+            "detectable": self.detectable,
+            "n_rows": len(self.rows),
+            "n_expected": self.n_expected,
+            "seconds": round(self.seconds, 1),
+            "control_moved": self.control_moved,
+            "slower": [row.name for row in self.slower],
+            "vague": [row.name for row in self.vague],
+            "rises": [f"{f.row}.{f.name}" for f in self.rises],
+            "other_output": [row.name for row in self.other_output],
+            "accepted": list(self.accepted),
+            "control": asdict(self.control),
+            "rows": {
+                row.name: {"status": row.status(self.threshold), **asdict(row)} for row in self.rows
+            },
+            "figures": [asdict(figure) for figure in self.figures],
+            "environment": self.environment,
+        }
+
+    def _accepts(self, row: str, what: str) -> bool:
+        return row in self.accepted or f"{row}.{what}" in self.accepted
