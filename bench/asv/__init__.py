@@ -1,0 +1,14 @@
+"""Benchmarks for asv, and the workloads that all benchmarks share.
+
+    asv run --quick --environment existing:same      # this checkout, in this environment
+    asv run v0.1..main; asv publish                  # history, and a site of it
+
+asv imports this folder as a package called `asv`, from the checkout as it stands, whichever commit
+it measures: so files here import one another with a dot, and the engine inside functions. What they
+all need is loaded here once, before asv forks.
+"""
+
+from importlib import import_module
+
+for _name in ("torch._dynamo", "torch.profiler", "torchvision", "captum.attr", "pandas"):
+    import_module(_name)

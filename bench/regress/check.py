@@ -208,7 +208,10 @@ def _compare(
             both((base, head), "prepare", row, workload, parameters)
             same[row] = same_arrays(*both((base, head), "output", row))
             before, after = both((base, head), "figures", row)
-            figures += [Figure(row, name, before[name], after[name]) for name in before]
+            figures += [
+                Figure(row, name, value, after[name][0], inexact)
+                for name, (value, inexact) in before.items()
+            ]
             both((base, head), "release", row)
     return same, figures
 

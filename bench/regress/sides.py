@@ -1,6 +1,7 @@
 """Base and head side by side: a worktree each, installed without a new resolution of versions."""
 
 import importlib.metadata
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from tempfile import TemporaryDirectory
 from bench.errors import BenchError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+# Commits that nobody keeps; a workflow's checkout has no name of its own.
+IDENTITY = ("-c", "user.name=regress", "-c", "user.email=regress@localhost")
 OURS = ("deepmapper", "bench", "reports", "datasets", "generators", "baselines")
 
 
@@ -53,13 +56,13 @@ def sides(base: str, head: str | None) -> Iterator[tuple[Side, Side]]:
                 yield tuple(made)  # type: ignore[misc]
         finally:
             for name in names:
-                _git("worktree", "remove", "--force", str(Path(folder) / name / "tree"), fails=True)
-            _git("worktree", "prune", fails=True)
+                git("worktree", "remove", "--force", str(Path(folder) / name / "tree"), fails=True)
+            git("worktree", "prune", fails=True)
 
 
 def resolve(revision: str) -> str:
     """The commit that a revision names."""
-    found = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", fails=True)
+    found = git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", fails=True)
     if not found:
         message = (
             f"git knows no revision {revision!r} in this checkout. In a workflow, fetch it first "
@@ -71,12 +74,12 @@ def resolve(revision: str) -> str:
 
 def working_tree() -> str:
     """A commit of the checkout as it stands; HEAD where nothing has changed."""
-    return _git("stash", "create") or _git("rev-parse", "HEAD")
+    return git("stash", "create") or git("rev-parse", "HEAD")
 
 
 def _side(folder: Path, name: str, commit: str) -> Side:
     tree, site = folder / name / "tree", folder / name / "site"
-    _git("worktree", "add", "--detach", "--force", "--quiet", str(tree), commit)
+    git("worktree", "add", "--detach", "--force", "--quiet", str(tree), commit)
     packages = [str(tree / package) for package in OURS if (tree / package).is_dir()]
     if not (tree / "pyproject.toml").is_file() or not packages:
         message = f"{name} ({commit[:10]}) cannot be installed: it has no pyproject.toml, or none "
@@ -127,11 +130,25 @@ def _installed(package: str) -> str | None:
         return None
 
 
-def _git(*words: str, fails: bool = False) -> str:
+def git(*words: str, fails: bool = False, given: str = "", index: str = "") -> str:
+    """What git says; "" where it fails and may.
+
+    Args:
+        given: its standard input.
+        index: a file to use in place of the checkout's index.
+    """
     if shutil.which("git") is None:
         message = "git is not installed, and base and head come from it"
         raise BenchError(message)
-    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", *IDENTITY, *words],
+        cwd=ROOT,
+        env=os.environ | ({"GIT_INDEX_FILE": index} if index else {}),
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode and not fails:
         message = f"git {words[0]} failed: {done.stderr.strip()}"
         raise BenchError(message)

@@ -1,5 +1,7 @@
 """A verdict as Markdown, for a pull request."""
 
+import numpy as np
+
 from bench.regress.ratios import Estimate
 from bench.regress.verdict import Verdict
 
@@ -13,14 +15,15 @@ WORDS = {
 def markdown(verdict: Verdict) -> str:
     """The verdict, why, and the tables behind it."""
     base, head = (commit[:10] for commit in verdict.commits)
+    least, middle = (_percent(d) for d in (verdict.detectable, verdict.usually_detectable))
     parts = [
         f"# {WORDS[verdict.word]}",
         "\n".join(f"- {reason}" for reason in reasons(verdict)),
-        f"{len(verdict.rows)} of {verdict.n_expected} benchmarks ran on both sides (base {base}, head "
-        f"{head}), each in {_pairs(verdict)} pairs of fresh processes, {verdict.seconds:.0f} s in all. "
-        f"A row is slower from {_percent(verdict.threshold)} on. The smallest slowdown that this run "
-        f"finds nine times in ten: {_percent(verdict.detectable)} in the worst row, "
-        f"{_percent(_median_detectable(verdict))} in the median row.",
+        f"{len(verdict.rows)} of {verdict.n_expected} benchmarks ran on both sides (base {base}, "
+        f"head {head}), each in {_pairs(verdict)} pairs of fresh processes; {verdict.seconds:.0f} "
+        f"s in all. A row is slower from {_percent(verdict.threshold)} on. The smallest slowdown "
+        f"that this run finds nine times in ten: {least} in the worst row, {middle} in the median.",
+        _noise_floor(verdict),
         _rows(verdict),
         _figures(verdict),
     ]
@@ -38,8 +41,8 @@ def reasons(verdict: Verdict) -> list[str]:
     ]
     if verdict.control_moved:
         found.append(
-            f"the control, which no change touches, differs or varies: {_interval(verdict.control)}: "
-            "timings of this run prove nothing; run it again"
+            "the control, which no change touches, differs or varies: "
+            f"{_interval(verdict.control)}: timings of this run prove nothing; run it again"
         )
     found += [
         f"`{row.name}` varies too much to rule out {_percent(1 + 2 * (verdict.threshold - 1))}: "
@@ -47,8 +50,8 @@ def reasons(verdict: Verdict) -> list[str]:
         for row in verdict.vague
     ]
     found += [
-        f"`{row.name}` computes something else than base: times of different work (if that is meant: "
-        f"`--accept {row.name}.output`)"
+        f"`{row.name}` computes something else than base: times of different work (if that is "
+        f"meant: `--accept {row.name}.output`)"
         for row in verdict.other_output
     ]
     return found or ["every row is the same within what this run can see"]
@@ -63,8 +66,8 @@ def _rows(verdict: Verdict) -> str:
         base, head = row.seconds
         n_pairs = str(row.first.n_pairs) + (f" + {row.again.n_pairs}" if row.again else "")
         lines.append(
-            f"| {row.name} | {1e3 * base:.3g} | {1e3 * head:.3g} | {_interval(row.estimate)} | {n_pairs} | "
-            f"{_percent(row.estimate.detectable)} | {row.status(verdict.threshold)} |"
+            f"| {row.name} | {1e3 * base:.3g} | {1e3 * head:.3g} | {_interval(row.estimate)} | "
+            f"{n_pairs} | {_percent(row.estimate.detectable)} | {row.status(verdict.threshold)} |"
         )
     control = verdict.control
     state = "moved" if verdict.control_moved else "still"
@@ -76,10 +79,10 @@ def _rows(verdict: Verdict) -> str:
 
 
 def _figures(verdict: Verdict) -> str:
-    changed = [f for f in verdict.figures if f.head != f.base]
+    changed = [f for f in verdict.figures if f.changes]
     head = (
-        f"{len(verdict.figures)} figures that need no clock (peak and sum of allocations and passes in "
-        "units of the table, operators) were compared exactly; "
+        f"{len(verdict.figures)} figures that need no clock (peak and sum of allocations, passes "
+        "over the table, operators) were compared exactly, memory in units of the table; "
     )
     if not changed:
         return head + "none changed."
@@ -108,6 +111,13 @@ def _pairs(verdict: Verdict) -> str:
     return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
 
 
-def _median_detectable(verdict: Verdict) -> float:
-    every = sorted(row.estimate.detectable for row in verdict.rows)
-    return every[len(every) // 2]
+def _noise_floor(verdict: Verdict) -> str:
+    """What the same thing against itself differs by; nothing where the sides differ."""
+    if verdict.commits[0] != verdict.commits[1]:
+        return ""
+    off = [abs(np.log(row.first.ratio)) for row in verdict.rows]
+    middle, most = (_percent(float(np.exp(d))) for d in (np.median(off), np.max(off)))
+    return (
+        f"Base and head are the same commit, so every difference is noise: {middle} in the median "
+        f"row, {most} in the worst. That is the noise floor."
+    )

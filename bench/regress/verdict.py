@@ -1,6 +1,7 @@
 """What a check found, and what it means: one word, one exit code."""
 
 from dataclasses import asdict, dataclass, field
+from statistics import median
 from typing import Any
 
 from bench.regress.ratios import Estimate, is_faster, is_slower, is_vague
@@ -12,17 +13,26 @@ RISE = 0.01  # figures that rise by less than this share are listed, and do not 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of one run that does not depend on the clock, on both sides."""
+    """A figure of one run that does not depend on the clock, on both sides.
+
+    Args:
+        inexact: differences up to this are nobody's doing; 0 for most figures.
+    """
 
     row: str
     name: str
     base: float
     head: float
+    inexact: float = 0.0
+
+    @property
+    def changes(self) -> bool:
+        return abs(self.head - self.base) > self.inexact
 
     @property
     def rises(self) -> bool:
         """By 1% or more, and by a hundredth of a table or an operator at least."""
-        return self.head - self.base >= max(RISE * self.base, RISE)
+        return self.changes and self.head - self.base >= max(RISE * self.base, RISE)
 
 
 @dataclass(frozen=True)
@@ -126,6 +136,11 @@ class Verdict:
         """The smallest slowdown that would have been found in any row (the worst row's)."""
         return max(row.estimate.detectable for row in self.rows)
 
+    @property
+    def usually_detectable(self) -> float:
+        """The same of the median row."""
+        return median(row.estimate.detectable for row in self.rows)
+
     def to_dict(self) -> dict[str, Any]:
         """For machines."""
         return {
@@ -135,6 +150,7 @@ class Verdict:
             "head": self.commits[1],
             "threshold": self.threshold,
             "detectable": self.detectable,
+            "usually_detectable": self.usually_detectable,
             "n_rows": len(self.rows),
             "n_expected": self.n_expected,
             "seconds": round(self.seconds, 1),

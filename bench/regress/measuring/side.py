@@ -3,7 +3,7 @@
 It answers over a connection, one answer an order:
 
     ("prepare", row, workload, parameters) -> None    ("output", row) -> list of arrays
-    ("time", row, seconds) -> seconds of each run     ("figures", row) -> {name: number}
+    ("time", row, seconds) -> seconds of each run     ("figures", row) -> {name: (number, inexact)}
     ("release", row) -> None
 """
 
@@ -100,11 +100,11 @@ class Side:
             gc.enable()
         return spent
 
-    def figures(self, row: str) -> dict[str, float]:
+    def figures(self, row: str) -> dict[str, tuple[float, float]]:
         """What does not depend on the clock; nothing where there is no table to measure by."""
         if not self._timed[row].n_bytes:
             return {}
-        return import_module("measuring.figures").figures(self._timed[row], self._device)
+        return import_module("measured.figures").figures(self._timed[row], self._device)
 
     def release(self, row: str) -> None:
         """Forget the data of a row."""

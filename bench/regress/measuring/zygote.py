@@ -1,6 +1,6 @@
 """The process that has the libraries loaded and forks a fresh process for each side of each pair.
 
-    python -P zygote.py        a line of JSON on its input is a fork: {"address", "path", "core", ...}
+    python -P zygote.py        a line of JSON on its input is a fork: {"address", "path", ...}
 
 It computes nothing and imports nothing of ours, so that all that base and head share (libraries,
 their place in memory, the seed of hashes) is the same for both, and only our code differs. It ends,

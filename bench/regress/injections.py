@@ -1,0 +1,90 @@
+"""Commits with a known regression, to see whether the check finds it."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.regress.sides import git, resolve
+
+SLOWED = """
+
+def _slowed(function, share):
+    import functools
+    import time
+
+    @functools.wraps(function)
+    def slower(*args, **kwargs):
+        start = time.perf_counter()
+        result = function(*args, **kwargs)
+        now = time.perf_counter()
+        until = now + share * (now - start)
+        while now < until:
+            now = time.perf_counter()
+        return result
+
+    return slower
+
+
+{where} = _slowed({where}, {share})
+"""
+COPIED = """
+
+def _copied(function):
+    import functools
+
+    @functools.wraps(function)
+    def copying(self, X, *args, **kwargs):
+        again = X.clone() if hasattr(X, "clone") else X.copy()
+        return function(self, again, *args, **kwargs)
+
+    return copying
+
+
+{where} = _copied({where})
+"""
+BROKEN = """
+
+def _broken(self, X):
+    raise RuntimeError("broken on purpose")
+
+
+Layout.fold = _broken
+"""
+FOLD, TRAIN = ("deepmapper/layout.py", "Layout.fold"), ("deepmapper/trainer.py", "train")
+CONVERT = ("deepmapper/converter.py", "ImageConverter.fit_transform")
+
+
+def slowdown(share: float, base: str = "HEAD") -> str:
+    """A commit whose fold and whose training take `share` longer, by waiting busily."""
+    return changed(
+        base,
+        {path: SLOWED.format(where=where, share=share) for path, where in (FOLD, TRAIN)},
+    )
+
+
+def extra_copy(base: str = "HEAD") -> str:
+    """A commit that copies the table once more than it has to, folding and converting."""
+    return changed(base, {path: COPIED.format(where=where) for path, where in (FOLD, CONVERT)})
+
+
+def broken(base: str = "HEAD") -> str:
+    """A commit whose fold raises."""
+    return changed(base, {FOLD[0]: BROKEN})
+
+
+def not_installable(base: str = "HEAD") -> str:
+    """A commit whose pyproject.toml is none."""
+    return changed(base, {"pyproject.toml": "\n[project\n"})
+
+
+def changed(base: str, additions: dict[str, str]) -> str:
+    """A commit on top of `base` with text added to files; no branch and no checkout has it."""
+    commit = resolve(base)
+    with TemporaryDirectory() as folder:
+        index = str(Path(folder) / "index")
+        git("read-tree", commit, index=index)
+        for path, text in additions.items():
+            content = git("show", f"{commit}:{path}") + "\n" + text
+            blob = git("hash-object", "-w", "--stdin", given=content)
+            git("update-index", "--cacheinfo", f"100644,{blob},{path}", index=index)
+        tree = git("write-tree", index=index)
+    return git("commit-tree", tree, "-p", commit, "-m", "A regression, on purpose")
