@@ -4,7 +4,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: env quick paper test check clean
+.PHONY: env quick paper test check benchmarks clean
 env: $(READY)
 
 # uv comes from the package index; versions come from constraints.txt (names and versions only).
@@ -27,6 +27,12 @@ paper: env
 
 test: env
 	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
+
+# micro-benchmarks; compare with an earlier run: pytest-benchmark compare
+benchmarks: env
+	mkdir -p results/benchmarks
+	$(RUN) -m pytest tests/benchmarks/bench_*.py --benchmark-json=results/benchmarks/last.json
+	$(RUN) -m reports benchmarks results/benchmarks/last.json
 
 check: env
 	$(RUN) -m ruff format --check .

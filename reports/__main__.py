@@ -37,6 +37,16 @@ def publish(
     publishing.main(source, target, command, arrays, paper)
 
 
+@app.command()
+def benchmarks(
+    path: Annotated[Path, typer.Argument(help="A file of `pytest --benchmark-json`.")],
+) -> None:
+    """What pytest-benchmark measured: times, GB/s beside a copy, GFLOP/s; Markdown."""
+    from reports.benchmarks import table
+
+    sys.stdout.write(table(path))
+
+
 def main() -> None:
     """Run the command line; errors that are ours end it with one message and exit code 2."""
     try:

@@ -1,0 +1,156 @@
+"""Whole checks of real commits, with real processes. No test here asserts a time."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.asv import workloads
+from bench.errors import BenchError
+from bench.regress import injections
+from bench.regress.check import Settings, same_arrays
+from bench.regress.rows import CONTROL_WORKLOAD, ROWS
+from bench.regress.sides import git, sides
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def regress(out: Path, *words: str) -> tuple[int, dict, str]:
+    """Exit code, verdict.json and summary.md of the command."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "regress", *words, "--out", str(out)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    paths = out / "verdict.json", out / "summary.md"
+    if not paths[0].exists():
+        return done.returncode, {}, done.stderr
+    return done.returncode, json.loads(paths[0].read_text()), paths[1].read_text()
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict, str]:
+    """A commit that copies the table once more than HEAD, checked whole."""
+    words = ("--base", "HEAD", "--head", injections.extra_copy(), "--only", "fold,convert,unfold")
+    return regress(tmp_path_factory.mktemp("checked"), *words, "--seconds", "1")
+
+
+def test_an_extra_copy_is_a_regression_without_a_clock(checked: tuple[int, dict, str]) -> None:
+    code, verdict, summary = checked
+    assert code == 1
+    assert verdict["verdict"] == "regression"
+    assert {"fold.peak_torch", "convert.peak_numpy"} <= set(verdict["rises"])
+    assert not any(rise.startswith("unfold.") for rise in verdict["rises"])
+    assert "`fold` takes more: peak_torch" in summary
+
+
+def test_every_row_and_the_control_have_their_pairs(checked: tuple[int, dict, str]) -> None:
+    _, verdict, _ = checked
+    assert verdict["rows"].keys() == {"fold", "convert", "unfold"}
+    assert all(row["first"]["n_pairs"] >= 7 for row in verdict["rows"].values())
+    assert verdict["control"]["n_pairs"] >= 7
+    assert all(row["same_output"] for row in verdict["rows"].values())
+    assert verdict["detectable"] >= 1.05
+    assert verdict["environment"]["core"] is not None
+
+
+def test_nothing_is_left_behind(checked: tuple[int, dict, str]) -> None:
+    assert "regress-" not in git("worktree", "list")
+
+
+def test_a_workload_that_raises_ends_with_2(tmp_path: Path) -> None:
+    words = ("--base", "HEAD", "--head", injections.broken(), "--only", "fold")
+    code, verdict, summary = regress(tmp_path, *words)
+    assert (code, verdict["verdict"]) == (2, "failed")
+    assert "broken on purpose" in summary
+
+
+@pytest.mark.parametrize("side", ["base", "head"])
+def test_what_cannot_be_installed_ends_with_2(tmp_path: Path, side: str) -> None:
+    revisions = {"base": "HEAD", "head": "HEAD", side: injections.not_installable()}
+    words = [word for name, revision in revisions.items() for word in (f"--{name}", revision)]
+    code, verdict, _ = regress(tmp_path, *words)
+    assert (code, verdict["verdict"]) == (2, "failed")
+    assert "cannot be installed" in verdict["reason"]
+    assert "regress-" not in git("worktree", "list")
+
+
+def test_requirements_that_are_not_met_here_end_with_2(tmp_path: Path) -> None:
+    text = git("show", "HEAD:pyproject.toml")
+    old = '"numpy>=1.26"'
+    assert old in text
+    commit = replaced("pyproject.toml", text.replace(old, '"numpy>=999"'))
+    code, verdict, _ = regress(tmp_path, "--base", commit)
+    assert code == 2
+    assert "needs numpy>=999" in verdict["reason"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--base", "no-such-revision"), "git knows no revision 'no-such-revision'"),
+        (("--base", "HEAD", "--only", "fodl"), "Did you mean 'fold'"),
+        (("--base", "HEAD", "--threshold", "0.9"), "above 1"),
+        (("--base", "HEAD", "--pairs", "3"), "7 pairs at least"),
+        (("--base", "HEAD", "--accept", "fodl.passes"), "unknown row 'fodl'"),
+        ((), "--base REV"),
+    ],
+)
+def test_what_makes_no_sense_ends_with_2(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+    code, verdict, said = regress(tmp_path, *words)
+    assert code == 2
+    assert told in verdict.get("reason", said)
+
+
+def test_a_failed_check_leaves_no_older_verdict(tmp_path: Path) -> None:
+    (tmp_path / "verdict.json").write_text('{"verdict": "no regression"}')
+    code, verdict, _ = regress(tmp_path, "--base", "no-such-revision")
+    assert (code, verdict["verdict"]) == (2, "failed")
+
+
+def test_the_sides_are_what_was_asked_for() -> None:
+    slower = injections.slowdown(0.2)
+    with sides("HEAD", slower) as (base, head):
+        assert (base.commit, head.commit) == (git("rev-parse", "HEAD"), slower)
+        assert len(base.path[1]) == len(head.path[1])
+        for side, expected in ((base, False), (head, True)):
+            for folder in side.path:  # the installed copy and the checkout
+                text = (Path(folder) / "deepmapper" / "trainer.py").read_text()
+                assert ("_slowed(train, 0.2)" in text) is expected
+
+
+@pytest.mark.parametrize("row", [*ROWS, "control"])
+def test_every_row_computes_the_same_twice(row: str) -> None:
+    name, parameters = CONTROL_WORKLOAD if row == "control" else ROWS[row]
+    timed = getattr(workloads, name)(**parameters)
+    assert same_arrays(timed.output(timed.once()), timed.output(timed.once()))
+
+
+def test_outputs_are_the_same_up_to_rounding() -> None:
+    a = np.array([1.0, np.nan, 3.0])
+    assert same_arrays([a], [a + 1e-7])
+    assert not same_arrays([a], [a + 1e-3])
+    assert not same_arrays([a], [a[:2]])
+
+
+def test_unknown_rows_are_refused_before_anything_is_done() -> None:
+    with pytest.raises(BenchError, match="unknown row"):
+        Settings(rows=("no_row",)).chosen()
+
+
+def replaced(path: str, text: str) -> str:
+    """A commit on top of HEAD with other content of a file."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        index = str(Path(folder) / "index")
+        git("read-tree", "HEAD", index=index)
+        blob = git("hash-object", "-w", "--stdin", given=text)
+        git("update-index", "--cacheinfo", f"100644,{blob},{path}", index=index)
+        tree = git("write-tree", index=index)
+    return git("commit-tree", tree, "-p", "HEAD", "-m", "Another file")
