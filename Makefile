@@ -7,13 +7,16 @@ READY  := $(VENV)/.ready
 .PHONY: env quick paper test check benchmarks clean
 env: $(READY)
 
+# CONSTRAINTS="--resolution lowest-direct" takes the oldest versions that pyproject.toml allows.
+CONSTRAINTS ?= -c constraints.txt
+
 # uv comes from the package index; versions come from constraints.txt (names and versions only).
 # Bytecode is compiled once, here: where Python may not write it, every start of torch would take
 # 8 s longer.
 $(READY): pyproject.toml constraints.txt overrides.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	$(RUN) -m uv pip install --quiet --compile-bytecode --python $(RUN) -c constraints.txt --overrides overrides.txt -e '.[bench,tables,timm,deepinsight,competitors,checks]'
+	$(RUN) -m uv pip install --quiet --compile-bytecode --python $(RUN) $(CONSTRAINTS) --overrides overrides.txt -e '.[bench,tables,timm,deepinsight,competitors,checks]'
 	touch $@
 
 quick: env

@@ -48,12 +48,12 @@ class Report:
 class CommandLine:
     """A fresh Python that imports the command line."""
 
-    params = ("bench.cli", "deepmapper.cli")
-    param_names = ("module",)
+    params = ("bench", "deepmapper")
+    param_names = ("package",)
     number = 1
 
-    def setup(self, module: str) -> None:
-        self.timed = import_cli(module)
+    def setup(self, package: str) -> None:
+        self.timed = import_cli(package)
 
     def time_import(self, _: str) -> None:
         self.timed.once()

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -282,9 +283,10 @@ def report_build(n_records: int = 40) -> Timed:
     return Timed(run, keep=folder)
 
 
-def import_cli(module: str = "bench.cli") -> Timed:
-    """A fresh Python that imports the command line, and nothing else."""
-    code = f"import sys; sys.path[:0] = {sys.path!r}; import {module}"
+def import_cli(module: str = "bench") -> Timed:
+    """A fresh Python that imports the command line of a package of ours, and nothing else."""
+    root = str(Path(import_module(module).__path__[0]).parent)
+    code = f"import sys; sys.path.insert(0, {root!r}); import {module}.cli"
     words = [sys.executable, "-I", "-c", code]
 
     def run(_: None) -> int:

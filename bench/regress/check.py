@@ -18,7 +18,7 @@ from bench.regress.verdict import Figure, Row, Verdict
 FEWEST_PAIRS = 7
 MOST_PAIRS = 25
 CHUNK_SECONDS = 0.03  # short, so that what else the machine does meets both sides alike
-BLOCK_SECONDS = 0.3  # chunks A B B A are repeated until a row has had so much in a pair
+BLOCK_SECONDS = 0.2  # chunks A B B A are repeated until a row has had so much in a pair
 MOST_BLOCKS = 4
 TOLERANCE = 1e-5  # relative, of outputs: the order of a sum may differ
 

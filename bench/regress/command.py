@@ -1,6 +1,7 @@
 """`python -m bench regress`: run a check, say what it found, write it down."""
 
 import json
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -18,6 +19,7 @@ def regress(base: str, head: str | None, settings: Settings, out: Path) -> int:
     """Run the check and return its exit code: 0 no regression, 1 regression, 2 the check itself
     failed, 3 inconclusive. summary.md and verdict.json in `out` say why; nothing old is left there.
     """
+    signal.signal(signal.SIGTERM, _leave)  # a job that is cancelled clears its worktrees away
     out.mkdir(parents=True, exist_ok=True)
     for name in ("summary.md", "verdict.json"):
         (out / name).unlink(missing_ok=True)
@@ -42,6 +44,10 @@ def publish(verdict: Verdict, out: Path) -> None:
     _write(out / "summary.md", text)
     _write(out / "verdict.json", json.dumps(verdict.to_dict(), indent=1) + "\n")
     sys.stdout.write(text)
+
+
+def _leave(number: int, _: object) -> None:
+    sys.exit(128 + number)
 
 
 def _write(path: Path, text: str) -> None:

@@ -17,6 +17,7 @@ from bench.errors import BenchError
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Commits that nobody keeps; a workflow's checkout has no name of its own.
 IDENTITY = ("-c", "user.name=regress", "-c", "user.email=regress@localhost")
+NOT_MEASURED = ":(exclude)reports/published"  # thousands of files
 OURS = ("deepmapper", "bench", "reports", "datasets", "generators", "baselines")
 
 
@@ -79,7 +80,8 @@ def working_tree() -> str:
 
 def _side(folder: Path, name: str, commit: str) -> Side:
     tree, site = folder / name / "tree", folder / name / "site"
-    git("worktree", "add", "--detach", "--force", "--quiet", str(tree), commit)
+    git("worktree", "add", "--detach", "--force", "--no-checkout", str(tree), commit)
+    git("-C", str(tree), "checkout", commit, "--", ".", NOT_MEASURED)
     packages = [str(tree / package) for package in OURS if (tree / package).is_dir()]
     if not (tree / "pyproject.toml").is_file() or not packages:
         message = f"{name} ({commit[:10]}) cannot be installed: it has no pyproject.toml, or none "

@@ -60,7 +60,7 @@ def test_every_row_and_the_control_have_their_pairs(checked: tuple[int, dict, st
 
 
 def test_nothing_is_left_behind(checked: tuple[int, dict, str]) -> None:
-    assert "regress-" not in git("worktree", "list")
+    assert checked[1]["head"][:7] not in git("worktree", "list")
 
 
 def test_a_workload_that_raises_ends_with_2(tmp_path: Path) -> None:
@@ -77,7 +77,6 @@ def test_what_cannot_be_installed_ends_with_2(tmp_path: Path, side: str) -> None
     code, verdict, _ = regress(tmp_path, *words)
     assert (code, verdict["verdict"]) == (2, "failed")
     assert "cannot be installed" in verdict["reason"]
-    assert "regress-" not in git("worktree", "list")
 
 
 def test_requirements_that_are_not_met_here_end_with_2(tmp_path: Path) -> None:
@@ -154,3 +153,19 @@ def replaced(path: str, text: str) -> str:
         git("update-index", "--cacheinfo", f"100644,{blob},{path}", index=index)
         tree = git("write-tree", index=index)
     return git("commit-tree", tree, "-p", "HEAD", "-m", "Another file")
+
+
+def test_a_check_that_is_stopped_clears_up(tmp_path: Path) -> None:
+    """SIGTERM, as a workflow that is cancelled sends it."""
+    commit = injections.slowdown(0.5)
+    words = [sys.executable, "-m", "bench", "regress", "--base", commit, "--only", "fold"]
+    process = subprocess.Popen(
+        [*words, "--out", str(tmp_path)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert "checked out and installed" in process.stderr.readline()
+    assert commit[:7] in git("worktree", "list")
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + 15
+    assert commit[:7] not in git("worktree", "list")
