@@ -15,7 +15,7 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline
 
 from baselines._elastic_net import path, strengths_of
-from baselines._folds import folds, held_out
+from baselines._folds import folds
 from baselines._row_space import RowSpace
 from deepmapper.scaling import FeatureScaler
 
@@ -25,13 +25,12 @@ WORSE_IN_A_ROW = 3  # strengths after which the path ends
 
 @dataclass(frozen=True)
 class Params:
-    """All choices are made by log loss on held-out training rows.
+    """All choices are made by the mean log loss over `n_folds` folds of the training rows.
 
-    strengths: values of C (the inverse of an L2 penalty), ascending; tried over `n_folds` folds
-        until the loss rises.
+    strengths: values of C (the inverse of an L2 penalty), ascending; tried until the loss rises.
     n_strengths, last_strength: an L1 or elastic-net path goes in so many steps from the penalty
-        that leaves no feature down to this share of it, and ends where the loss on a fifth of the
-        rows has risen three times. None: 0.01, or 0.001 with more samples than features.
+        that leaves no feature down to this share of it, and ends where the loss has been above its
+        least three times in a row. None: 0.01, or 0.001 with more samples than features.
     """
 
     penalty: Literal["l2", "l1", "elasticnet"] = "l2"
@@ -52,7 +51,9 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
         model = RidgeLogistic(params.strengths, params.n_folds, params.max_iter, random_state=seed)
     else:
         ratio = L1_RATIOS[params.penalty]
-        model = SparseLogistic(ratio, params.n_strengths, params.last_strength, random_state=seed)
+        model = SparseLogistic(
+            ratio, params.n_folds, params.n_strengths, params.last_strength, random_state=seed
+        )
     return Pipeline([("convert", FeatureScaler()), ("model", model)])
 
 
@@ -114,7 +115,7 @@ class RidgeLogistic(ClassifierMixin, BaseEstimator):
 
 
 class SparseLogistic(ClassifierMixin, BaseEstimator):
-    """Multinomial logistic regression at the best strength of its path.
+    """Multinomial logistic regression at the strength of its path that is best over the folds.
 
     Attributes:
         coef_, intercept_: (n_classes, n_features), mostly 0, and (n_classes,).
@@ -124,11 +125,13 @@ class SparseLogistic(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         l1_ratio: float = 1.0,
+        n_folds: int = 3,
         n_strengths: int = 20,
         last: float | None = None,
         random_state: int = 0,
     ) -> None:
         self.l1_ratio = l1_ratio
+        self.n_folds = n_folds
         self.n_strengths = n_strengths
         self.last = last
         self.random_state = random_state
@@ -137,16 +140,9 @@ class SparseLogistic(ClassifierMixin, BaseEstimator):
         """X (n_samples, n_features), y (n_samples,)."""
         self.classes_, codes = np.unique(y, return_inverse=True)
         hot = np.eye(len(self.classes_), dtype=np.float32)[codes]
-        training, judged = held_out(codes, 0.2, self.random_state)
         last = self.last or (0.01 if X.shape[0] < X.shape[1] else 1e-3)
         strengths = strengths_of(X, hot, self.l1_ratio, self.n_strengths, last)
-        losses: list[float] = []
-        for weights, intercepts in path(X[training], hot[training], strengths, self.l1_ratio):
-            guess = softmax(X[judged] @ weights + intercepts, axis=1)
-            losses.append(log_loss(hot[judged], guess))
-            if len(losses) - 1 - int(np.argmin(losses)) == WORSE_IN_A_ROW:
-                break
-        self.n_steps_ = int(np.argmin(losses)) + 1
+        self.n_steps_ = self._best_step(X, codes, hot, strengths)
         for weights, intercepts in path(X, hot, strengths[: self.n_steps_], self.l1_ratio):
             self.coef_, self.intercept_ = weights.T, intercepts
         return self
@@ -158,3 +154,20 @@ class SparseLogistic(ClassifierMixin, BaseEstimator):
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Labels (n_samples,)."""
         return self.classes_[self.predict_proba(X).argmax(1)]
+
+    def _best_step(
+        self, X: np.ndarray, codes: np.ndarray, hot: np.ndarray, strengths: list[float]
+    ) -> int:
+        """The step of the least mean loss; the folds go down their paths side by side."""
+        parts = folds(codes, self.n_folds, self.random_state)
+        paths = [path(X[rows], hot[rows], strengths, self.l1_ratio) for rows, _ in parts]
+        losses: list[float] = []
+        for models in zip(*paths, strict=True):
+            of_folds = [
+                log_loss(hot[judged], softmax(X[judged] @ weights + intercepts, axis=1))
+                for (weights, intercepts), (_, judged) in zip(models, parts, strict=True)
+            ]
+            losses.append(float(np.mean(of_folds)))
+            if len(losses) - 1 - int(np.argmin(losses)) == WORSE_IN_A_ROW:
+                break
+        return int(np.argmin(losses)) + 1

@@ -19,6 +19,9 @@ PACKAGES = (
     "pydeepinsight",
     "pyarrow",
 )
+# Instructions by which torch and numpy pick their kernels, so that last digits and seconds differ.
+CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+CPU_INFO = Path("/proc/cpuinfo")
 
 
 @cache
@@ -30,6 +33,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu_name(),
+        "cpu_features": cpu_features(CPU_INFO.read_text() if CPU_INFO.exists() else ""),
         "n_cpus": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
@@ -47,9 +51,21 @@ def _version(package: str) -> str | None:
         return None
 
 
+def cpu_features(info: str) -> list[str]:
+    """Those of `CPU_FEATURES` among the flags of /proc/cpuinfo; [] where it has no flags (ARM).
+
+    Names alone do not tell: "AMD EPYC" is said by virtual machines with and without AVX-512.
+
+    >>> cpu_features("model name\\t: AMD EPYC\\nflags\\t\\t: fpu avx2 avx512f avx512vl\\n")
+    ['avx2', 'avx512f']
+    """
+    lines = [line for line in info.splitlines() if line.split(":")[0].strip() == "flags"]
+    flags = lines[0].split(":", 1)[1].split() if lines else []
+    return [name for name in CPU_FEATURES if name in flags]
+
+
 def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = CPU_INFO.read_text().splitlines() if CPU_INFO.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or "unknown"
 

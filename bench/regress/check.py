@@ -20,6 +20,7 @@ MOST_PAIRS = 25
 CHUNK_SECONDS = 0.03  # short, so that what else the machine does meets both sides alike
 BLOCK_SECONDS = 0.2  # chunks A B B A are repeated until a row has had so much in a pair
 MOST_BLOCKS = 4
+TIGHT = 0.7  # of the threshold: so wide may half an interval be
 TOLERANCE = 1e-5  # relative, of outputs: the order of a sum may differ
 
 Say = Callable[[str], None]
@@ -33,7 +34,7 @@ class Settings:
         threshold: a row is slower from this ratio on.
         rows: only these; all where it is empty.
         pairs: fewest pairs of fresh processes.
-        seconds: no new pair is begun after so long (of the first pass; of the second half of it).
+        seconds: after so long no pair is begun beyond the fewest; flagged rows have half of it.
         core: the core for the measured processes; None is the last that this process may use.
         device: "cpu", "cuda".
         accept: rises of figures ("row.figure") and changed outputs ("row.output") that are meant.
@@ -107,11 +108,11 @@ def check(base: str, head: str | None, settings: Settings, say: Say = lambda lin
         same, figures = _compare(zygote, old, new, rows)
         say(f"outputs and figures of {len(rows)} rows compared")
         measure = _Pairs(zygote, old, new, settings, say)
-        first = measure(rows)
+        first = measure(rows, settings.seconds)
         flagged = [
             row for row in rows if is_slower(_estimate(first, row, settings), settings.threshold)
         ]
-        again = measure({row: rows[row] for row in flagged}) if flagged else Timings()
+        again = measure({row: rows[row] for row in flagged}, settings.seconds / 2)
     made = [
         Row(
             name=row,
@@ -152,10 +153,10 @@ class _Pairs:
     settings: Settings
     say: Say
 
-    def __call__(self, rows: dict[str, tuple[str, dict[str, Any]]]) -> Timings:
+    def __call__(self, rows: dict[str, tuple[str, dict[str, Any]]], seconds: float) -> Timings:
         timings = Timings()
         left = dict(rows)
-        deadline = time.monotonic() + self.settings.seconds
+        deadline = time.monotonic() + seconds
         for pair in range(MOST_PAIRS):
             late = time.monotonic() > deadline
             if not left or (late and pair >= self.settings.pairs):
@@ -168,7 +169,7 @@ class _Pairs:
 
     def _is_tight(self, timings: Timings, row: str) -> bool:
         found = _estimate(timings, row, self.settings)
-        return found.half_width <= (self.settings.threshold - 1) / 2
+        return found.half_width <= TIGHT * (self.settings.threshold - 1)
 
     def _one(
         self, number: int, rows: dict[str, tuple[str, dict[str, Any]]], timings: Timings

@@ -1,13 +1,19 @@
 """Plain methods: what they find, against slow and obvious computations of the same."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pytest
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
 from baselines import linear_svm, logistic, pairwise
 from baselines._elastic_net import path, strengths_of
+from baselines._folds import folds
 from baselines._pair_screen import strongest_pairs
 from baselines._row_space import RowSpace
 from bench.catalog import entry
@@ -87,6 +93,40 @@ def test_sparse_weights_name_the_features(wide, penalty: str) -> None:
     model = fitted(logistic, *wide, penalty=penalty).named_steps["model"]
     assert model.coef_.shape == (3, 300)
     assert set(np.argsort(-np.abs(model.coef_).sum(0))[:4]) == {0, 1, 2, 3}
+
+
+def test_every_training_row_takes_part_in_choosing_the_penalty(wide, monkeypatch) -> None:
+    learned_from: list[set[float]] = []
+
+    def recorded(X: np.ndarray, *others: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        learned_from.append(set(X[:, 0]))  # no two rows begin alike
+        return path(X, *others)
+
+    monkeypatch.setattr(logistic, "path", recorded)
+    logistic.SparseLogistic(n_strengths=5).fit(*wide)
+    *choosing, last = learned_from
+    assert len(choosing) == 3
+    assert len(last) == len(wide[0])
+    assert set.union(*(last - rows for rows in choosing)) == last
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+def test_the_penalty_has_the_least_mean_loss_over_the_folds(wide, l1_ratio: float) -> None:
+    X, y = wide
+    hot = np.eye(3, dtype=np.float32)[y]
+    model = logistic.SparseLogistic(l1_ratio, n_strengths=12, random_state=7).fit(X, y)
+    strengths = strengths_of(X, hot, l1_ratio, 12, 0.01)
+    losses = np.zeros((3, 12))
+    for fold, (rows, judged) in enumerate(folds(y, 3, 7)):
+        for step, (weights, intercepts) in enumerate(path(X[rows], hot[rows], strengths, l1_ratio)):
+            guess = softmax(X[judged] @ weights + intercepts, axis=1)
+            losses[fold, step] = log_loss(y[judged], guess)
+    best = int(losses.mean(0).argmin()) + 1
+    assert 1 < best < 12
+    assert model.n_steps_ == best
+    weights, intercepts = list(path(X, hot, strengths[:best], l1_ratio))[-1]
+    np.testing.assert_array_equal(model.coef_, weights.T)
+    np.testing.assert_array_equal(model.intercept_, intercepts)
 
 
 def test_the_screen_finds_the_same_pairs_as_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,73 @@
+"""What a run ran on: the processor's instructions, and reports of records that lack them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench import environment as module
+from bench.environment import CPU_FEATURES, cpu_features, environment
+from bench.store import Store
+from reports.results import Results
+from reports.sections import machines
+
+FLAGS = "processor\t: {}\nmodel name\t: AMD EPYC\nflags\t\t: fpu sse4_2 {} hypervisor\n\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("avx avx2 avx512f avx512vl avx512_bf16", ["avx2", "avx512f", "avx512_bf16"]),
+        ("amx_bf16 avx512f avx2", ["avx2", "avx512f", "amx_bf16"]),
+        ("avx2 avx512_bf16x", ["avx2"]),
+        ("avx", []),
+    ],
+)
+def test_the_features_are_those_among_the_flags(flags: str, expected: list[str]) -> None:
+    assert cpu_features(FLAGS.format(0, flags) + FLAGS.format(1, flags)) == expected
+
+
+@pytest.mark.parametrize(
+    "info", ["", "Features\t: fp asimd\nvmx flags\t: vnmi avx2\n", "flags\t:\n"]
+)
+def test_without_flags_there_are_none(info: str) -> None:
+    assert cpu_features(info) == []
+
+
+def test_the_environment_of_this_machine_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert set(environment()["cpu_features"]) <= set(CPU_FEATURES)
+    info = tmp_path / "cpuinfo"
+    monkeypatch.setattr(module, "CPU_INFO", info)
+    assert environment.__wrapped__()["cpu_features"] == []
+    info.write_text(FLAGS.format(0, "avx2"))
+    found = environment.__wrapped__()
+    assert (found["cpu"], found["cpu_features"]) == ("AMD EPYC", ["avx2"])
+
+
+def test_reports_name_the_machines_of_records_with_and_without_them(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.create()
+    for number, more in enumerate([{}, {}, {"cpu_features": ["avx2"]}]):
+        (store.cells / f"{number}.json").write_text(json.dumps(record(str(number), more)))
+    found = machines(Results.read(store))
+    assert [one.n_cells for one in found] == [2, 1]
+    assert {dict(one.facts)["Processor"] for one in found} == {"AMD EPYC, 2 cores"}
+
+
+def record(key: str, more: dict) -> dict:
+    """What `machines` reads of a record."""
+    return {
+        "schema": 1,
+        "key": key,
+        "dataset": {"name": "t", "label": "t"},
+        "method": {"name": "m", "label": f"m {key}", "params": {}},
+        "seed": 0,
+        "status": "failed",
+        "reason": "a test",
+        "phases": {},
+        "metrics": {},
+        "device": "cpu",
+        "environment": {"cpu": "AMD EPYC", "n_cpus": 2, **more},
+    }
