@@ -11,14 +11,14 @@ from bench.environment import environment
 from bench.errors import BenchError, unknown
 from bench.regress.processes import Remote, Zygote
 from bench.regress.ratios import Estimate, estimate, is_slower
-from bench.regress.rows import CONTROL, CONTROL_WORKLOAD, ROWS
+from bench.regress.rows import CONTROL, CONTROL_WORKLOAD, EXACT_ROWS, ROWS, Sizes
 from bench.regress.sides import Side, sides
 from bench.regress.verdict import Figure, Row, Verdict
 
 FEWEST_PAIRS = 7
 MOST_PAIRS = 25
 CHUNK_SECONDS = 0.03  # short, so that what else the machine does meets both sides alike
-BLOCK_SECONDS = 0.2  # chunks A B B A are repeated until a row has had so much in a pair
+BLOCK_SECONDS = 0.25  # chunks A B B A are repeated until a row has had so much in a pair
 MOST_BLOCKS = 4
 TIGHT = 0.7  # of the threshold: so wide may half an interval be
 TOLERANCE = 1e-5  # relative, of outputs: the order of a sum may differ
@@ -48,18 +48,19 @@ class Settings:
     device: str = "cpu"
     accept: tuple[str, ...] = ()
 
-    def chosen(self) -> dict[str, tuple[str, dict[str, Any]]]:
-        """The rows to measure.
+    def chosen(self) -> tuple[dict[str, Sizes], dict[str, Sizes]]:
+        """The rows to time, and those whose figures alone are compared.
 
         Raises:
             BenchError: a row that nobody knows, a threshold that is none, too few pairs.
         """
+        known = {**ROWS, **EXACT_ROWS}
         for name in self.rows:
-            if name not in ROWS:
-                raise unknown(name, "row", ROWS, "--only")
+            if name not in known:
+                raise unknown(name, "row", known, "--only")
         for name in self.accept:
-            if name.split(".")[0] not in ROWS:
-                raise unknown(name.split(".")[0], "row", ROWS, "--accept")
+            if name.split(".")[0] not in known:
+                raise unknown(name.split(".")[0], "row", known, "--accept")
         if self.threshold <= 1:
             message = (
                 f"--threshold is the ratio that counts as slower, above 1; got {self.threshold}"
@@ -68,7 +69,14 @@ class Settings:
         if self.pairs < FEWEST_PAIRS:
             message = f"--pairs: an interval needs {FEWEST_PAIRS} pairs at least, got {self.pairs}"
             raise BenchError(message)
-        return {name: ROWS[name] for name in ROWS if not self.rows or name in self.rows}
+        timed, exact = (
+            {name: rows[name] for name in rows if not self.rows or name in self.rows}
+            for rows in (ROWS, EXACT_ROWS)
+        )
+        if not timed:
+            message = f"--only {self.rows[0]} leaves nothing to time; add one of {', '.join(ROWS)}"
+            raise BenchError(message)
+        return timed, exact
 
 
 @dataclass
@@ -101,12 +109,12 @@ def check(base: str, head: str | None, settings: Settings, say: Say = lambda lin
             rows were measured than asked for.
     """
     start = time.monotonic()
-    rows = settings.chosen()
+    rows, exact = settings.chosen()
     core = _core() if settings.core is None else settings.core
     with sides(base, head) as (old, new), Zygote(core, settings.device) as zygote:
         say(f"base {old.commit[:10]}, head {new.commit[:10]}: checked out and installed")
-        same, figures = _compare(zygote, old, new, rows)
-        say(f"outputs and figures of {len(rows)} rows compared")
+        same, figures = _compare(zygote, old, new, rows | exact)
+        say(f"outputs and figures of {len(same)} rows compared")
         measure = _Pairs(zygote, old, new, settings, say)
         first = measure(rows, settings.seconds)
         flagged = [
@@ -137,6 +145,7 @@ def check(base: str, head: str | None, settings: Settings, say: Say = lambda lin
         control=estimate(control, settings.threshold),
         figures=figures,
         n_expected=len(rows),
+        exact_same={row: same[row] for row in exact},
         seconds=time.monotonic() - start,
         accepted=settings.accept,
         environment=environment() | {"core": core, "device": settings.device},
@@ -153,7 +162,7 @@ class _Pairs:
     settings: Settings
     say: Say
 
-    def __call__(self, rows: dict[str, tuple[str, dict[str, Any]]], seconds: float) -> Timings:
+    def __call__(self, rows: dict[str, Sizes], seconds: float) -> Timings:
         timings = Timings()
         left = dict(rows)
         deadline = time.monotonic() + seconds
@@ -171,9 +180,7 @@ class _Pairs:
         found = _estimate(timings, row, self.settings)
         return found.half_width <= TIGHT * (self.settings.threshold - 1)
 
-    def _one(
-        self, number: int, rows: dict[str, tuple[str, dict[str, Any]]], timings: Timings
-    ) -> None:
+    def _one(self, number: int, rows: dict[str, Sizes], timings: Timings) -> None:
         with self.zygote.pair(self.base, self.head) as (base, head):
             for row, (workload, parameters) in rows.items():
                 both((base, head), "prepare", row, workload, parameters)
@@ -200,7 +207,7 @@ def typical(runs: list[float]) -> float:
 
 
 def _compare(
-    zygote: Zygote, old: Side, new: Side, rows: dict[str, tuple[str, dict[str, Any]]]
+    zygote: Zygote, old: Side, new: Side, rows: dict[str, Sizes]
 ) -> tuple[dict[str, bool], list[Figure]]:
     """Whether each row computes the same on both sides, and the figures of rows with a table."""
     same, figures = {}, []

@@ -30,6 +30,7 @@ VARIABLES = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
     "MALLOC_TOP_PAD_": str(2**26),
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # which small pages a process gets is luck
     "DEEPMAPPER_OFFLINE": "1",
     "KINETO_LOG_LEVEL": "99",
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # forks stay free to use a GPU

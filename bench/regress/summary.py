@@ -50,8 +50,8 @@ def reasons(verdict: Verdict) -> list[str]:
         for row in verdict.vague
     ]
     found += [
-        f"`{row.name}` computes something else than base: times of different work (if that is "
-        f"meant: `--accept {row.name}.output`)"
+        f"`{row}` computes something else than base: times of different work (if that is meant: "
+        f"`--accept {row}.output`)"
         for row in verdict.other_output
     ]
     return found or ["every row is the same within what this run can see"]

@@ -76,6 +76,7 @@ class Verdict:
         rows: in the order of `bench.regress.rows.ROWS`.
         control: the control's estimate over all of its pairs.
         figures: every figure of every row that has a table.
+        exact_same: whether both sides compute the same, of rows that were not timed.
         accepted: "row.figure" or "row": rises and changed outputs that are meant.
         seconds: how long the check took.
     """
@@ -87,6 +88,7 @@ class Verdict:
     figures: list[Figure]
     n_expected: int
     seconds: float
+    exact_same: dict[str, bool] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
     environment: dict[str, Any] = field(default_factory=dict)
 
@@ -103,8 +105,10 @@ class Verdict:
         return [f for f in self.figures if f.rises and not self._accepts(f.row, f.name)]
 
     @property
-    def other_output(self) -> list[Row]:
-        return [r for r in self.rows if not r.same_output and not self._accepts(r.name, "output")]
+    def other_output(self) -> list[str]:
+        """Rows that compute something else than base."""
+        same = {row.name: row.same_output for row in self.rows} | self.exact_same
+        return [row for row in same if not same[row] and not self._accepts(row, "output")]
 
     @property
     def control_moved(self) -> bool:
@@ -158,7 +162,7 @@ class Verdict:
             "slower": [row.name for row in self.slower],
             "vague": [row.name for row in self.vague],
             "rises": [f"{f.row}.{f.name}" for f in self.rises],
-            "other_output": [row.name for row in self.other_output],
+            "other_output": self.other_output,
             "accepted": list(self.accepted),
             "control": asdict(self.control),
             "rows": {

@@ -12,6 +12,8 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from multiprocessing.connection import Client
 from pathlib import Path
@@ -48,7 +50,7 @@ class Side:
 
     Args:
         path: folders that hold its packages; they come first.
-        core: the core to stay on, with one thread; None leaves the system its way.
+        core: the core to be timed on, with one thread; None leaves the system its way.
         device: "cpu", "cuda", ...
     """
 
@@ -60,8 +62,8 @@ class Side:
         self._path = [Path(folder).resolve() for folder in path]
         self._device = device
         self._timed: dict[str, Any] = {}
+        self._core = core
         if core is not None:
-            os.sched_setaffinity(0, {core})
             torch.set_num_threads(1)
 
     def prepare(self, row: str, workload: str, parameters: dict[str, Any]) -> None:
@@ -85,9 +87,7 @@ class Side:
         """Seconds of each run, until so many have gone by."""
         timed, clock = self._timed[row], time.perf_counter
         spent: list[float] = []
-        gc.collect()
-        gc.disable()
-        try:
+        with self._undisturbed():
             while len(spent) < FEWEST_RUNS or sum(spent) < seconds:
                 given = timed.before()
                 self._synchronise()
@@ -96,8 +96,6 @@ class Side:
                 self._synchronise()
                 spent.append(clock() - start)
                 del result, given
-        finally:
-            gc.enable()
         return spent
 
     def figures(self, row: str) -> dict[str, tuple[float, float]]:
@@ -109,6 +107,20 @@ class Side:
     def release(self, row: str) -> None:
         """Forget the data of a row."""
         del self._timed[row]
+
+    @contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """On the core that is timed, and with no garbage collected meanwhile."""
+        everywhere = os.sched_getaffinity(0)
+        gc.collect()
+        gc.disable()
+        if self._core is not None:
+            os.sched_setaffinity(0, {self._core})
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, everywhere)
+            gc.enable()
 
     def _synchronise(self) -> None:
         if self._device.startswith("cuda"):

@@ -12,7 +12,7 @@ from bench.asv import workloads
 from bench.errors import BenchError
 from bench.regress import injections
 from bench.regress.check import Settings, same_arrays
-from bench.regress.rows import CONTROL_WORKLOAD, ROWS
+from bench.regress.rows import CONTROL_WORKLOAD, EXACT_ROWS, ROWS
 from bench.regress.sides import git, sides
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -123,9 +123,9 @@ def test_the_sides_are_what_was_asked_for() -> None:
                 assert ("_slowed(train, 0.2)" in text) is expected
 
 
-@pytest.mark.parametrize("row", [*ROWS, "control"])
+@pytest.mark.parametrize("row", [*ROWS, *EXACT_ROWS, "control"])
 def test_every_row_computes_the_same_twice(row: str) -> None:
-    name, parameters = CONTROL_WORKLOAD if row == "control" else ROWS[row]
+    name, parameters = {**ROWS, **EXACT_ROWS, "control": CONTROL_WORKLOAD}[row]
     timed = getattr(workloads, name)(**parameters)
     assert same_arrays(timed.output(timed.once()), timed.output(timed.once()))
 
