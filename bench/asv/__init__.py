@@ -1,6 +1,6 @@
 """Benchmarks for asv, and the workloads that all benchmarks share.
 
-    asv run --quick --environment existing:same      # this checkout, in this environment
+    asv run --quick --launch-method forkserver --environment existing:same
     asv run v0.1..main; asv publish                  # history, and a site of it
 
 asv imports this folder as a package called `asv`, from the checkout as it stands, whichever commit

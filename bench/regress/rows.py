@@ -8,7 +8,7 @@ ROWS: dict[str, Sizes] = {
     "normalise_standard": ("normalise", {"scale": "standard", "n_samples": 100}),
     "normalise_minmax": ("normalise", {"scale": "minmax", "log": False, "n_samples": 100}),
     "convert": ("convert", {"n_samples": 100}),
-    "fold": ("fold", {"n_samples": 100}),
+    "fold": ("fold", {}),
     "fold_random": ("fold", {"layout": "random", "n_samples": 50}),
     "unfold": ("unfold", {"n_samples": 50}),
     "learn_layout": ("learn_layout", {"n_features": 16}),
