@@ -29,7 +29,7 @@ from reports.paper.labels import (
     TCGA,
     VIT,
 )
-from reports.paper.needles import passes
+from reports.paper.needles import BAR, passes
 from reports.paper.table2 import value_of
 from reports.results import Group
 from reports.views import PROSE, Block, Cell, Column, Footnotes, View
@@ -37,8 +37,9 @@ from reports.views import PROSE, Block, Cell, Column, Footnotes, View
 TITLE = "The paper's claims, put to the test"
 CAPTION = (
     "Each claim in the paper's words, the rule by which it is judged, what was measured, and the "
-    "verdict that the rule gives. Rules were written before the cells were run. A verdict is about "
-    "these tables at these sizes, no more; footnotes say which are smaller than the paper's."
+    "verdict that the rule gives. Rules were written before the cells were run; those of pinpoint "
+    "accuracy and of replacements were tightened afterwards. A verdict is about these tables at "
+    "these sizes, no more; footnotes say which are smaller than the paper's."
 )
 HOLDS, PARTLY, FAILS, OPEN = "holds", "holds in part", "does not hold", "not measured"
 
@@ -254,18 +255,21 @@ def _replacements(evidence: Evidence) -> Verdict:
     for dataset in (NIHS_RANDOM, TCGA, SHUFFLED):
         found = _known(evidence, dataset, (VIT, RETNET, CORRECTED))
         if CORRECTED in found and len(found) > 1:
-            parts.append(f"{dataset}: {_listed(found)}")
             groups += list(found.values())
             reference = found[CORRECTED].accuracy
+            if reference is None or reference.mean < BAR:
+                parts.append(
+                    f"{dataset}: {_listed(found)}, where ResNet-18 itself learned too little"
+                )
+                continue
+            parts.append(f"{dataset}: {_listed(found)}")
             near += [
-                reference is not None
-                and g.accuracy is not None
-                and g.accuracy.mean >= reference.mean - 0.01
+                g.accuracy is not None and g.accuracy.mean >= reference.mean - 0.01
                 for m, g in found.items()
                 if m != CORRECTED
             ]
-    if not parts:
-        return Verdict(OPEN, "needs `vit` or `retnet` beside `corrected`")
+    if not near:
+        return Verdict(OPEN, "needs `vit` or `retnet` beside a `corrected` that learned")
     word = HOLDS if all(near) else PARTLY if any(near) else FAILS
     return Verdict(word, "; ".join(parts), tuple(groups))
 
@@ -343,8 +347,8 @@ CLAIMS = (
         "alternative analytic strategies can easily be substituted in lieu of CNN with minimal "
         "changes, such as Vision Transformers or RetNets",
         "Discussion",
-        "holds where they are at most 0.01 less accurate than ResNet-18 on every table; in part on "
-        "some",
+        "holds where they are at most 0.01 less accurate than ResNet-18 on every table that it "
+        "learns (accuracy at least 0.8); in part on some",
         _replacements,
     ),
     Claim(

@@ -1,6 +1,7 @@
 """A store as the paper's figures and tables want it: cells by label, and what was made smaller."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -85,6 +86,13 @@ class Evidence:
             found += _differences(self._choice("methods", method, dataset))
         return ", ".join(found)
 
+    def elsewhere(self, dataset: str, method: str) -> str:
+        """The processor of these cells where it is not that of most cells; "" where it is."""
+        most = Counter(map(_processor, self.results.records.values())).most_common(1)[0][0]
+        keys = keys_of(self.group(dataset, method))
+        mine = {_processor(self.results.records[key]) for key in keys}
+        return " and ".join(sorted(mine - {most}))
+
     def _choice(
         self, kind: str, label: str, dataset: str | None = None
     ) -> tuple[Choice | None, Choice | None]:
@@ -100,6 +108,18 @@ class Evidence:
             cores = f"{facts.get('cpu') or 'unknown processor'}, {record.get('threads')} threads"
             found[str(facts.get("gpu") or cores) if record["device"] != "cpu" else cores] = None
         return "; ".join(found)
+
+
+def _processor(record: dict[str, Any]) -> str:
+    """Its name and vector instructions; a GPU's name. Records before `cpu_features` lack these."""
+    facts = record.get("environment") or {}
+    if record["device"] != "cpu":
+        return str(facts.get("gpu"))
+    features = facts.get("cpu_features")
+    known = (
+        f" with {', '.join(features) or 'no vector instructions'}" if features is not None else ""
+    )
+    return f"{facts.get('cpu') or 'an unknown processor'}{known}"
 
 
 def _labels(spec: Spec, dataset: str) -> list[str]:

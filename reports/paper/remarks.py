@@ -22,4 +22,8 @@ def of_method(evidence: Evidence, dataset: str, method: str, notes: Footnotes) -
     """Numbers of the footnotes for its line, beyond those of the dataset."""
     mine = evidence.smaller(dataset, method).removeprefix(evidence.smaller(dataset))
     mine = mine.removeprefix(", ")
-    return (notes.number(f"{method} here: {mine}."),) if mine else ()
+    texts = [f"{method} here: {mine}."] if mine else []
+    elsewhere = evidence.elsewhere(dataset, method)
+    if elsewhere:
+        texts.append(f"Measured on {elsewhere}: seconds do not compare with the others'.")
+    return tuple(notes.number(text) for text in texts)

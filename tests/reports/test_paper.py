@@ -265,3 +265,17 @@ def test_the_command_says_what_a_folder_lacks(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "no output folder" in done.stderr
     assert json.dumps(done.stdout) == json.dumps("")
+
+
+def test_another_processor_is_told_apart(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    store = Store(copy)
+    record = next(r for r in store.records() if r["method"]["label"] == labels.BEST)
+    dataset = record["dataset"]["label"]
+    assert Evidence.read(copy).elsewhere(dataset, labels.BEST) == ""
+    for other in store.records():  # all seeds of the group
+        if (other["dataset"]["label"], other["method"]["label"]) == (dataset, labels.BEST):
+            other["environment"] |= {"cpu": "Another", "cpu_features": ["neon"]}
+            store.put(other)
+    assert Evidence.read(copy).elsewhere(dataset, labels.BEST) == "Another with neon"
