@@ -4,7 +4,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: env quick paper test check benchmarks clean
+.PHONY: env quick paper test check benchmarks asv clean
 env: $(READY)
 
 # CONSTRAINTS="--resolution lowest-direct" takes the oldest versions that pyproject.toml allows.
@@ -36,6 +36,11 @@ benchmarks: env
 	mkdir -p results/benchmarks
 	$(RUN) -m pytest tests/benchmarks/bench_*.py --benchmark-json=results/benchmarks/last.json
 	$(RUN) -m reports benchmarks results/benchmarks/last.json
+
+# every asv benchmark once, in this environment
+asv: env
+	$(RUN) -m asv machine --yes
+	$(RUN) -m asv run --quick --launch-method forkserver --environment existing:$(abspath $(RUN)) --set-commit-hash $$(git rev-parse HEAD)
 
 check: env
 	$(RUN) -m ruff format --check .

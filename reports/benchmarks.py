@@ -20,7 +20,7 @@ def table(path: Path) -> str:
     """
     try:
         benchmarks = json.loads(path.read_text())["benchmarks"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         message = (
             f"{path} is no file of `pytest --benchmark-json` ({type(error).__name__}: {error})"
         )
