@@ -150,7 +150,9 @@ def compare(before: Folder, after: Folder) -> None:
 @app.command()
 def regress(
     base: Annotated[str, typer.Option(help="The revision to compare with.")] = "",
-    head: Annotated[str, typer.Option(help="Default: this checkout as it stands.")] = "",
+    head: Annotated[
+        str, typer.Option(help="Default: this checkout, with changes to tracked files.")
+    ] = "",
     threshold: Annotated[float, typer.Option(help="The ratio from which a row is slower.")] = 1.05,
     only: Annotated[str, typer.Option(help="Only these rows, comma-separated.")] = "",
     accept: Annotated[str, typer.Option(help="What is meant: row.figure, row.output, ...")] = "",

@@ -66,8 +66,11 @@ class Settings:
                 f"--threshold is the ratio that counts as slower, above 1; got {self.threshold}"
             )
             raise BenchError(message)
-        if self.pairs < FEWEST_PAIRS:
-            message = f"--pairs: an interval needs {FEWEST_PAIRS} pairs at least, got {self.pairs}"
+        if not FEWEST_PAIRS <= self.pairs <= MOST_PAIRS:
+            message = (
+                f"--pairs: {FEWEST_PAIRS} (an interval needs {FEWEST_PAIRS} pairs at least) to "
+                f"{MOST_PAIRS}, got {self.pairs}"
+            )
             raise BenchError(message)
         timed, exact = (
             {name: rows[name] for name in rows if not self.rows or name in self.rows}

@@ -77,14 +77,25 @@ def not_installable(base: str = "HEAD") -> str:
 
 
 def changed(base: str, additions: dict[str, str]) -> str:
-    """A commit on top of `base` with text added to files; no branch and no checkout has it."""
+    """A commit on top of `base` with text added to files."""
+    return rewritten(
+        base, {path: f"{content(base, path)}\n{text}" for path, text in additions.items()}
+    )
+
+
+def rewritten(base: str, files: dict[str, str]) -> str:
+    """A commit on top of `base` with other content of files; no branch and no checkout has it."""
     commit = resolve(base)
     with TemporaryDirectory() as folder:
         index = str(Path(folder) / "index")
         git("read-tree", commit, index=index)
-        for path, text in additions.items():
-            content = git("show", f"{commit}:{path}") + "\n" + text
-            blob = git("hash-object", "-w", "--stdin", given=content)
+        for path, text in files.items():
+            blob = git("hash-object", "-w", "--stdin", given=text)
             git("update-index", "--cacheinfo", f"100644,{blob},{path}", index=index)
         tree = git("write-tree", index=index)
     return git("commit-tree", tree, "-p", commit, "-m", "A regression, on purpose")
+
+
+def content(revision: str, path: str) -> str:
+    """A file as a revision has it."""
+    return git("show", f"{revision}:{path}")

@@ -80,10 +80,11 @@ def test_what_cannot_be_installed_ends_with_2(tmp_path: Path, side: str) -> None
 
 
 def test_requirements_that_are_not_met_here_end_with_2(tmp_path: Path) -> None:
-    text = git("show", "HEAD:pyproject.toml")
+    text = injections.content("HEAD", "pyproject.toml")
     old = '"numpy>=1.26"'
     assert old in text
-    commit = replaced("pyproject.toml", text.replace(old, '"numpy>=999"'))
+    changed = text.replace(old, '"numpy>=999"')
+    commit = injections.rewritten("HEAD", {"pyproject.toml": changed})
     code, verdict, _ = regress(tmp_path, "--base", commit)
     assert code == 2
     assert "needs numpy>=999" in verdict["reason"]
@@ -140,19 +141,6 @@ def test_outputs_are_the_same_up_to_rounding() -> None:
 def test_unknown_rows_are_refused_before_anything_is_done() -> None:
     with pytest.raises(BenchError, match="unknown row"):
         Settings(rows=("no_row",)).chosen()
-
-
-def replaced(path: str, text: str) -> str:
-    """A commit on top of HEAD with other content of a file."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        index = str(Path(folder) / "index")
-        git("read-tree", "HEAD", index=index)
-        blob = git("hash-object", "-w", "--stdin", given=text)
-        git("update-index", "--cacheinfo", f"100644,{blob},{path}", index=index)
-        tree = git("write-tree", index=index)
-    return git("commit-tree", tree, "-p", "HEAD", "-m", "Another file")
 
 
 def test_a_check_that_is_stopped_clears_up(tmp_path: Path) -> None:
