@@ -167,11 +167,14 @@ def regress(
 ) -> None:
     """Is head slower than base? Exit code: 0 no, 1 yes, 2 the check failed, 3 inconclusive."""
     from bench.errors import BenchError
-    from bench.regress.check import Settings
     from bench.regress.command import regress
+    from bench.regress.settings import Settings
 
     if not base and not aa:
-        message = "regress needs --base REV (or --aa: this checkout against itself)"
+        message = "regress needs --base REV (or --aa: a revision against itself, HEAD by default)"
+        raise BenchError(message)
+    if aa and head:
+        message = "--aa measures --base against itself; it has no --head"
         raise BenchError(message)
     settings = Settings(
         threshold=threshold,

@@ -17,6 +17,8 @@ NO_WORK = {
 }  # fmt: skip
 
 
+LAUNCHES = ("cudaLaunchKernel", "cuLaunchKernel")  # and their Ex variants
+
 # Python's own objects come and go by some kilobytes with the length of a path or a file.
 PYTHON_BYTES = 64 << 10
 
@@ -26,7 +28,8 @@ def figures(timed: Any, device: str) -> dict[str, tuple[float, float]]:
 
     Returns:
         peak_numpy: the peak of what Python and numpy allocate, in tables.
-        peak_torch, allocated_torch: the peak and the sum of what torch allocates, likewise.
+        peak_torch, allocated_torch: the peak and the sum of what torch allocates, on the host and
+            on the device, likewise.
         passes: elements that operators read, over the table's.
         operators: how many of torch's operators ran.
         kernels: how many kernels were launched; on a GPU.
@@ -59,7 +62,7 @@ def _figures(timed: Any, device: str) -> dict[str, float]:
         "passes": _elements_read(events) / (unit / 4),  # float32
     }
     if device.startswith("cuda"):
-        found["kernels"] = float(sum(event.name == "cudaLaunchKernel" for event in events))
+        found["kernels"] = float(sum(event.name.startswith(LAUNCHES) for event in events))
     return found
 
 

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from .stores import filled_store, record
+
 SEED = 20241127
 N_CLASSES = 4
 
@@ -104,9 +106,7 @@ def unfold(
     return Timed(run, output=_host, n_bytes=images.nbytes)
 
 
-def learn_layout(
-    n_samples: int = 200, n_features: int = 256, layout: str = "learned", device: str = "cpu"
-) -> Timed:
+def learn_layout(n_samples: int = 200, n_features: int = 256, layout: str = "learned") -> Timed:
     """Find a pixel for each feature."""
     from deepmapper.orders import make_layout
 
@@ -221,10 +221,10 @@ def attribute(
 
 
 def store_append(n_records: int = 10) -> Timed:
-    """Write records with their arrays, one after the other; into memory where Linux has room."""
+    """Write records with their arrays, one after the other."""
     from bench.store import Store
 
-    folder = _folder()
+    folder = tempfile.TemporaryDirectory()
     store = Store(Path(folder.name))
     store.create()
     arrays: dict[str, np.ndarray] = {
@@ -233,12 +233,17 @@ def store_append(n_records: int = 10) -> Timed:
     }
     records = [record(i) for i in range(n_records)]
 
-    def run(_: None) -> int:
+    def run(_: None) -> Any:
         for made in records:
             store.put(made, arrays)
-        return len(records)
+        return store
 
-    return Timed(run, keep=folder)
+    def output(store: Any) -> list[np.ndarray]:
+        text = "".join(map(str, store.records()))
+        stored = store.artifact(records[-1]["key"])
+        return [np.array(list(text.encode())), *(stored[name] for name in sorted(stored))]
+
+    return Timed(run, output=output, keep=folder)
 
 
 def store_read(n_records: int = 100) -> Timed:
@@ -264,10 +269,13 @@ def report_tables(n_records: int = 40) -> Timed:
     folder = filled_store(n_records)
     store = Store(Path(folder.name))
 
-    def run(_: None) -> int:
-        return len(all_views(Results.read(store)))
+    def run(_: None) -> Any:
+        return all_views(Results.read(store))
 
-    return Timed(run, keep=folder)
+    def output(views: Any) -> list[np.ndarray]:
+        return [np.array(list(repr(views).encode()))]
+
+    return Timed(run, output=output, keep=folder)
 
 
 def report_build(n_records: int = 40) -> Timed:
@@ -290,7 +298,7 @@ def import_cli(module: str = "bench") -> Timed:
     words = [sys.executable, "-I", "-c", code]
 
     def run(_: None) -> int:
-        return subprocess.run(words, check=True, stdin=subprocess.DEVNULL).returncode
+        return subprocess.run(words, check=True, stdin=subprocess.DEVNULL, timeout=60).returncode
 
     return Timed(run)
 
@@ -311,98 +319,6 @@ def control(size: int = 192) -> Timed:
         return float(b[0, 0]) + sum(i & 7 for i in range(20_000))
 
     return Timed(run, n_bytes=2 * block.nbytes)
-
-
-def record(number: int) -> dict[str, Any]:
-    """A record as `bench.worker` writes it, of a method and a table that do not exist."""
-    from bench.store import SCHEMA
-
-    peaks = {"peak_host_mib": 100.0, "peak_device_mib": None}
-    phases = ("load", "convert_fit", "convert_train", "train", "convert_test", "predict")
-    accuracy = 0.5 + 0.4 * (number * 37 % 101) / 101
-    return {
-        "schema": SCHEMA,
-        "key": f"{number:032x}",
-        "status": "ok",
-        "reason": None,
-        "traceback": None,
-        "dataset": {
-            "name": f"table{number % 4}",
-            "label": f"table{number % 4}",
-            "params": {},
-            "checksum": "ab" * 32,
-            "n_samples": 1_000,
-            "n_features": 500,
-            "n_classes": N_CLASSES,
-            "n_train": 750,
-            "n_test": 250,
-            "classes": [f"class {c}" for c in range(N_CLASSES)],
-            "relevant": None,
-            "source": {"citation": "Nobody (2024)", "address": "", "licence": "CC0"},
-            "prepare_seconds": 0.1,
-        },
-        "method": {
-            "name": f"method{number // 4 % 5}",
-            "label": f"method{number // 4 % 5}",
-            "params": {},
-            "source_hash": "cd" * 32,
-            "looks_at_labels": False,
-        },
-        "seed": number // 20,
-        "split": {"kind": "stratified", "test_fraction": 0.25},
-        "device": "cpu",
-        "phases": {name: {"seconds": 0.1 + 0.01 * (number % 7), **peaks} for name in phases},
-        "metrics": {
-            "train_accuracy": accuracy + 0.05,
-            "accuracy": accuracy,
-            "balanced_accuracy": accuracy,
-            "macro_f1": accuracy,
-            "log_loss": 1 - accuracy,
-            "auroc": None,
-            "precision_at_k": None,
-            "recall_at_k": None,
-            "worst_needle_rank": None,
-            "needle_auprc": None,
-        },
-        "n_parameters": 10_000,
-        "image_shape": None,
-        "wall_seconds": 1.0,
-        "overhead_seconds": 0.05,
-        "threads": 1,
-        "jobs": 2,
-        "environment": {
-            "python": "3.12.1",
-            "platform": "Linux x86_64",
-            "cpu": "A made-up CPU",
-            "n_cpus": 2,
-            "memory_mib": 24000.0,
-            "gpu": None,
-            "packages": {"numpy": "2.4.6"},
-            "commit": "0123456789abcdef",
-            "dirty": False,
-        },
-        "started": "2024-05-01T10:00:00+00:00",
-        "finished": "2024-05-01T10:01:00+00:00",
-        "warnings": [],
-    }
-
-
-def filled_store(n_records: int) -> "tempfile.TemporaryDirectory[str]":
-    """A folder that holds a store of so many records."""
-    import json
-
-    folder = _folder()
-    cells = Path(folder.name) / "cells"
-    cells.mkdir()
-    for made in map(record, range(n_records)):
-        (cells / f"{made['key']}.json").write_text(json.dumps(made))
-    return folder
-
-
-def _folder() -> "tempfile.TemporaryDirectory[str]":
-    """In memory where Linux has such a place: a disk's moods are not a revision's."""
-    memory = Path("/dev/shm")
-    return tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
 
 
 def _tensor(X: np.ndarray, device: str) -> Any:

@@ -3,20 +3,23 @@
 import json
 import os
 import secrets
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, Listener, wait
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import TracebackType
+from queue import Empty, Queue
+from tempfile import TemporaryDirectory, TemporaryFile
+from threading import Thread
 from typing import Any, Self
 
 from bench.errors import BenchError
 from bench.regress.sides import Side
 
 ZYGOTE = Path(__file__).resolve().parent / "measuring" / "zygote.py"
+START_SECONDS = 120.0  # libraries may have to come from a cold disk
 ANSWER_SECONDS = 120.0  # no order takes so long
 # One thread; the same hashes; an allocator that keeps what is freed, so that a timing is not the
 # kernel's. What a revision allocates more is seen by the figures that are compared exactly.
@@ -50,8 +53,9 @@ class Remote:
         return self.finish(action, *words)
 
     def start(self, action: str, *words: Any) -> None:
-        """Give an order."""
-        self._connection.send((action, *words))
+        """Give an order; a process that is gone shows when its answer is waited for."""
+        with suppress(ConnectionError):
+            self._connection.send((action, *words))
 
     def finish(self, action: str, *words: Any) -> Any:
         """Wait for the answer to an order.
@@ -82,14 +86,17 @@ class Zygote:
     """Starts the zygote; `pair` gives two fresh processes. Use as a context manager.
 
     Args:
-        core: the core that the measured processes stay on, with one thread; None for the system's
-            choice and all threads.
+        core: the core that is timed, with one thread.
         device: "cpu", "cuda", ...
     """
 
-    def __init__(self, core: int | None, device: str) -> None:
+    def __init__(self, core: int, device: str) -> None:
         self.core, self.device = core, device
         self._folder = TemporaryDirectory(prefix="regress-")
+        # What workloads write lies in memory where there is such a place: a disk's moods are not
+        # a revision's. It goes with the zygote, however its forks end.
+        self._memory = TemporaryDirectory(prefix="regress-", dir=_in_memory())
+        self._log = TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would fill
         self._key = secrets.token_bytes(16)
         self._listener = Listener(f"{self._folder.name}/socket", authkey=self._key)
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
@@ -97,43 +104,45 @@ class Zygote:
             [sys.executable, "-P", "-W", "ignore", str(ZYGOTE)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**environment, **VARIABLES},
+            stderr=self._log,
+            env={**environment, **VARIABLES, "TMPDIR": self._memory.name},
         )
 
     def __enter__(self) -> Self:
-        assert self._process.stdout is not None
-        if self._process.stdout.readline().strip() != b"ready":
-            self._process.kill()
-            told = self._process.communicate()[1].decode(errors="replace")
-            message = f"the measuring process could not start:\n{told[-2000:]}"
+        out = self._process.stdout
+        assert out is not None
+        started, _, _ = select.select([out], [], [], START_SECONDS)
+        if not started or out.readline().strip() != b"ready":
+            message = f"the measuring process could not start:\n{self._told()}"
+            self.__exit__()
             raise BenchError(message)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._process.kill()  # its forks die with it
-        self._process.communicate()
+        self._process.wait()
         self._listener.close()
-        with suppress(OSError):
-            self._folder.cleanup()
+        for pipe in (self._process.stdin, self._process.stdout, self._log):
+            with suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
+        for folder in (self._folder, self._memory):
+            with suppress(OSError):
+                folder.cleanup()
 
     @contextmanager
     def pair(self, base: Side, head: Side) -> Iterator[tuple[Remote, Remote]]:
-        """Two fresh processes, base's and head's."""
-        for side in (base, head):
-            self._fork(side)
-        accepted = [self._listener.accept() for _ in range(2)]
-        made = {
-            name: Remote(name, connection)
-            for connection in accepted
-            for name in [_first(connection)]
-        }
+        """Two fresh processes, base's and head's.
+
+        Raises:
+            BenchError: one of them did not start.
+        """
+        made: dict[str, Remote] = {}
         try:
+            for side in (base, head):
+                self._fork(side)
+            for _ in range(2):
+                remote = self._accept()
+                made[remote.name] = remote
             yield made[base.name], made[head.name]
         finally:
             for remote in made.values():
@@ -149,9 +158,40 @@ class Zygote:
             "device": self.device,
         }
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise self._gone() from error
+
+    def _accept(self) -> Remote:
+        """A fork that has connected; in a thread, since a listener waits for ever."""
+        found: Queue[Remote | Exception] = Queue()
+
+        def accept() -> None:
+            try:
+                connection = self._listener.accept()
+                found.put(Remote(str(connection.recv()), connection))
+            except Exception as error:
+                found.put(error)
+
+        Thread(target=accept, daemon=True).start()
+        try:
+            remote = found.get(timeout=START_SECONDS)
+        except Empty as error:
+            raise self._gone() from error
+        if isinstance(remote, Exception):
+            raise self._gone() from remote
+        return remote
+
+    def _gone(self) -> BenchError:
+        return BenchError(f"a fork of the measuring process did not start:\n{self._told()}")
+
+    def _told(self) -> str:
+        """The end of what the zygote and its forks printed."""
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")[-2000:]
 
 
-def _first(connection: Connection) -> str:
-    return str(connection.recv())
+def _in_memory() -> str | None:
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None

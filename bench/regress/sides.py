@@ -17,6 +17,7 @@ from bench.errors import BenchError
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Commits that nobody keeps; a workflow's checkout has no name of its own.
 IDENTITY = ("-c", "user.name=regress", "-c", "user.email=regress@localhost")
+INSTALL_SECONDS = 300.0
 NOT_MEASURED = ":(exclude)reports/published"  # thousands of files
 OURS = ("deepmapper", "bench", "reports", "datasets", "generators", "baselines")
 
@@ -97,9 +98,17 @@ def _install(tree: Path, site: Path, what: str) -> None:
     """Build the wheel and unpack it, with the tools that are here and no package but ours."""
     words = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--no-deps"]
     words += ["--no-build-isolation", "--compile-bytecode", "--python", sys.executable]
-    done = subprocess.run(
-        [*words, "--target", str(site), str(tree)], capture_output=True, text=True, check=False
-    )
+    try:
+        done = subprocess.run(
+            [*words, "--target", str(site), str(tree)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=INSTALL_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        message = f"{what} cannot be installed: its build did not end in {INSTALL_SECONDS:.0f} s"
+        raise BenchError(message) from error
     if done.returncode:
         told = (done.stderr or done.stdout).replace(str(tree), "tree").strip()
         message = f"{what} cannot be installed:\n{told[-2000:]}"
@@ -145,7 +154,9 @@ def git(*words: str, fails: bool = False, given: str = "", index: str = "") -> s
     done = subprocess.run(
         ["git", *IDENTITY, *words],
         cwd=ROOT,
-        env=os.environ | ({"GIT_INDEX_FILE": index} if index else {}),
+        # A hook, or a linked worktree, would point git elsewhere.
+        env={k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+        | ({"GIT_INDEX_FILE": index} if index else {}),
         input=given,
         capture_output=True,
         text=True,

@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,8 +24,9 @@ import typer
 from bench.engine.statistics import table
 from bench.errors import unknown
 from bench.regress import injections
-from bench.regress.check import Settings, check
-from bench.regress.command import FAILED
+from bench.regress.check import check
+from bench.regress.command import failure
+from bench.regress.settings import Settings
 from bench.store import write_atomically
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -59,20 +60,18 @@ class Kind:
         loaded: whether something else keeps the other cores busy.
     """
 
-    head: Any
+    head: Callable[[], str]
     asked: str
     rows: tuple[str, ...] = ()
     ratio: float | None = None
     loaded: bool = False
 
 
-def _same() -> str:
-    return injections.resolve("HEAD")
-
-
 KINDS = {
-    "aa": Kind(_same, "at most 1 false regression in 40, with aa_loaded"),
-    "aa_loaded": Kind(_same, "", loaded=True),
+    "aa": Kind(
+        partial(injections.resolve, "HEAD"), "at most 1 false regression in 40, with aa_loaded"
+    ),
+    "aa_loaded": Kind(partial(injections.resolve, "HEAD"), "", loaded=True),
     "slower_20": Kind(
         lambda: injections.slowdown(0.20), "19 of 20 each", ("fold", "train_patch"), 1.20
     ),
@@ -120,7 +119,7 @@ def one(kind: Kind, settings: Settings) -> dict[str, Any]:
         try:
             return check("HEAD", head, settings).to_dict()
         except Exception as error:  # as the command line: any error is a check that failed
-            return {"verdict": "failed", "exit_code": FAILED, "reason": str(error)}
+            return failure(error)
 
 
 @contextmanager
@@ -173,10 +172,13 @@ def summarise(found: dict[str, list[dict[str, Any]]]) -> str:
 def _found(row: str, kind: Kind, verdicts: list[dict[str, Any]]) -> str:
     n = len(verdicts)
     if kind.ratio is None:
-        seen = sum(any(rise.startswith(f"{row}.") for rise in v["rises"]) for v in verdicts)
+        risen = [v for v in verdicts if v["exit_code"] == 1]
+        seen = sum(any(rise.startswith(f"{row}.") for rise in v["rises"]) for v in risen)
         return f"{row}: {seen} of {n}"
-    seen = sum(row in v["slower"] and v["exit_code"] == 1 for v in verdicts)
-    sizes = [_ratio(v["rows"][row]) for v in verdicts]
+    seen = sum(v["exit_code"] == 1 and row in v["slower"] for v in verdicts)
+    sizes = [_ratio(v["rows"][row]) for v in verdicts if "rows" in v]
+    if not sizes:
+        return f"{row}: {seen} of {n}, nothing measured"
     near = sum(abs(size - kind.ratio) <= 0.05 for size in sizes)
     return (
         f"{row}: {seen} of {n}, measured {100 * (np.median(sizes) - 1):.1f}% "

@@ -1,7 +1,5 @@
 """A verdict as Markdown, for a pull request."""
 
-import numpy as np
-
 from bench.regress.ratios import Estimate
 from bench.regress.verdict import Verdict
 
@@ -112,11 +110,9 @@ def _pairs(verdict: Verdict) -> str:
 
 
 def _noise_floor(verdict: Verdict) -> str:
-    """What the same thing against itself differs by; nothing where the sides differ."""
-    if verdict.commits[0] != verdict.commits[1]:
+    if verdict.noise_floor is None:
         return ""
-    off = [abs(np.log(row.first.ratio)) for row in verdict.rows]
-    middle, most = (_percent(float(np.exp(d))) for d in (np.median(off), np.max(off)))
+    middle, most = map(_percent, verdict.noise_floor)
     return (
         f"Base and head are the same commit, so every difference is noise: {middle} in the median "
         f"row, {most} in the worst. That is the noise floor."

@@ -1,5 +1,6 @@
 """What a check found, and what it means: one word, one exit code."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
@@ -77,7 +78,7 @@ class Verdict:
         control: the control's estimate over all of its pairs.
         figures: every figure of every row that has a table.
         exact_same: whether both sides compute the same, of rows that were not timed.
-        accepted: "row.figure" or "row": rises and changed outputs that are meant.
+        accepted: what is meant: a row, "row.output" or "row.<figure>".
         seconds: how long the check took.
     """
 
@@ -145,6 +146,14 @@ class Verdict:
         """The same of the median row."""
         return median(row.estimate.detectable for row in self.rows)
 
+    @property
+    def noise_floor(self) -> tuple[float, float] | None:
+        """What the median row and the worst row differ by where both sides are the same commit."""
+        if self.commits[0] != self.commits[1]:
+            return None
+        off = [abs(math.log(row.first.ratio)) for row in self.rows]
+        return math.exp(median(off)), math.exp(max(off))
+
     def to_dict(self) -> dict[str, Any]:
         """For machines."""
         return {
@@ -155,6 +164,7 @@ class Verdict:
             "threshold": self.threshold,
             "detectable": self.detectable,
             "usually_detectable": self.usually_detectable,
+            "noise_floor": self.noise_floor,
             "n_rows": len(self.rows),
             "n_expected": self.n_expected,
             "seconds": round(self.seconds, 1),
@@ -168,6 +178,7 @@ class Verdict:
             "rows": {
                 row.name: {"status": row.status(self.threshold), **asdict(row)} for row in self.rows
             },
+            "exact_same": self.exact_same,
             "figures": [asdict(figure) for figure in self.figures],
             "environment": self.environment,
         }

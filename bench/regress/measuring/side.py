@@ -2,8 +2,10 @@
 
 It answers over a connection, one answer an order:
 
-    ("prepare", row, workload, parameters) -> None    ("output", row) -> list of arrays
-    ("time", row, seconds) -> seconds of each run     ("figures", row) -> {name: (number, inexact)}
+    ("prepare", row, workload, parameters) -> None
+    ("output", row) -> list of arrays
+    ("time", row, seconds, n_runs) -> seconds of each run
+    ("figures", row) -> {name: (number, inexact)}
     ("release", row) -> None
 """
 
@@ -15,11 +17,11 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from inspect import signature
 from multiprocessing.connection import Client
 from pathlib import Path
 from typing import Any
 
-FEWEST_RUNS = 1  # a chunk: slow workloads have short chunks enough
 OURS = ("deepmapper", "bench", "reports", "datasets", "generators", "baselines")
 
 
@@ -28,7 +30,7 @@ def serve(order: dict[str, Any]) -> None:
 
     Args:
         order: `path` (folders to put first), `address` and `key` (hexadecimal) of the connection,
-            `side` (its name), `core` (to stay on, or None), `device`.
+            `side` (its name), `core` (to be timed on), `device`.
     """
     connection = Client(order["address"], authkey=bytes.fromhex(order["key"]))
     connection.send(order["side"])
@@ -50,11 +52,11 @@ class Side:
 
     Args:
         path: folders that hold its packages; they come first.
-        core: the core to be timed on, with one thread; None leaves the system its way.
+        core: the core to be timed on, with one thread.
         device: "cpu", "cuda", ...
     """
 
-    def __init__(self, path: list[str], core: int | None, device: str) -> None:
+    def __init__(self, path: list[str], core: int, device: str) -> None:
         import torch
 
         sys.path[:0] = path
@@ -63,15 +65,13 @@ class Side:
         self._device = device
         self._timed: dict[str, Any] = {}
         self._core = core
-        if core is not None:
-            torch.set_num_threads(1)
+        torch.set_num_threads(1)
 
     def prepare(self, row: str, workload: str, parameters: dict[str, Any]) -> None:
         """Make the data of a row and run it once: the first run pays for what is loaded then."""
         workloads = import_module("measured.workloads")
         make = getattr(workloads, workload)
-        takes_device = "device" in make.__code__.co_varnames[: make.__code__.co_argcount]
-        if takes_device:
+        if "device" in signature(make).parameters:
             parameters = {**parameters, "device": self._device}
         self._timed[row] = make(**parameters)
         self._timed[row].once()
@@ -83,12 +83,12 @@ class Side:
         timed = self._timed[row]
         return timed.output(timed.once())
 
-    def time(self, row: str, seconds: float) -> list[float]:
-        """Seconds of each run, until so many have gone by."""
+    def time(self, row: str, seconds: float, n_runs: int) -> list[float]:
+        """Seconds of each of so many runs; where that is 0, until so many seconds have gone by."""
         timed, clock = self._timed[row], time.perf_counter
         spent: list[float] = []
         with self._undisturbed():
-            while len(spent) < FEWEST_RUNS or sum(spent) < seconds:
+            while len(spent) < n_runs or (not n_runs and sum(spent) < seconds):
                 given = timed.before()
                 self._synchronise()
                 start = clock()
@@ -114,8 +114,7 @@ class Side:
         everywhere = os.sched_getaffinity(0)
         gc.collect()
         gc.disable()
-        if self._core is not None:
-            os.sched_setaffinity(0, {self._core})
+        os.sched_setaffinity(0, {self._core})
         try:
             yield
         finally:

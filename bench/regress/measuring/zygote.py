@@ -16,7 +16,6 @@ import os
 import signal
 import sys
 from pathlib import Path
-from types import ModuleType
 
 HERE = Path(__file__).resolve().parent
 PR_SET_PDEATHSIG = 1
@@ -75,8 +74,8 @@ def _become_side(order: dict[str, object]) -> None:
         os._exit(code)
 
 
-def _package(name: str, folder: Path) -> ModuleType:
-    """The package in that folder under another name: its own may be that of the revision's."""
+def _package(name: str, folder: Path) -> None:
+    """The package in that folder under another name: the revision has one of its own."""
     spec = importlib.util.spec_from_file_location(
         name, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
@@ -84,7 +83,6 @@ def _package(name: str, folder: Path) -> ModuleType:
     assert spec.loader is not None
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
 
 
 if __name__ == "__main__":

@@ -11,8 +11,10 @@ import pytest
 from bench.asv import workloads
 from bench.errors import BenchError
 from bench.regress import injections
-from bench.regress.check import Settings, same_arrays
+from bench.regress.check import same_arrays
+from bench.regress.processes import Zygote
 from bench.regress.rows import CONTROL_WORKLOAD, EXACT_ROWS, ROWS
+from bench.regress.settings import Settings
 from bench.regress.sides import git, sides
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -37,7 +39,7 @@ def regress(out: Path, *words: str) -> tuple[int, dict, str]:
 def checked(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict, str]:
     """A commit that copies the table once more than HEAD, checked whole."""
     words = ("--base", "HEAD", "--head", injections.extra_copy(), "--only", "fold,convert,unfold")
-    return regress(tmp_path_factory.mktemp("checked"), *words, "--seconds", "1")
+    return regress(tmp_path_factory.mktemp("checked"), *words, "--seconds", "100")
 
 
 def test_an_extra_copy_is_a_regression_without_a_clock(checked: tuple[int, dict, str]) -> None:
@@ -68,6 +70,8 @@ def test_a_workload_that_raises_ends_with_2(tmp_path: Path) -> None:
     code, verdict, summary = regress(tmp_path, *words)
     assert (code, verdict["verdict"]) == (2, "failed")
     assert "broken on purpose" in summary
+    assert str(ROOT) not in summary
+    assert sys.prefix not in summary
 
 
 @pytest.mark.parametrize("side", ["base", "head"])
@@ -96,7 +100,13 @@ def test_requirements_that_are_not_met_here_end_with_2(tmp_path: Path) -> None:
         (("--base", "no-such-revision"), "git knows no revision 'no-such-revision'"),
         (("--base", "HEAD", "--only", "fodl"), "Did you mean 'fold'"),
         (("--base", "HEAD", "--threshold", "0.9"), "above 1"),
+        (("--base", "HEAD", "--threshold", "nan"), "above 1"),
+        (("--base", "HEAD", "--threshold", "5"), "1.05 is 5%"),
         (("--base", "HEAD", "--pairs", "3"), "7 pairs at least"),
+        (("--base", "HEAD", "--device", "mps"), "unknown device 'mps'"),
+        (("--base", "HEAD", "--accept", "fold.pases"), "Did you mean 'passes'"),
+        (("--base", "HEAD", "--only", "train_vit"), "leaves nothing to time"),
+        (("--aa", "--head", "HEAD"), "no --head"),
         (("--base", "HEAD", "--accept", "fodl.passes"), "unknown row 'fodl'"),
         ((), "--base REV"),
     ],
@@ -136,11 +146,16 @@ def test_outputs_are_the_same_up_to_rounding() -> None:
     assert same_arrays([a], [a + 1e-7])
     assert not same_arrays([a], [a + 1e-3])
     assert not same_arrays([a], [a[:2]])
+    assert not same_arrays([a], [a, a])
+    assert not same_arrays([a], [a.astype(np.float32)])
+    assert not same_arrays([a * 1e-9], [a * 0])
+    assert same_arrays([np.array([1, 2])], [np.array([1, 2])])
+    assert not same_arrays([np.array([1, 2])], [np.array([1, 3])])
 
 
 def test_unknown_rows_are_refused_before_anything_is_done() -> None:
     with pytest.raises(BenchError, match="unknown row"):
-        Settings(rows=("no_row",)).chosen()
+        Settings(rows=("no_row",)).check()
 
 
 def test_a_check_that_is_stopped_clears_up(tmp_path: Path) -> None:
@@ -157,3 +172,20 @@ def test_a_check_that_is_stopped_clears_up(tmp_path: Path) -> None:
     process.communicate(timeout=60)
     assert process.returncode == 128 + 15
     assert commit[:7] not in git("worktree", "list")
+
+
+def test_an_output_folder_that_is_none_ends_with_2(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, _, said = regress(tmp_path / "file", "--base", "HEAD")
+    assert code == 2
+    assert "File exists" in said
+
+
+def test_a_measuring_process_that_is_gone_is_an_error_and_leaves_nothing() -> None:
+    with sides("HEAD", "HEAD") as (base, head), Zygote(0, "cpu") as zygote:
+        zygote._process.kill()
+        zygote._process.wait()
+        with pytest.raises(BenchError, match="did not start"), zygote.pair(base, head):
+            pass
+    assert not Path(zygote._folder.name).exists()
+    assert not Path(zygote._memory.name).exists()

@@ -50,10 +50,10 @@ def test_what_is_detectable_is_detected() -> None:
     runs = [drawn(1.0, 0.04, 12, seed) for seed in range(300)]
     detectable = float(np.median([estimate(r, THRESHOLD).detectable for r in runs]))
     slowed = [estimate([detectable * x for x in r], THRESHOLD) for r in runs]
-    share = np.mean([is_slower(e, THRESHOLD) for e in slowed])
-    assert 0.8 <= share <= 1.0
+    seen = np.array([is_slower(e, THRESHOLD) for e in slowed])
+    assert 0.85 <= (seen[::2] & seen[1::2]).mean() <= 0.97  # both rounds have to see it
     weaker = [estimate([(1 + (detectable - 1) / 2) * x for x in r], THRESHOLD) for r in runs]
-    assert np.mean([is_slower(e, THRESHOLD) for e in weaker]) < share
+    assert np.mean([is_slower(e, THRESHOLD) for e in weaker]) < seen.mean() - 0.2
 
 
 def test_what_varies_too_much_is_vague() -> None:
