@@ -31,10 +31,10 @@ paper: env
 test: env
 	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
 
-# micro-benchmarks; compare with an earlier run: pytest-benchmark compare
+# micro-benchmarks; compare runs: pytest-benchmark --storage=results/benchmarks/runs compare
 benchmarks: env
 	mkdir -p results/benchmarks
-	$(RUN) -m pytest tests/benchmarks/bench_*.py --benchmark-json=results/benchmarks/last.json
+	$(RUN) -m pytest tests/benchmarks/bench_*.py --benchmark-json=results/benchmarks/last.json --benchmark-save=run --benchmark-storage=results/benchmarks/runs
 	$(RUN) -m reports benchmarks results/benchmarks/last.json
 
 # every asv benchmark once, in this environment

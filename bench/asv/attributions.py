@@ -29,6 +29,7 @@ class Attribution:
         self.synchronise = there(device)
         self.timed = attribute(method, side=14, device=device)
         self.timed.once()
+        self.synchronise()
 
     def time_attribution(self, *_: object) -> None:
         self.timed.once()

@@ -83,6 +83,7 @@ class Convert:
 
     def peakmem_convert(self, *_: object) -> None:
         self.timed.once()
+        self.synchronise()
 
     def track_passes(self, *_: object) -> float:
         return figures(self.timed, self.device)["passes"][0]
