@@ -17,7 +17,7 @@ SPEC = """
 name = "slow"
 jobs = 2
 datasets = ["digits"]
-methods = ["majority", {name = "villain", params = {how = "nothing", seconds = 8.0}}]
+methods = ["majority", {name = "villain", params = {how = "nothing", seconds = 60.0}}]
 """
 
 
