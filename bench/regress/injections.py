@@ -5,7 +5,22 @@ from tempfile import TemporaryDirectory
 
 from bench.regress.sides import git, resolve
 
-SLOWED = """
+REPEATING = """
+
+def _slowed(function, share):
+    import functools
+
+    @functools.wraps(function)
+    def slower(self, X):
+        function(self, X[: round(share * len(X))])
+        return function(self, X)
+
+    return slower
+
+
+{where} = _slowed({where}, {share})
+"""
+WAITING = """
 
 def _slowed(function, share):
     import functools
@@ -41,6 +56,11 @@ def _copied(function):
 
 {where} = _copied({where})
 """
+HARMLESS = """
+
+def _unused(*args, **kwargs):
+    return {where}(*args, **kwargs)
+"""
 BROKEN = """
 
 def _broken(self, X):
@@ -54,16 +74,25 @@ CONVERT = ("deepmapper/converter.py", "ImageConverter.fit_transform")
 
 
 def slowdown(share: float, base: str = "HEAD") -> str:
-    """A commit whose fold and whose training take `share` longer, by waiting busily."""
-    return changed(
-        base,
-        {path: SLOWED.format(where=where, share=share) for path, where in (FOLD, TRAIN)},
-    )
+    """A commit whose fold and whose training take `share` longer.
+
+    The training waits, busily. A fold that waited would find its cache emptied by the other cores
+    and take longer by more than the wait (34% for 20% beside a network in training): it does that
+    share of its work twice.
+    """
+    texts = ((*FOLD, REPEATING), (*TRAIN, WAITING))
+    return changed(base, {p: text.format(where=w, share=share) for p, w, text in texts})
 
 
 def extra_copy(base: str = "HEAD") -> str:
     """A commit that copies the table once more than it has to, folding and converting."""
     return changed(base, {path: COPIED.format(where=where) for path, where in (FOLD, CONVERT)})
+
+
+def harmless(base: str = "HEAD") -> str:
+    """A commit with other code and the same work in the files that the other injections change."""
+    places = (FOLD, TRAIN, CONVERT)
+    return changed(base, {path: HARMLESS.format(where=where) for path, where in places})
 
 
 def broken(base: str = "HEAD") -> str:

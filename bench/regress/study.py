@@ -55,8 +55,9 @@ class Kind:
     Args:
         head: makes the commit to check against HEAD.
         asked: what is asked of so many runs.
-        rows: what has to be found, each in a row of its own; then only these rows are measured.
+        rows: what has to be found, each in a row of its own.
         ratio: how much slower these rows truly are; None where nothing is slowed.
+        whole: whether every row is measured, or only what has to be found.
         loaded: whether something else keeps the other cores busy.
     """
 
@@ -64,7 +65,13 @@ class Kind:
     asked: str
     rows: tuple[str, ...] = ()
     ratio: float | None = None
+    whole: bool = False
     loaded: bool = False
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """What to measure; empty is everything."""
+        return () if self.whole else self.rows
 
 
 KINDS = {
@@ -78,6 +85,10 @@ KINDS = {
     "slower_10": Kind(
         lambda: injections.slowdown(0.10), "15 of 20 each", ("fold", "train_patch"), 1.10
     ),
+    "slower_20_whole": Kind(
+        lambda: injections.slowdown(0.20), "found", ("fold", "train_patch"), 1.20, whole=True
+    ),
+    "harmless": Kind(injections.harmless, "no false regression"),
     "extra_copy": Kind(injections.extra_copy, "every time", ("fold", "convert")),
     "broken_head": Kind(injections.broken, "exit code 2"),
     "broken_install": Kind(injections.not_installable, "exit code 2"),
@@ -101,7 +112,7 @@ def run(
             path = out / f"{name}_{number:02d}.json"
             if path.exists():
                 continue
-            found = one(KINDS[name], Settings(core=core, rows=KINDS[name].rows))
+            found = one(KINDS[name], Settings(core=core, rows=KINDS[name].measured))
             text = json.dumps({"kind": name, "run": number, **found}) + "\n"
             write_atomically(path, partial(_write, text.encode()))
             sys.stdout.write(f"{path.stem}: {found['verdict']} in {found.get('seconds')} s\n")

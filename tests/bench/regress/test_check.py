@@ -153,6 +153,36 @@ def test_outputs_are_the_same_up_to_rounding() -> None:
     assert not same_arrays([np.array([1, 2])], [np.array([1, 3])])
 
 
+def test_a_repeated_part_is_all_that_a_slowed_fold_adds() -> None:
+    from deepmapper.layout import Layout
+
+    added = injections.REPEATING.format(where="Layout.fold", share=0.2)
+    folded: list[int] = []
+
+    class Counting(Layout):
+        def fold(self, X: np.ndarray) -> np.ndarray:
+            folded.append(len(X))
+            return super().fold(X)
+
+    exec(added, {"Layout": Counting})
+    images = Counting(np.arange(4), (2, 2)).fold(np.ones((10, 4), dtype=np.float32))
+    assert folded == [2, 10]
+    assert images.shape == (10, 1, 2, 2)
+
+
+def test_a_harmless_commit_differs_and_computes_the_same() -> None:
+    commit = injections.harmless()
+    assert git("diff", "--name-only", "HEAD", commit).splitlines() == [
+        "deepmapper/converter.py",
+        "deepmapper/layout.py",
+        "deepmapper/trainer.py",
+    ]
+    source = injections.content(commit, "deepmapper/layout.py")
+    places: dict = {"__name__": "harmless"}
+    exec(compile(source, "layout.py", "exec"), places)
+    assert places["_unused"](places["Layout"](np.arange(1), (1, 1)), np.ones((1, 1))).shape
+
+
 def test_unknown_rows_are_refused_before_anything_is_done() -> None:
     with pytest.raises(BenchError, match="unknown row"):
         Settings(rows=("no_row",)).check()
