@@ -8,9 +8,10 @@ import ast
 import hashlib
 import importlib
 import importlib.util
+import sys
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -80,11 +81,17 @@ def entries(kind: str) -> dict[str, Entry]:
     folder = ROOT / FOLDERS[kind]
     paths = sorted(p for p in folder.glob("[!_]*.py") if p.stem not in NOT_ENTRIES)
     found = {p.stem: _read(p.stem, kind, f"{FOLDERS[kind]}.{p.stem}", p) for p in paths}
-    for point in entry_points(group=f"deepmapper.{FOLDERS[kind]}"):
+    for point in _plugins(f"deepmapper.{FOLDERS[kind]}", tuple(sys.path)):
         spec = importlib.util.find_spec(point.value)
         if spec is not None and spec.origin is not None:
             found[point.name] = _read(point.name, kind, point.value, Path(spec.origin))
     return found
+
+
+@cache
+def _plugins(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """What packages elsewhere add; every package on the path is looked at, so once is enough."""
+    return tuple(entry_points(group=group))
 
 
 def profiles() -> dict[str, Path]:

@@ -51,6 +51,7 @@ class Cell:
     device: str
     split: str = "stratified"
     unavailable: str | None = field(default=None, compare=False)
+    resources: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def key(self, checksum: str | None) -> str:
         """Its identity, given the checksum of the table's content (None: not to be had)."""
@@ -95,7 +96,7 @@ def expand(
             for table in its_tables:
                 request = _table_request(table, seed)
                 for method in its_methods:
-                    cell = _cell(request, method, seed, spec, grid, device)
+                    cell = _cell(request, table, method, seed, spec, grid, device)
                     if cells.setdefault(cell.place, cell) != cell:
                         message = (
                             f"experiment {grid.name!r} has another {method.label!r} on "
@@ -130,7 +131,13 @@ def _table_request(choice: Choice, seed: int) -> TableRequest:
 
 
 def _cell(
-    table: TableRequest, choice: Choice, seed: int, spec: Spec, grid: Experiment, device: str
+    table: TableRequest,
+    its_choice: Choice,
+    choice: Choice,
+    seed: int,
+    spec: Spec,
+    grid: Experiment,
+    device: str,
 ) -> Cell:
     found = entry("methods", choice.name, "the spec")
     params = dict(choice.params)
@@ -148,6 +155,7 @@ def _cell(
         device,
         grid.split,
         found.unavailable,
+        (its_choice.resources | choice.resources).model_dump(exclude_none=True),
     )
 
 

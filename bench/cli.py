@@ -53,26 +53,33 @@ def run(
     seeds: Annotated[str, typer.Option(help="Instead of the spec's, e.g. 0-4 or 0,3.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "",
     jobs: Annotated[int | None, typer.Option(min=1, help="Cells side by side.")] = None,
-    executor: Annotated[str, typer.Option(help="local.")] = "local",
+    executor: Annotated[str, typer.Option(help="local, dask or slurm; else the spec's.")] = "",
+    detach: Annotated[bool, typer.Option("--detach", help="Submit everything, and end.")] = False,
     fresh: Annotated[bool, typer.Option(help="Run finished cells again, too.")] = False,
     with_report: Annotated[bool, typer.Option("--report/--no-report")] = True,
     dry_run: Annotated[bool, typer.Option(help="Say what would run, and stop.")] = False,
 ) -> None:
     """Run a benchmark: what is missing in the output folder, and nothing else; then report."""
-    from bench.errors import unknown
     from bench.spec import load_spec
 
-    if executor != "local":
-        raise unknown(executor, "executor", ["local"])
     spec, text = load_spec(profile)
     folder = out or Path("results") / spec.name
-    from bench.runner import Selection, run
+    from bench.executors import check_executor
+    from bench.runner import Means, Selection, run
     from deepmapper.devices import resolve_device
+
+    check_executor(executor or spec.executor.name)
 
     selection = Selection(_names(datasets), _names(methods), _numbers(seeds))
     where = resolve_device(device or spec.device).type
     if dry_run:
         _show_plan(spec, where, selection, folder)
+        return
+    means = Means(executor, jobs, fresh, detach)
+    if detach and (executor or spec.executor.name) == "local":
+        from bench.detached import go_on_alone
+
+        _console().print(go_on_alone(folder), highlight=False, soft_wrap=True)
         return
     from bench.progress import TerminalProgress
 
@@ -84,20 +91,19 @@ def run(
             folder,
             where,
             selection=selection,
-            jobs=jobs,
-            fresh=fresh,
+            means=means,
             progress=progress,
         )
     except KeyboardInterrupt:
         sys.stderr.write("stopped; finished cells are kept: run the same command to go on\n")
         raise typer.Exit(130) from None
-    if with_report:
+    if with_report and not detach:
         report(folder)
 
 
 @app.command()
 def status(folder: Folder) -> None:
-    """How far a run has come: cells by status, and why the others failed."""
+    """How far a run has come: cells by status, what schedulers have, why the others failed."""
     from collections import Counter
 
     from rich.table import Table as Listing
@@ -113,6 +119,10 @@ def status(folder: Folder) -> None:
             f"most {overheads[-1]:.3f} s",
             highlight=False,
         )
+    from bench.detached import schedulers
+
+    for line in schedulers(folder):
+        console.print(line, highlight=False, soft_wrap=True)
     rows = Listing("dataset", "method", "seed", "status", "reason")
     for record in records:
         if record["status"] != "ok":
@@ -145,6 +155,23 @@ def compare(before: Folder, after: Folder) -> None:
     console.print(comparison(_store(before), _store(after)))
     n_same, n_all = identical(_store(before), _store(after))
     console.print(f"{n_same} of {n_all} cells have identical predictions", highlight=False)
+
+
+@app.command()
+def collect(
+    sources: Annotated[list[Path], typer.Argument(help="Output folders of `run`, of one spec.")],
+    out: Annotated[Path, typer.Option(help="A new folder, or one to merge into.")],
+    keep: Annotated[
+        list[Path] | None,
+        typer.Option(help="Where records contradict each other, those of this folder count."),
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="While runs write to the sources.")] = False,
+) -> None:
+    """Merge output folders of several machines into one; the sources stay as they are."""
+    from bench.collecting.command import collect
+
+    lines = f"{collect(sources, out, keep or (), live=live)}\nnext: python -m bench report {out}"
+    _console().print(lines, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -1,12 +1,14 @@
 """What a run ran on: versions and hardware, without the names of machine, user or folders."""
 
+import hashlib
 import os
 import platform
 import subprocess
+import uuid
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 PACKAGES = (
     "torch",
@@ -24,6 +26,19 @@ CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 CPU_INFO = Path("/proc/cpuinfo")
 
 
+class Hardware(NamedTuple):
+    """What decides how long a cell takes; None where its record does not say.
+
+    Times of cells of the same hardware may be compared, on several machines of it too.
+    """
+
+    cpu: str | None
+    cpu_features: tuple[str, ...] | None
+    n_cpus: int | None
+    gpu: str | None
+    threads: int | None
+
+
 @cache
 def environment() -> dict[str, Any]:
     """Python, platform, processor, memory, GPU, package versions, the commit of the checkout."""
@@ -32,6 +47,7 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
+        "machine": machine_id(),
         "cpu": _cpu_name(),
         "cpu_features": cpu_features(CPU_INFO.read_text() if CPU_INFO.exists() else ""),
         "n_cpus": len(os.sched_getaffinity(0))
@@ -42,6 +58,46 @@ def environment() -> dict[str, Any]:
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         **_commit(),
     }
+
+
+@cache
+def machine_id() -> str:
+    """Eight hexadecimal digits that are the same on this machine always and tell nothing of it."""
+    paths = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
+    known = next((text for p in paths if p.is_file() and (text := p.read_text().strip())), None)
+    secret = f"deepmapper {known or uuid.getnode()}"
+    return hashlib.sha256(secret.encode()).hexdigest()[:8]
+
+
+def hardware(record: dict[str, Any]) -> Hardware:
+    """That of a cell, from its record."""
+    facts = record.get("environment") or {}
+    features = facts.get("cpu_features")
+    return Hardware(
+        facts.get("cpu"),
+        None if features is None else tuple(features),
+        facts.get("n_cpus"),
+        facts.get("gpu"),
+        record.get("threads"),
+    )
+
+
+def not_alone(record: dict[str, Any]) -> list[str]:
+    """Why a cell's seconds are not its own: what it shared its cores or its GPU with.
+
+    Records from before `shared` show it where more threads ran than there were cores, or where
+    cells side by side used a GPU.
+    """
+    if record.get("shared") is not None:
+        return list(record["shared"])
+    n_cpus = (record.get("environment") or {}).get("n_cpus")
+    jobs, threads = record.get("jobs") or 1, record.get("threads") or 1
+    found = []
+    if n_cpus and jobs * threads > n_cpus:
+        found.append(f"cores: {jobs} cells of {threads} threads side by side on {n_cpus} cores")
+    if jobs > 1 and record.get("device") not in (None, "cpu"):
+        found.append(f"GPU: {jobs} cells side by side on 1")
+    return found
 
 
 def _version(package: str) -> str | None:

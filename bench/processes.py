@@ -11,11 +11,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import psutil
 
 from bench.errors import BenchError
+from bench.slots import Slot
 
 ROOT = Path(__file__).resolve().parent.parent
 POLL_SECONDS = 0.05
@@ -28,7 +30,7 @@ class Job:
 
     number: int
     payload: dict[str, Any]
-    cores: list[int]
+    slot: Slot
     timeout_seconds: float
     memory_mib: float
     dispatched: float
@@ -55,18 +57,19 @@ class Processes:
 
     Args:
         modules: what the server imports before it forks.
-        cores: one list of cores a slot; so many jobs run side by side.
+        slots: so many jobs run side by side.
         logs: a folder for what the jobs print.
     """
 
-    def __init__(self, modules: list[str], cores: list[list[int]], logs: Path) -> None:
-        self.free = list(reversed(cores))
+    def __init__(self, modules: list[str], slots: list[Slot], logs: Path) -> None:
+        self.free = list(reversed(slots))
         self.jobs: dict[int, Job] = {}
+        self.name = token_hex(4)  # of its files: two runs may share the folder of logs
         self._logs = logs
         self._count = 0
         self._buffer = b""
         self._stopped = False
-        self._server = self._start(modules, len(cores[0]))
+        self._server = self._start(modules, len(slots[0].cores))
 
     def __enter__(self) -> "Processes":
         return self
@@ -79,7 +82,7 @@ class Processes:
     def submit(self, payload: dict[str, Any], timeout_seconds: float, memory_mib: float) -> Job:
         """Give out a job; there has to be a free slot."""
         self._count += 1
-        log = self._logs / f"{self._count}.log"
+        log = self._logs / f"{self.name}-{self._count}.log"
         job = Job(
             self._count,
             payload,
@@ -92,7 +95,7 @@ class Processes:
         message = {
             **payload,
             "job": job.number,
-            "cores": job.cores,
+            "slot": job.slot.to_dict(),
             "log": str(log),
             "dispatched": job.dispatched,
         }
@@ -100,11 +103,11 @@ class Processes:
         self.jobs[job.number] = job
         return job
 
-    def events(self) -> Iterator[Ended]:
-        """What ended within the next moment; enforces the limits meanwhile."""
+    def events(self, at_once: bool = False) -> Iterator[Ended]:
+        """What ended within the next moment, or by now; enforces the limits meanwhile."""
         assert self._server.stdout is not None
         stdout = self._server.stdout.fileno()
-        readable, _, _ = select.select([stdout], [], [], POLL_SECONDS)
+        readable, _, _ = select.select([stdout], [], [], 0 if at_once else POLL_SECONDS)
         if readable:
             received = os.read(stdout, 1 << 20)
             if not received:
@@ -160,7 +163,7 @@ class Processes:
         if event["event"] != "ended":
             return None
         job = self.jobs.pop(event["job"])
-        self.free.append(job.cores)
+        self.free.append(job.slot)
         output = job.log.read_text(errors="replace")[-4000:] if job.log.is_file() else ""
         job.log.unlink(missing_ok=True)
         return Ended(job, event["code"], job.killed_for, output)
@@ -178,14 +181,6 @@ class Processes:
         if job.killed_for:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(job.pid, signal.SIGKILL)
-
-
-def share_cores(n_slots: int) -> list[list[int]]:
-    """The cores of this process, dealt out to slots; slots share where there are too few."""
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    cores = cores or list(range(os.cpu_count() or 1))
-    each = max(1, len(cores) // n_slots)
-    return [[cores[(i * each + j) % len(cores)] for j in range(each)] for i in range(n_slots)]
 
 
 def _resident_mib(pid: int) -> float:

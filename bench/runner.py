@@ -1,27 +1,33 @@
-"""From a spec to a filled store: make tables, run what is missing, record what was killed."""
+"""From a spec to a filled store: make tables, give out what is missing, note what was lost."""
 
-import fcntl
 import json
 import shutil
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+import time
+from collections import Counter, deque
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bench.catalog import entry
-from bench.cell import Cell, TableRequest, expand
+from bench.cell import Cell, expand
 from bench.environment import environment
 from bench.errors import BenchError
-from bench.processes import Ended, Processes, share_cores
+from bench.executors import Executor, make_executor, states
+from bench.locking import Lock, locked
+from bench.node import record_failure
 from bench.progress import Progress
-from bench.server import DISK_FULL
 from bench.spec import Spec, parse_spec
-from bench.store import Record, Store, write_atomically
-from bench.tables import describe_failure, description, discard_arrays, is_ready
+from bench.store import Store, write_atomically
+from bench.submissions import Submission, submissions
+from bench.table_making import make_tables
+from bench.tables import description, discard_arrays, is_ready
+from bench.work import Ended, Task, Work
 
-ATTEMPTS = 2  # a cell that something else killed is tried once more
+ATTEMPTS = 2  # a task that comes back without a record is given out once more
+LOOK_AGAIN_SECONDS = 1.0  # at a cell that somebody else works on
+ASK_AGAIN_SECONDS = 10.0  # a scheduler about what it has from an earlier run
+LATE_SECONDS = 60.0  # a shared folder may take so long to show what another machine wrote
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,23 @@ class Selection:
     datasets: Collection[str] = ()
     methods: Collection[str] = ()
     seeds: Collection[int] = ()
+
+
+@dataclass(frozen=True)
+class Means:
+    """How a run goes about it.
+
+    Args:
+        executor: its name; the spec's if empty.
+        jobs: cells side by side; what the executor takes usually if None.
+        fresh: run the selected cells again; their records are set aside.
+        detach: submit everything, and end.
+    """
+
+    executor: str = ""
+    jobs: int | None = None
+    fresh: bool = False
+    detach: bool = False
 
 
 @dataclass
@@ -46,6 +69,10 @@ class Plan:
     def key(self, cell: Cell) -> str:
         return cell.key(self.tables[cell.table.id]["checksum"])
 
+    def size(self, cell: Cell) -> int:
+        facts = self.tables[cell.table.id]
+        return int(facts["n_samples"]) * int(facts["n_features"])
+
 
 def run(
     spec: Spec,
@@ -54,37 +81,32 @@ def run(
     device: str,
     *,
     selection: Selection = Selection(),
-    jobs: int | None = None,
-    fresh: bool = False,
+    means: Means = Means(),
     progress: Progress | None = None,
 ) -> Store:
     """Run what the store does not have yet; returns the store.
 
+    Several runs may work in one folder at a time: each cell is run by one of them.
+
     Args:
         text: the spec as TOML, kept beside the results.
         device: "cpu", "cuda" or "mps", already resolved.
-        jobs: cells side by side; the spec's number if None.
-        fresh: run the selected cells again; their records are set aside.
 
     Raises:
-        BenchError: the folder belongs to another spec or is in use, or a disk is full.
+        BenchError: the folder belongs to another spec, another run has to be alone in it, a disk
+            is full, a scheduler is out of reach.
     """
     plan = Plan(expand(spec, device, **asdict(selection)))
-    store = Store(folder)
+    store = Store(folder.resolve())
     store.create()
-    with _locked(folder):
-        _claim(folder, spec, text)
-        for _ in store.records():  # each is readable and of this schema, or the run stops here
-            pass
-        _clean_up(folder)
-        cores = share_cores(jobs or spec.jobs)
-        context = {"jobs": len(cores), "threads": len(cores[0]), "environment": environment()}
-        facts = json.dumps(context["environment"], indent=1).encode()
-        write_atomically(folder / "environment.json", lambda file: file.write(facts))
-        with Processes(_modules(plan.cells), cores, folder / "running") as processes:
-            _Run(store, spec, plan, processes, context, progress or Progress()).all(fresh)
-        discard_arrays(folder / "tables")
-        shutil.rmtree(folder / "running", ignore_errors=True)
+    with locked(store.folder, alone=means.fresh) as lock:
+        _claim(store.folder, spec, text)
+        with lock.alone() as alone:
+            if alone and not elsewhere(store.folder):
+                _clean_up(store.folder)
+        facts = json.dumps(environment(), indent=1).encode()
+        write_atomically(store.folder / "environment.json", lambda file: file.write(facts))
+        _Run(store, spec, plan, means, device, progress or Progress()).all(lock)
     return store
 
 
@@ -93,18 +115,37 @@ class _Run:
     store: Store
     spec: Spec
     plan: Plan
-    processes: Processes
-    context: dict[str, Any]
+    means: Means
+    device: str
     progress: Progress
 
-    def all(self, fresh: bool) -> None:
+    def __post_init__(self) -> None:
+        self.executor = self.means.executor or self.spec.executor.name
+        self.context = {
+            "jobs": self.means.jobs or self.spec.jobs,
+            "threads": 1,
+            "executor": self.executor,
+            "environment": environment(),
+        }
+        self.attempts: Counter[str] = Counter()
+        self.seen_elsewhere: dict[str, float] = {}
+
+    def all(self, lock: Lock) -> None:
         self._make_tables([c for c in self.plan.cells if not self._has_description(c)])
-        self._set_aside(fresh)
-        missing = [c for c in self.plan.cells if not self.store.has(self.plan.key(c))]
+        self._set_aside()
+        lock.share()  # --fresh needs to be alone no longer
+        there = self.store.keys()
+        missing = [c for c in self.plan.cells if self.plan.key(c) not in there]
         self.progress.start(len(self.plan.cells), len(self.plan.cells) - len(missing))
         self._make_tables([c for c in missing if not self._is_ready(c)])
-        self._run_cells(self._record_impossible(missing))
+        tasks = self._tasks(self._record_impossible(missing))
+        if tasks:
+            self._give_out(tasks)
         self.progress.stop()
+        with lock.alone() as alone:
+            if alone and not elsewhere(self.store.folder):
+                discard_arrays(self.store.folder / "tables")
+                shutil.rmtree(self.store.folder / "running", ignore_errors=True)
 
     @property
     def _tables(self) -> Path:
@@ -121,45 +162,27 @@ class _Run:
         return unavailable or is_ready(self._tables, cell.table)
 
     def _make_tables(self, cells: list[Cell]) -> None:
-        """Make the tables of these cells, in processes of their own."""
-        waiting = list({cell.table.id: cell.table for cell in cells}.values())
-        while waiting or self.processes.jobs:
-            while waiting and self.processes.free:
-                request = waiting.pop()
-                self.progress.note(f"making table {request.label}")
-                self._submit({"kind": "table", "table": asdict(request)}, request.id)
-            for ended in self.processes.events():
-                self._take_table(ended)
+        self.plan.tables |= make_tables(
+            [cell.table for cell in cells],
+            self.store.folder,
+            self.spec.limits,
+            jobs=self.means.jobs or self.spec.jobs,
+            note=self.progress.note,
+        )
 
-    def _submit(self, payload: dict[str, Any], name: str) -> None:
-        answer = self.store.folder / "running" / f"{name}.table.json"
-        payload |= {"folder": str(self.store.folder.resolve()), "answer": str(answer.resolve())}
-        # Making a table is no contestant's business: it gets more time and memory.
-        limits = self.spec.limits
-        self.processes.submit(payload, max(600.0, limits.timeout_seconds), 8 * limits.memory_mib)
+    def _set_aside(self) -> None:
+        """Records of this grid's places that no longer count: stale, transient, or unwanted.
 
-    def _take_table(self, ended: Ended) -> None:
-        request = TableRequest(**ended.job.payload["table"])
-        answer = Path(ended.job.payload["answer"])
-        if ended.code == 0:
-            self.plan.tables[request.id] = json.loads(answer.read_text())
-            return
-        if ended.code == DISK_FULL:
-            raise _disk_full(self.store.folder)
-        lines = ended.output.strip().splitlines() or [f"exit code {ended.code}"]
-        reason = ended.killed_for or lines[-1]
-        failure = describe_failure(request, "failed", f"making the table: {reason}")
-        self.plan.tables[request.id] = {**failure, "traceback": ended.output}
-
-    def _set_aside(self, fresh: bool) -> None:
-        """Records of this grid's places that no longer count: stale, transient, or unwanted."""
+        Each record is read here, so that one that is broken or of another schema stops the run.
+        """
         keys = {cell.place: self.plan.key(cell) for cell in self.plan.cells}
-        for record in list(self.store.records()):
+        for record in self.store.records():
             place = (record["dataset"]["label"], record["method"]["label"], record["seed"])
             if place not in keys:
                 continue
             stale = record["key"] != keys[place]
-            if stale or fresh or record["transient"] or record["status"] == "unavailable":
+            again = record["transient"] or record["status"] == "unavailable"
+            if stale or again or self.means.fresh:
                 self.store.supersede(record["key"])
 
     def _record_impossible(self, cells: list[Cell]) -> list[Cell]:
@@ -175,85 +198,115 @@ class _Run:
                 possible.append(cell)
         return possible
 
-    def _run_cells(self, cells: list[Cell]) -> None:
-        # The largest tables last out of the list, so first to run: no long cell is left alone.
-        def size(cell: Cell) -> int:
-            facts = self.plan.facts(cell)
-            return int(facts["n_samples"]) * int(facts["n_features"])
+    def _tasks(self, cells: list[Cell]) -> list[Task]:
+        """What to give out, the largest tables first: no long cell is left alone at the end."""
+        order = sorted(cells, key=self.plan.size, reverse=True)
+        return [Task(self.plan.key(cell), cell, self.plan.facts(cell)) for cell in order]
 
-        waiting = sorted(((cell, 1) for cell in cells), key=lambda item: size(item[0]))
-        numbers: dict[int, tuple[Cell, int]] = {}
-        while waiting or self.processes.jobs:
-            while waiting and self.processes.free:
-                cell, attempt = waiting.pop()
-                numbers[self._start(cell)] = (cell, attempt)
+    def _give_out(self, tasks: list[Task]) -> None:
+        limits = self.spec.limits
+        work = Work(
+            str(self.store.folder),
+            tuple(_modules([task.cell for task in tasks])),
+            self.device,
+            limits.timeout_seconds,
+            limits.memory_mib,
+        )
+        with make_executor(self.executor, self.spec, work, self.means.jobs) as executor:
+            if self.means.detach:
+                self._leave(executor, tasks)
+            else:
+                self._run_cells(executor, tasks)
+
+    def _leave(self, executor: Any, tasks: list[Task]) -> None:
+        """Hand over what no scheduler has yet."""
+        taken = elsewhere(self.store.folder)
+        rest = [task for task in tasks if task.key not in taken]
+        if rest:
+            executor.leave(rest)
+        self.progress.note(f"{len(rest)} cells submitted, {len(tasks) - len(rest)} were before")
+
+    def _run_cells(self, executor: Executor, tasks: list[Task]) -> None:
+        taken = elsewhere(self.store.folder)
+        waiting = deque(task for task in tasks if task.key not in taken)
+        held = [(0.0, task) for task in tasks if task.key in taken]
+        given: dict[str, Task] = {}
+        while waiting or held or executor.busy:
+            while waiting and executor.room:
+                task = waiting.popleft()
+                given[task.key] = task
+                executor.submit(task)
                 self.progress.started()
-            for ended in self.processes.events():
-                cell, attempt = numbers.pop(ended.job.number)
-                if self._was_killed_by_others(cell, ended) and attempt < ATTEMPTS:
-                    waiting.append((cell, attempt + 1))
+            for ended in executor.events():
+                task = given.pop(ended.key)
+                if not self._is_done(task, ended):
+                    wait = LOOK_AGAIN_SECONDS if ended.held or ended.written else 0.0
+                    held.append((time.monotonic() + wait, task))
                     self.progress.requeued()
-                else:
-                    self._close(cell, ended)
+            held = self._look_at(held, waiting)
+            if held and not waiting and not executor.busy:
+                time.sleep(0.1)
             self.progress.tick()
 
-    def _start(self, cell: Cell) -> int:
-        payload = {
-            "kind": "cell",
-            "folder": str(self.store.folder.resolve()),
-            "cell": asdict(cell),
-            "dataset": self.plan.facts(cell),
-            "context": self.context,
-        }
-        limits = self.spec.limits
-        return self.processes.submit(payload, limits.timeout_seconds, limits.memory_mib).number
+    def _is_done(self, task: Task, ended: Ended) -> bool:
+        """Whether the task has its record by now; one that came back twice gets one here."""
+        if self.store.has(task.key):
+            record = self.store.record(task.key)
+            self.progress.ended(task.cell, record["status"], record["wall_seconds"] or 0.0)
+            return True
+        if ended.held or (ended.written and self._may_be_late(task.key)):
+            return False
+        self.attempts[task.key] += 1
+        if self.attempts[task.key] < ATTEMPTS:
+            return False
+        self._record(task.cell, "failed", ended.reason, transient=True)
+        return True
 
-    def _was_killed_by_others(self, cell: Cell, ended: Ended) -> bool:
-        return ended.code < 0 and not ended.killed_for and not self.store.has(self.plan.key(cell))
+    def _may_be_late(self, key: str) -> bool:
+        """Whether a record that another machine saw may still come into sight here."""
+        first = self.seen_elsewhere.setdefault(key, time.monotonic())
+        return time.monotonic() - first < LATE_SECONDS
 
-    def _close(self, cell: Cell, ended: Ended) -> None:
-        """Count the cell; write the record that a killed process could not write."""
-        key = self.plan.key(cell)
-        if self.store.has(key):
-            record = self.store.record(key)
-            self.progress.ended(cell, record["status"], record["wall_seconds"] or 0.0)
-            return
-        if ended.code == DISK_FULL:
-            raise _disk_full(self.store.folder)
-        limits = self.spec.limits
-        during = _progress_of(self.store.folder, key)
-        where = f" during {during['current']}" if during.get("current") else ""
-        if ended.killed_for == "timeout":
-            status, reason = "timeout", f"over {limits.timeout_seconds:g} s{where}"
-        elif ended.killed_for == "out_of_memory":
-            status, reason = "out_of_memory", f"over {limits.memory_mib} MiB{where}"
-        elif ended.code < 0:
-            status, reason = "failed", f"killed by signal {-ended.code}{where}"
-        else:
-            status, reason = "failed", f"its process ended with code {ended.code}{where}"
-        transient = ended.code < 0 and ended.killed_for is None
-        self._record(
-            cell,
-            status,
-            reason,
-            ended.output.strip() or None,
-            phases=during.get("phases", {}),
-            transient=transient,
-        )
+    def _look_at(
+        self, held: list[tuple[float, Task]], waiting: deque[Task]
+    ) -> list[tuple[float, Task]]:
+        """Tasks that others had: done by now, to be given out again, or to be looked at later."""
+        now = time.monotonic()
+        due = [task for when, task in held if when <= now]
+        later = [item for item in held if item[0] > now]
+        taken = elsewhere(self.store.folder) if due else set()
+        for task in due:
+            if task.key in taken and not self.store.has(task.key):
+                later.append((now + ASK_AGAIN_SECONDS, task))
+            else:
+                waiting.append(task)
+        return later
 
     def _record(
         self, cell: Cell, status: str, reason: str | None, trace: str | None = None, **more: Any
     ) -> None:
-        from bench.worker import blank_record
-
-        record: Record = blank_record(cell, self.plan.facts(cell), self.context)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        record |= {"status": status, "reason": reason, "traceback": trace, "finished": now, **more}
-        try:
-            self.store.put(record)
-        except OSError as error:
-            raise _disk_full(self.store.folder) from error
+        known = {"status": status, "reason": reason, "traceback": trace, **more}
+        record_failure(self.store, cell, self.plan.facts(cell), self.context, **known)
         self.progress.ended(cell, status, 0.0)
+
+
+def elsewhere(folder: Path) -> set[str]:
+    """Keys that a scheduler has from an earlier, detached run."""
+    return set().union(*(alive(one) for one in submissions(folder)))
+
+
+def alive(submission: Submission) -> set[str]:
+    """The cells of a submission that its scheduler still has; none where it cannot be asked."""
+    try:
+        found = states(submission)
+    except BenchError:
+        return set()
+    return {
+        key
+        for name, state in found.items()
+        if state in ("PENDING", "RUNNING", "REQUEUED", "COMPLETING", "PREEMPTED", "CONFIGURING")
+        for key in submission.keys[name]
+    }
 
 
 def _modules(cells: list[Cell]) -> list[str]:
@@ -266,45 +319,17 @@ def _modules(cells: list[Cell]) -> list[str]:
     return [*needs, *(module for one in found for module in (*one.requires, one.module))]
 
 
-def _disk_full(folder: Path) -> BenchError:
-    message = (
-        f"a record could not be written to {folder}: the disk is full or a size limit is reached. "
-        "Free some space and run the same command again: every finished cell is kept."
-    )
-    return BenchError(message)
-
-
-def _progress_of(folder: Path, key: str) -> dict[str, Any]:
-    """How far a killed cell had come; {} where that cannot be told."""
-    path = folder / "running" / f"{key}.json"
-    try:
-        return json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError):
-        return {}
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One run at a time in a folder; the lock goes with the process, however that ends."""
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            message = f"another run is writing to {folder}; wait for it, or choose another --out"
-            raise BenchError(message) from error
-        yield
-
-
 def _claim(folder: Path, spec: Spec, text: str) -> None:
     """Keep the spec with its results; refuse a folder that holds the results of another one."""
     path = folder / "spec.toml"
     if not path.is_file():
         write_atomically(path, lambda file: file.write(text.encode()))
         return
-    before = parse_spec(path.read_text(), str(path))
-    if before != spec:
+    before = parse_spec(path.read_text(), str(path)).what_is_measured()
+    now = spec.what_is_measured()
+    if before != now:
         changed = [
-            name for name in type(spec).model_fields if getattr(before, name) != getattr(spec, name)
+            name for name in type(spec).model_fields if getattr(before, name) != getattr(now, name)
         ]
         message = (
             f"{folder} holds the results of another spec ({before.name!r}; different: "
@@ -314,7 +339,7 @@ def _claim(folder: Path, spec: Spec, text: str) -> None:
 
 
 def _clean_up(folder: Path) -> None:
-    """Leftovers of a run that was killed: half-written files and progress notes."""
+    """Leftovers of runs that were killed: half-written files and progress notes."""
     shutil.rmtree(folder / "running", ignore_errors=True)
     (folder / "running").mkdir()
     for place in (folder / "cells", folder / "artifacts", folder / "tables", folder):

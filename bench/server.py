@@ -2,7 +2,7 @@
 
 It reads jobs from its standard input, one JSON object a line, and reports on its standard output:
 
-    {"job": 7, "kind": "cell" | "table", "folder": ..., "cores": [0], ...}   in
+    {"job": 7, "kind": "cell" | "table", "folder": ..., "slot": {"cores": [0], ...}, ...}   in
     {"event": "ready"}  {"event": "started", "job": 7, "pid": 123}
     {"event": "ended", "job": 7, "code": 0}        code < 0: killed by that signal         out
 
@@ -13,6 +13,7 @@ no cell behind. When it dies itself, the kernel kills the children.
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
-POLL_SECONDS = 0.02
+POLL_SECONDS = 1.0  # a child that ends wakes the server up before
 DISK_FULL = 74  # EX_IOERR: the record could not be written
 
 
@@ -32,14 +33,24 @@ def main(modules: list[str]) -> None:
     for name in ["bench.worker", *modules]:
         with contextlib.suppress(Exception):  # the cell that needs it will fail, with its reason
             importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # a fork that collects garbage would copy every page that it looks at
+    woken, waker = os.pipe()
+    for end in (woken, waker):
+        os.set_blocking(end, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     out = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print must not reach the protocol
     _say(out, event="ready")
     running: dict[int, int] = {}  # pid -> job
     buffer = b""
     while True:
-        readable, _, _ = select.select([0], [], [], POLL_SECONDS)
-        if readable:
+        readable, _, _ = select.select([0, woken], [], [], POLL_SECONDS)
+        if woken in readable:
+            with contextlib.suppress(BlockingIOError):
+                os.read(woken, 1 << 12)
+        if 0 in readable:
             received = os.read(0, 1 << 20)
             if not received:
                 break
@@ -90,20 +101,24 @@ def _fork(job: dict[str, Any]) -> int:
 
 
 def _become_cell(job: dict[str, Any]) -> None:
-    """Own process group (so that all of it can be killed), own cores, own log."""
+    """Own process group (so that all of it can be killed), own cores and GPU, own log."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     with contextlib.suppress(OSError, AttributeError):
-        os.sched_setaffinity(0, job["cores"])
+        os.sched_setaffinity(0, job["slot"]["cores"])
+    if job["slot"]["gpu"] is not None:  # nothing here has looked for GPUs yet
+        os.environ["CUDA_VISIBLE_DEVICES"] = job["slot"]["gpu"]
     log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     import torch
 
-    torch.set_num_threads(len(job["cores"]))
+    torch.set_num_threads(len(job["slot"]["cores"]))
 
 
 def _do(job: dict[str, Any]) -> int:
@@ -119,7 +134,8 @@ def _do(job: dict[str, Any]) -> int:
             Path(job["answer"]).write_text(json.dumps(told))
         else:
             cell = Cell(**{**job["cell"], "table": TableRequest(**job["cell"]["table"])})
-            run_cell(Store(folder), cell, job["dataset"], job["context"], job["dispatched"])
+            context = {**job["context"], "shared": list(job["slot"]["shared"])}
+            run_cell(Store(folder), cell, job["dataset"], context, job["dispatched"])
     except OSError as error:
         sys.stderr.write(f"cannot write: {error.strerror}\n")
         return DISK_FULL

@@ -14,12 +14,37 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class Resources(_Strict):
+    """What a scheduler has to find for a cell; None is what the executor takes usually.
+
+    `minutes` is how long a job of one such cell may take in all.
+    """
+
+    cores: Annotated[int, Field(ge=1)] | None = None
+    memory_mib: Annotated[int, Field(ge=1)] | None = None
+    gpus: Annotated[int, Field(ge=0)] | None = None
+    minutes: Annotated[int, Field(ge=1)] | None = None
+
+    def __or__(self, other: "Resources") -> "Resources":
+        """What is enough for both.
+
+        >>> Resources(cores=2) | Resources(cores=1, gpus=1)
+        Resources(cores=2, memory_mib=None, gpus=1, minutes=None)
+        """
+        most = {}
+        for name in type(self).model_fields:
+            asked = [v for one in (self, other) if (v := getattr(one, name)) is not None]
+            most[name] = max(asked, default=None)
+        return Resources(**most)
+
+
 class Choice(_Strict):
     """A table or a method with its parameters; `label` is what reports call it."""
 
     name: str
     label: str = ""
     params: dict[str, Any] = {}
+    resources: Resources = Resources()
 
     @model_validator(mode="before")
     @classmethod
@@ -34,6 +59,57 @@ class Limits(_Strict):
 
     timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
     memory_mib: Annotated[int, Field(gt=0)] = 8192
+
+
+class LocalOptions(_Strict):
+    """This machine. `gpus`: as CUDA_VISIBLE_DEVICES names them; those visible where left out."""
+
+    gpus: Annotated[tuple[str, ...], BeforeValidator(lambda value: _tuple(value))] = ()
+
+
+class DaskOptions(_Strict):
+    """A dask cluster: its scheduler's `address` or `scheduler_file`; else its own `workers` here.
+
+    A cell gets `cores` of its worker's machine; with `gpu_resource`, only workers started with
+    `--resources GPU=1` get cells.
+    """
+
+    address: str = ""
+    scheduler_file: str = ""
+    workers: Annotated[int, Field(ge=0)] = 0
+    cores: Annotated[int, Field(ge=1)] = 1
+    gpu_resource: bool = False
+
+
+class SlurmOptions(_Strict):
+    """SLURM, through submitit: arrays of jobs.
+
+    `cells_per_job` run one after the other in a job; at most `parallel_jobs` jobs of an array at a
+    time; `parameters` go to sbatch by their names (account, qos, constraint); `setup` are shell
+    lines before each job; `requeue` is how often a job that runs out of time comes back (one that
+    is preempted always does). SLURM is asked about its jobs every `ask_seconds`; a record may come
+    into sight `late_seconds` after the end of its job. `cluster` is "slurm", or "local": submitit's
+    processes on this machine, to try a spec out.
+    """
+
+    cluster: Literal["slurm", "local"] = "slurm"
+    partition: str = ""
+    cells_per_job: Annotated[int, Field(ge=1)] = 1
+    parallel_jobs: Annotated[int, Field(ge=1)] = 256
+    requeue: Annotated[int, Field(ge=0)] = 10
+    ask_seconds: Annotated[float, Field(gt=0)] = 20.0
+    late_seconds: Annotated[float, Field(ge=0)] = 30.0
+    parameters: dict[str, Any] = {}
+    setup: Annotated[tuple[str, ...], BeforeValidator(lambda value: _tuple(value))] = ()
+
+
+class ExecutorChoice(_Strict):
+    """Where cells run, where --executor does not say it, and the options of each executor."""
+
+    name: Literal["local", "dask", "slurm"] = "local"
+    local: LocalOptions = LocalOptions()
+    dask: DaskOptions = DaskOptions()
+    slurm: SlurmOptions = SlurmOptions()
 
 
 def _tuple(value: Any) -> Any:
@@ -94,6 +170,7 @@ class Spec(_Strict):
     jobs: Annotated[int, Field(ge=1)] = 1
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.25
     limits: Limits = Limits()
+    executor: ExecutorChoice = ExecutorChoice()
     datasets: Choices = ()
     methods: Choices = ()
     experiments: Annotated[tuple[Experiment, ...], BeforeValidator(_tuple)] = ()
@@ -116,6 +193,14 @@ class Spec(_Strict):
                 raise ValueError(message)
         _require_own_labels(datasets=self.datasets, methods=self.methods)
         return self
+
+    def what_is_measured(self) -> "Spec":
+        """The spec without what decides only where and how many cells run at a time."""
+        bare = self.model_dump(exclude={"description", "executor", "jobs"})
+        for grid in (bare, *bare["experiments"]):
+            for choice in (*grid["datasets"], *grid["methods"]):
+                choice["resources"] = {}
+        return Spec.model_validate(bare)
 
     def grids(self) -> tuple[Experiment, ...]:
         """The experiments; the spec's own grid is one of no name."""
@@ -166,6 +251,15 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Spec
     if location and location[0] == "limits":
         model = Limits
+    elif location and location[0] == "executor":
+        options = ExecutorChoice.model_fields
+        model = ExecutorChoice
+        if len(location) > 1:
+            found = options[str(location[1])].annotation
+            assert isinstance(found, type)
+            model = found
+    elif "resources" in location:
+        model = Resources
     elif location:
         model = Choice if {"datasets", "methods"} & set(location) else Experiment
     return list(model.model_fields)

@@ -43,6 +43,10 @@ class Store:
     def has(self, key: str) -> bool:
         return (self.cells / f"{key}.json").is_file()
 
+    def keys(self) -> set[str]:
+        """The keys of all current records, read anew from the folder."""
+        return {path.stem for path in self.cells.glob("*.json")}
+
     def record(self, key: str) -> Record:
         """One record; BenchError where it is missing, unreadable or of another schema."""
         return self._read(self.cells / f"{key}.json")
@@ -60,16 +64,22 @@ class Store:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
 
-    def put(self, record: Record, arrays: dict[str, np.ndarray] | None = None) -> None:
-        """Write the arrays, then the record; each appears whole or not at all."""
+    def put(self, record: Record, arrays: dict[str, np.ndarray] | None = None) -> bool:
+        """Write the arrays, then the record; each appears whole or not at all.
+
+        The first record of a key stays: False where another has written it meanwhile.
+        """
         key = record["key"]
+        if self.has(key):
+            return False
         if arrays:
             write_atomically(
                 self.artifacts / f"{key}.npz",
                 lambda file: np.savez_compressed(file, **arrays),  # type: ignore[arg-type]
             )
         text = json.dumps(record, indent=1, allow_nan=False).encode()
-        write_atomically(self.cells / f"{key}.json", lambda file: file.write(text))
+        path = self.cells / f"{key}.json"
+        return write_atomically(path, lambda file: file.write(text), replace=False)
 
     def supersede(self, key: str) -> None:
         """Move a record that no longer counts aside: nothing is deleted."""
@@ -98,8 +108,15 @@ class Store:
         return record
 
 
-def write_atomically(path: Path, write: Callable[[BufferedWriter], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, flush it to the disk, move it into place."""
+def write_atomically(
+    path: Path, write: Callable[[BufferedWriter], object], *, replace: bool = True
+) -> bool:
+    """Let `write` fill a temporary file beside `path`, flush it to the disk, move it into place.
+
+    Args:
+        replace: whether to take the place of a file that is there; False is returned where there
+            is one and it stays.
+    """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -107,10 +124,29 @@ def write_atomically(path: Path, write: Callable[[BufferedWriter], object]) -> N
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's files are for their owner alone
+        if not replace:
+            return _place_once(temporary, path)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    return True
+
+
+def _place_once(temporary: str, path: Path) -> bool:
+    """Give a file its name where nothing has it: of two at the same moment, one is told no."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links: a moment between look and move is left
+        if path.exists():
+            return False
+        os.replace(temporary, path)
+        return True
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return True
 
 
 def _umask() -> int:

@@ -4,8 +4,10 @@ tables/<id>.json keeps what a table is (checksum, sizes, classes, source) and st
 tables/<id>/ keeps its arrays and is removed when the run ends.
 """
 
+import contextlib
 import json
 import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -58,8 +60,27 @@ def discard_arrays(folder: Path) -> None:
 
 
 def write_table(folder: Path, table: Table) -> None:
-    """The arrays of a table as .npy files; table.json is written last and marks it whole."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """The arrays of a table as .npy files, the whole folder at once.
+
+    Where another run has made the same table meanwhile, that one stays: it may be in use.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    new.chmod(0o755)  # mkdtemp's are for their owner alone
+    try:
+        _write_arrays(new, table)
+        if folder.is_dir() and not (folder / "table.json").is_file():
+            shutil.rmtree(folder)  # a part, left by a version that wrote in place
+        with contextlib.suppress(OSError):  # not empty: it is there
+            new.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    if not (folder / "table.json").is_file():
+        message = f"the table could not be moved to {folder}: something else is in its place"
+        raise OSError(message)
+
+
+def _write_arrays(folder: Path, table: Table) -> None:
     arrays: dict[str, np.ndarray] = {"y": table.y}
     if isinstance(table.X, np.ndarray):
         arrays["X"] = table.X

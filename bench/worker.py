@@ -24,6 +24,7 @@ from bench.attributions import attribute
 from bench.catalog import entry
 from bench.cell import Cell
 from bench.phases import Phases
+from bench.slots import Watch
 from bench.split import split_kind, split_rows
 from bench.store import SCHEMA, Record, Store
 from bench.tables import read_table
@@ -62,10 +63,10 @@ def run_cell(
 
     Args:
         dataset: the table's description.
-        context: `jobs`, `threads`, `environment`, for the record.
+        context: `jobs`, `threads`, `shared`, `environment`, for the record.
         dispatched: `time.monotonic()` when the runner gave the cell out.
     """
-    started = datetime.now(UTC)
+    started, watch = datetime.now(UTC), Watch()
     record = blank_record(cell, dataset, context)
     progress = store.folder / "running" / f"{record['key']}.json"
     run = Run(cell, record, Phases(torch.device(cell.device)))
@@ -78,6 +79,7 @@ def run_cell(
     if "train_predictions" in run.arrays:
         record["metrics"] = score(run.arrays, run.relevant)
     wall = time.monotonic() - dispatched
+    record["shared"] = [*record["shared"], *watch.others(cell.device)]
     record |= {
         "status": status,
         "reason": reason,
@@ -123,6 +125,7 @@ def blank_record(cell: Cell, dataset: dict[str, Any], context: dict[str, Any]) -
         "started": None,
         "finished": None,
         "warnings": [],
+        "shared": [],
         **context,
     }
 

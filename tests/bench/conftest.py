@@ -102,6 +102,44 @@ def supports(table):
     return f"takes at most 50 features, got {table.n_features}" if table.n_features > 50 else None
 '''
 
+TALLY = '''
+"""A method that counts how often it is run, in a file, and takes its time."""
+
+import os, time
+from dataclasses import dataclass
+
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+
+@dataclass(frozen=True)
+class Params:
+    file: str = ""
+    seconds: float = 0.0
+
+
+class Tally(DummyClassifier):
+    def __init__(self, file="", seconds=0.0, seed=0):
+        super().__init__()
+        self.file, self.seconds, self.seed = file, seconds, seed
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        time.sleep(self.seconds)
+        if self.file:
+            handle = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+            os.write(handle, f"{self.seed} {gpu}\\n".encode())
+            os.close(handle)
+        return self
+
+
+def build(params, *, device, seed):
+    tally = Tally(params.file, params.seconds, seed)
+    return Pipeline([("convert", FunctionTransformer()), ("model", tally)])
+'''
+
 BROKEN_TABLE = '''
 """A table that cannot be made as its parameter says."""
 
@@ -126,13 +164,14 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that, on the path, adds the method `villain` and the generator `broken_table`."""
     folder = tmp_path_factory.mktemp("plugin")
     (folder / "villain.py").write_text(VILLAIN.replace("\\\\n", "\\n"))
+    (folder / "tally.py").write_text(TALLY)
     (folder / "small_only.py").write_text(SMALL_ONLY)
     (folder / "broken_table.py").write_text(BROKEN_TABLE)
     meta = folder / "villain-1.0.dist-info"
     meta.mkdir()
     (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: villain\nVersion: 1.0\n")
     (meta / "entry_points.txt").write_text(
-        "[deepmapper.baselines]\nvillain = villain\nsmall_only = small_only\n"
+        "[deepmapper.baselines]\nvillain = villain\nsmall_only = small_only\ntally = tally\n"
         "[deepmapper.generators]\nbroken_table = broken_table\n"
     )
     return folder

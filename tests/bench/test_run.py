@@ -164,7 +164,7 @@ def test_a_full_disk_stops_the_run_and_nothing_is_lost(tmp_path: Path, plugin: P
         (["list", "metod"], "Did you mean 'methods'"),
         (["run", "quick", "--methods", "deepmaper"], "Did you mean 'deepmapper'"),
         (["run", "quick", "--seeds", "a"], "0-4"),
-        (["run", "quick", "--executor", "slurn"], "Known: local"),
+        (["run", "quick", "--executor", "slurn"], "Did you mean 'slurm'"),
         (["run", "quick", "--device", "abacus"], "abacus"),
         (["status", "no/such"], "no output folder"),
         (["data", "verify", "tgca"], "Did you mean 'tcga'"),

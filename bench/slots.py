@@ -1,0 +1,202 @@
+"""What the cells of a machine run on: cores and GPUs, dealt out fairly; and who else was there."""
+
+import fcntl
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+OTHERS_SHARE = 0.15  # of a cell's cores: from here on its times are not its own
+SHORTEST_SECONDS = 1.0  # the kernel counts a core's time in hundredths of a second
+STAT = Path("/proc/stat")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Room for one cell at a time.
+
+    Args:
+        cores: the numbers of its cores.
+        gpu: its GPU as CUDA_VISIBLE_DEVICES names it; None leaves what there is visible.
+        shared: why a cell in it is not alone on what it runs on; empty where it is.
+    """
+
+    cores: tuple[int, ...]
+    gpu: str | None = None
+    shared: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def deal(n_slots: int, cores: Sequence[int], gpus: Sequence[str] = ()) -> list[Slot]:
+    """So many slots, each with as many cores as any other; they share where there are too few.
+
+    Equal shares keep times comparable: with 3 slots on 8 cores, 2 cores are left over.
+
+    >>> [slot.cores for slot in deal(2, [0, 1, 2, 3, 4])]
+    [(0, 1), (2, 3)]
+    >>> [slot.gpu for slot in deal(2, [0, 1], ["4", "7"])]
+    ['4', '7']
+    >>> deal(3, [0, 1])[2]
+    Slot(cores=(0,), gpu=None, shared=('cores: 3 cells side by side on 2 cores',))
+    """
+    each = max(1, len(cores) // n_slots)
+    shared = []
+    if n_slots > len(cores):
+        shared.append(f"cores: {n_slots} cells side by side on {_count(len(cores), 'core')}")
+    if gpus and n_slots > len(gpus):
+        shared.append(f"GPU: {n_slots} cells side by side on {_count(len(gpus), 'GPU')}")
+    return [
+        Slot(
+            tuple(cores[(i * each + j) % len(cores)] for j in range(each)),
+            gpus[i % len(gpus)] if gpus else None,
+            tuple(shared),
+        )
+        for i in range(n_slots)
+    ]
+
+
+def own_cores() -> list[int]:
+    """The cores that this process may use."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return cores or list(range(os.cpu_count() or 1))
+
+
+def visible_gpus() -> list[str]:
+    """The CUDA devices that this process may use, as CUDA_VISIBLE_DEVICES names them.
+
+    Asked of the driver's library: torch would open a context, and forks could not use a GPU then.
+    """
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        return [str(i) for i in range(pynvml.nvmlDeviceGetCount())]
+    except Exception:  # no driver, no library, no device: all mean that there is none
+        return []
+
+
+class Leases:
+    """Cores and GPUs of this machine that its processes leave to each other: one lock each.
+
+    Workers of one machine know nothing of each other; what none of them has taken is found here.
+    A lease goes with its process, however that ends.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or Path(tempfile.gettempdir()) / f"deepmapper-leases-{os.getuid()}"
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._files: list[IO[str]] = []
+
+    def slot(self, n_cores: int, device: str) -> Slot:
+        """Room for a cell on what is free; marked as shared where too little is."""
+        cores, gpus = own_cores(), visible_gpus() if device == "cuda" else []
+        mine = [core for core in cores if len(cores) >= n_cores and self._take(f"core-{core}")]
+        for core in mine[n_cores:]:
+            self._give_back(f"core-{core}")
+        shared = []
+        if len(mine) < n_cores:
+            shared.append(f"cores: {_count(len(mine), 'core')} free of {n_cores} asked for")
+            mine = cores[:n_cores]
+        gpu = next((gpu for gpu in gpus if self._take(f"gpu-{gpu}")), None)
+        if gpus and gpu is None:
+            shared.append(f"GPU: none of {len(gpus)} is free")
+            gpu = gpus[0]
+        return Slot(tuple(mine[:n_cores]), gpu, tuple(shared))
+
+    def close(self) -> None:
+        """Give all of it back."""
+        for file in self._files:
+            file.close()
+        self._files.clear()
+
+    def _take(self, name: str) -> bool:
+        file = (self._folder / name).open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return False
+        self._files.append(file)
+        return True
+
+    def _give_back(self, name: str) -> None:
+        for file in [file for file in self._files if Path(file.name).name == name]:
+            file.close()
+            self._files.remove(file)
+
+
+class Watch:
+    """Watches the cores and the GPU of this process for others, from its making on."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic(), _own_seconds(), _busy_seconds(own_cores())
+
+    def others(self, device: str) -> list[str]:
+        """Who else was at work here, as reasons for which times do not count."""
+        found = []
+        start, own, busy = self._start
+        seconds, now = time.monotonic() - start, _busy_seconds(own_cores())
+        if busy is not None and now is not None and seconds >= SHORTEST_SECONDS:
+            theirs = now - busy - (_own_seconds() - own)
+            share = theirs / (seconds * len(own_cores()))
+            if share > OTHERS_SHARE:
+                found.append(f"cores: {share:.0%} of their time went to others")
+        if device.startswith("cuda") and (n := _processes_on_gpu()) > 1:
+            found.append(f"GPU: {n} processes on it")
+        return found
+
+
+def _own_seconds() -> float:
+    """Processor time of this process and of its children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _busy_seconds(cores: Sequence[int]) -> float | None:
+    """Time that cores have worked since the machine's start; None where that is not told.
+
+    proc_stat(5): user nice system idle iowait irq softirq steal; what another guest of the same
+    host took (steal) is time taken by others.
+    """
+    if not STAT.exists():
+        return None
+    ticks = {
+        words[0]: sum(map(int, words[1:4])) + sum(map(int, words[6:9]))
+        for words in map(str.split, STAT.read_text().splitlines())
+        if words[0].startswith("cpu")
+    }
+    wanted = [f"cpu{core}" for core in cores]
+    if not all(name in ticks for name in wanted):
+        return None
+    return sum(ticks[name] for name in wanted) / os.sysconf("SC_CLK_TCK")
+
+
+def _processes_on_gpu() -> int:
+    """Processes that compute on the first visible GPU, this one among them; 0 where not told."""
+    gpus = visible_gpus()
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        named = gpus[0]
+        handle = (
+            pynvml.nvmlDeviceGetHandleByIndex(int(named))
+            if named.isdigit()
+            else pynvml.nvmlDeviceGetHandleByUUID(named)
+        )
+        return len(pynvml.nvmlDeviceGetComputeRunningProcesses(handle))
+    except Exception:  # a container may hide them: then nothing is known of others
+        return 0
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

@@ -1,0 +1,84 @@
+"""Cores and GPUs are dealt out fairly, left to each other, and others on them are noticed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import slots
+from bench.slots import Leases, Watch, deal
+
+BUSY = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
+
+
+def test_every_slot_has_as_much_as_any_other() -> None:
+    assert [slot.cores for slot in deal(2, range(5))] == [(0, 1), (2, 3)]
+    assert not any(slot.shared for slot in deal(2, range(5)))
+
+
+def test_slots_that_share_say_so() -> None:
+    made = deal(4, [0, 1], ["7"])
+    assert [slot.cores for slot in made] == [(0,), (1,), (0,), (1,)]
+    assert {slot.gpu for slot in made} == {"7"}
+    assert made[0].shared == (
+        "cores: 4 cells side by side on 2 cores",
+        "GPU: 4 cells side by side on 1 GPU",
+    )
+
+
+def test_one_cell_a_gpu_is_not_shared() -> None:
+    made = deal(2, range(8), ["GPU-a", "GPU-b"])
+    assert [(slot.gpu, slot.shared) for slot in made] == [("GPU-a", ()), ("GPU-b", ())]
+
+
+def test_visible_gpus_are_those_that_the_variable_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-1f")
+    assert slots.visible_gpus() == ["2", "GPU-1f"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert slots.visible_gpus() == []
+
+
+def test_leases_of_two_workers_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "own_cores", lambda: [0, 1, 2])
+    monkeypatch.setattr(slots, "visible_gpus", lambda: ["0"])
+    one, two = Leases(tmp_path), Leases(tmp_path)
+    first, second = one.slot(2, "cuda"), two.slot(1, "cuda")
+    assert (first.cores, first.gpu, first.shared) == ((0, 1), "0", ())
+    assert (second.cores, second.shared) == ((2,), ("GPU: none of 1 is free",))
+    assert two.slot(1, "cpu").shared == ("cores: 0 cores free of 1 asked for",)
+    one.close()
+    assert Leases(tmp_path).slot(2, "cuda").shared == ()
+
+
+def test_others_on_a_core_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A neighbour that computes all the time, beside a cell that waits."""
+    core = min(os.sched_getaffinity(0))
+    monkeypatch.setattr(slots, "own_cores", lambda: [core])
+    monkeypatch.setattr(slots, "SHORTEST_SECONDS", 0.5)
+    neighbour = subprocess.Popen([sys.executable, "-c", BUSY, str(core)])
+    try:
+        import time
+
+        time.sleep(0.3)
+        watch = Watch()
+        time.sleep(0.8)
+        found = watch.others("cpu")
+    finally:
+        neighbour.kill()
+        neighbour.wait()
+    assert len(found) == 1
+    assert "of their time went to others" in found[0]
+
+
+def test_a_cell_s_own_work_is_not_others_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "SHORTEST_SECONDS", 0.0)
+    own = iter([0.0, 9.5])
+    busy = iter([100.0, 110.0])
+    clock = iter([0.0, 10.0])
+    monkeypatch.setattr(slots, "_own_seconds", lambda: next(own))
+    monkeypatch.setattr(slots, "_busy_seconds", lambda cores: next(busy))
+    monkeypatch.setattr(slots, "own_cores", lambda: [0])
+    monkeypatch.setattr(slots.time, "monotonic", lambda: next(clock))
+    assert Watch().others("cpu") == []
