@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table as Listing
 
+from bench.environment import hardware, not_alone
 from bench.errors import BenchError
 from bench.store import Record, Store
 
@@ -14,6 +15,9 @@ Place = tuple[str, str, int]
 
 def comparison(before: Store, after: Store) -> Listing:
     """Per dataset and method: mean accuracies, their paired difference, the ratio of times.
+
+    Times are compared between cells that ran on the same kind of hardware and shared it with
+    nothing; 2/3 says that 2 of 3 pairs did, a word why none did.
 
     Raises:
         BenchError: the stores have no cell in common.
@@ -60,11 +64,30 @@ def _row(pairs: list[tuple[Record, Record]]) -> list[str]:
     if not ok:
         return [pairs[0][0]["status"], pairs[0][1]["status"], "", ""]
     accuracy = np.array([[r["metrics"]["accuracy"] for r in pair] for pair in ok])
-    seconds = np.array([[_seconds(r) for r in pair] for pair in ok])
-    ratio = np.exp(np.log(seconds[:, 1] / seconds[:, 0]).mean())
     difference = (accuracy[:, 1] - accuracy[:, 0]).mean()
     before, after = accuracy.mean(0)
-    return [f"{before:.4f}", f"{after:.4f}", f"{difference:+.4f}", f"{ratio:.2f}"]
+    return [f"{before:.4f}", f"{after:.4f}", f"{difference:+.4f}", _ratio(ok)]
+
+
+def _ratio(pairs: list[tuple[Record, Record]]) -> str:
+    """The geometric mean over the pairs whose times compare, or why none does."""
+    obstacles = [_obstacle(*pair) for pair in pairs]
+    fair = [pair for pair, obstacle in zip(pairs, obstacles, strict=True) if obstacle is None]
+    if not fair:
+        return ", ".join(sorted({obstacle for obstacle in obstacles if obstacle}))
+    seconds = np.array([[_seconds(r) for r in pair] for pair in fair])
+    ratio = np.exp(np.log(seconds[:, 1] / seconds[:, 0]).mean())
+    return f"{ratio:.2f}" + (f" ({len(fair)}/{len(pairs)})" if len(fair) < len(pairs) else "")
+
+
+def _obstacle(one: Record, two: Record) -> str | None:
+    """What stands in the way of comparing the times of two cells; None where nothing does."""
+    first, second = hardware(one), hardware(two)
+    if first._replace(threads=None) != second._replace(threads=None):
+        return "other machine"
+    if first.threads != second.threads:
+        return "other threads"
+    return "shared" if not_alone(one) or not_alone(two) else None
 
 
 def _seconds(record: dict[str, Any]) -> float:

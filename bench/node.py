@@ -58,7 +58,7 @@ class Node:
     @property
     def room(self) -> int:
         """How many more tasks can be at work."""
-        return len(self._processes.free)
+        return self._processes.room
 
     @property
     def busy(self) -> bool:

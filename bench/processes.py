@@ -62,7 +62,8 @@ class Processes:
     """
 
     def __init__(self, modules: list[str], slots: list[Slot], logs: Path) -> None:
-        self.free = list(reversed(slots))
+        self._free = list(reversed(slots))
+        self._is_ready = False
         self.jobs: dict[int, Job] = {}
         self.name = token_hex(4)  # of its files: two runs may share the folder of logs
         self._logs = logs
@@ -79,6 +80,14 @@ class Processes:
         self._server.kill()  # its children die with it
         self._server.wait()
 
+    @property
+    def room(self) -> int:
+        """How many more jobs can be given out: none before the server has its libraries loaded.
+
+        No job's time is spent on that.
+        """
+        return len(self._free) if self._is_ready else 0
+
     def submit(self, payload: dict[str, Any], timeout_seconds: float, memory_mib: float) -> Job:
         """Give out a job; there has to be a free slot."""
         self._count += 1
@@ -86,7 +95,7 @@ class Processes:
         job = Job(
             self._count,
             payload,
-            self.free.pop(),
+            self._free.pop(),
             timeout_seconds,
             memory_mib,
             time.monotonic(),
@@ -156,6 +165,8 @@ class Processes:
         return BenchError(message)
 
     def _take(self, event: dict[str, Any]) -> Ended | None:
+        if event["event"] == "ready":
+            self._is_ready = True
         if event["event"] == "started":
             job = self.jobs[event["job"]]
             job.pid = event["pid"]
@@ -163,7 +174,7 @@ class Processes:
         if event["event"] != "ended":
             return None
         job = self.jobs.pop(event["job"])
-        self.free.append(job.slot)
+        self._free.append(job.slot)
         output = job.log.read_text(errors="replace")[-4000:] if job.log.is_file() else ""
         job.log.unlink(missing_ok=True)
         return Ended(job, event["code"], job.killed_for, output)

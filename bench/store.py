@@ -85,9 +85,11 @@ class Store:
         """Move a record that no longer counts aside: nothing is deleted."""
         aside = self.cells / "superseded"
         aside.mkdir(exist_ok=True)
+        taken = len(list(aside.glob(f"{key}*.json")))
+        name = f"{key}.{taken}" if taken else key
         for path in (self.cells / f"{key}.json", self.artifacts / f"{key}.npz"):
             if path.is_file():
-                os.replace(path, aside / path.name)
+                os.replace(path, aside / f"{name}{path.suffix}")
 
     def _read(self, path: Path) -> Record:
         try:

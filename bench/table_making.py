@@ -47,7 +47,7 @@ def make_tables(
     seconds = max(SECONDS_AT_LEAST, limits.timeout_seconds)
     with Processes([], deal(jobs, own_cores()), logs) as processes:
         while waiting or processes.jobs:
-            while waiting and processes.free:
+            while waiting and processes.room:
                 request = waiting.pop()
                 note(f"making table {request.label}")
                 payload = {

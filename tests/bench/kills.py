@@ -1,6 +1,7 @@
-"""Kill a run, or the process of one of its cells, at random moments; then let it finish.
+"""Kill a run, or a process at work for it, at random moments; then let it finish.
 
     python tests/bench/kills.py 20 --out FILE.json
+    python tests/bench/kills.py 50 --seeds 25 --quick [--executor dask]      300 cells
 
 The finished table must equal that of an undisturbed run, times aside; a finished cell must not be
 run again; no record may be half-written.
@@ -24,7 +25,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = """
 name = "kills"
-seeds = [0, 1, 2]
+seeds = SEEDS
 jobs = 2
 datasets = ["digits", {name = "shuffled_mnist", label = "shuffled", params = {base = "digits"}}]
 methods = ["majority", "stump", "nearest_neighbours", "logistic", "univariate", NETWORKS
@@ -38,8 +39,9 @@ NETWORKS = (
 )
 
 
-def start(spec: Path, out: Path) -> subprocess.Popen[bytes]:
+def start(spec: Path, out: Path, executor: str) -> subprocess.Popen[bytes]:
     words = [sys.executable, "-m", "bench", "run", str(spec), "--no-report", "--out", str(out)]
+    words += ["--executor", executor]
     quiet = subprocess.DEVNULL
     return subprocess.Popen(words, cwd=ROOT, stdout=quiet, stderr=quiet, start_new_session=True)
 
@@ -64,12 +66,13 @@ def stamps(out: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in (out / "cells").glob("*.json")}
 
 
-def cell_processes(pid: int) -> list[psutil.Process]:
-    """The processes of the cells of a run; none where it has just ended."""
+def victims(pid: int) -> list[psutil.Process]:
+    """The processes of cells of a run, and dask's workers; none where it has just ended."""
     try:
-        children = psutil.Process(pid).children()
-        servers = [p for p in children if "bench.server" in " ".join(p.cmdline())]
-        return [cell for server in servers for cell in server.children()]
+        family = psutil.Process(pid).children(recursive=True)
+        servers = [p for p in family if "bench.server" in " ".join(p.cmdline())]
+        cells = [cell for server in servers for cell in server.children()]
+        return cells + [p.parent() for p in servers if p.ppid() != pid]
     except psutil.NoSuchProcess:
         return []
 
@@ -80,39 +83,56 @@ def wait_for_cells(run: subprocess.Popen[bytes], out: Path, n: int) -> None:
         time.sleep(0.01)
 
 
-def disturb(rounds: int, seed: int = 0, networks: str = NETWORKS) -> dict[str, Any]:
-    """The whole experiment; the counts of what was killed and whether all held."""
+def disturb(
+    rounds: int,
+    seed: int = 0,
+    networks: str = NETWORKS,
+    *,
+    n_seeds: int = 3,
+    executor: str = "local",
+    runs_killed: float = 1.0,
+) -> dict[str, Any]:
+    """The whole experiment; the counts of what was killed and whether all held.
+
+    Args:
+        rounds: kills, half of them of a process at work for the run, if there is one.
+        runs_killed: the share of the rounds that end with the death of the run itself.
+    """
     rng = random.Random(seed)
-    facts = {"rounds": rounds, "runs_killed": 0, "cells_killed": 0, "repeated": 0, "broken": 0}
+    facts = {"executor": executor, "rounds": rounds, "runs_killed": 0, "processes_killed": 0}
+    facts |= {"repeated": 0, "broken": 0}
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder) / "spec.toml"
-        spec.write_text(SPEC.replace("NETWORKS", networks))
+        text = SPEC.replace("NETWORKS", networks).replace("SEEDS", str(list(range(n_seeds))))
+        spec.write_text(text)
         calm, wild = Path(folder) / "calm", Path(folder) / "wild"
-        if start(spec, calm).wait():
+        if start(spec, calm, executor).wait():
             message = "the undisturbed run failed"
             raise RuntimeError(message)
         expected = table_of(calm)
+        run = start(spec, wild, executor)
         for round_ in range(rounds):
             before = stamps(wild) if wild.exists() else {}
-            run = start(spec, wild)
             # Spread the kills over the run's life: loading, making tables, cells, report.
             wait_for_cells(run, wild, round_ * len(expected) // rounds)
             time.sleep(rng.uniform(0, 0.5))
-            victims = cell_processes(run.pid)
-            if victims and round_ % 2:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    victims[0].kill()
-                facts["cells_killed"] += 1
+            found = victims(run.pid)
+            if found and round_ % 2:
+                with contextlib.suppress(psutil.NoSuchProcess, AttributeError):
+                    rng.choice(found).kill()
+                facts["processes_killed"] += 1
                 time.sleep(rng.uniform(0, 0.3))
-            if run.poll() is None:
-                os.kill(run.pid, signal.SIGKILL)
-                facts["runs_killed"] += 1
-            run.wait()
+            if run.poll() is not None or rng.random() < runs_killed:
+                if run.poll() is None:
+                    os.kill(run.pid, signal.SIGKILL)
+                    facts["runs_killed"] += 1
+                run.wait()
+                run = start(spec, wild, executor) if round_ < rounds - 1 else run
             after = stamps(wild) if (wild / "cells").exists() else {}
             facts["repeated"] += sum(after.get(name, 0) != stamp for name, stamp in before.items())
             facts["broken"] += sum(not _is_whole(wild / "cells" / name) for name in after)
-        last = start(spec, wild).wait()
-        facts["finished"] = last == 0
+        run.wait()
+        facts["finished"] = start(spec, wild, executor).wait() == 0
         facts["equal"] = table_of(wild) == expected
         facts["cells"] = len(expected)
     return facts
@@ -129,8 +149,18 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rounds", type=int)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--seeds", type=int, default=3, help="12 cells each, 16 with networks")
+    parser.add_argument("--quick", action="store_true", help="no networks, most kills of cells")
+    parser.add_argument("--executor", default="local")
     words = parser.parse_args()
-    text = json.dumps(disturb(words.rounds), indent=1)
+    facts = disturb(
+        words.rounds,
+        networks="" if words.quick else NETWORKS,
+        n_seeds=words.seeds,
+        executor=words.executor,
+        runs_killed=0.3 if words.quick else 1.0,
+    )
+    text = json.dumps(facts, indent=1)
     if words.out:
         words.out.write_text(text + "\n")
     sys.stdout.write(text + "\n")

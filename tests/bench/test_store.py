@@ -39,9 +39,36 @@ def test_a_full_disk_leaves_what_was_there(store: Store, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        store.put({"schema": 1, "key": "k", "status": "new"})
+        store.put({"schema": 1, "key": "new", "status": "ok"})
     assert store.record("k")["status"] == "ok"
     assert [path.name for path in store.cells.iterdir()] == ["k.json"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_the_first_record_of_a_key_stays(
+    links: bool, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that ran the same cell, also at the very same moment, one is told no."""
+
+    def none(source: str, target: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    if not links:
+        monkeypatch.setattr(os, "link", none)
+    assert store.put({"schema": 1, "key": "k", "status": "ok"})
+    assert not store.put({"schema": 1, "key": "k", "status": "failed"})
+    monkeypatch.setattr(Store, "has", lambda self, key: False)  # both looked before either wrote
+    assert not store.put({"schema": 1, "key": "k", "status": "timeout"})
+    assert store.record("k")["status"] == "ok"
+    assert [path.name for path in store.cells.iterdir()] == ["k.json"]
+
+
+def test_records_that_are_set_aside_again_replace_none(store: Store) -> None:
+    for status in ("ok", "failed", "timeout"):
+        store.put({"schema": 1, "key": "k", "status": status}, {"a": np.arange(3)})
+        store.supersede("k")
+    aside = sorted(path.name for path in (store.cells / "superseded").iterdir())
+    assert aside == ["k.1.json", "k.1.npz", "k.2.json", "k.2.npz", "k.json", "k.npz"]
 
 
 def test_a_broken_record_is_named(store: Store) -> None:

@@ -1,0 +1,69 @@
+"""A grid whose runs are counted, started and watched, for the tests of the executors."""
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.store import Store
+
+from .conftest import ROOT, bench_environment
+
+N_CELLS = 8
+SECONDS = 120.0
+
+
+def spec_of(folder: Path, *, seconds: float = 0.0, n: int = N_CELLS, more: str = "") -> Path:
+    """A grid of one method that counts its runs in folder/tally."""
+    path = folder / "spec.toml"
+    method = f'{{name = "tally", params = {{file = "{folder / "tally"}", seconds = {seconds}}}}}'
+    path.write_text(
+        f'name = "grid"\nseeds = {list(range(n))}\njobs = 2\ndevice = "cpu"\n'
+        f'datasets = ["digits"]\nmethods = [{method}]\n'
+        f"limits = {{timeout_seconds = 60, memory_mib = 2000}}\n{more}"
+    )
+    return path
+
+
+def start(
+    spec: Path, out: Path, plugin: Path, *words: str, **variables: str
+) -> subprocess.Popen[str]:
+    """`bench run`, in the background."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench", "run", str(spec), "--out", str(out), "--no-report", *words],
+        cwd=ROOT,
+        env={**bench_environment(plugin), **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(run: subprocess.Popen[str]) -> str:
+    said, _ = run.communicate(timeout=SECONDS)
+    assert run.returncode == 0, said
+    return said
+
+
+def runs(folder: Path) -> Counter[str]:
+    """How often each cell was run to its end of fitting."""
+    path = folder / "tally"
+    return Counter(line.split()[0] for line in path.read_text().splitlines())
+
+
+def until(what: Callable[[], object], seconds: float = SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)
+
+
+def check_whole(out: Path, n: int = N_CELLS) -> None:
+    """Every cell is there once, ok, and nothing is left over."""
+    records = list(Store(out).records())
+    assert Counter(r["status"] for r in records) == {"ok": n}, [r["reason"] for r in records]
+    assert len({r["seed"] for r in records}) == n
+    assert not list(out.glob("cells/.*"))
+    assert not list(out.glob("running/*.claim"))
