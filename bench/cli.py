@@ -66,12 +66,11 @@ def run(
     folder = out or Path("results") / spec.name
     from bench.executors import check_executor
     from bench.runner import Means, Selection, run
-    from deepmapper.devices import resolve_device
 
     check_executor(executor or spec.executor.name)
 
     selection = Selection(_names(datasets), _names(methods), _numbers(seeds))
-    where = resolve_device(device or spec.device).type
+    where = _device(device or spec.device)
     if dry_run:
         _show_plan(spec, where, selection, folder)
         return
@@ -135,14 +134,15 @@ def status(folder: Folder) -> None:
 @app.command()
 def report(folder: Folder) -> None:
     """Build results.parquet, the tables, figures and the page; print the comparison."""
-    from reports.aggregate import results_frame
+    import pandas as pd
+
     from reports.build import build
     from reports.terminal import comparison
 
-    store = _store(folder)
+    _store(folder)
     page = build(folder)
     console = _console()
-    console.print(comparison(results_frame(store)))
+    console.print(comparison(pd.read_parquet(folder / "results.parquet")))
     console.print(f"report: {page}", highlight=False, soft_wrap=True)
 
 
@@ -275,6 +275,15 @@ def _console() -> "Console":
 
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
     return Console(width=width or shutil.get_terminal_size((120, 40)).columns)
+
+
+def _device(name: str) -> str:
+    """cpu, cuda or mps; only a look for others needs torch, which takes seconds to load."""
+    if name == "cpu":
+        return name
+    from deepmapper.devices import resolve_device
+
+    return resolve_device(name).type
 
 
 def _store(folder: Path) -> "Store":

@@ -46,7 +46,7 @@ class Node:
         }
         logs = self.store.folder / "running"
         logs.mkdir(exist_ok=True)
-        self._processes = Processes(list(work.modules), slots, logs)
+        self._processes = Processes(["bench.worker", *work.modules], slots, logs)
 
     def __enter__(self) -> "Node":
         return self

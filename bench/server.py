@@ -30,7 +30,7 @@ DISK_FULL = 74  # EX_IOERR: the record could not be written
 
 def main(modules: list[str]) -> None:
     """Load the modules that cells will need, then fork on demand until the input closes."""
-    for name in ["bench.worker", *modules]:
+    for name in modules:
         with contextlib.suppress(Exception):  # the cell that needs it will fail, with its reason
             importlib.import_module(name)
     gc.collect()
@@ -116,16 +116,15 @@ def _become_cell(job: dict[str, Any]) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    import torch
+    if "torch" in sys.modules:  # tables are made without it
+        import torch
 
-    torch.set_num_threads(len(job["slot"]["cores"]))
+        torch.set_num_threads(len(job["slot"]["cores"]))
 
 
 def _do(job: dict[str, Any]) -> int:
     from bench.cell import Cell, TableRequest
-    from bench.store import Store
     from bench.tables import prepare
-    from bench.worker import run_cell
 
     folder = Path(job["folder"])
     try:
@@ -133,6 +132,9 @@ def _do(job: dict[str, Any]) -> int:
             told = prepare(folder / "tables", TableRequest(**job["table"]))
             Path(job["answer"]).write_text(json.dumps(told))
         else:
+            from bench.store import Store
+            from bench.worker import run_cell
+
             cell = Cell(**{**job["cell"], "table": TableRequest(**job["cell"]["table"])})
             context = {**job["context"], "shared": list(job["slot"]["shared"])}
             run_cell(Store(folder), cell, job["dataset"], context, job["dispatched"])

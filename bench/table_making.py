@@ -45,7 +45,7 @@ def make_tables(
     logs = folder / "running"
     logs.mkdir(exist_ok=True)
     seconds = max(SECONDS_AT_LEAST, limits.timeout_seconds)
-    with Processes([], deal(jobs, own_cores()), logs) as processes:
+    with Processes(["bench.tables"], deal(jobs, own_cores()), logs) as processes:
         while waiting or processes.jobs:
             while waiting and processes.room:
                 request = waiting.pop()

@@ -1,10 +1,17 @@
-"""The command line: fit, predict and embed one's own table. Commands import what they need."""
+"""The command line: fit, predict and embed one's own table. Commands import what they need.
+
+Under `torchrun` every rank runs `fit`; the first one alone shows and writes.
+"""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+
+from deepmapper.errors import DeepMapperError
+from deepmapper.ranks import Launch
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +29,9 @@ app = typer.Typer(
 
 Table = Annotated[
     Path,
-    typer.Argument(help=".csv, .tsv, .txt (also .gz, .bz2, .xz), .parquet, .h5ad or .npy."),
+    typer.Argument(
+        help=".csv, .tsv, .txt (also .gz, .bz2, .xz), .parquet, .h5ad, .npy, a folder of shards."
+    ),
 ]
 RowNames = Annotated[str | None, typer.Option(help="The column that names the rows.")]
 Drop = Annotated[list[str] | None, typer.Option(help="A column that is no feature; repeatable.")]
@@ -71,8 +80,10 @@ def fit(
     settings: Settings = None,
 ) -> None:
     """Train a classifier on a table; write the model, ranked features and a report."""
-    from deepmapper.errors import DeepMapperError
+    if label is None and labels is None and table.is_dir():
+        from deepmapper.shards import label_of
 
+        label = label_of(table)
     if label is None and labels is None:
         message = "say which column holds the label (--label COLUMN), or give --labels FILE"
         raise DeepMapperError(message)
@@ -117,6 +128,7 @@ def predict(
     ] = None,
 ) -> None:
     """Predict the rows of a table: the class and the probability of each class."""
+    _refuse_ranks("predict")
     from deepmapper.runs import predictions
 
     with _status(f"predicting {table}"):
@@ -148,6 +160,7 @@ def embed(
     settings: Settings = None,
 ) -> None:
     """Embed the rows of a table without labels; rank the features that separate them."""
+    _refuse_ranks("embed")
     if model is not None:
         from deepmapper.runs import embedding_of
 
@@ -171,22 +184,42 @@ def embed(
 
 
 def main() -> None:
-    """Run the command line; errors that are ours end it with one line and exit code 2."""
+    """Run the command line; errors that are ours end it with one line and exit code 2.
+
+    Under `torchrun` one rank says what went wrong, and the others end without a word: what they
+    meet is mostly that this one is gone.
+    """
     try:
         app(standalone_mode=True)
-    except ValueError as error:
-        from deepmapper.errors import DeepMapperError
-
-        if not isinstance(error, DeepMapperError):
-            raise
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
+    except DeepMapperError as error:
+        _end(f"error: {error}", 2)
     except OSError as error:
-        sys.stderr.write(f"error: {error.strerror}: {error.filename or ''}\n")
-        sys.exit(2)
+        _end(f"error: {error.strerror}: {error.filename or ''}", 2)
     except KeyboardInterrupt:
-        sys.stderr.write("stopped; nothing was written\n")
-        sys.exit(130)
+        _end("stopped; nothing was written", 130)
+    except Exception:
+        if not Launch.of_environment().is_first_to_fail():
+            sys.exit(1)
+        raise
+
+
+def _end(text: str, code: int) -> NoReturn:
+    launch = Launch.of_environment()
+    if launch.is_first_to_fail():
+        where = f"rank {launch.rank}: " if launch.is_shared else ""
+        sys.stderr.write(f"{where}{text}\n")
+    sys.exit(code)
+
+
+def _refuse_ranks(command: str) -> None:
+    """DeepMapperError where `torchrun` started several processes for what one does."""
+    launch = Launch.of_environment()
+    if launch.is_shared:
+        message = (
+            f"`deepmapper {command}` runs on one device, and torchrun started {launch.n_ranks} "
+            f"processes; only `fit` shares its work: start {command} without torchrun"
+        )
+        raise DeepMapperError(message)
 
 
 def _configured(
@@ -198,8 +231,6 @@ def _configured(
         DeepMapperError: a parameter that the estimator does not have.
     """
     from difflib import get_close_matches
-
-    from deepmapper.errors import DeepMapperError
 
     chosen = {name: value for name, value in asked.items() if value is not None}
     for setting in settings or ():
@@ -240,12 +271,16 @@ def _train(
 
     check_target(out)
     _show_tables(tables)
+    is_first = Launch.of_environment().is_first
+    if not is_first:
+        tables = replace(tables, test=None)  # the first rank tests
     parameters = estimator.get_params()
     limits = parameters.get("passes"), parameters.get("epochs")
     with TrainingProgress(_console(), *limits) as progress:
         run = fit(estimator, tables, source=table.name, label=label, on_epoch=progress)
         progress.say("writing")
-        write_run(run, out)
+        if is_first:
+            write_run(run, out)
     for note in run.notes:
         _say(f"note: {note}")
     _say(f"trained on {len(tables.train.row_names)} rows in {run.seconds:.1f} s")
@@ -310,7 +345,7 @@ def _status(text: str) -> Any:
 def _console() -> "Console":
     from rich.console import Console
 
-    return Console()
+    return Console(quiet=not Launch.of_environment().is_first)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,11 @@ from deepmapper.devices import resolve_device
 from deepmapper.latents import latent
 from deepmapper.layout import Layout
 from deepmapper.objectives import Classification
-from deepmapper.rows import checked, feature_names, is_on_disk
+from deepmapper.ranks import Ranks, all_ranks
+from deepmapper.rows import feature_names, is_on_disk
 from deepmapper.run_log import OnEpoch, RunLog
+from deepmapper.sharded_images import checked_rows, fit_images, images_of
+from deepmapper.shards import ShardedTable
 from deepmapper.streams import seed_of
 from deepmapper.trainer import Epoch
 
@@ -167,13 +170,24 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
     def fit(self, X: Any, y: Any, *, on_epoch: OnEpoch | None = None) -> Self:
         """Train on X, (n_samples, n_features), and labels y, (n_samples,).
 
+        Started by `torchrun`, all its processes train one model together: each calls this with the
+        same X and y, and each ends with the same model.
+
         Args:
-            X: numpy, CSR, a DataFrame, or a `numpy.memmap` of a table that does not fit in memory.
-            on_epoch: called after each epoch with its row of the history.
+            X: numpy, CSR, a DataFrame; or, of a table that does not fit in memory, a
+                `numpy.memmap` or a `deepmapper.shards.ShardedTable`.
+            on_epoch: called after each epoch with its row of the history, on every rank.
         """
-        device = resolve_device(self.device)
+        with all_ranks(resolve_device(self.device)) as ranks:
+            return self._fit(X, y, on_epoch, ranks)
+
+    def _fit(self, X: Any, y: Any, on_epoch: OnEpoch | None, ranks: Ranks) -> Self:
+        device = ranks.device
         X, y = self._checked(X, y)
-        seed = seed_of(self.random_state)
+        if ranks.is_shared:
+            same = {"shape of X": X.shape, "labels": y.tolist()}
+            ranks.check_same(same | self._plain_parameters())
+        seed = ranks.of_first(seed_of(self.random_state))
         self.converter_ = ImageConverter(
             self.layout,
             log=self.log,
@@ -182,11 +196,16 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
             device=str(device),
             random_state=seed,
         )
-        images = self.converter_.fit_transform(X, y)
+        images = fit_images(self.converter_, X, y)
         self.layout_ = self.converter_.layout_
         self.consensus_ = Consensus(self.top)
-        self.classifier_ = self._classifier(str(device), seed)
-        log = RunLog(self.run_log)
+        classifier: Any = self._classifier(str(device), seed)
+        if ranks.is_shared:
+            from deepmapper.parallel import ParallelClassifier
+
+            classifier = ParallelClassifier.of(classifier, ranks)
+        self.classifier_ = classifier
+        log = RunLog(self.run_log if ranks.is_first else None)
 
         def after_pass() -> bool:
             if self.attribution is None:
@@ -205,6 +224,8 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
                 on_epoch(row)
 
         self.classifier_.fit(images, y, after_pass=after_pass, on_epoch=after_epoch)
+        if ranks.is_shared:
+            self.classifier_ = classifier.plain()
         self.classes_ = self.classifier_.classes_
         self.history_ = self.classifier_.history_
         if self.attribution is not None:
@@ -224,8 +245,8 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> Any:
         """Images (n_samples, 1, height, width), numpy on the CPU, else a tensor on the device."""
         check_is_fitted(self)
-        X = checked(self, X, reset=False)
-        return self.converter_.transform(X)
+        X = checked_rows(self, X, reset=False)
+        return images_of(self.converter_, X)
 
     def latent(self, X: Any, layer: str, number: int = 0) -> np.ndarray:
         """What a layer of a pass's network gives, (n_samples, ...).
@@ -260,9 +281,14 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
 
         return load_model(folder, cls)
 
+    def _plain_parameters(self) -> dict[str, Any]:
+        """Those that two processes can compare."""
+        plain = str | float | int | None
+        return {k: v for k, v in self.get_params(deep=False).items() if isinstance(v, plain)}
+
     def _checked(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
-        if is_on_disk(X):
-            X = checked(self, X, reset=True)
+        if is_on_disk(X) or isinstance(X, ShardedTable):
+            X = checked_rows(self, X, reset=True)
             y = column_or_1d(y, warn=True)
             check_consistent_length(X, y)
         else:

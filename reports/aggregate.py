@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from bench.environment import hardware, not_alone
 from bench.store import Record, Store, write_atomically
+from reports.machines import letters
 
 TEXT, REAL, WHOLE = "string", "float64", "Int64"
 
@@ -23,6 +25,8 @@ METRICS = (
 )
 
 # Column -> type, in the order of results.parquet. The names are those of the design, section 5.
+# `shared`: why the cell was not alone on what it ran on, so that its seconds do not count; null
+# where it was. `machine`: the letter of its kind of hardware, see `reports.machines`.
 COLUMNS = {
     "dataset": TEXT,
     "method": TEXT,
@@ -52,6 +56,8 @@ COLUMNS = {
     "threads": WHOLE,
     "jobs": WHOLE,
     "key": TEXT,
+    "shared": TEXT,
+    "machine": TEXT,
 }
 
 CONVERSION = ("convert_fit", "convert_train", "convert_test")
@@ -64,7 +70,13 @@ def results_frame(store: Store) -> pd.DataFrame:
 
 def frame_of(records: Iterable[Record]) -> pd.DataFrame:
     """The same frame from records already read, in a stable order: dataset, method, seed, key."""
-    frame = pd.DataFrame([_row(record) for record in records], columns=list(COLUMNS))
+    rows, ran_on = [], []
+    for record in records:
+        rows.append(_row(record))
+        ran_on.append(hardware(record))
+    named = letters(ran_on)
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame["machine"] = [named[kind] for kind in ran_on]
     frame = frame.astype(COLUMNS)
     order = ["dataset_label", "method_label", "seed", "key"]
     return frame.sort_values(order, kind="stable", ignore_index=True)
@@ -94,6 +106,7 @@ def _row(record: Record) -> dict[str, object]:
         "peak_host_mib": _peak(phases, "peak_host_mib"),
         "peak_device_mib": _peak(phases, "peak_device_mib"),
         **{name: (record.get("metrics") or {}).get(name) for name in METRICS},
+        "shared": "; ".join(not_alone(record)) or None,
     }
 
 

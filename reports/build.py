@@ -15,7 +15,7 @@ def build(folder: Path, *, interactive: bool = True) -> Path:
     from reports.results import Results
 
     results = Results.read(Store(folder))
-    aggregate.write_results(aggregate.results_frame(results.store), folder / "results.parquet")
+    aggregate.write_results(results.as_recorded, folder / "results.parquet")
     report = folder / "report"
     report.mkdir(parents=True, exist_ok=True)
     views = tables.all_views(results)

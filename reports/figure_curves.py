@@ -100,8 +100,8 @@ def _of_dataset(results: Results, dataset: str) -> dict[str, History]:
 
 def _history(results: Results, group: Group) -> History:
     """That of the first seed that has one."""
-    for key in group.ok["key"]:
-        text = results.store.artifact(key).get("history")
+    for key in group.ok_keys:
+        text = results.array(key, "history")
         if text is not None and (history := json.loads(str(text))):
             return history
     return []

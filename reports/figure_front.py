@@ -98,6 +98,38 @@ def _name(axes: Axes, front: list[tuple[str, float, float]]) -> None:
             below = height
 
 
+def draw_points(
+    methods: list[str],
+    points: dict[str, tuple[float, float]],
+    on_front: list[str],
+    named: list[str],
+) -> Figure:
+    """One panel for all datasets: mean ranks against seconds, the front as a line."""
+    figure = Figure(figsize=(9.2, 5.6), layout="constrained")
+    axes, styles = figure.subplots(), method_styles(methods)
+    for method, (x, y) in points.items():
+        look = {"markersize": 7, "mec": "white", "mew": 0.7, **styles[method]}
+        axes.plot(max(x, FLOOR_SECONDS), y, linestyle="", zorder=4, **look)
+    line = sorted((max(points[m][0], FLOOR_SECONDS), points[m][1]) for m in on_front)
+    axes.step(*zip(*line, strict=True), where="post", color=QUIET, linewidth=1.2, zorder=2)
+    for method in named:
+        at = max(points[method][0], FLOOR_SECONDS), points[method][1]
+        axes.annotate(method, at, (5, 4), textcoords="offset points", fontsize=6.5, zorder=5)
+    axes.set_xscale("log")
+    whole_decades(axes)
+    axes.invert_yaxis()  # the best on top
+    axes.set_xlabel("total seconds (median over datasets)")
+    axes.set_ylabel("mean rank by test accuracy")
+    bare(axes)
+    handles = [
+        Line2D([], [], linestyle="", markersize=7, mec="white", mew=0.7, label=m, **styles[m])
+        for m in methods
+        if m in points
+    ]
+    legend_below(figure, handles)
+    return figure
+
+
 def _scales(axes: Axes, least: float, most: float) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")

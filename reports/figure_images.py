@@ -56,12 +56,13 @@ def _of_dataset(results: Results, dataset: str) -> dict[str, Examples]:
     """Method -> the examples of its first seed that has some."""
     found: dict[str, Examples] = {}
     for group in results.groups(dataset):
-        for key in group.ok["key"]:
-            arrays = results.store.artifact(key)
-            images = arrays.get("example_images")
-            if images is not None and len(images) and group.method not in found:
-                rows = arrays.get("example_rows", np.arange(len(images)))
-                found[group.method] = Examples([int(r) for r in rows], images.astype(float))
+        for key in group.ok_keys:
+            images = results.array(key, "example_images")
+            if images is not None and len(images):
+                rows = results.array(key, "example_rows")
+                listed = range(len(images)) if rows is None else rows
+                found[group.method] = Examples([int(r) for r in listed], images.astype(float))
+                break
     return found
 
 

@@ -34,10 +34,10 @@ def _of_dataset(results: Results, dataset: str) -> dict[str, np.ndarray]:
 
 def _ranks(results: Results, group: Group) -> np.ndarray:
     found = []
-    for key in group.ok["key"]:
+    for key in group.ok_keys:
         relevant = results.records[key]["dataset"].get("relevant")  # each seed has its own needles
-        scores = results.store.artifact(key).get("attributions")
-        if relevant and scores is not None:
+        scores = results.array(key, "attributions") if relevant else None
+        if scores is not None:
             found.append(needle_ranks(scores, relevant))
     return np.concatenate(found) if found else np.array([], dtype=int)
 

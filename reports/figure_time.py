@@ -45,10 +45,16 @@ def _phases_panel(axes: Axes, results: Results, dataset: str) -> None:
     for row, method in enumerate(results.methods):
         group = results.group(dataset, method)
         if group is None or not _timed(group):
-            say(axes, row, (group.words or "no value") if group else "not run")
+            say(axes, row, _instead(group))
         else:
             _phases_row(axes, group, row)
     whole_decades(axes)
+
+
+def _instead(group: Group | None) -> str:
+    if group is None:
+        return "not run"
+    return group.words or ("shared" if len(group.shared) else "no value")
 
 
 def _phases_row(axes: Axes, group: Group, row: int) -> None:

@@ -1,7 +1,7 @@
 """The figures of the report, as .png and .svg. What cannot be drawn is left out, with a note."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,9 @@ from reports.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+MOST_MACHINES = 4  # kinds of machine with figures of time; the tables have all
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,16 @@ class Plan:
     title: str
     caption: str
     without: str
+    draw: "Callable[[Results], Figure | None]"
+    many: "Many"
+    is_timed: bool = False  # drawn for each kind of machine, without cells that shared theirs
+
+
+@dataclass(frozen=True)
+class Many:
+    """The same for a store of so many datasets and methods that panels would fill a wall."""
+
+    caption: str
     draw: "Callable[[Results], Figure | None]"
 
 
@@ -41,6 +54,7 @@ def plans() -> list[Plan]:
         figure_curves,
         figure_front,
         figure_images,
+        figure_many,
         figure_needles,
         figure_time,
     )
@@ -54,6 +68,11 @@ def plans() -> list[Plan]:
             "of the largest class in the test rows. Words: what happened instead.",
             "No cell has a test accuracy.",
             figure_accuracy.draw,
+            Many(
+                "Means over seeds, of all datasets and methods as colours; grey: no number. "
+                "Intervals, and what happened instead, are in the table.",
+                figure_many.accuracy,
+            ),
         ),
         Plan(
             "time",
@@ -62,6 +81,12 @@ def plans() -> list[Plan]:
             "less than 1 ms is drawn at 1 ms.",
             "No cell was timed.",
             figure_time.draw,
+            Many(
+                "Conversion, training and prediction together, medians over seeds, of all datasets "
+                "and methods as colours on a log scale; grey: no number. The table has each phase.",
+                figure_many.time,
+            ),
+            is_timed=True,
         ),
         Plan(
             "accuracy_vs_time",
@@ -72,6 +97,15 @@ def plans() -> list[Plan]:
             "is stretched towards 1 (logarithmic in the error), where methods differ.",
             "No cell has both an accuracy and a time.",
             figure_front.draw,
+            Many(
+                "Of each method the mean rank by test accuracy over all datasets and seeds (1 is "
+                "best, what failed ranks last) against the median over datasets of its total "
+                "seconds (conversion, training and prediction; datasets on which it finished). The "
+                "line is the Pareto front, whose methods have names; the interactive chart "
+                "has each dataset.",
+                figure_many.accuracy_vs_time,
+            ),
+            is_timed=True,
         ),
         Plan(
             "images",
@@ -81,6 +115,12 @@ def plans() -> list[Plan]:
             "where the image is large.",
             "No run kept example images.",
             figure_images.draw,
+            Many(
+                "Rows are the methods that make images, columns the datasets; one sample a column, "
+                f"of each image {figure_many.TILE - 2} × {figure_many.TILE - 2} pixels. "
+                "Brightness is scaled for each image, its top 0.5% clipped. Grey: no image.",
+                figure_many.images,
+            ),
         ),
         Plan(
             "needle_ranks",
@@ -91,6 +131,12 @@ def plans() -> list[Plan]:
             "Shaded: the top k, where all k needles should be. Dotted: the number of features.",
             "No method attributed on a dataset whose true features are known.",
             figure_needles.draw,
+            Many(
+                "The rank of the needle (a feature known to matter) that is ranked last, median "
+                "over seeds, as a colour on a log scale: the number of needles would be perfect. "
+                "Grey: no attribution.",
+                figure_many.needle_ranks,
+            ),
         ),
         Plan(
             "curves",
@@ -101,16 +147,52 @@ def plans() -> list[Plan]:
             "panels with its accuracy, and the number of its epochs.",
             "No run recorded a training history.",
             figure_curves.draw,
+            Many(
+                "Accuracy by epoch, in each cell from 0 (below) to 1 (above), of the first seed. "
+                "Grey: training rows; blue: validation rows.",
+                figure_many.curves,
+            ),
         ),
     ]
 
 
 def draw_all(results: Results, folder: Path) -> list[Drawn]:
     """Draw every figure into the folder; one that has nothing to show leaves no file behind."""
+    from reports.figure_many import is_many
     from reports.figure_style import style
 
+    _forget_machines(folder)
+    found = plans()
+    if is_many(results):
+        found = [replace(plan, caption=plan.many.caption, draw=plan.many.draw) for plan in found]
     with style():
-        return [_draw(plan, results, folder) for plan in plans()]
+        return [
+            _draw(one, part, folder)
+            for plan in found
+            for one, part in (_of_machines(plan, results) if plan.is_timed else [(plan, results)])
+        ]
+
+
+def _of_machines(plan: Plan, results: Results) -> list[tuple[Plan, Results]]:
+    """The plan with what is to be known of its times; one for each kind of machine."""
+    plan = replace(plan, caption=plan.caption + results.times_note)
+    found = results.machines
+    if len(found) < 2:
+        return [(plan, results)]
+    more = [
+        replace(plan, name=f"{plan.name}_{k.letter}", title=f"{plan.title}, machine {k.letter}")
+        for k in found[:MOST_MACHINES]
+    ]
+    more[0] = replace(more[0], name=plan.name)
+    return [(one, results.of_machine(k.letter)) for one, k in zip(more, found, strict=False)]
+
+
+def _forget_machines(folder: Path) -> None:
+    """Figures of machines that an earlier report had."""
+    for plan in plans():
+        if plan.is_timed:
+            for path in folder.glob(f"{plan.name}_[A-Z].*"):
+                path.unlink()
 
 
 def _draw(plan: Plan, results: Results, folder: Path) -> Drawn:

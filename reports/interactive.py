@@ -3,6 +3,7 @@
 from typing import Any
 
 from reports import units
+from reports.entries import timed_groups
 from reports.figure_style import method_styles
 from reports.results import Group, Results
 
@@ -26,19 +27,22 @@ def script() -> str:
 
 
 def points(results: Results) -> list[dict[str, Any]]:
-    """One point a (dataset, method) that has an accuracy and a time."""
+    """One point a (dataset, method) that has an accuracy and a time; a chart a kind of machine."""
     from matplotlib.colors import to_hex
 
     styles = method_styles(results.methods)
+    several = len(results.machines) > 1
     found = []
     for dataset in results.datasets:
-        for group in results.groups(dataset):
+        for group in timed_groups(results, dataset):
             point = _point(group)
             if point is not None:
+                if several:
+                    point["dataset"] = f"{dataset}, machine {group.machine}"
                 style = styles[group.method]
                 look = {"colour": to_hex(style["color"]), "symbol": SYMBOLS[style["marker"]]}
                 found.append(point | look)
-    return found
+    return sorted(found, key=lambda point: str(point["dataset"])) if several else found
 
 
 def _point(group: Group) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 
 FIGURE_BYTES = 600_000  # of all figures: without plotly's script the page stays under 1 MiB
+MANY_FIGURE_BYTES = 2_000_000  # where the tables alone are several MiB
 COLOURS = 256
 
 
@@ -57,6 +58,8 @@ def render(
 
 
 def _context(results: Results, views: list[View], drawn: list[Drawn]) -> dict[str, Any]:
+    from reports.figure_many import is_many
+
     by_name = {view.name: view for view in views}
     return {
         "title": sections.title(results),
@@ -66,11 +69,17 @@ def _context(results: Results, views: list[View], drawn: list[Drawn]) -> dict[st
         "comparison": [by_name[name] for name in ("accuracy", "needs", "differences")],
         "dataset_views": [by_name[name] for name in ("paper", "timing", "attribution")],
         "datasets": results.datasets,
+        "times_note": results.times_note,
         "data": sections.data_rows(results),
-        "figures": _embedded([figure for figure in drawn if figure.png]),
+        "figures": _embedded(
+            [figure for figure in drawn if figure.png],
+            MANY_FIGURE_BYTES if is_many(results) else FIGURE_BYTES,
+        ),
         "failures": sections.failures(results),
         "left_out": sections.left_out(results, drawn),
         "cells": sections.cell_rows(results),
+        "cell_groups": sections.cell_groups(results),
+        "n_cells": len(results.frame),
         "statuses": units.status_words,
     }
 
@@ -97,12 +106,12 @@ def with_code(text: str) -> "Markup":
     return Markup("".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts)))
 
 
-def _embedded(drawn: list[Drawn]) -> list[tuple[Drawn, str, int]]:
-    """Each figure with its data URI and its width on the page."""
+def _embedded(drawn: list[Drawn], n_bytes: int) -> list[tuple[Drawn, str, int]]:
+    """Each figure with its data URI and its width on the page, all of so many bytes or less."""
     contents = [_smaller(figure) for figure in drawn]
     for parts in (1, 2, 3):  # fewer colours first, then fewer pixels
         for i in sorted(range(len(drawn)), key=lambda i: -len(contents[i][0])):
-            if sum(len(content) for content, _ in contents) > FIGURE_BYTES:
+            if sum(len(content) for content, _ in contents) > n_bytes:
                 smaller = (reduced(_read(drawn[i].png), parts), "png")
                 contents[i] = min(contents[i], smaller, key=lambda content: len(content[0]))
     return [

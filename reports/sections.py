@@ -3,16 +3,23 @@
 import json
 import re
 import tomllib
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.environment import Hardware, hardware
 from bench.store import Record
 from reports import units
 from reports.figures import Drawn
-from reports.results import Results
+from reports.results import Group, Results
 
 TRACE_CHARACTERS = 6000  # of the end of a traceback: the page is to stay small
+MOST_FAILURES = 500  # with a row each; more are put together
+MANY_TRACES = 100  # that are shown then, and how much of each
+SHORT_TRACE = 1500
+MOST_MISSING = 200  # pairs of method and dataset that were not run, by name
+MOST_CELLS = 2000  # with a row each; of more, a row has all seeds of a method on a dataset
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,7 @@ class Machine:
     facts: list[tuple[str, str]]
     packages: list[tuple[str, str]]
     n_cells: int
+    letter: str = ""  # of its kind, where there are several
 
 
 def summary(results: Results) -> str:
@@ -58,19 +66,29 @@ def _minute(iso: str) -> str:
 
 
 def machines(results: Results) -> list[Machine]:
-    """Each distinct environment, the one with most cells first."""
+    """Each distinct environment, the one with most cells first.
+
+    Machines that differ in nothing but their anonymous ids are one.
+    """
     found: Counter[str] = Counter()
+    ids: dict[str, set[str]] = defaultdict(set)
     for record in results.records.values():
         described = {
             **(record.get("environment") or {}),
             **{name: record.get(name) for name in ("device", "threads", "jobs")},
         }
-        found[json.dumps(described, sort_keys=True)] += 1
+        name = described.pop("machine", None)
+        text = json.dumps(described, sort_keys=True)
+        found[text] += 1
+        ids[text] |= {name} if name else set()
+    letters = {kind.hardware: kind.letter for kind in results.machines}
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    return [_machine(json.loads(text), n) for text, n in ordered]
+    return [_machine(json.loads(text), n, len(ids[text]), letters) for text, n in ordered]
 
 
-def _machine(facts: dict[str, Any], n_cells: int) -> Machine:
+def _machine(
+    facts: dict[str, Any], n_cells: int, n_machines: int, letters: dict[Hardware, str]
+) -> Machine:
     commit = str(facts.get("commit") or "unknown")[:12]
     changed = " with uncommitted changes" if facts.get("dirty") else ""
     memory = facts.get("memory_mib")
@@ -84,7 +102,11 @@ def _machine(facts: dict[str, Any], n_cells: int) -> Machine:
         ("Python", str(facts.get("python") or "unknown")),
         ("Commit", commit + changed),
     ]
-    return Machine(shown, sorted((facts.get("packages") or {}).items()), n_cells)
+    if n_machines > 1:
+        shown.insert(0, ("Machines", str(n_machines)))
+    letter = letters[hardware({"environment": facts, "threads": facts.get("threads")})]
+    packages = sorted((facts.get("packages") or {}).items())
+    return Machine(shown, packages, n_cells, letter if len(letters) > 1 else "")
 
 
 def _side_by_side(facts: dict[str, Any]) -> str:
@@ -137,12 +159,27 @@ def _params(of_cells: list[dict[str, Any]]) -> str:
 
 
 def failures(results: Results) -> list[dict[str, Any]]:
-    """Every cell that is not ok, with its reason and traceback."""
+    """Every cell that is not ok, with its reason and traceback.
+
+    Of very many, those of a method on a dataset with the same status are one entry: its seeds, and
+    the reason, the seconds and (of the first entries) the traceback of the first of them.
+    """
     bad = results.frame[results.frame["status"] != "ok"]
-    return [_failure(results.records[key]) for key in bad["key"]]
+    if len(bad) <= MOST_FAILURES:
+        return [_failure(results.records[key]) for key in bad["key"]]
+    found: dict[tuple[str, str, str], list[Record]] = {}
+    columns = (bad[name] for name in ("dataset_label", "method_label", "status", "key"))
+    for dataset, method, status, key in zip(*columns, strict=True):
+        found.setdefault((dataset, method, status), []).append(results.records[key])
+    entries, n_traces = [], 0
+    for records in found.values():
+        shown = n_traces < MANY_TRACES
+        entries.append(_failure(records[0], SHORT_TRACE if shown else 0) | _of_seeds(records))
+        n_traces += bool(entries[-1]["traceback"])
+    return entries
 
 
-def _failure(record: Record) -> dict[str, Any]:
+def _failure(record: Record, n_characters: int = TRACE_CHARACTERS) -> dict[str, Any]:
     trace = record.get("traceback") or ""
     return {
         "dataset": record["dataset"]["label"],
@@ -151,7 +188,20 @@ def _failure(record: Record) -> dict[str, Any]:
         "status": units.status_words(record["status"]),
         "reason": record.get("reason") or "no reason was recorded",
         "seconds": record.get("wall_seconds"),
-        "traceback": without_folders(trace[-TRACE_CHARACTERS:]),
+        "traceback": without_folders(trace[-n_characters:] if n_characters else ""),
+    }
+
+
+def _of_seeds(records: list[Record]) -> dict[str, Any]:
+    """The seeds of these records, and how many other reasons they have than the first's."""
+    if len(records) == 1:
+        return {}
+    others = {record.get("reason") for record in records} - {records[0].get("reason")}
+    reason = records[0].get("reason") or "no reason was recorded"
+    more = f" (and {_some(len(others), 'other reason')})" if others else ""
+    return {
+        "seed": ", ".join(str(record["seed"]) for record in records),
+        "reason": reason + more,
     }
 
 
@@ -163,6 +213,8 @@ def without_folders(trace: str) -> str:
 def left_out(results: Results, drawn: list[Drawn]) -> list[str]:
     """What a reader might look for and does not find, with the cause."""
     found = [f"Figure “{figure.title}”: {figure.note}" for figure in drawn if figure.note]
+    if results.times_note:
+        found.append(f"Times: {results.times_note.strip()}")
     dead = [row["label"] for row in data_rows(results) if not row["alive"]]
     if dead:
         found.append(f"Figures show no panel for {', '.join(dead)}: no cell there is ok.")
@@ -179,12 +231,34 @@ def left_out(results: Results, drawn: list[Drawn]) -> list[str]:
         if results.group(dataset, method) is None
     ]
     if missing:
-        found.append(f"Not run: {', '.join(missing)}.")
+        more = len(missing) - MOST_MISSING
+        rest = f" and {more:,} more: the tables have all" if more > 0 else ""
+        found.append(f"Not run: {', '.join(missing[:MOST_MISSING])}{rest}.")
+    if len(results.frame) > MOST_CELLS:
+        found.append(
+            f"The list of cells has a line a method and dataset, not one for each of the "
+            f"{len(results.frame):,} cells: their numbers are in results.parquet."
+        )
+    if (results.frame["status"] != "ok").sum() > MOST_FAILURES:
+        found.append(
+            f"Failures of the same kind are one line, and only {MANY_TRACES} have their traceback: "
+            "all are in the records."
+        )
     return found
 
 
+def cell_groups(results: Results) -> list[Group]:
+    """The groups whose cells stand on one line each: where cells are too many for a row each."""
+    if len(results.frame) <= MOST_CELLS:
+        return []
+    return [group for dataset in results.datasets for group in results.groups(dataset)]
+
+
 def cell_rows(results: Results) -> list[dict[str, Any]]:
-    """One row a cell: its key names its files."""
+    """One row a cell: its key names its files. None where there are too many for that."""
+    if len(results.frame) > MOST_CELLS:
+        return []
+    several = len(results.machines) > 1
     return [
         {
             "key": row["key"],
@@ -194,6 +268,13 @@ def cell_rows(results: Results) -> list[dict[str, Any]]:
             "status": row["status"],
             "accuracy": None if row["accuracy"] != row["accuracy"] else row["accuracy"],
             "seconds": None if row["wall_seconds"] != row["wall_seconds"] else row["wall_seconds"],
+            "remark": _remark(row, several),
         }
         for row in results.frame.to_dict("records")
     ]
+
+
+def _remark(row: Mapping[Any, Any], several: bool) -> str:
+    """Why its time is not to be compared with others; "" where nothing is to be said."""
+    machine = [f"machine {row['machine']}"] if several else []
+    return ", ".join(machine + (["shared"] if isinstance(row["shared"], str) else []))

@@ -9,6 +9,7 @@ by the score interval of Wilson (J. Am. Stat. Assoc. 22, 1927), which Brown, Cai
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -60,8 +61,18 @@ def t_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, fl
         message = f"a t interval needs two values or more, got {n}: use wilson_interval"
         raise ValueError(message)
     mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
-    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * sd / math.sqrt(n)
+    half = _student((1 + level) / 2, n - 1) * sd / math.sqrt(n)
     return mean - half, mean + half
+
+
+@cache
+def _student(share: float, freedom: int) -> float:
+    return float(stats.t.ppf(share, freedom))
+
+
+@cache
+def _normal(share: float) -> float:
+    return float(stats.norm.ppf(share))
 
 
 def wilson_interval(share: float, n: int, level: float = LEVEL) -> tuple[float, float]:
@@ -73,7 +84,7 @@ def wilson_interval(share: float, n: int, level: float = LEVEL) -> tuple[float, 
     if n < 1:
         message = f"a share needs one row or more, got n = {n}"
         raise ValueError(message)
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = _normal((1 + level) / 2)
     scale = 1 + z**2 / n
     centre = (share + z**2 / (2 * n)) / scale
     half = z / scale * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))

@@ -5,7 +5,7 @@ import pandas as pd
 from reports import units
 from reports.entries import NOT_RUN, failed_cell, failure_notes, interval, long_data
 from reports.results import Group, Results
-from reports.statistics import level_with_best, mean_ranks, paired_differences
+from reports.statistics import level_with_best, paired_differences
 from reports.views import ABSENT, BEST, FAILED, LEVEL, PLAIN, Block, Cell, Column, Footnotes, View
 
 READING = (
@@ -22,7 +22,7 @@ def accuracy(results: Results) -> View:
     notes = Footnotes()
     columns = [Column(name, dataset=name) for name in results.datasets]
     by_dataset = {name: _accuracy_column(results, name, notes) for name in results.datasets}
-    mean_rank = mean_ranks(results.frame) if len(results.frame) else pd.DataFrame()
+    mean_rank = results.mean_ranks
     rows = [
         [Cell(method), *(by_dataset[d][method] for d in results.datasets), _rank(mean_rank, method)]
         for method in results.methods
@@ -100,7 +100,7 @@ def _difference(
 ) -> Cell:
     row, group = found.get((dataset, method)), results.group(dataset, method)
     if row is None:
-        failed = group is not None and not len(group.ok)
+        failed = group is not None and not group.n_ok
         return Cell(group.words, mark=FAILED) if group and failed else Cell("no pair", mark=ABSENT)
     text = f"{row['difference']:+.3f}".replace("-", "−")
     ends = "" if pd.isna(row["low"]) else f"[{row['low']:+.3f}, {row['high']:+.3f}] "

@@ -5,7 +5,17 @@ from collections.abc import Callable
 import pandas as pd
 
 from reports import units
-from reports.entries import extent, failed_cell, interval, long_data
+from reports.entries import (
+    extent,
+    failed_cell,
+    interval,
+    left_out_cell,
+    long_data,
+    machine_cell,
+    machine_column,
+    shared_notes,
+    timed_groups,
+)
 from reports.results import Group, Results
 from reports.views import ABSENT, FAILED, Block, Cell, Column, Footnotes, View
 
@@ -30,12 +40,9 @@ NOTHING = Cell("–", mark=ABSENT)
 def timing(results: Results) -> View:
     """One block a dataset: seconds of each phase, peak memory, parameters."""
     notes = Footnotes()
-    blocks = [
-        _block(results, dataset, _TIMES, "Time and memory", lambda g, c: _timing_cell(g, c, notes))
-        for dataset in results.datasets
-    ]
-    data = long_data(results, lambda group: _spread_data(group, list(_TIMES)))
-    reading = READING_TIMING + _side_by_side(results)
+    blocks = [_timing_block(results, dataset, notes) for dataset in results.datasets]
+    data = long_data(results, lambda group: _spread_data(group, list(_TIMES)), timed=True)
+    reading = READING_TIMING + _side_by_side(results) + results.times_note
     return View("timing", "Time and memory", reading, blocks, notes.texts, data)
 
 
@@ -50,24 +57,21 @@ _TIMES = {
 }
 
 
+def _timing_block(results: Results, dataset: str, notes: Footnotes) -> Block:
+    head = [Column("Method"), *machine_column(results), *map(Column, _TIMES.values())]
+    rows = []
+    for group in timed_groups(results, dataset):
+        cells = _cells(group, list(_TIMES), lambda g, c: _timing_cell(g, c, notes))
+        rows.append([Cell(group.method), *machine_cell(results, group.machine), *cells])
+    return Block(f"{dataset}: time and memory", head, rows, dataset)
+
+
 def _side_by_side(results: Results) -> str:
-    jobs = results.frame["jobs"].max()
+    alone = results.frame["shared"].isna()
+    jobs = results.frame.loc[alone, "jobs"].max()
     if pd.isna(jobs) or jobs < 2:
         return ""
     return f" Up to {jobs} cells ran side by side, each on cores of its own."
-
-
-def _block(
-    results: Results,
-    dataset: str,
-    columns: dict[str, str],
-    title: str,
-    cell: Callable[[Group, str], Cell],
-) -> Block:
-    head = [Column("Method"), *(Column(header) for header in columns.values())]
-    groups = results.groups(dataset)
-    rows = [[Cell(group.method), *_cells(group, list(columns), cell)] for group in groups]
-    return Block(f"{dataset}: {title.lower()}", head, rows, dataset)
 
 
 def _cells(group: Group, columns: list[str], cell: Callable[[Group, str], Cell]) -> list[Cell]:
@@ -80,8 +84,11 @@ def _timing_cell(group: Group, column: str, notes: Footnotes) -> Cell:
     found = group.spread(column)
     if found is not None:
         write = units.count if column == "n_parameters" else units.number
-        return Cell(write(found.median), extent(found, write), found.median)
-    return Cell(units.NOT_KNOWN, mark=ABSENT) if len(group.ok) else failed_cell(group, notes)
+        some = shared_notes(group, notes) if column == "conversion_seconds" else ()
+        return Cell(write(found.median), extent(found, write), found.median, notes=some)
+    if group.is_left_out(column):
+        return left_out_cell(group, notes)
+    return Cell(units.NOT_KNOWN, mark=ABSENT) if group.n_ok else failed_cell(group, notes)
 
 
 def _spread_data(group: Group, columns: list[str]) -> dict[str, object]:
@@ -106,13 +113,19 @@ def attribution(results: Results) -> View:
     """One block a dataset whose true features are known: how well attributions name them."""
     notes = Footnotes()
     known = [name for name in results.datasets if results.dataset_facts(name).get("relevant")]
-    blocks = [
-        _block(results, name, _FINDING, _needles(results, name), lambda g, c: _finding(g, c, notes))
-        for name in known
-    ]
+    blocks = [_finding_block(results, name, notes) for name in known]
     data = long_data(results, lambda group: {name: _middle(group, name) for name in _FINDING})
     data = data[data["dataset"].isin(known)]
     return View("attribution", "Attribution", READING_ATTRIBUTION, blocks, notes.texts, data)
+
+
+def _finding_block(results: Results, dataset: str, notes: Footnotes) -> Block:
+    head = [Column("Method"), *map(Column, _FINDING.values())]
+    rows = [
+        [Cell(group.method), *_cells(group, list(_FINDING), lambda g, c: _finding(g, c, notes))]
+        for group in results.groups(dataset)
+    ]
+    return Block(f"{dataset}: {_needles(results, dataset).lower()}", head, rows, dataset)
 
 
 def _needles(results: Results, dataset: str) -> str:
@@ -132,7 +145,7 @@ def _finding(group: Group, column: str, notes: Footnotes) -> Cell:
     middle = _middle(group, column)
     if middle is None:
         absent = Cell("none given", mark=ABSENT)
-        return absent if len(group.ok) else failed_cell(group, notes)
+        return absent if group.n_ok else failed_cell(group, notes)
     if column == "worst_needle_rank":
         found = group.spread(column)
         return Cell(units.count(middle), extent(found, units.count) if found else "", middle)

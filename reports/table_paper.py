@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from reports import units
-from reports.entries import failed_cell, long_data
+from reports.entries import failed_cell, left_out_cell, long_data, timed_groups
 from reports.paper.published import Published, published_for
 from reports.results import Group, Results
 from reports.views import ABSENT, PUBLISHED, Block, Cell, Column, Footnotes, View
@@ -34,19 +34,28 @@ def paper(results: Results) -> View:
     notes = Footnotes()
     blocks = [_block(results, dataset, notes) for dataset in results.datasets]
     title = "Table 2 of the paper, for every dataset"
-    return View("paper", title, READING, blocks, notes.texts, _data(results))
+    reading = READING + results.times_note
+    return View("paper", title, reading, blocks, notes.texts, _data(results))
 
 
 def _block(results: Results, dataset: str, notes: Footnotes) -> Block:
     published = published_for(results.dataset_facts(dataset))
-    entries = _in_order(results.groups(dataset), published)
+    entries = _in_order(timed_groups(results, dataset), published)
     head = [Column(""), *(_column(entry, notes) for entry in entries)]
     digits = units.share_digits(results.dataset_facts(dataset).get("n_test"))
     rows = [
         [Cell(label), *(_cell(entry, column, digits, notes) for entry in entries)]
         for label, column in ROWS.items()
     ]
+    if len(results.machines) > 1:
+        rows.insert(0, [Cell("Machine"), *map(_machine_cell, entries)])
     return Block(f"{dataset}: table 2", head, rows, dataset)
+
+
+def _machine_cell(entry: Entry) -> Cell:
+    if isinstance(entry, Published):
+        return Cell("not ours", mark=PUBLISHED)
+    return Cell(entry.machine or units.NOT_KNOWN)
 
 
 def _in_order(groups: list[Group], published: list[Published]) -> list[Entry]:
@@ -68,9 +77,11 @@ def _column(entry: Entry, notes: Footnotes) -> Column:
 def _cell(entry: Entry, column: str, digits: int, notes: Footnotes) -> Cell:
     if isinstance(entry, Published):
         return _published_cell(entry, column)
-    if not len(entry.ok):
+    if not entry.n_ok:
         return failed_cell(entry, notes)
     value = _value(entry, column)
+    if value is None and entry.is_left_out(column):
+        return left_out_cell(entry, notes)
     if value is None:
         return Cell("no image" if column == "image_shape" else units.NOT_KNOWN, mark=ABSENT)
     return Cell(_writer(column, digits)(value))
@@ -103,7 +114,9 @@ def _published_cell(entry: Published, column: str) -> Cell:
 
 def _data(results: Results) -> pd.DataFrame:
     """The measured rows, then the published ones, told apart by the column `origin`."""
-    measured = long_data(results, lambda group: {c: _value(group, c) for c in ROWS.values()})
+    measured = long_data(
+        results, lambda group: {c: _value(group, c) for c in ROWS.values()}, timed=True
+    )
     measured.insert(2, "origin", "measured")
     found = [
         {"dataset": dataset, "method": entry.label, "origin": f"published, {entry.where}"}

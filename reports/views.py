@@ -64,11 +64,13 @@ class Footnotes:
     """Numbered remarks of a view; the same remark has the same number."""
 
     texts: list[str] = field(default_factory=list)
+    _numbers: dict[str, int] = field(default_factory=dict)
 
     def number(self, text: str) -> int:
-        if text not in self.texts:
+        if text not in self._numbers:
             self.texts.append(text)
-        return self.texts.index(text) + 1
+            self._numbers[text] = len(self.texts)
+        return self._numbers[text]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from scipy import sparse
 
 from deepmapper.errors import DeepMapperError
 from deepmapper.rows import blocks
+from deepmapper.shards import ShardedTable
 from deepmapper.tables.blanks import (
     DroppedRows,
     drop_rows,
@@ -24,7 +25,7 @@ from deepmapper.tables.blanks import (
     survey,
 )
 from deepmapper.tables.labels import parse_labels
-from deepmapper.tables.raw import Matrix, Plan, RawTable, check_names, listed, take
+from deepmapper.tables.raw import Matrix, Plan, RawTable, check_names, copied, listed, take
 
 MISSING_MODES = ("error", "median", "zero", "drop-rows")
 MAX_LEVELS = 32  # features a category may become
@@ -37,7 +38,8 @@ class PreparedTable:
     """A table to train on or to predict.
 
     Args:
-        X: float32 (n_samples, n_features), in memory, memory-mapped, or CSR; nothing missing.
+        X: float32 (n_samples, n_features), in memory, memory-mapped, in shards, or CSR; nothing
+            missing.
         y: (n_samples,), or None.
         features: their names.
         row_names: (n_samples,).
@@ -195,8 +197,8 @@ class Preparation:
                 raise DeepMapperError(message)
             data = np.nan_to_num(X.data, nan=0.0)
             return sparse.csr_matrix((data, X.indices, X.indptr), shape=X.shape)
-        if not X.flags.writeable:
-            X = take(X, np.arange(X.shape[0]), np.arange(X.shape[1]))
+        if isinstance(X, ShardedTable) or not X.flags.writeable:
+            X = copied(X, np.arange(X.shape[0]), np.arange(X.shape[1]))
         fills = np.zeros(X.shape[1]) if self.medians is None else np.array(self.medians)
         fills = fills.astype(np.float32)
         for rows in blocks(X):

@@ -11,8 +11,10 @@ from scipy import sparse
 
 from deepmapper.errors import DeepMapperError
 from deepmapper.rows import blocks
+from deepmapper.shards import ShardedTable
 
-# float32 (n_samples, n_columns), NaN where a value is missing: in memory, memory-mapped, or CSR
+# float32 (n_samples, n_columns), NaN where a value is missing: in memory, memory-mapped, in shards,
+# or CSR
 Matrix = Any
 
 IN_MEMORY_BYTES = 2 << 30  # a larger matrix that has to be rewritten goes to a temporary file
@@ -81,9 +83,16 @@ Planner = Callable[[list[str], list[str], str], Plan]
 
 
 def take(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> Matrix:
-    """matrix[rows][:, columns] in float32, in blocks of rows; CSR stays CSR."""
+    """matrix[rows][:, columns] in float32, in blocks of rows; CSR stays CSR, and shards on disk."""
     if sparse.issparse(matrix):
         return matrix[rows][:, columns]
+    if isinstance(matrix, ShardedTable):
+        return matrix.take(rows, columns)
+    return copied(matrix, rows, columns)
+
+
+def copied(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """matrix[rows][:, columns] in float32, an array of this process's own."""
     all_columns = len(columns) == matrix.shape[1] and bool((np.diff(columns) == 1).all())
     out = scratch((len(rows), len(columns)))
     for part in blocks(out):

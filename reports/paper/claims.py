@@ -156,10 +156,12 @@ def _faster(evidence: Evidence) -> Verdict:
     for dataset in (EXPRESSION, TCGA):
         for ours, its in PAIRS:
             mine, other = evidence.group(dataset, ours), evidence.group(dataset, its)
-            if mine is None or other is None or not len(mine.ok) or not len(other.ok):
+            if mine is None or other is None or not mine.n_ok or not other.n_ok:
                 continue
             if "epochs" in evidence.smaller(dataset, ours) + evidence.smaller(dataset, its):
                 continue  # cut short, each to another length: no comparison
+            if not all(evidence.seconds(group, "train_seconds") for group in (mine, other)):
+                continue  # shared, or measured elsewhere: no comparison either
             groups += [mine, other]
             ratios = {
                 name: _ratio(value_of(other, column), value_of(mine, column))
@@ -241,7 +243,7 @@ def _cost(evidence: Evidence) -> Verdict:
     durations = ", ".join(
         f"{m} {units.duration(spread.median)}"
         for m, group in found.items()
-        if group is not None and (spread := group.spread("train_seconds")) is not None
+        if group is not None and (spread := evidence.seconds(group, "train_seconds")) is not None
     )
     numbers = (
         f"seconds of training grow as pixels to the power of: {powers}; training at "

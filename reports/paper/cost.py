@@ -62,7 +62,7 @@ def slope(evidence: Evidence, method: str) -> float | None:
     pairs = []
     for label, n in GROWTH.items():
         group = evidence.group(label, method)
-        seconds = group.spread("train_seconds") if group is not None else None
+        seconds = evidence.seconds(group, "train_seconds")
         if seconds is not None and seconds.median > 0:
             pairs.append((np.log(n), np.log(seconds.median)))
     if len(pairs) < 2:
@@ -79,6 +79,7 @@ def _data(evidence: Evidence, tables: dict[str, int]) -> pd.DataFrame:
             if group is None:
                 continue
             found = {column: group.spread(column) for column in MEASURES.values()}
+            found["train_seconds"] = evidence.seconds(group, "train_seconds")
             rows.append(
                 {"n_features": n, "method": method}
                 | {column: spread.median if spread else None for column, spread in found.items()}

@@ -88,7 +88,7 @@ def _seconds(column: str, *places: tuple[str, str]) -> Callable[[Evidence], Meas
         groups = tuple(evidence.group(dataset, method) for dataset, method in places)
         parts = []
         for group in groups:
-            spread = group.spread(column) if group is not None else None
+            spread = evidence.seconds(group, column)
             if group is not None and spread is not None:
                 shape = units.shape(group.image_shape())
                 parts.append(f"{group.method} at {shape}: {units.duration(spread.median)}")

@@ -11,7 +11,8 @@ import numpy as np
 
 from bench.spec import Choice, Spec, load_spec
 from bench.store import Store
-from reports.results import Group, Results
+from reports.machines import reasons
+from reports.results import Group, Results, Spread
 
 # The three ways in which an experiment is run, as the profile calls them. See `discrepancies`.
 MODES = ("faithful", "corrected", "best")
@@ -88,10 +89,28 @@ class Evidence:
 
     def elsewhere(self, dataset: str, method: str) -> str:
         """The processor of these cells where it is not that of most cells; "" where it is."""
-        most = Counter(map(_processor, self.results.records.values())).most_common(1)[0][0]
-        keys = keys_of(self.group(dataset, method))
+        group = self.group(dataset, method)
+        keys = (group.timed_keys if group is not None else []) or keys_of(group)
         mine = {_processor(self.results.records[key]) for key in keys}
-        return " and ".join(sorted(mine - {most}))
+        return " and ".join(sorted(mine - {self._most}))
+
+    @cached_property
+    def _most(self) -> str:
+        """The processor of most cells."""
+        return Counter(map(_processor, self.results.records.values())).most_common(1)[0][0]
+
+    def seconds(self, group: Group | None, column: str) -> Spread | None:
+        """Seconds to compare with others': None where all cells shared, or ran elsewhere."""
+        if group is None or self.elsewhere(group.dataset, group.method):
+            return None
+        return group.spread(column)
+
+    def shared(self, dataset: str, method: str) -> str:
+        """Which of these cells have no seconds, as they were not alone, and why; "" for none."""
+        group = self.group(dataset, method)
+        if group is None or not len(group.shared):
+            return ""
+        return f"{len(group.shared)} of {group.n_ok} cells ({reasons(group.shared)})"
 
     def _choice(
         self, kind: str, label: str, dataset: str | None = None

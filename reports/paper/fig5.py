@@ -21,7 +21,7 @@ N_BARS = 10
 def fig5(evidence: Evidence) -> Exhibit:
     """A column a mode: an image of each class, the confusion matrix, the attributions."""
     groups = [(mode, evidence.group(dataset, mode)) for dataset, mode in SHOWN]
-    lines = [(mode, group) for mode, group in groups if group is not None and len(group.ok)]
+    lines = [(mode, group) for mode, group in groups if group is not None and group.n_ok]
     if not lines:
         return Exhibit("fig5", TITLE, "", missing="needs a cell on NIHS that is ok")
     figure = Figure(figsize=(COLUMN, 5.4), layout="constrained")

@@ -158,14 +158,14 @@ def _line(evidence: Evidence, group: Group, found: Found | None, notes: Footnote
 
 
 def _of(n: int, group: Group, keys: tuple[str, ...]) -> Cell:
-    return Cell(f"{n} of {len(group.ok)}", keys=keys)
+    return Cell(f"{n} of {group.n_ok}", keys=keys)
 
 
 def _data(group: Group, found: Found | None) -> dict[str, object]:
     row: dict[str, object] = {
         "dataset": group.dataset,
         "method": group.method,
-        "n_ok": len(group.ok),
+        "n_ok": group.n_ok,
         "accuracy": group.accuracy.mean if group.accuracy else None,
     }
     if found is not None:

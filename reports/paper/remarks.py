@@ -26,4 +26,7 @@ def of_method(evidence: Evidence, dataset: str, method: str, notes: Footnotes) -
     elsewhere = evidence.elsewhere(dataset, method)
     if elsewhere:
         texts.append(f"Measured on {elsewhere}: seconds do not compare with the others'.")
+    shared = evidence.shared(dataset, method)
+    if shared:
+        texts.append(f"Without the seconds of {shared}: they were not alone on what they ran on.")
     return tuple(notes.number(text) for text in texts)

@@ -100,7 +100,7 @@ def _row(evidence: Evidence, group: Group, notes: Footnotes) -> list[Cell]:
     keys = keys_of(group)
     mine = remarks.of_method(evidence, group.dataset, group.method, notes)
     name = Cell(group.method, notes=mine, keys=keys)
-    if not len(group.ok):
+    if not group.n_ok:
         failed = failed_cell(group, notes)
         return [name, *(_with_keys(failed, keys) for _ in COLUMNS)]
     digits = units.share_digits(evidence.results.dataset_facts(group.dataset).get("n_test"))
@@ -153,7 +153,7 @@ def _data(evidence: Evidence, datasets: list[str]) -> pd.DataFrame:
                 rows.append(
                     {"dataset": dataset, "method": method, "origin": "measured"}
                     | {column: value_of(group, column) for column in COLUMNS.values()}
-                    | {"n": len(group.ok), "failures": group.words}
+                    | {"n": group.n_ok, "failures": group.words}
                     | {"smaller": evidence.smaller(dataset, method)}
                     | {"cells": " ".join(keys_of(group))}
                 )

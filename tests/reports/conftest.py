@@ -226,6 +226,17 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture
+def put_again() -> Callable[..., None]:
+    """Puts another record in the place of one; `Store.put` keeps the first."""
+
+    def put(store: Store, record: Record, arrays: dict[str, np.ndarray] | None = None) -> None:
+        (store.cells / f"{record['key']}.json").unlink(missing_ok=True)
+        store.put(record, arrays)
+
+    return put
+
+
+@pytest.fixture
 def empty(tmp_path: Path) -> Store:
     store = Store(tmp_path / "empty")
     store.create()

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -138,7 +139,9 @@ def test_what_is_published_gives_the_same_bytes_again(finished: Path, tmp_path: 
     assert not (target / "report").exists()
 
 
-def test_a_changed_cell_changes_the_table(finished: Path, tmp_path: Path) -> None:
+def test_a_changed_cell_changes_the_table(
+    finished: Path, tmp_path: Path, put_again: Callable
+) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(finished, copy)
     store = Store(copy)
@@ -149,7 +152,7 @@ def test_a_changed_cell_changes_the_table(finished: Path, tmp_path: Path) -> Non
     )
     assert record["metrics"]["accuracy"] == 1.0
     record["metrics"]["accuracy"] = 0.875
-    store.put(record)
+    put_again(store, record)
     before = files(copy)
     build(copy)
     after = files(copy)
@@ -216,7 +219,9 @@ def test_what_is_committed_is_what_its_cells_give(published: dict[str, Exhibit])
             assert text.startswith(f"{exhibit.title}\n\n{exhibit.caption}\n")
 
 
-def test_needles_are_on_top_only_together(finished: Path, tmp_path: Path) -> None:
+def test_needles_are_on_top_only_together(
+    finished: Path, tmp_path: Path, put_again: Callable
+) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(finished, copy)
     store = Store(copy)
@@ -227,7 +232,7 @@ def test_needles_are_on_top_only_together(finished: Path, tmp_path: Path) -> Non
         arrays["attributions"] = np.zeros_like(arrays["attributions"])
         arrays["attributions"][:, record["dataset"]["relevant"][i]] = 1
         record["metrics"]["accuracy"] = 1.0
-        store.put(record, arrays)
+        put_again(store, record, arrays)
     evidence = Evidence.read(copy)
     group = evidence.group(labels.NIHS_NOTEBOOK, labels.FAITHFUL)
     assert group is not None
@@ -267,7 +272,9 @@ def test_the_command_says_what_a_folder_lacks(tmp_path: Path) -> None:
     assert json.dumps(done.stdout) == json.dumps("")
 
 
-def test_another_processor_is_told_apart(finished: Path, tmp_path: Path) -> None:
+def test_another_processor_is_told_apart(
+    finished: Path, tmp_path: Path, put_again: Callable
+) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(finished, copy)
     store = Store(copy)
@@ -277,5 +284,5 @@ def test_another_processor_is_told_apart(finished: Path, tmp_path: Path) -> None
     for other in store.records():  # all seeds of the group
         if (other["dataset"]["label"], other["method"]["label"]) == (dataset, labels.BEST):
             other["environment"] |= {"cpu": "Another", "cpu_features": ["neon"]}
-            store.put(other)
+            put_again(store, other)
     assert Evidence.read(copy).elsewhere(dataset, labels.BEST) == "Another with neon"

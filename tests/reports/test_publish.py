@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from reports.results import Results
 
 
 @pytest.fixture
-def results(filled: Store, tmp_path: Path) -> Store:
+def results(filled: Store, tmp_path: Path, put_again: Callable) -> Store:
     """A store of which one record names folders of this machine and one has wide attributions."""
     folder = tmp_path / "results"
     shutil.copytree(filled.folder, folder)
@@ -25,10 +26,10 @@ def results(filled: Store, tmp_path: Path) -> Store:
     store = Store(folder)
     failed = next(r for r in store.records() if r["status"] == "failed")
     failed["reason"] = f"no file {folder.resolve()}/x and none in {Path.home()}/y"
-    store.put(failed)
+    put_again(store, failed)
     wide = next(r for r in store.records() if "attributions" in store.artifact(r["key"]))
     rng = np.random.default_rng(0)
-    store.put(wide, {"attributions": rng.random((2, 20_000), dtype=np.float32)})
+    put_again(store, wide, {"attributions": rng.random((2, 20_000), dtype=np.float32)})
     return store
 
 

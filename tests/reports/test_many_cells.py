@@ -1,0 +1,63 @@
+"""Stores of many cells: made up as runs leave them, and shown in figures and lists that end."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.scale.report import made_up, make_store
+from bench.store import Store
+from reports import figure_many, sections
+from reports.build import build
+from reports.results import Results
+
+N_CELLS = 300
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return make_store(tmp_path_factory.mktemp("scale") / "store", N_CELLS)
+
+
+@pytest.fixture
+def low_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store of 300 cells counts as one of many."""
+    monkeypatch.setattr(figure_many, "MOST_ENTRIES", 10)
+    monkeypatch.setattr(sections, "MOST_CELLS", 100)
+    monkeypatch.setattr(sections, "MOST_FAILURES", 5)
+
+
+def test_records_are_made_as_a_run_makes_them(many: Store) -> None:
+    records = list(many.records())
+    assert len(records) == N_CELLS
+    assert len({(r["dataset"]["label"], r["method"]["label"], r["seed"]) for r in records}) == 300
+    assert {record["status"] for record in records} > {"ok", "timeout"}
+    published = Path(__file__).parents[2] / "reports" / "published" / "quick" / "cells"
+    real = json.loads(next(iter(published.glob("*.json"))).read_text())
+    for record in records:
+        assert record.keys() >= real.keys()
+        assert record["dataset"].keys() >= real["dataset"].keys()
+        assert record["metrics"].keys() == real["metrics"].keys()
+        assert (record["status"] == "ok") == bool(many.artifact(record["key"]))
+    again = next(made_up(N_CELLS))[0]
+    assert many.record(again["key"])["metrics"] == again["metrics"]
+
+
+@pytest.mark.usefixtures("low_limits")
+def test_everything_of_many_cells_is_on_the_page(many: Store) -> None:
+    text = build(many.folder, interactive=False).read_text()
+    results = Results.read(many)
+    assert figure_many.is_many(results)
+    drawn = {path.stem for path in (many.folder / "report" / "figures").glob("*.png")}
+    assert drawn == {"accuracy", "time", "accuracy_vs_time", "images", "needle_ranks", "curves"}
+    for key in results.records:
+        assert f"../cells/{key}.json" in text
+    bad = results.frame[results.frame["status"] != "ok"]
+    assert (
+        len(sections.failures(results))
+        == bad.groupby(["dataset_label", "method_label", "status"]).ngroups
+    )
+    for label in results.datasets:
+        assert label in text
+    assert re.search(r"a line a method and dataset, not one for each of the\s+300 cells", text)

@@ -1,0 +1,215 @@
+"""Times that count: of cells that were alone, and of different machines each for themselves."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from bench.comparing import comparison
+from bench.environment import hardware, not_alone
+from bench.store import Store
+from reports import figures, interactive, sections, terminal
+from reports.aggregate import COLUMNS, results_frame
+from reports.machines import letters
+from reports.markup import csv, markdown
+from reports.results import Results
+from reports.tables import accuracy, needs, paper, timing
+
+REASON = "cores: 3 cells side by side on 2 cores"
+OTHER = {"cpu": "Another CPU", "cpu_features": ["avx2"]}
+Change = dict[str, Any]
+
+
+@pytest.fixture
+def store_of(tmp_path: Path, make_cell: Callable) -> Callable[..., Store]:
+    """A store of one dataset: (method, seed) -> what its record has instead."""
+
+    def make(cells: dict[tuple[str, int], Change], name: str = "store") -> Store:
+        store = Store(tmp_path / name)
+        store.create()
+        for (method, seed), change in cells.items():
+            record, _ = make_cell("nihs", method, seed)
+            record = record | {"environment": record["environment"] | change.get("where", {})}
+            if "train" in change:
+                record["phases"] = {**record["phases"], "train": {"seconds": change["train"]}}
+            more = {k: v for k, v in change.items() if k not in ("where", "train")}
+            store.put(record | more)
+        return store
+
+    return make
+
+
+def texts(view: Any) -> dict[str, list[str]]:
+    """Method -> what stands in its row of the first block."""
+    return {row[0].text: [cell.text for cell in row[1:]] for row in view.blocks[0].rows}
+
+
+def test_a_shared_cell_leaves_the_times_and_the_note_says_so(store_of: Callable) -> None:
+    store = store_of(
+        {
+            ("deepmapper", 0): {"shared": [], "train": 10.0},
+            ("deepmapper", 1): {"shared": [REASON], "train": 90.0},
+            ("logistic", 0): {"shared": [REASON, "GPU: 2 cells side by side on 1"]},
+            ("majority", 0): {"shared": []},
+        }
+    )
+    results = Results.read(store)
+    group = results.group("nihs", "deepmapper")
+    assert group is not None
+    assert group.values("train_seconds") == [10.0]
+    assert len(group.values("accuracy")) == 2
+    assert len(group.values("peak_host_mib")) == 2  # memory is a cell's own
+    for view in (timing(results), needs(results), paper(results)):
+        assert "Without the seconds of 2 ok cells of 4" in view.reading
+        assert f"{REASON}: 2 cells; GPU: 2 cells side by side on 1: 1 cell" in view.reading
+    assert "Without" not in accuracy(results).reading
+    view = timing(results)
+    found = texts(view)
+    assert found["logistic"][:3] == ["shared"] * 3
+    assert found["deepmapper"][1] == "10.0"
+    assert any("1 of 2 ok cells" in note for note in view.footnotes)
+    assert texts(needs(results))["logistic"] == ["shared"]
+    assert "n_shared" in csv(view).splitlines()[0]
+    assert {p["method"] for p in interactive.points(results)} == {"deepmapper", "majority"}
+    assert any("Without the seconds" in text for text in sections.left_out(results, []))
+    remarks = {cell["method"]: cell["remark"] for cell in sections.cell_rows(results)}
+    assert (remarks["logistic"], remarks["majority"]) == ("shared", "")
+    for plan in figures.plans():
+        (one,) = figures._of_machines(plan, results)
+        assert plan.is_timed == (plan.name in ("time", "accuracy_vs_time"))
+        assert "Without the seconds" in one[0].caption
+
+
+def test_times_of_two_machines_are_not_mixed(store_of: Callable) -> None:
+    store = store_of(
+        {
+            ("deepmapper", 0): {"train": 10.0},
+            ("deepmapper", 1): {"train": 12.0},
+            ("deepmapper", 2): {"train": 99.0, "where": OTHER | {"machine": "00c0ffee"}},
+            ("logistic", 0): {"train": 1.0},
+            ("majority", 0): {"where": OTHER | {"machine": "0badcafe"}},
+        }
+    )
+    results = Results.read(store)
+    group = results.group("nihs", "deepmapper")
+    assert group is not None
+    assert group.values("train_seconds") == [10.0, 12.0]
+    assert [part.machine for part in group.parts] == ["A", "B"]
+    view = timing(results)
+    assert view.blocks[0].columns[1].header == "Machine"
+    rows = [[cell.text for cell in row[:4]] for row in view.blocks[0].rows]
+    assert [row[:2] for row in rows if row[0] == "deepmapper"] == [
+        ["deepmapper", "A"],
+        ["deepmapper", "B"],
+    ]
+    assert [row[3] for row in rows if row[0] == "deepmapper"] == ["11.0", "99.0"]
+    legend = "B is Another CPU with avx2, 2 cores, 1 thread a cell, no GPU (2 cells on 2 machines)"
+    for one in (view, needs(results), paper(results)):
+        assert legend in one.reading
+        assert "A is A made-up CPU (instructions not recorded)" in one.reading
+        assert "machine" in csv(one).splitlines()[0].split(",")
+    assert "Machine" in [row[0].text for row in paper(results).blocks[0].rows]
+    assert "Machine" not in markdown(accuracy(results))
+    assert {p["dataset"] for p in interactive.points(results)} == {
+        "nihs, machine A",
+        "nihs, machine B",
+    }
+    plan = next(plan for plan in figures.plans() if plan.name == "accuracy_vs_time")
+    drawn = figures._of_machines(plan, results)
+    assert [one.name for one, _ in drawn] == ["accuracy_vs_time", "accuracy_vs_time_B"]
+    assert [sorted(set(part.frame["machine"])) for _, part in drawn] == [["A"], ["B"]]
+    (_, on_b), points = drawn[1], []
+    points = [group.total_seconds() for group in on_b.groups("nihs")]
+    assert max(points) > 99.0
+    assert {one.letter for one in sections.machines(results)} == {"A", "B"}
+    text = printed(terminal.comparison(results_frame(store)))
+    assert "machines A, B" in text
+
+
+def test_one_machine_is_not_named(store_of: Callable) -> None:
+    store = store_of(
+        {("logistic", i): {"shared": [], "where": {"machine": f"{i:08x}"}} for i in range(2)}
+    )
+    results = Results.read(store)
+    assert results.times_note == ""
+    assert [c.header for c in timing(results).blocks[0].columns][:2] == ["Method", "Conversion (s)"]
+    assert "machine" not in csv(timing(results)).splitlines()[0]
+    (one,) = sections.machines(results)
+    assert (one.n_cells, one.letter, one.facts[0]) == (2, "", ("Machines", "2"))
+
+
+def test_the_frame_has_both_after_the_older_columns(store_of: Callable) -> None:
+    changes = {("logistic", 0): {"shared": [REASON, "x"]}, ("majority", 0): {"where": OTHER}}
+    frame = results_frame(store_of(changes)).set_index("method")
+    assert list(COLUMNS)[-2:] == ["shared", "machine"]
+    assert frame.at["logistic", "shared"] == f"{REASON}; x"
+    assert pd.isna(frame.at["majority", "shared"])
+    assert sorted(frame["machine"]) == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, []),
+        ({"jobs": 4}, ["cores: 4 cells of 1 threads side by side on 2 cores"]),
+        ({"jobs": 1, "threads": 2}, []),
+        ({"jobs": None, "threads": None}, []),
+        ({"environment": None, "jobs": 4}, []),
+        ({"device": "cuda"}, ["GPU: 2 cells side by side on 1"]),
+        ({"jobs": 4, "shared": []}, []),
+        ({"shared": [REASON]}, [REASON]),
+    ],
+)
+def test_older_records_tell_by_their_threads(
+    make_cell: Callable, change: Change, expected: list[str]
+) -> None:
+    record, _ = make_cell("nihs", "logistic", 0)
+    assert not_alone(record | change) == expected
+
+
+def test_the_kind_with_most_cells_is_a(make_cell: Callable) -> None:
+    record, _ = make_cell("nihs", "logistic", 0)
+    other = hardware(record | {"threads": 2})
+    assert letters([other, hardware(record), hardware(record)]) == {
+        hardware(record): "A",
+        other: "B",
+    }
+    many = letters(other._replace(n_cpus=i) for i in range(30))
+    assert list(many.values())[24:28] == ["Y", "Z", "AA", "AB"]
+
+
+def printed(table: Any) -> str:
+    file = io.StringIO()
+    Console(file=file, width=160, color_system=None).print(table)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("change", "ratio"),
+    [
+        ({}, "2.00"),
+        ({"where": OTHER}, "other machine"),
+        ({"threads": 2, "jobs": 1}, "other threads"),
+        ({"shared": [REASON]}, "shared"),
+    ],
+)
+def test_compare_has_a_ratio_of_like_with_like(
+    store_of: Callable, change: Change, ratio: str
+) -> None:
+    phases = {"phases": {"train": {"seconds": 1.0}}}
+    twice = {"phases": {"train": {"seconds": 2.0}}}
+    before = store_of({("logistic", 0): phases, ("majority", 0): phases, ("majority", 1): phases})
+    cells = {("logistic", 0): twice | change, ("majority", 0): twice | change}
+    after = store_of(cells | {("majority", 1): twice}, "after")
+    lines = printed(comparison(before, after)).splitlines()
+    of_method = {
+        name: next(line for line in lines if name in line).rstrip(" │┃")
+        for name in ("logistic", "majority")
+    }
+    assert of_method["logistic"].endswith(f" {ratio}")
+    of_two = "2.00" if ratio == "2.00" else "2.00 (1/2)"
+    assert of_method["majority"].endswith(f" {of_two}")
