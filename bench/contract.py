@@ -21,7 +21,7 @@ SUITE = ROOT / "tests" / "contract" / "test_methods.py"
 OPTION = "--deepmapper-contract"
 # Methods of ours that have more than one way to train: the other ways, put to the contract too.
 VARIANTS: dict[str, dict[str, object]] = {
-    "cnn1d (TC1)": {"architecture": "tc1", "epochs": 60, "learning_rate": 0.1},
+    "cnn1d (TC1)": {"architecture": "tc1", "epochs": 30, "learning_rate": 0.1},
     "deepinsight_pca (norm-2)": {"image_size": "equal", "scaling": "norm2"},
     "deepinsight_pca (DeepFeature)": {"image_size": "equal", "attribution": "deepfeature"},
     "igtd (min-max)": {"scaling": "minmax"},

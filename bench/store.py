@@ -85,8 +85,8 @@ class Store:
         """Move a record that no longer counts aside: nothing is deleted."""
         aside = self.cells / "superseded"
         aside.mkdir(exist_ok=True)
-        taken = len(list(aside.glob(f"{key}*.json")))
-        name = f"{key}.{taken}" if taken else key
+        names = (key, *(f"{key}.{n}" for n in range(1, len(list(aside.glob(f"{key}*"))) + 1)))
+        name = next(name for name in names if not (aside / f"{name}.json").exists())
         for path in (self.cells / f"{key}.json", self.artifacts / f"{key}.npz"):
             if path.is_file():
                 os.replace(path, aside / f"{name}{path.suffix}")

@@ -233,6 +233,10 @@ def store_append(n_records: int = 10) -> Timed:
     }
     records = [record(i) for i in range(n_records)]
 
+    def before() -> None:  # a record that is there stays
+        for path in store.cells.iterdir():
+            path.unlink()
+
     def run(_: None) -> Any:
         for made in records:
             store.put(made, arrays)
@@ -243,7 +247,7 @@ def store_append(n_records: int = 10) -> Timed:
         stored = store.artifact(records[-1]["key"])
         return [np.array(list(text.encode())), *(stored[name] for name in sorted(stored))]
 
-    return Timed(run, output=output, keep=folder)
+    return Timed(run, before, output=output, keep=folder)
 
 
 def store_read(n_records: int = 100) -> Timed:

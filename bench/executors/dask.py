@@ -29,7 +29,7 @@ from bench.work import Ended, Task, Work
 POLL_SECONDS = 0.1
 AHEAD = 4  # tasks a worker's thread has waiting beside the one at work: no thread waits for us
 COUNT_WORKERS_SECONDS = 5.0
-CONNECT_SECONDS = 20.0
+CONNECT_SECONDS = 10.0
 RETURN_SECONDS = 600.0  # a scheduler that went away may come back for so long
 
 

@@ -81,7 +81,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", [*TWO, *THREE])
+@pytest.mark.parametrize("name", [*TWO, *(pytest.param(n, marks=pytest.mark.slow) for n in THREE)])
 def test_several_ranks_train_what_one_device_trains(
     name: str, request: pytest.FixtureRequest
 ) -> None:
@@ -96,6 +96,7 @@ def test_several_ranks_train_what_one_device_trains(
         assert_allclose(everyone[0][key], value, atol=bound, rtol=bound, err_msg=key)
 
 
+@pytest.mark.slow
 def test_all_ranks_lose_patience_at_once(three: Path) -> None:
     epochs = [len(np.load(three / f"early_stop-{rank}.npz")["history"]) for rank in range(3)]
     assert len(set(epochs)) == 1

@@ -39,7 +39,7 @@ def regress(out: Path, *words: str) -> tuple[int, dict, str]:
 def checked(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict, str]:
     """A commit that copies the table once more than HEAD, checked whole."""
     words = ("--base", "HEAD", "--head", injections.extra_copy(), "--only", "fold,convert,unfold")
-    return regress(tmp_path_factory.mktemp("checked"), *words, "--seconds", "100")
+    return regress(tmp_path_factory.mktemp("checked"), *words, "--seconds", "30")
 
 
 def test_an_extra_copy_is_a_regression_without_a_clock(checked: tuple[int, dict, str]) -> None:
