@@ -69,6 +69,7 @@ def at(port: int) -> str:
     return f'[executor]\nname = "dask"\n[executor.dask]\naddress = "tcp://127.0.0.1:{port}"\n'
 
 
+@pytest.mark.slow
 def test_dask_runs_a_grid_on_a_cluster_of_its_own(tmp_path: Path, plugin: Path) -> None:
     spec, out = spec_of(tmp_path), tmp_path / "out"
     finish(start(spec, out, plugin, "--executor", "dask"))

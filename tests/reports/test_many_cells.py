@@ -44,6 +44,7 @@ def test_records_are_made_as_a_run_makes_them(many: Store) -> None:
     assert many.record(again["key"])["metrics"] == again["metrics"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("low_limits")
 def test_everything_of_many_cells_is_on_the_page(many: Store) -> None:
     text = build(many.folder, interactive=False).read_text()
