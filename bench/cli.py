@@ -1,6 +1,7 @@
 """The command line of the benchmark. Heavy libraries are imported inside the commands."""
 
 import errno
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -83,6 +84,7 @@ def run(
     from bench.progress import TerminalProgress
 
     progress = TerminalProgress(_console())
+    signal.signal(signal.SIGINT, progress.interrupt)
     try:
         run(
             spec,
