@@ -1,7 +1,6 @@
 """The command line of the benchmark. Heavy libraries are imported inside the commands."""
 
 import errno
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,7 +83,6 @@ def run(
     from bench.progress import TerminalProgress
 
     progress = TerminalProgress(_console())
-    signal.signal(signal.SIGINT, progress.interrupt)
     try:
         run(
             spec,

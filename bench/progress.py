@@ -14,7 +14,6 @@ class Progress:
     def __init__(self) -> None:
         self.total = self.done = self.running = self.failed = 0
         self._finished_here = 0
-        self.is_interrupted = False
         self._began = time.monotonic()
 
     def start(self, total: int, done: int) -> None:
@@ -38,13 +37,6 @@ class Progress:
 
     def tick(self) -> None:
         """Called several times a second."""
-        if self.is_interrupted:
-            raise KeyboardInterrupt
-
-    def interrupt(self, *signal: object) -> None:
-        """Handles SIGINT. Python drops what is raised in a finaliser: `tick` raises it again."""
-        self.is_interrupted = True
-        raise KeyboardInterrupt
 
     def stop(self) -> None:
         """The run is over."""
@@ -100,7 +92,6 @@ class TerminalProgress(Progress):
             self._console.print(line, style="yellow", highlight=False)
 
     def tick(self) -> None:
-        super().tick()
         if self._live is not None:
             self._live.update(self._task, completed=self.done, description=str(self))
         elif time.monotonic() - self._last_line > LINE_EVERY_SECONDS:
