@@ -2,6 +2,8 @@
 
 import errno
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,40 +64,29 @@ def run(
     """Run a benchmark: what is missing in the output folder, and nothing else; then report."""
     from bench.spec import load_spec
 
-    spec, text = load_spec(profile)
-    folder = out or Path("results") / spec.name
-    from bench.executors import check_executor
-    from bench.runner import Means, Selection, run
+    with _stoppable():
+        spec, text = load_spec(profile)
+        folder = out or Path("results") / spec.name
+        from bench.executors import check_executor
+        from bench.runner import Means, Selection, run
 
-    check_executor(executor or spec.executor.name)
+        where = executor or spec.executor.name
+        check_executor(where)
+        selection = Selection(_names(datasets), _names(methods), _numbers(seeds))
+        kind = _device(device or spec.device)
+        if dry_run:
+            _show_plan(spec, kind, selection, folder)
+            return
+        if detach and where == "local":
+            from bench.detached import go_on_alone
 
-    selection = Selection(_names(datasets), _names(methods), _numbers(seeds))
-    where = _device(device or spec.device)
-    if dry_run:
-        _show_plan(spec, where, selection, folder)
-        return
-    means = Means(executor, jobs, fresh, detach)
-    if detach and (executor or spec.executor.name) == "local":
-        from bench.detached import go_on_alone
+            _console().print(go_on_alone(folder), highlight=False, soft_wrap=True)
+            return
+        from bench.progress import TerminalProgress
 
-        _console().print(go_on_alone(folder), highlight=False, soft_wrap=True)
-        return
-    from bench.progress import TerminalProgress
-
-    progress = TerminalProgress(_console())
-    try:
-        run(
-            spec,
-            text,
-            folder,
-            where,
-            selection=selection,
-            means=means,
-            progress=progress,
-        )
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; finished cells are kept: run the same command to go on\n")
-        raise typer.Exit(130) from None
+        means = Means(where, jobs, fresh, detach)
+        progress = TerminalProgress(_console())
+        run(spec, text, folder, kind, selection=selection, means=means, progress=progress)
     if with_report and not detach:
         report(folder)
 
@@ -275,6 +266,16 @@ def _console() -> "Console":
 
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
     return Console(width=width or shutil.get_terminal_size((120, 40)).columns)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Ctrl-C inside, at whatever moment, ends the command with one line."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; finished cells are kept: run the same command to go on\n")
+        raise typer.Exit(130) from None
 
 
 def _device(name: str) -> str:

@@ -106,8 +106,7 @@ def _become_cell(job: dict[str, Any]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _die_with_parent()
     with contextlib.suppress(OSError, AttributeError):
         os.sched_setaffinity(0, job["slot"]["cores"])
     if job["slot"]["gpu"] is not None:  # nothing here has looked for GPUs yet
@@ -120,6 +119,11 @@ def _become_cell(job: dict[str, Any]) -> None:
         import torch
 
         torch.set_num_threads(len(job["slot"]["cores"]))
+
+
+def _die_with_parent() -> None:
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _do(job: dict[str, Any]) -> int:
@@ -145,6 +149,9 @@ def _do(job: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    # A terminal's Ctrl-C reaches the whole group; the runner decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal's Ctrl-C reaches the whole group; the runner decides what it means. SLURM sends
+    # these two to all of a job that it preempts; there, too, the process that started this decides.
+    for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+        signal.signal(kind, signal.SIG_IGN)
+    _die_with_parent()  # also while libraries are loaded, when nobody reads the input
     main(sys.argv[1:])
