@@ -21,7 +21,25 @@ SECONDS_TO_ASK = 10  # for the other ranks' store, before an error is shown all 
 
 
 @dataclass(frozen=True)
-class Launch:
+class Rank:
+    """This process among all: its rank, and how many there are."""
+
+    rank: int
+    n_ranks: int
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the rank that writes files and prints."""
+        return self.rank == 0
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether there are other ranks."""
+        return self.n_ranks > 1
+
+
+@dataclass(frozen=True)
+class Launch(Rank):
     """What `torchrun` says of this process.
 
     Args:
@@ -43,16 +61,6 @@ class Launch:
         rank, n_ranks, local_rank, n_local = map(int, found)
         return cls(rank, n_ranks, local_rank, n_local)
 
-    @property
-    def is_first(self) -> bool:
-        """Whether this is the rank that writes files and prints."""
-        return self.rank == 0
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether there are other ranks."""
-        return self.n_ranks > 1
-
     def is_first_to_fail(self) -> bool:
         """Whether no other rank has asked this before: one rank tells what went wrong, not all."""
         if not self.is_shared:
@@ -71,7 +79,7 @@ class Launch:
 
 
 @dataclass(frozen=True)
-class Ranks:
+class Ranks(Rank):
     """This process among those that share a training, and its device.
 
     Args:
@@ -80,20 +88,8 @@ class Ranks:
         n_local: ranks on this machine.
     """
 
-    rank: int
-    n_ranks: int
     device: "torch.device"
     n_local: int = 1
-
-    @property
-    def is_first(self) -> bool:
-        """Whether this is the rank that writes files and prints."""
-        return self.rank == 0
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether there are other ranks."""
-        return self.n_ranks > 1
 
     def of_first(self, value: Any) -> Any:
         """The first rank's value, on every rank."""
