@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.environment import machine_id
+from bench.environment import process_space
 
 BEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0  # twelve beats: a shared folder may be slow
@@ -39,7 +39,7 @@ class Claims:
     def __post_init__(self) -> None:
         process = psutil.Process()
         self._owner = {
-            "machine": machine_id(),
+            "where": process_space(),
             "pid": process.pid,
             "born": process.create_time(),
             "token": secrets.token_hex(4),
@@ -53,10 +53,11 @@ class Claims:
             try:
                 handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
             except FileExistsError:
-                if self._is_stale(key):
-                    self._remove_stale(path)
-                    continue
-                return False
+                stale = self._stale(key)
+                if stale is None:
+                    return False
+                _remove(path, stale)
+                continue
             with os.fdopen(handle, "w") as file:
                 file.write(self._text(0))
             self._held[key] = 0
@@ -95,31 +96,36 @@ class Claims:
             return json.loads(path.read_text())["token"] == self._owner["token"]
         return False
 
-    def _is_stale(self, key: str) -> bool:
+    def _stale(self, key: str) -> str | None:
+        """The text of a claim that counts no more; None where it counts."""
         try:
             text = self._path(key).read_text()
         except OSError:
-            return False  # it has just been dropped: the next try will do
-        if _owner_is_gone(text, str(self._owner["machine"])):
-            return True
+            return None  # it has just been dropped: the next try will do
+        if _owner_is_gone(text, str(self._owner["where"])):
+            return text
         known = self._seen.get(key)
         if known is None or known[0] != text:
             self._seen[key] = (text, time.monotonic())
-            return False
-        return time.monotonic() - known[1] > STALE_SECONDS
-
-    def _remove_stale(self, path: Path) -> None:
-        aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        with suppress(OSError):  # another was faster
-            os.rename(path, aside)
-            aside.unlink()
+            return None
+        return text if time.monotonic() - known[1] > STALE_SECONDS else None
 
 
-def _owner_is_gone(text: str, machine: str) -> bool:
+def _remove(path: Path, stale: str) -> None:
+    """Remove a claim with this text, and no other that came into its place meanwhile."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with suppress(OSError):  # another was faster
+        os.rename(path, aside)
+        if aside.read_text() != stale:
+            os.link(aside, path)  # somebody's new one: back to its place
+    aside.unlink(missing_ok=True)
+
+
+def _owner_is_gone(text: str, here: str) -> bool:
     """Whether the owner ran on this machine and does not any more."""
     try:
         owner = json.loads(text)
-        if owner["machine"] != machine:
+        if owner["where"] != here:
             return False
         return psutil.Process(owner["pid"]).create_time() != owner["born"]
     except psutil.NoSuchProcess:

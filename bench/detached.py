@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.environment import machine_id
+from bench.environment import process_space
 from bench.errors import BenchError
 from bench.executors import states
 from bench.store import Store
@@ -29,7 +29,7 @@ def go_on_alone(folder: Path) -> str:
             start_new_session=True,
         )
     born = psutil.Process(process.pid).create_time()
-    where = {"machine": machine_id(), "pid": process.pid, "born": born}
+    where = {"where": process_space(), "pid": process.pid, "born": born}
     keep(folder, Submission("local", where, {"run": []}))
     return f"process {process.pid} goes on; it writes to {log}. See: bench status {folder}"
 

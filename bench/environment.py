@@ -69,6 +69,21 @@ def machine_id() -> str:
     return hashlib.sha256(secret.encode()).hexdigest()[:8]
 
 
+@cache
+def process_space() -> str:
+    """Eight digits for where a process number means what it means here.
+
+    That is this start of this kernel, and this container: containers of one image may have the same
+    machine's id on many machines, and processes of their own on one.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        space = os.readlink("/proc/self/ns/pid")
+    except OSError:  # no Linux
+        boot, space = machine_id(), ""
+    return hashlib.sha256(f"deepmapper {boot} {space}".encode()).hexdigest()[:8]
+
+
 def hardware(record: dict[str, Any]) -> Hardware:
     """That of a cell, from its record."""
     facts = record.get("environment") or {}

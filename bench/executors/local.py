@@ -2,7 +2,7 @@
 
 import psutil
 
-from bench.environment import machine_id
+from bench.environment import process_space
 from bench.node import Node
 from bench.slots import deal, own_cores, visible_gpus
 from bench.spec import LocalOptions
@@ -21,7 +21,7 @@ def make(work: Work, options: LocalOptions, jobs: int | None, usual_jobs: int) -
 def states(submission: Submission) -> dict[str, str]:
     """Whether the process of a detached run is at work."""
     where, name = submission.where, next(iter(submission.keys))
-    if where["machine"] != machine_id():
+    if where["where"] != process_space():
         return {name: "ON ANOTHER MACHINE"}
     try:
         alive = psutil.Process(where["pid"]).create_time() == where["born"]

@@ -61,7 +61,7 @@ def test_another_machine_s_claim_goes_when_its_count_stands_still(
     now = 1000.0
     monkeypatch.setattr(claims.time, "monotonic", lambda: now)
     theirs, mine = Claims(tmp_path), Claims(tmp_path)
-    theirs._owner["machine"] = "elsewhere"
+    theirs._owner["where"] = "elsewhere"
     assert theirs.take("cell")
     path = tmp_path / "running" / "cell.claim"
 
@@ -80,6 +80,18 @@ def test_another_machine_s_claim_goes_when_its_count_stands_still(
     assert look()
     theirs.drop("cell")  # back from the dead: it is not his any more
     assert json.loads(path.read_text())["token"] == mine._owner["token"]
+
+
+def test_a_new_claim_is_not_taken_for_the_stale_one_before_it(tmp_path: Path) -> None:
+    """Another judged the same stale claim, and was faster."""
+    mine = Claims(tmp_path)
+    assert mine.take("cell")
+    path = tmp_path / "running" / "cell.claim"
+    claims._remove(path, "the text of the stale one")
+    assert json.loads(path.read_text())["token"] == mine._owner["token"]
+    assert [p.name for p in path.parent.iterdir()] == ["cell.claim"]
+    claims._remove(path, path.read_text())
+    assert not path.exists()
 
 
 def test_many_at_once_and_one_gets_it(tmp_path: Path) -> None:
