@@ -92,8 +92,10 @@ def _machine(
     commit = str(facts.get("commit") or "unknown")[:12]
     changed = " with uncommitted changes" if facts.get("dirty") else ""
     memory = facts.get("memory_mib")
+    n_cpus = facts.get("n_cpus")
+    cores = _some(n_cpus, "core") if n_cpus else "? cores"
     shown = [
-        ("Processor", f"{facts.get('cpu') or 'unknown'}, {facts.get('n_cpus') or '?'} cores"),
+        ("Processor", f"{facts.get('cpu') or 'unknown'}, {cores}"),
         ("Memory", f"{memory / 1024:.1f} GiB" if memory else "unknown"),
         ("GPU", str(facts.get("gpu") or "none")),
         ("Device used", str(facts.get("device") or "unknown")),

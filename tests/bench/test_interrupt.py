@@ -22,7 +22,14 @@ methods = ["majority", {name = "villain", params = {how = "nothing", seconds = 6
 
 
 def started(folder: Path, plugin: Path) -> subprocess.Popen[str]:
-    """The grid, in a process group of its own."""
+    """The grid, in a process group of its own, as a terminal starts it.
+
+    What a shell runs in its background ignores SIGINT, and so would all that it starts.
+    """
+
+    def listen() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     spec = folder / "spec.toml"
     spec.write_text(SPEC)
     return subprocess.Popen(
@@ -33,6 +40,7 @@ def started(folder: Path, plugin: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=listen,
     )
 
 
