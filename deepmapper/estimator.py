@@ -20,8 +20,8 @@ from sklearn.utils.validation import (
 
 from deepmapper.classifier import NetworkClassifier
 from deepmapper.consensus import Consensus
-from deepmapper.converter import ImageConverter
-from deepmapper.devices import resolve_device
+from deepmapper.converter import MEMORY_SHARE, ImageConverter
+from deepmapper.devices import free_bytes, resolve_device
 from deepmapper.latents import latent
 from deepmapper.layout import Layout
 from deepmapper.objectives import Classification
@@ -192,11 +192,12 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
             self.layout,
             log=self.log,
             scale=self.scale,
-            stream=self.stream,
+            stream=self._streams(X, ranks),
             device=str(device),
             random_state=seed,
         )
         images = fit_images(self.converter_, X, y)
+        self.converter_.stream = self.stream  # other tables, converted by one rank
         self.layout_ = self.converter_.layout_
         self.consensus_ = Consensus(self.top)
         classifier: Any = self._classifier(str(device), seed)
@@ -285,6 +286,18 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         """Those that two processes can compare."""
         plain = str | float | int | None
         return {k: v for k, v in self.get_params(deep=False).items() if isinstance(v, plain)}
+
+    def _streams(self, X: Any, ranks: Ranks) -> bool | str:
+        """`stream`; "auto" among ranks is decided by the first, for the images of all.
+
+        Ranks on CPUs share their machine's memory; each GPU has its own.
+        """
+        if self.stream != "auto" or not ranks.is_shared:
+            return self.stream
+        n_copies = ranks.n_local if ranks.device.type == "cpu" else 1
+        free = free_bytes(ranks.device)
+        needed = 4 * X.shape[0] * X.shape[1] * n_copies
+        return bool(ranks.of_first(free is not None and needed > MEMORY_SHARE * free))
 
     def _checked(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         if is_on_disk(X) or isinstance(X, ShardedTable):

@@ -206,6 +206,8 @@ class Pump:
     def __init__(self, work: Work, n_slots: int, cores: int) -> None:
         self.work = work
         self._given: Queue[tuple[Task, Answer[Ended]]] = Queue()
+        self._lock = Lock()
+        self._stopped_by: Exception | None = None
         self._leases = Leases()
         self._slots = [self._leases.slot(cores, work.device) for _ in range(n_slots)]
         self._thread = Thread(target=self._run, daemon=True)
@@ -214,7 +216,10 @@ class Pump:
     def run(self, task: Task) -> Ended:
         """Run a task; raises what the node raises."""
         answer: Answer[Ended] = Answer()
-        self._given.put((task, answer))
+        with self._lock:
+            if self._stopped_by is not None:
+                raise self._stopped_by
+            self._given.put((task, answer))
         return answer.result()
 
     def _run(self) -> None:
@@ -228,7 +233,10 @@ class Pump:
         except Exception as error:  # whoever waits has to be told, whatever it is
             _forget(self)
             self._leases.close()
-            for answer in answers.values():
+            with self._lock:  # nothing is given from here on
+                self._stopped_by = error
+            waiting = [answer for _, answer in self._given.queue]
+            for answer in (*answers.values(), *waiting):
                 answer.set_exception(error)
 
     def _fill(self, node: Node, answers: dict[str, Answer[Ended]]) -> None:

@@ -1,5 +1,6 @@
 """The grid on a dask cluster, whose workers and scheduler go away and come back. Real processes."""
 
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -40,14 +41,20 @@ def dask_scheduler(port: int, folder: Path) -> Iterator[psutil.Process]:
 
 
 @contextmanager
-def dask_worker(port: int, folder: Path, plugin: Path, *more: str) -> Iterator[psutil.Process]:
+def dask_worker(
+    port: int, folder: Path, plugin: Path, file_bytes: int = resource.RLIM_INFINITY
+) -> Iterator[psutil.Process]:
+    """A worker of one thread. Past `file_bytes` a file cannot be written, as on a full disk."""
     words = ["-m", "dask", "worker", f"tcp://127.0.0.1:{port}", "--nthreads", "1", "--no-nanny"]
-    words += ["--no-dashboard", "--local-directory", str(folder / "scratch"), *more]
+    words += ["--no-dashboard", "--local-directory", str(folder / "scratch")]
     process = subprocess.Popen(
         [sys.executable, *words],
         cwd=ROOT,
         env=bench_environment(plugin),
         stderr=(folder / "worker.log").open("a"),
+        preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_FSIZE, (file_bytes, resource.RLIM_INFINITY)
+        ),
     )
     try:
         yield psutil.Process(process.pid)
@@ -111,6 +118,23 @@ def test_detached_dask_cells_run_when_the_front_is_gone(
             until(lambda: not list(out.glob("running/*.claim")))
     check_whole(out)
     assert set(runs(tmp_path).values()) == {1}
+
+
+def test_a_full_disk_on_a_worker_stops_the_run_and_nothing_is_lost(
+    tmp_path: Path, plugin: Path, port: int
+) -> None:
+    spec, out = spec_of(tmp_path, more=at(port)), tmp_path / "out"
+    with dask_scheduler(port, tmp_path):
+        with dask_worker(port, tmp_path, plugin, file_bytes=2000):
+            run = start(spec, out, plugin)
+            said, _ = run.communicate(timeout=SECONDS)
+        assert run.returncode == 2
+        assert "the disk is full" in said
+        assert not Store(out).keys()
+        assert not list(out.glob("running/*.claim"))
+        with dask_worker(port, tmp_path, plugin):
+            finish(start(spec, out, plugin))
+    check_whole(out)
 
 
 def test_detaching_from_a_cluster_of_its_own_is_refused(tmp_path: Path, plugin: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -236,6 +237,16 @@ def test_without_torchrun_there_is_one_rank(monkeypatch: pytest.MonkeyPatch) -> 
         assert found == Ranks(0, 1, torch.device("cpu"))
         assert found.of_first(7) == 7
     assert not distributed.is_initialized()
+
+
+def test_ranks_of_a_machine_share_its_memory(alone: Ranks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deepmapper.estimator.free_bytes", lambda device: 1000)
+    X = np.zeros((10, 10), dtype=np.float32)  # 400 bytes of images, at most 500 may be used
+    one, two = (replace(alone, n_ranks=2, n_local=n) for n in (1, 2))
+    assert not DeepMapperClassifier()._streams(X, one)
+    assert DeepMapperClassifier()._streams(X, two)
+    assert DeepMapperClassifier(stream=False)._streams(X, two) is False
+    assert DeepMapperClassifier()._streams(X, alone) == "auto"
 
 
 def test_more_ranks_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

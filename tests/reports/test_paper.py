@@ -27,6 +27,7 @@ PUBLISHED = ROOT / "reports" / "published" / "paper"
 SPEC = f"""
 name = "tiny"
 jobs = 2
+test_fraction = 0.1  # the notebooks attribute over all test rows
 
 [[experiments]]
 name = "digits in place of MNIST"
@@ -36,7 +37,7 @@ datasets = [
 ]
 methods = [
     {{name = "deepmapper_notebook", label = "faithful", params = {{notebook = "mnist", epochs = 1, keep_epochs = true}}}},
-    {{name = "deepmapper_published", label = "corrected", params = {{training = "engine", epochs = 2, keep_epochs = true}}}},
+    {{name = "deepmapper_published", label = "corrected", params = {{backbone = "cnn_small", training = "engine", epochs = 2, keep_epochs = true}}}},
     {{name = "deepmapper", label = "best", params = {{passes = 1, epochs = 2, keep_epochs = true}}}},
 ]
 
