@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bench.asv import workloads
+from bench.cli import main
 from bench.errors import BenchError
 from bench.regress import injections
 from bench.regress.check import same_arrays
@@ -111,10 +112,20 @@ def test_requirements_that_are_not_met_here_end_with_2(tmp_path: Path) -> None:
         ((), "--base REV"),
     ],
 )
-def test_what_makes_no_sense_ends_with_2(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
-    code, verdict, said = regress(tmp_path, *words)
-    assert code == 2
-    assert told in verdict.get("reason", said)
+def test_what_makes_no_sense_ends_with_2(
+    words: tuple[str, ...],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", "regress", *words, "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    verdict = tmp_path / "verdict.json"
+    said = verdict.read_text() if verdict.is_file() else capsys.readouterr().err
+    assert told in said
 
 
 def test_a_failed_check_leaves_no_older_verdict(tmp_path: Path) -> None:
