@@ -11,10 +11,10 @@ from typing import Annotated
 import psutil
 import typer
 
-from bench.environment import environment
 from bench.errors import BenchError
 from bench.executors import check_executor
 from bench.processes import ROOT
+from bench.scale._keeping import Out, keep
 
 SPEC = """
 name = "scale"
@@ -31,7 +31,7 @@ WARM = 0.1  # the share of the cells after which everything has started
 def measure(
     cells: Annotated[int, typer.Option(help="How many.")] = 2000,
     executor: Annotated[str, typer.Option(help="local, dask or slurm.")] = "local",
-    out: Annotated[Path | None, typer.Option(help="A JSON file for what was measured.")] = None,
+    out: Out = None,
 ) -> None:
     """Run a grid of trivial cells, two at a time; the seconds a cell and the front's memory."""
     check_executor(executor)
@@ -54,11 +54,8 @@ def measure(
         "overhead_in_records_median": round(overheads[len(overheads) // 2], 4),
         "front_mib_warm": warm[2],
         "front_mib_end": last[2],
-        "environment": environment(),
     }
-    text = json.dumps(found, indent=1)
-    if out is not None:
-        out.write_text(text + "\n")
+    keep(out, found)
     sys.stdout.write(
         f"{last[1]} cells through {executor}, two at a time: {1000 * seconds:.1f} ms a cell once "
         f"warm (asked for: under 50), {last[0]:.0f} s in all; the front's memory "

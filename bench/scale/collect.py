@@ -14,6 +14,7 @@ import typer
 
 from bench.collecting.command import collect
 from bench.environment import environment
+from bench.scale._keeping import Out, keep
 from bench.store import SCHEMA
 
 SPEC = """
@@ -29,6 +30,7 @@ def measure(
     cells: Annotated[int, typer.Option(help="Of each of two folders.")] = 5000,
     overlap: Annotated[float, typer.Option(help="The share of them that both have.")] = 0.1,
     folder: Annotated[Path | None, typer.Option(help="Where to make them.")] = None,
+    out: Out = None,
 ) -> None:
     """Merge two folders: into a new one, again into the same, and with copies for links."""
     with tempfile.TemporaryDirectory(dir=folder) as place:
@@ -42,6 +44,18 @@ def measure(
         seconds["again, nothing new"] = _seconds([one, two], Path(place) / "linked")
         with mock.patch("os.link", side_effect=OSError("another file system")):
             seconds["copied, not linked"] = _seconds([one, two], Path(place) / "copied")
+        more = _peak_mib() - before
+        keep(
+            out,
+            {
+                "cells_of_each": cells,
+                "cells_in_both": shared,
+                "bytes_a_record": n_bytes,
+                "seconds": {name: wall for name, (wall, _) in seconds.items()},
+                "cpu_seconds": {name: cpu for name, (_, cpu) in seconds.items()},
+                "mib_above_the_start": more,
+            },
+        )
         sys.stdout.write(
             f"2 x {cells} cells of {n_bytes} bytes, {shared} in both (asked for: under 5 s "
             f"for 2 x 5000 on one core)\n"
@@ -49,7 +63,7 @@ def measure(
                 f"    {name}: {wall:.2f} s ({cpu:.2f} s of work)\n"
                 for name, (wall, cpu) in seconds.items()
             )
-            + f"    peak memory above the start's: {_peak_mib() - before} MiB\n"
+            + f"    peak memory above the start's: {more} MiB\n"
         )
 
 

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +26,7 @@ import typer
 from bench.cell import content_hash
 from bench.environment import environment
 from bench.metrics import METRICS, feature_strength
+from bench.scale._keeping import Out, keep
 from bench.store import SCHEMA, Record, Store
 
 BUILD = "import pathlib, sys, reports.build; reports.build.build(pathlib.Path(sys.argv[1]))"
@@ -63,6 +64,7 @@ class Measured:
 def measure(
     cells: Annotated[int, typer.Option(min=1, help="Records of the store.")] = 10_000,
     folder: Annotated[Path | None, typer.Option(help="Make it here, and keep it.")] = None,
+    out: Out = None,
 ) -> None:
     """Make a store of so many cells, build its report in a new process, say what that took."""
     place = folder or Path(tempfile.mkdtemp(prefix="deepmapper-scale-"))
@@ -71,6 +73,7 @@ def measure(
         found = build(store)
         page = place / "report" / "index.html"
         size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+        keep(out, {"cells": cells, "bytes": size, **asdict(found)})
         sys.stdout.write(
             f"{cells:,} cells, {size / 2**20:.0f} MiB with the report (asked for: under 20 s and "
             "1024 MiB for 10,000 cells on two cores)\n"

@@ -160,7 +160,9 @@ if __name__ == "__main__":
         executor=words.executor,
         runs_killed=0.3 if words.quick else 1.0,
     )
-    text = json.dumps(facts, indent=1)
+    from bench.environment import environment  # on the path since the tables were read
+
+    text = json.dumps(facts | {"environment": environment()}, indent=1)
     if words.out:
         words.out.write_text(text + "\n")
     sys.stdout.write(text + "\n")
