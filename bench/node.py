@@ -1,6 +1,5 @@
 """Cells on this machine: each in a process of its own, within its limits, taken by one alone."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from bench.cell import Cell
 from bench.claims import Claims
 from bench.environment import environment
 from bench.errors import BenchError
+from bench.note import read_note
 from bench.processes import Ended as Exited
 from bench.processes import Processes
 from bench.server import DISK_FULL
@@ -137,7 +137,7 @@ class Node:
             return
         if exited.code == DISK_FULL:
             raise disk_full(self.store.folder)
-        during = _progress_of(self.store.folder, task.key)
+        during = read_note(self.store.folder, task.key)
         where = f" during {during['current']}" if during.get("current") else ""
         if exited.killed_for == "timeout":
             status, reason = "timeout", f"over {self._work.timeout_seconds:g} s{where}"
@@ -187,12 +187,3 @@ def disk_full(folder: Path) -> BenchError:
         "Free some space and run the same command again: every finished cell is kept."
     )
     return BenchError(message)
-
-
-def _progress_of(folder: Path, key: str) -> dict[str, Any]:
-    """How far a killed cell had come; {} where that cannot be told."""
-    path = folder / "running" / f"{key}.json"
-    try:
-        return json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError):
-        return {}

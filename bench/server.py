@@ -6,7 +6,8 @@ It reads jobs from its standard input, one JSON object a line, and reports on it
     {"event": "ready"}  {"event": "started", "job": 7, "pid": 123}
     {"event": "ended", "job": 7, "code": 0}        code < 0: killed by that signal         out
 
-It never computes anything itself, so that its forks inherit no thread pools and no GPU context.
+It starts no threads and touches no GPU, so that its forks inherit no thread pools and no context.
+A module that it loads may have a function `before_forks`, for what is better done once.
 When its input closes, whatever the reason, it kills its children and ends: a run that dies leaves
 no cell behind. When it dies itself, the kernel kills the children.
 """
@@ -32,7 +33,8 @@ def main(modules: list[str]) -> None:
     """Load the modules that cells will need, then fork on demand until the input closes."""
     for name in modules:
         with contextlib.suppress(Exception):  # the cell that needs it will fail, with its reason
-            importlib.import_module(name)
+            module = importlib.import_module(name)
+            getattr(module, "before_forks", lambda: None)()
     gc.collect()
     gc.freeze()  # a fork that collects garbage would copy every page that it looks at
     woken, waker = os.pipe()

@@ -13,32 +13,29 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from bench import metrics
+from bench.answers import checked_attributions, predict
 from bench.attributions import attribute
-from bench.catalog import entry
+from bench.catalog import entries, entry
 from bench.cell import Cell
+from bench.note import Note
 from bench.phases import Phases
 from bench.slots import Watch
 from bench.split import split_kind, split_rows
 from bench.store import SCHEMA, Record, Store
 from bench.tables import read_table
-from datasets.table import DataUnavailable, Table
+from datasets.table import DataUnavailable
 from deepmapper.errors import Diverged
 from deepmapper.streams import stream_seed
 
 EXAMPLE_PIXELS = 10_000  # of a cell's example images: ten digits of MNIST
 
 Arrays = dict[str, np.ndarray]
-
-
-class WrongAnswer(ValueError):
-    """A method returned something that cannot be scored."""
 
 
 class Unsupported(ValueError):
@@ -56,6 +53,17 @@ class Run:
     relevant: np.ndarray | None = None
 
 
+def before_forks() -> None:
+    """What is looked for once and then remembered, so that no cell pays for it.
+
+    Our methods; scikit-learn's kinds of tables, for which every package on the path is looked at
+    (25 ms). Nothing here may start a thread.
+    """
+    entries("methods")
+    labels, certain = np.array([0, 1]), np.eye(2)
+    metrics.compute(metrics.Outcome(labels, certain, labels, labels, certain, labels[:1]))
+
+
 def run_cell(
     store: Store, cell: Cell, dataset: dict[str, Any], context: dict[str, Any], dispatched: float
 ) -> None:
@@ -68,9 +76,9 @@ def run_cell(
     """
     started, watch = datetime.now(UTC), Watch()
     record = blank_record(cell, dataset, context)
-    progress = store.folder / "running" / f"{record['key']}.json"
+    note = Note(store.folder, record["key"])
     run = Run(cell, record, Phases(torch.device(cell.device)))
-    run.phases.on_change = lambda: _note_progress(progress, run.phases)
+    run.phases.on_change = lambda: note.write(run.phases)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         status, reason, trace = _attempt(lambda: _run(store, run))
@@ -92,7 +100,7 @@ def run_cell(
         "warnings": sorted({f"{w.category.__name__}: {w.message}" for w in caught})[:20],
     }
     store.put(record, run.arrays)
-    progress.unlink(missing_ok=True)
+    note.remove()
 
 
 def blank_record(cell: Cell, dataset: dict[str, Any], context: dict[str, Any]) -> Record:
@@ -214,7 +222,7 @@ def _run(store: Store, run: Run) -> None:
     with phase("attribute"):
         values = attribute(convert, model, *over, table.n_classes)
     if values is not None:
-        run.arrays["attributions"] = _checked_attributions(values, table)
+        run.arrays["attributions"] = checked_attributions(values, table)
 
 
 def _keep_threads(run: Run) -> None:
@@ -240,60 +248,6 @@ def warm_up(device: torch.device) -> None:
     network(torch.rand(8, 1, 32, 32, device=device)).square().mean().backward()
     if device.type != "cpu":
         torch.optim.AdamW(network.parameters(), fused=True).step()
-
-
-def predict(model: Any, Z: Any, n_classes: int) -> np.ndarray:
-    """Probabilities (n, n_classes) in the order of class codes, checked.
-
-    A model without `predict_proba` gets probability 1 for the label that it predicts.
-
-    Raises:
-        WrongAnswer: NaN, a wrong shape, rows that do not sum to one, labels that do not exist.
-    """
-    n = Z.shape[0]
-    if not hasattr(model, "predict_proba"):
-        labels = np.asarray(model.predict(Z))
-        _check_labels(labels, n_classes)
-        return np.eye(n_classes)[labels]
-    values = np.asarray(model.predict_proba(Z), dtype=np.float64)
-    classes = np.asarray(model.classes_)
-    _check_labels(classes, n_classes)
-    if values.shape != (n, len(classes)):
-        message = f"predict_proba returned shape {values.shape}, expected {(n, len(classes))}"
-        raise WrongAnswer(message)
-    bad = ~np.isfinite(values).all(1)
-    if bad.any():
-        message = f"predict_proba returned NaN or infinity for {int(bad.sum())} of {n} rows"
-        raise WrongAnswer(message)
-    sums = values.sum(1)
-    if values.min() < -1e-6 or np.abs(sums - 1).max() > 1e-3:
-        message = (
-            f"predict_proba returned values from {values.min():.3g} and row sums from "
-            f"{sums.min():.3g} to {sums.max():.3g}; probabilities are >= 0 and sum to 1"
-        )
-        raise WrongAnswer(message)
-    probabilities = np.zeros((n, n_classes))
-    probabilities[:, classes] = values
-    return probabilities
-
-
-def _check_labels(labels: np.ndarray, n_classes: int) -> None:
-    known = set(range(n_classes))
-    strange = sorted({str(label) for label in labels.tolist() if label not in known})
-    if strange:
-        message = f"the method answers with labels that do not exist: {', '.join(strange[:5])}"
-        raise WrongAnswer(message)
-
-
-def _checked_attributions(values: np.ndarray, table: Table) -> np.ndarray:
-    expected = (table.n_classes, table.n_features)
-    if values.shape != expected:
-        message = f"attributions have shape {values.shape}, expected {expected}"
-        raise WrongAnswer(message)
-    if not np.isfinite(values).all():
-        message = "attributions hold NaN or infinity"
-        raise WrongAnswer(message)
-    return values.astype(np.float32)
 
 
 def _tuples(params: dict[str, Any]) -> dict[str, Any]:
@@ -356,10 +310,3 @@ def _examples(Z: Any, rows: np.ndarray, y: np.ndarray) -> Arrays:
         "example_rows": rows[chosen],
         "example_labels": y[chosen],
     }
-
-
-def _note_progress(path: Path, phases: Phases) -> None:
-    """What the runner reads when it has to kill the cell."""
-    text = json.dumps({"current": phases.current, "phases": phases.records}).encode()
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(text)

@@ -9,10 +9,10 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from bench.answers import predict
 from bench.attributions import attribute
 from bench.catalog import Entry
 from bench.contract import VARIANTS
-from bench.worker import predict
 from datasets.table import Source, Table
 
 AFFORDABLE: dict[str, dict[str, object]] = {  # settings that a test has time for
