@@ -75,6 +75,15 @@ class Entry:
         """Whether it imports, directly or not, the file of ours at `path` below the root."""
         return ROOT / path in _closure(self.path)
 
+    @property
+    def may_use_torch(self) -> bool:
+        """False where neither its files nor those of ours that they import do, and nothing else is
+        imported that might."""
+        if self.requires or not self.path.is_relative_to(ROOT):
+            return True
+        imported = frozenset().union(*map(_imported, _closure(self.path)))
+        return any(name.split(".")[0] == "torch" for name in imported)
+
 
 def entries(kind: str) -> dict[str, Entry]:
     """Every entry of a kind ("methods", "datasets", "generators") by name, plug-ins included."""
@@ -156,22 +165,24 @@ def _closure(path: Path) -> frozenset[Path]:
         if current in seen:
             continue
         seen.add(current)
-        for node in _nodes(current):
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            else:
-                continue
-            todo += [p for name in names for p in _files_of(name)]
+        todo += [found for name in _imported(current) for found in _files_of(name)]
     return frozenset(seen)
 
 
-def _nodes(path: Path) -> list[ast.AST]:
+@cache
+def _imported(path: Path) -> frozenset[str]:
+    """The full names of the modules that a file imports, and of what it imports from them."""
     try:
-        return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError:
-        return []
+        return frozenset()
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(names)
 
 
 def _files_of(module: str) -> list[Path]:

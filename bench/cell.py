@@ -52,6 +52,7 @@ class Cell:
     split: str = "stratified"
     unavailable: str | None = field(default=None, compare=False)
     resources: dict[str, Any] = field(default_factory=dict, compare=False)
+    may_use_torch: bool = field(default=True, compare=False)
 
     def key(self, checksum: str | None) -> str:
         """Its identity, given the checksum of the table's content (None: not to be had)."""
@@ -156,6 +157,7 @@ def _cell(
         grid.split,
         found.unavailable,
         (its_choice.resources | choice.resources).model_dump(exclude_none=True),
+        found.may_use_torch,
     )
 
 

@@ -2,9 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.phases import Phases
+if TYPE_CHECKING:
+    from bench.phases import Phases  # which imports torch: the reader does without
 
 
 class Note:
@@ -20,7 +21,7 @@ class Note:
         self._file = self._path.open("wb")
         self._size = 0
 
-    def write(self, phases: Phases) -> None:
+    def write(self, phases: "Phases") -> None:
         text = json.dumps({"current": phases.current, "phases": phases.records}).encode()
         self._size = max(self._size, len(text))
         self._file.seek(0)

@@ -170,7 +170,8 @@ class Processes:
         if event["event"] == "started":
             job = self.jobs[event["job"]]
             job.pid = event["pid"]
-            job.baseline_mib = _resident_mib(event["pid"])
+            job.baseline_mib = _own_mib(event["pid"])
+            job.memory_read = time.monotonic()
         if event["event"] != "ended":
             return None
         job = self.jobs.pop(event["job"])
@@ -194,18 +195,25 @@ class Processes:
                 os.killpg(job.pid, signal.SIGKILL)
 
 
+def _own_mib(pid: int) -> float:
+    """Resident memory of a process alone; 0 where it is gone."""
+    try:
+        return psutil.Process(pid).memory_info().rss / 2**20
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
 def _resident_mib(pid: int) -> float:
     """Resident memory of a process, and what its descendants hold alone; 0 where it is gone.
 
     Pages that a descendant still shares with its parent since the fork count once.
     """
     try:
-        process = psutil.Process(pid)
-        total = process.memory_info().rss
-        descendants = process.children(recursive=True)
+        descendants = psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return 0.0
+    total = _own_mib(pid)
     for member in descendants:
         with contextlib.suppress(psutil.NoSuchProcess):
-            total += member.memory_full_info().uss
-    return total / 2**20
+            total += member.memory_full_info().uss / 2**20
+    return total

@@ -174,7 +174,8 @@ def _run(store: Store, run: Run) -> None:
     cell, phase = run.cell, run.phases
     method = entry("methods", cell.method).load()
     with phase("warm_up"):
-        warm_up(phase.device)
+        if cell.may_use_torch:
+            warm_up(phase.device)
     with phase("load"):
         table = read_table(store.folder / "tables" / cell.table.id)
         train, test = split_rows(table, cell.seed, cell.test_fraction, cell.split)
