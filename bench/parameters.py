@@ -3,9 +3,10 @@
 import inspect
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any, get_type_hints
 
-from pydantic import ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from bench.errors import BenchError, unknown
 
@@ -23,15 +24,10 @@ def resolve_parameters(
     Raises:
         BenchError: an unknown parameter, or a value of the wrong type.
     """
-    hints = get_type_hints(declared if inspect.isfunction(declared) else declared.__init__)
-    fields: dict[str, Any] = {}
-    for name, parameter in inspect.signature(declared).parameters.items():
-        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
-        fields[name] = (hints.get(name, Any), default)
+    model = _model_of(declared)
     for name in given:
-        if name not in fields:
-            raise unknown(name, "parameter", fields, where)
-    model = create_model("Parameters", __config__=ConfigDict(extra="forbid"), **fields)
+        if name not in model.model_fields:
+            raise unknown(name, "parameter", model.model_fields, where)
     try:
         # Strict JSON: no "5" for 5, but an array serves where a tuple is declared.
         return model.model_validate_json(json.dumps(given), strict=True).model_dump(mode="json")
@@ -40,6 +36,16 @@ def resolve_parameters(
         name = ".".join(str(part) for part in first["loc"])
         message = f"{where}: parameter {name!r}: {first['msg']}, got {first.get('input')!r}"
         raise BenchError(message) from error
+
+
+@cache  # a grid of thousands of cells asks for a few declarations
+def _model_of(declared: Callable[..., Any]) -> type[BaseModel]:
+    hints = get_type_hints(declared if inspect.isfunction(declared) else declared.__init__)
+    fields: dict[str, Any] = {}
+    for name, parameter in inspect.signature(declared).parameters.items():
+        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+        fields[name] = (hints.get(name, Any), default)
+    return create_model("Parameters", __config__=ConfigDict(extra="forbid"), **fields)
 
 
 def accepts(declared: Callable[..., Any], name: str) -> bool:

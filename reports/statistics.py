@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special  # not scipy.stats, which takes a second to import
 
 LEVEL = 0.95  # of every interval on tables and figures
 
@@ -67,12 +67,12 @@ def t_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, fl
 
 @cache
 def _student(share: float, freedom: int) -> float:
-    return float(stats.t.ppf(share, freedom))
+    return float(special.stdtrit(freedom, share))
 
 
 @cache
 def _normal(share: float) -> float:
-    return float(stats.norm.ppf(share))
+    return float(special.ndtri(share))
 
 
 def wilson_interval(share: float, n: int, level: float = LEVEL) -> tuple[float, float]:
