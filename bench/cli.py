@@ -1,5 +1,6 @@
 """The command line of the benchmark. Heavy libraries are imported inside the commands."""
 
+import csv
 import errno
 import sys
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ data_app = typer.Typer(
 app.add_typer(data_app, name="data")
 
 KINDS = ("methods", "datasets", "generators", "profiles", "metrics")
+ONLY = """Only these, comma-separated; '"a, b",c' where a label has a comma."""
 Folder = Annotated[Path, typer.Argument(help="An output folder of `run`.")]
 
 
@@ -50,8 +52,8 @@ def list_(
 def run(
     profile: Annotated[str, typer.Argument(help="A profile's name or a TOML file.")],
     out: Annotated[Path | None, typer.Option(help="Default: results/<name>.")] = None,
-    methods: Annotated[str, typer.Option(help="Only these, comma-separated.")] = "",
-    datasets: Annotated[str, typer.Option(help="Only these, comma-separated.")] = "",
+    methods: Annotated[str, typer.Option(help=ONLY)] = "",
+    datasets: Annotated[str, typer.Option(help=ONLY)] = "",
     seeds: Annotated[str, typer.Option(help="Instead of the spec's, e.g. 0-4 or 0,3.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "",
     jobs: Annotated[int | None, typer.Option(min=1, help="Cells side by side.")] = None,
@@ -312,7 +314,9 @@ def _show_plan(spec: "Spec", device: str, selection: "Selection", folder: Path) 
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    """Comma-separated; a name with a comma in it stands in double quotes, as in CSV."""
+    parts = next(csv.reader([text], skipinitialspace=True), [])
+    return tuple(part.strip() for part in parts if part.strip())
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -163,6 +163,7 @@ def test_a_full_disk_stops_the_run_and_nothing_is_lost(tmp_path: Path, plugin: P
         (["run", "no/such.toml"], "No such file"),
         (["list", "metod"], "Did you mean 'methods'"),
         (["run", "quick", "--methods", "deepmaper"], "Did you mean 'deepmapper'"),
+        (["run", "table2", "--datasets", '"tcga, shufled",x'], "unknown dataset 'tcga, shufled'"),
         (["run", "quick", "--seeds", "a"], "0-4"),
         (["run", "quick", "--executor", "slurn"], "Did you mean 'slurm'"),
         (["run", "quick", "--device", "abacus"], "abacus"),
