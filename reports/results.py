@@ -1,7 +1,6 @@
 """A store as the tables and figures want it: labels in order, cells grouped, intervals at hand."""
 
 import json
-import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -180,28 +179,14 @@ class Group:
             return False
         return not np.isnan(self.column(column)[self._is_ok]).all()
 
-    @cached_property
-    def _means(self) -> dict[str, Estimate | None]:
-        return {}
-
     def mean(self, column: str) -> Estimate | None:
-        if column not in self._means:
-            self._means[column] = estimate(self.values(column))
-        return self._means[column]
-
-    @cached_property
-    def _spreads(self) -> dict[str, Spread | None]:
-        return {}
+        return estimate(self.values(column))
 
     def spread(self, column: str) -> Spread | None:
-        if column not in self._spreads:
-            values = self.values(column)
-            self._spreads[column] = (
-                Spread(statistics.median(values), min(values), max(values), len(values))
-                if values
-                else None
-            )
-        return self._spreads[column]
+        values = self.values(column)
+        if not values:
+            return None
+        return Spread(float(np.median(values)), min(values), max(values), len(values))
 
     @cached_property
     def _total_seconds(self) -> float | None:
