@@ -21,6 +21,8 @@ from bench.errors import BenchError, unknown
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"methods": "baselines", "datasets": "datasets", "generators": "generators"}
 NOT_ENTRIES = {"table", "fetch"}  # the shared files of datasets/
+# Packages that never import torch.
+TORCH_FREE = frozenset(sys.stdlib_module_names) | {"numpy", "pandas", "scipy", "sklearn"}
 OUR_PACKAGES = ("deepmapper", "baselines", "datasets", "generators")
 
 
@@ -77,12 +79,10 @@ class Entry:
 
     @property
     def may_use_torch(self) -> bool:
-        """False where neither its files nor those of ours that they import do, and nothing else is
-        imported that might."""
-        if self.requires or not self.path.is_relative_to(ROOT):
-            return True
+        """False where all that it imports, through files of ours too, is known to do without."""
         imported = frozenset().union(*map(_imported, _closure(self.path)))
-        return any(name.split(".")[0] == "torch" for name in imported)
+        packages = {name.split(".")[0] for name in imported}
+        return bool(self.requires) or not packages <= TORCH_FREE | set(OUR_PACKAGES)
 
 
 def entries(kind: str) -> dict[str, Entry]:
@@ -180,8 +180,9 @@ def _imported(path: Path) -> frozenset[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")  # ours import by full names
+            names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
     return frozenset(names)
 
 

@@ -281,9 +281,11 @@ def _stoppable() -> Iterator[None]:
 
 
 def _device(name: str) -> str:
-    """cpu, cuda or mps; only a look for others needs torch, which takes seconds to load."""
-    if name == "cpu":
-        return name
+    """cpu, cuda or mps; torch, which takes seconds to load, is asked only where it may find one."""
+    from bench.environment import may_have_accelerator
+
+    if name == "cpu" or (name == "auto" and not may_have_accelerator()):
+        return "cpu"
     from deepmapper.devices import resolve_device
 
     return resolve_device(name).type

@@ -4,6 +4,7 @@ import hashlib
 import os
 import platform
 import subprocess
+import sys
 import uuid
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -24,6 +25,7 @@ PACKAGES = (
 # Instructions by which torch and numpy pick their kernels, so that last digits and seconds differ.
 CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 CPU_INFO = Path("/proc/cpuinfo")
+DEVICES = Path("/dev")
 
 
 class Hardware(NamedTuple):
@@ -82,6 +84,15 @@ def process_space() -> str:
     except OSError:  # no Linux
         boot, space = machine_id(), ""
     return hashlib.sha256(f"deepmapper {boot} {space}".encode()).hexdigest()[:8]
+
+
+def may_have_accelerator() -> bool:
+    """False where torch could find no GPU: a Linux in which no driver has made a device.
+
+    NVIDIA's drivers make nvidia* (on Tegra nvhost*, nvmap), AMD's kfd, Windows' subsystem dxg.
+    """
+    made = ("nvidia*", "nvhost*", "nvmap", "kfd", "dxg")
+    return sys.platform != "linux" or any(any(DEVICES.glob(name)) for name in made)
 
 
 def hardware(record: dict[str, Any]) -> Hardware:

@@ -2,10 +2,9 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from bench.phases import Phases  # which imports torch: the reader does without
+from bench.phases import Phases
 
 
 class Note:
@@ -21,7 +20,7 @@ class Note:
         self._file = self._path.open("wb")
         self._size = 0
 
-    def write(self, phases: "Phases") -> None:
+    def write(self, phases: Phases) -> None:
         text = json.dumps({"current": phases.current, "phases": phases.records}).encode()
         self._size = max(self._size, len(text))
         self._file.seek(0)

@@ -7,10 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
-from deepmapper.devices import synchronise
-
 STATUS = Path("/proc/self/status")
 CLEAR_REFS = Path("/proc/self/clear_refs")
 
@@ -21,9 +17,12 @@ class Phases:
     Seconds are wall time. `peak_host_mib` is the highest resident memory during the phase above
     that of the process when the cell began (the libraries loaded beforehand count for no method);
     `peak_device_mib` is the peak of torch's allocator, None without a GPU.
+
+    Args:
+        device: "cpu", "cuda" or "mps"; on the CPU torch is not loaded.
     """
 
-    def __init__(self, device: torch.device, on_change: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, device: str, on_change: Callable[[], None] = lambda: None) -> None:
         self.device = device
         self.records: dict[str, dict[str, float | None]] = {}
         self.current: str | None = None
@@ -35,10 +34,10 @@ class Phases:
         self.current = name
         self.on_change()
         _reset_peaks(self.device)
-        synchronise(self.device)
+        _synchronise(self.device)
         start = time.perf_counter()
         yield
-        synchronise(self.device)
+        _synchronise(self.device)
         seconds = time.perf_counter() - start
         self.records[name] = {
             "seconds": seconds,
@@ -53,10 +52,22 @@ class Phases:
         return sum(float(record["seconds"] or 0.0) for record in self.records.values())
 
 
-def _reset_peaks(device: torch.device) -> None:
+def _synchronise(device: str) -> None:
+    if device == "cpu":  # a call returns when its work is done
+        return
+    import torch
+
+    from deepmapper.devices import synchronise
+
+    synchronise(torch.device(device))
+
+
+def _reset_peaks(device: str) -> None:
     if CLEAR_REFS.exists():
         CLEAR_REFS.write_text("5")  # proc(5): resets the peak resident set size
-    if device.type == "cuda":
+    if device == "cuda":
+        import torch
+
         torch.cuda.reset_peak_memory_stats(device)
 
 
@@ -70,7 +81,9 @@ def _resident_mib(field: str) -> float:
     return peak / (2**20 if sys.platform == "darwin" else 1024)
 
 
-def _device_peak_mib(device: torch.device) -> float | None:
-    if device.type != "cuda":
+def _device_peak_mib(device: str) -> float | None:
+    if device != "cuda":
         return None
+    import torch
+
     return round(torch.cuda.max_memory_allocated(device) / 2**20, 1)

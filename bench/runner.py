@@ -315,7 +315,8 @@ def _modules(cells: list[Cell]) -> list[str]:
     found = [entry("methods", name) for name in sorted(names)]
     # torch imports _dynamo (4 s) when the first optimiser is made: not on a cell's clock.
     trains = any(one.relies_on("deepmapper/trainer.py") for one in found)
-    needs = ["torch._dynamo", "captum.attr"] if trains else []
+    needs = ["torch"] if any(one.may_use_torch for one in found) else []
+    needs += ["torch._dynamo", "captum.attr"] if trains else []
     return [*needs, *(module for one in found for module in (*one.requires, one.module))]
 
 

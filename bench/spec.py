@@ -71,7 +71,7 @@ class DaskOptions(_Strict):
     """A dask cluster: its scheduler's `address` or `scheduler_file`; else its own `workers` here.
 
     A cell gets `cores` of its worker's machine; with `gpu_resource`, only workers started with
-    `--resources GPU=1` get cells.
+    `--resources GPU=1` get cells. A scheduler has `connect_seconds` to answer.
     """
 
     address: str = ""
@@ -79,6 +79,7 @@ class DaskOptions(_Strict):
     workers: Annotated[int, Field(ge=0)] = 0
     cores: Annotated[int, Field(ge=1)] = 1
     gpu_resource: bool = False
+    connect_seconds: Annotated[float, Field(gt=0)] = 10.0
 
 
 class SlurmOptions(_Strict):

@@ -3,10 +3,13 @@
 Arrays of a run (`artifacts/<key>.npz`): y_test, test_rows, probabilities (n_test, n_classes),
 y_train, train_predictions, attributions (n_classes, n_features), history (JSON), and
 example_images (k, h, w), k >= 2 of different classes, with example_rows and example_labels.
+
+Torch is loaded where a method may use it (`bench.runner` says so to the server), and not here.
 """
 
 import json
 import math
+import sys
 import time
 import traceback
 import warnings
@@ -16,7 +19,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import torch
 
 from bench import metrics
 from bench.answers import checked_attributions, predict
@@ -77,7 +79,7 @@ def run_cell(
     started, watch = datetime.now(UTC), Watch()
     record = blank_record(cell, dataset, context)
     note = Note(store.folder, record["key"])
-    run = Run(cell, record, Phases(torch.device(cell.device)))
+    run = Run(cell, record, Phases(cell.device))
     run.phases.on_change = lambda: note.write(run.phases)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
@@ -161,13 +163,18 @@ def _attempt(action: Callable[[], None]) -> tuple[str, str | None, str | None]:
         return "unavailable", str(error), traceback.format_exc()
     except Diverged as error:
         return "diverged", str(error), None
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        return "out_of_memory", str(error) or "an allocation failed", traceback.format_exc()
     except Exception as error:  # a method may raise anything: that is a row in the table
-        if "can't allocate memory" in str(error):
-            return "out_of_memory", str(error), traceback.format_exc()
+        if _is_out_of_memory(error):
+            return "out_of_memory", str(error) or "an allocation failed", traceback.format_exc()
         return "failed", f"{type(error).__name__}: {error}", traceback.format_exc()
     return "ok", None, None
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    torch = sys.modules.get("torch")
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return True
+    return torch is not None and isinstance(error, torch.OutOfMemoryError)
 
 
 def _run(store: Store, run: Run) -> None:
@@ -231,6 +238,9 @@ def _keep_threads(run: Run) -> None:
 
     More threads than cores wait for each other: forty times slower was seen, after UMAP.
     """
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return
     given, found = int(run.record["threads"]), torch.get_num_threads()
     if found != given:
         message = f"the method left torch {found} threads where the cell has {given}: set back"
@@ -238,16 +248,18 @@ def _keep_threads(run: Run) -> None:
         torch.set_num_threads(given)
 
 
-def warm_up(device: torch.device) -> None:
+def warm_up(device: str) -> None:
     """First use of the device: context, libraries, thread pools; a training step on noise.
 
     A GPU also steps an optimiser, which loads its kernels; on the CPU that would only import
     torch._dynamo, which the server has loaded where a method trains a network.
     """
+    import torch
+
     layers = [torch.nn.Conv2d(1, 8, 3), torch.nn.Flatten(), torch.nn.Linear(8 * 30 * 30, 2)]
     network = torch.nn.Sequential(*layers).to(device)
     network(torch.rand(8, 1, 32, 32, device=device)).square().mean().backward()
-    if device.type != "cpu":
+    if device != "cpu":
         torch.optim.AdamW(network.parameters(), fused=True).step()
 
 
@@ -305,7 +317,7 @@ def _examples(Z: Any, rows: np.ndarray, y: np.ndarray) -> Arrays:
     most = max(2, EXAMPLE_PIXELS // int(np.prod(Z.shape[-2:])))
     chosen = [int(np.flatnonzero(y == c)[0]) for c in np.unique(y)[:most]]
     images = [Z[i].mean(0) for i in chosen]
-    arrays = [im.cpu().numpy() if isinstance(im, torch.Tensor) else im for im in images]
+    arrays = [im.cpu().numpy() if hasattr(im, "cpu") else im for im in images]
     return {
         "example_images": np.stack(arrays).astype(np.float16),
         "example_rows": rows[chosen],

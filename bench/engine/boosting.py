@@ -9,7 +9,6 @@ as `boosted_trees` does. Development seeds.
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.metrics import balanced_accuracy_score, log_loss
 from sklearn.model_selection import train_test_split
 
@@ -58,7 +57,7 @@ def measure(name: str, columns: str, library: str, seed: int) -> dict[str, Any]:
     )
     fit = {"lightgbm": _lightgbm, "xgboost": _xgboost}[library]
     fit(X[:, :50], y, params, seed)  # imports, and threads that start
-    phases = Phases(torch.device("cpu"))
+    phases = Phases("cpu")
     with phases("fit"):
         model = fit(X, y, params, seed)
     probabilities = model.predict_proba(X_test)

@@ -4,7 +4,6 @@ import time
 from typing import Any
 
 import numpy as np
-import torch
 
 from bench.catalog import table_entry
 from bench.engine.records import Case
@@ -28,7 +27,7 @@ def cases() -> list[Case]:
 def measure(name: str, run: int) -> dict[str, Any]:
     data = table_entry(name).load().load(**TABLES[name])
     X = FeatureScaler().fit_transform(np.asarray(data.X, dtype=np.float32))
-    phases = Phases(torch.device("cpu"))
+    phases = Phases("cpu")
     start = time.perf_counter()
     with phases("layout"):
         layout = make_layout("learned", X.shape[1], run, X=X)

@@ -71,7 +71,7 @@ def _images(img_format: str | None) -> dict[str, Any]:
     X = np.random.default_rng(0).random((3000, N_FEATURES), dtype=np.float32)
     converter = _deepinsight().DeepInsightConverter(PCA(2, random_state=0)).fit(X)
     scaled = converter.scaler_.transform(X)
-    phases = Phases(torch.device("cpu"))
+    phases = Phases("cpu")
     with phases("images"):
         images: Any
         if img_format is None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from bench.engine.records import Case
 from bench.engine.statistics import table
@@ -56,7 +55,7 @@ def train_from_file(X: Any, y: np.ndarray, needles: np.ndarray, seed: int) -> di
     model = DeepMapperClassifier(
         passes=1, epochs=EPOCHS, batch_size=64, stream=True, device="cpu", random_state=seed
     )
-    phases = Phases(torch.device("cpu"))
+    phases = Phases("cpu")
     start = time.perf_counter()
     with phases("fit"):
         model.fit(X, y)

@@ -29,7 +29,7 @@ from bench.work import Ended, Task, Work
 POLL_SECONDS = 0.1
 AHEAD = 4  # tasks a worker's thread has waiting beside the one at work: no thread waits for us
 COUNT_WORKERS_SECONDS = 5.0
-CONNECT_SECONDS = 10.0
+SUBMIT_SECONDS = 10.0  # until a scheduler knows what it was given
 RETURN_SECONDS = 600.0  # a scheduler that went away may come back for so long
 
 
@@ -53,7 +53,7 @@ class Dask:
             self._cluster = _own_cluster(n_workers)
             address = self._cluster.scheduler_address
         self._address = address
-        self._client = self._connect(CONNECT_SECONDS)
+        self._client = self._connect()
         self._futures: dict[str, tuple[Task, Future]] = {}
         self._done: SimpleQueue[tuple[str, Future]] = SimpleQueue()
         self._threads, self._counted = 1, -COUNT_WORKERS_SECONDS
@@ -150,7 +150,8 @@ class Dask:
                 self._threads = max(1, sum(self._client.nthreads().values()))
         return self._threads
 
-    def _connect(self, seconds: float) -> Client:
+    def _connect(self) -> Client:
+        seconds = self._options.connect_seconds
         words: dict[str, Any] = {"timeout": seconds, "set_as_default": False}
         try:
             if self._options.scheduler_file and not self._address:
@@ -171,7 +172,7 @@ class Dask:
         until = time.monotonic() + RETURN_SECONDS
         while True:
             try:
-                self._client = self._connect(CONNECT_SECONDS)
+                self._client = self._connect()
                 break
             except BenchError:
                 if time.monotonic() > until:
@@ -280,7 +281,7 @@ def _own_cluster(n_workers: int) -> LocalCluster:
 
 def _wait_until_known(client: Client, keys: set[str]) -> None:
     """Submitting is a message on its way: wait until the scheduler has all of them."""
-    until = time.monotonic() + CONNECT_SECONDS
+    until = time.monotonic() + SUBMIT_SECONDS
     while missing := keys - client.run_on_scheduler(_known_keys):
         if time.monotonic() > until:
             message = f"the dask scheduler did not take {len(missing)} of {len(keys)} cells"

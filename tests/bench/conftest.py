@@ -61,10 +61,6 @@ class Villain(DummyClassifier):
             os._exit(3)
         if self.how == "suicide":
             os.kill(os.getpid(), signal.SIGKILL)
-        if self.how == "threads":
-            import torch
-
-            torch.set_num_threads(torch.get_num_threads() + 1)
         if self.how == "chatter":
             print("to stdout"); sys.stderr.write("to stderr\\\\n"); warnings.warn("careful")
         if self.how == "strange_labels":
@@ -95,7 +91,20 @@ def build(params, *, device, seed):
 SMALL_ONLY = '''
 """A method that refuses tables of more than 50 features."""
 
-from villain import Params, build
+from dataclasses import dataclass
+
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+
+@dataclass(frozen=True)
+class Params:
+    pass
+
+
+def build(params, *, device, seed):
+    return Pipeline([("convert", FunctionTransformer()), ("model", DummyClassifier())])
 
 
 def supports(table):

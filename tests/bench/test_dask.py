@@ -72,8 +72,9 @@ def port() -> int:
         return int(one.getsockname()[1])
 
 
-def at(port: int) -> str:
-    return f'[executor]\nname = "dask"\n[executor.dask]\naddress = "tcp://127.0.0.1:{port}"\n'
+def at(port: int, more: str = "") -> str:
+    where = f'address = "tcp://127.0.0.1:{port}"\n'
+    return f'[executor]\nname = "dask"\n[executor.dask]\n{where}{more}'
 
 
 @pytest.mark.slow
@@ -145,7 +146,8 @@ def test_detaching_from_a_cluster_of_its_own_is_refused(tmp_path: Path, plugin: 
 
 
 def test_a_scheduler_that_is_not_there_is_an_error(tmp_path: Path, plugin: Path, port: int) -> None:
-    run = start(spec_of(tmp_path, n=1, more=at(port)), tmp_path / "out", plugin)
+    more = at(port, "connect_seconds = 0.5\n")
+    run = start(spec_of(tmp_path, n=1, more=more), tmp_path / "out", plugin)
     said, _ = run.communicate(timeout=SECONDS)
     assert run.returncode == 2
     assert "no dask scheduler answers" in said

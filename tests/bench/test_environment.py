@@ -34,6 +34,16 @@ def test_without_flags_there_are_none(info: str) -> None:
     assert cpu_features(info) == []
 
 
+@pytest.mark.parametrize(("node", "expected"), [("null", False), ("nvidia0", True), ("kfd", True)])
+def test_a_driver_shows_in_its_devices(
+    node: str, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / node).touch()
+    monkeypatch.setattr(module, "DEVICES", tmp_path)
+    monkeypatch.setattr(module.sys, "platform", "linux")
+    assert module.may_have_accelerator() is expected
+
+
 def test_the_environment_of_this_machine_has_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

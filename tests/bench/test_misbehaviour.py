@@ -28,7 +28,6 @@ EXPECTED = {  # how -> (status, what the reason says)
     "attribute_raises": ("failed", "in attribute: RuntimeError: cannot explain"),
     "attribute_shape": ("failed", "attributions have shape (10, 3), expected (10, 64)"),
     "chatter": ("ok", None),
-    "threads": ("ok", None),
     "small_only": ("unsupported", "takes at most 50 features, got 64"),
 }
 
@@ -40,7 +39,7 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for how in EXPECTED
         if how != "small_only"
     )
-    methods += '[[methods]]\nname = "small_only"\nparams = {how = "nothing"}\n'
+    methods += '[[methods]]\nname = "small_only"\n'
     path = tmp_path_factory.mktemp("spec") / "villains.toml"
     path.write_text(
         'name = "villains"\njobs = 2\ndatasets = ["digits"]\n'
@@ -89,11 +88,6 @@ def test_what_was_right_before_the_failure_is_kept(records: dict[str, Record]) -
 
 def test_warnings_are_kept_and_chatter_harms_nothing(records: dict[str, Record]) -> None:
     assert records["chatter"]["warnings"] == ["UserWarning: careful"]
-
-
-def test_threads_that_a_method_takes_are_given_back_and_told(records: dict[str, Record]) -> None:
-    (warning,) = records["threads"]["warnings"]
-    assert "left torch 2 threads where the cell has 1" in warning
 
 
 def test_nothing_is_left_running_and_nothing_half_written(

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from bench.note import Note, read_note
 from bench.phases import Phases
@@ -14,7 +13,7 @@ from .conftest import ROOT
 
 
 def test_a_note_is_whole_at_every_moment_and_gone_in_the_end(tmp_path: Path) -> None:
-    note, phases = Note(tmp_path, "key"), Phases(torch.device("cpu"))
+    note, phases = Note(tmp_path, "key"), Phases("cpu")
     phases.on_change = lambda: note.write(phases)
     for name in ("a_phase_with_a_long_name", "short"):
         with phases(name):

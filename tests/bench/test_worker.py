@@ -1,0 +1,82 @@
+"""What a cell's process does around its method: torch only where it is needed, threads given back."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.catalog import entries, module_entry
+from bench.cell import Cell, TableRequest
+from bench.phases import Phases
+from bench.worker import Run, _attempt, _keep_threads
+
+from .conftest import ROOT
+
+
+def cell() -> Cell:
+    table = TableRequest("digits", "digits", {}, "")
+    return Cell(table, "majority", "majority", {}, "", 0, 0.25, "cpu")
+
+
+def test_threads_that_a_method_takes_are_given_back_and_told() -> None:
+    before = torch.get_num_threads()
+    run = Run(cell(), {"threads": before}, Phases("cpu"))
+    torch.set_num_threads(before + 1)
+    with pytest.warns(RuntimeWarning, match=f"left torch {before + 1} threads where the cell has"):
+        _keep_threads(run)
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (MemoryError(), "out_of_memory"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "out_of_memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "out_of_memory"),
+        (RuntimeError("no good"), "failed"),
+    ],
+)
+def test_memory_that_is_not_to_be_had_is_told_apart(error: Exception, status: str) -> None:
+    def action() -> None:
+        raise error
+
+    assert _attempt(action)[0] == status
+
+
+def test_a_cell_without_torch_never_loads_it() -> None:
+    code = """
+import sys
+import bench.server, bench.tables, bench.worker
+from bench.catalog import entries
+bench.worker.before_forks()
+entries("methods")["stump"].load()
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("import os\nfrom sklearn.svm import SVC\nfrom deepmapper.errors import Diverged\n", False),
+        ("from deepmapper.scaling import FeatureScaler\n", True),
+        ("def build():\n    import torch\n", True),
+        ("import some_package\n", True),
+        ("from . import sibling\n", True),
+        ("from .sibling import build\n", True),
+    ],
+)
+def test_a_method_from_elsewhere_may_use_torch_unless_it_cannot(
+    tmp_path: Path, text: str, expected: bool
+) -> None:
+    path = tmp_path / "elsewhere.py"
+    path.write_text(text)
+    assert module_entry("elsewhere", path).may_use_torch is expected
+
+
+def test_our_methods_say_whether_they_use_torch() -> None:
+    found = {name for name, method in entries("methods").items() if not method.may_use_torch}
+    assert {"majority", "stump", "random_forest"} <= found
+    assert not found & {"deepmapper", "mlp", "logistic"}
