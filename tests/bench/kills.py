@@ -28,14 +28,16 @@ name = "kills"
 seeds = SEEDS
 jobs = 2
 datasets = ["digits", {name = "shuffled_mnist", label = "shuffled", params = {base = "digits"}}]
-methods = ["majority", "stump", "nearest_neighbours", "logistic", "univariate", NETWORKS
-           {name = "random_forest", params = {n_trees = 60}}]
+methods = [METHODS]
 [limits]
 timeout_seconds = 60
 memory_mib = 2000
 """
-NETWORKS = (
-    """{name = "mlp", params = {epochs = 3}}, {name = "deepmapper", params = {epochs = 2}},"""
+FEW = """"majority", "stump", {name = "random_forest", params = {n_trees = 60}}"""
+QUICK = FEW + """, "nearest_neighbours", "logistic", "univariate" """
+ALL = (
+    f"""{QUICK}, {{name = "mlp", params = {{epochs = 3}}}}, """
+    """{name = "deepmapper", params = {epochs = 2}}"""
 )
 
 
@@ -86,7 +88,7 @@ def wait_for_cells(run: subprocess.Popen[bytes], out: Path, n: int) -> None:
 def disturb(
     rounds: int,
     seed: int = 0,
-    networks: str = NETWORKS,
+    methods: str = ALL,
     *,
     n_seeds: int = 3,
     executor: str = "local",
@@ -103,7 +105,7 @@ def disturb(
     facts |= {"repeated": 0, "broken": 0}
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder) / "spec.toml"
-        text = SPEC.replace("NETWORKS", networks).replace("SEEDS", str(list(range(n_seeds))))
+        text = SPEC.replace("METHODS", methods).replace("SEEDS", str(list(range(n_seeds))))
         spec.write_text(text)
         calm, wild = Path(folder) / "calm", Path(folder) / "wild"
         if start(spec, calm, executor).wait():
@@ -155,7 +157,7 @@ if __name__ == "__main__":
     words = parser.parse_args()
     facts = disturb(
         words.rounds,
-        networks="" if words.quick else NETWORKS,
+        methods=QUICK if words.quick else ALL,
         n_seeds=words.seeds,
         executor=words.executor,
         runs_killed=0.3 if words.quick else 1.0,

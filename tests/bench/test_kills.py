@@ -2,13 +2,13 @@
 
 import pytest
 
-from .kills import disturb
+from .kills import FEW, disturb
 
 
 @pytest.mark.parametrize("rounds", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_kill_and_resume(rounds: int) -> None:
-    # Networks cost each start ten seconds of imports; the long version has them.
-    facts = disturb(rounds) if rounds > 3 else disturb(rounds, networks="", n_seeds=1)
+    # What needs torch costs each start ten seconds of imports; the long version has it.
+    facts = disturb(rounds) if rounds > 3 else disturb(rounds, methods=FEW, n_seeds=2)
     assert facts["finished"]
     assert facts["equal"]
     assert facts["repeated"] == 0

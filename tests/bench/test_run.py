@@ -24,7 +24,7 @@ seeds = [0, 1]
 jobs = 2
 datasets = ["digits", {name = "tcga"}, {name = "broken_table", label = "gone"},
             {name = "broken_table", label = "with NaN", params = {how = "nan"}}]
-methods = ["majority", "nearest_neighbours", "logistic"]
+methods = ["majority", "stump", {name = "random_forest", params = {n_trees = 20}}]
 [limits]
 timeout_seconds = 60
 memory_mib = 2000
@@ -139,7 +139,7 @@ def test_a_folder_of_another_schema_is_refused(
 def test_a_full_disk_stops_the_run_and_nothing_is_lost(tmp_path: Path, plugin: Path) -> None:
     spec = write(
         tmp_path,
-        'name = "full"\ndatasets = ["digits"]\nmethods = ["majority", "nearest_neighbours"]\n',
+        'name = "full"\ndatasets = ["digits"]\nmethods = ["majority", "stump"]\n',
     )
     words = [sys.executable, "-m", "bench", "run", spec, "--no-report", "--out", tmp_path / "out"]
 
@@ -202,7 +202,7 @@ def test_status_compare_and_report_read_the_folder(
     assert "6 ok" in bench("status", finished / "out").stdout
     compared = bench("compare", finished / "out", again)
     assert compared.returncode == 0, compared.stderr
-    assert "logistic" in compared.stdout
+    assert "random_forest" in compared.stdout
     assert "6 of 6 cells have identical predictions" in compared.stdout
     assert bench("report", finished / "out").returncode == 0
     assert records_by_label(again)["majority"]["status"] == "ok"

@@ -20,8 +20,8 @@ AFFORDABLE: dict[str, dict[str, object]] = {  # settings that a test has time fo
     "deepinsight_pca": {"image_size": "equal"},
     "deepinsight_tsne": {"image_size": "equal"},
     "deepinsight_umap": {"image_size": "equal"},
-    "deepmapper_notebook": {"epochs": 6},
-    "deepmapper_published": {"epochs": 6},
+    "deepmapper_notebook": {"epochs": 3},
+    "deepmapper_published": {"epochs": 3},
     "lassonet": {"path_multiplier": 1.5},
 }
 WITHOUT_ATTRIBUTIONS = ("majority", "nearest_neighbours")

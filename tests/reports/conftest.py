@@ -225,7 +225,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def put_again() -> Callable[..., None]:
     """Puts another record in the place of one; `Store.put` keeps the first."""
 

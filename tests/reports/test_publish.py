@@ -14,10 +14,10 @@ from reports.publish import TOP, publish
 from reports.results import Results
 
 
-@pytest.fixture
-def results(filled: Store, tmp_path: Path, put_again: Callable) -> Store:
+@pytest.fixture(scope="module")
+def results(filled: Store, tmp_path_factory: pytest.TempPathFactory, put_again: Callable) -> Store:
     """A store of which one record names folders of this machine and one has wide attributions."""
-    folder = tmp_path / "results"
+    folder = tmp_path_factory.mktemp("publish") / "results"
     shutil.copytree(filled.folder, folder)
     (folder / "spec.toml").write_text(
         'name = "made up"\ndatasets = ["digits"]\nmethods = ["mlp"]\n'
@@ -33,30 +33,34 @@ def results(filled: Store, tmp_path: Path, put_again: Callable) -> Store:
     return store
 
 
-def test_no_folder_of_the_machine_is_named(results: Store, tmp_path: Path) -> None:
-    target = tmp_path / "published"
-    publish(results.folder, target, "a command")
-    for path in target.rglob("*"):
+@pytest.fixture(scope="module")
+def published(results: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where it was published twice, beside a text of somebody's own."""
+    target = tmp_path_factory.mktemp("published")
+    (target / "README.md").write_text("kept")
+    for _ in range(2):  # the second takes the place of the first
+        publish(results.folder, target, "a command")
+    return target
+
+
+def test_no_folder_of_the_machine_is_named(results: Store, published: Path) -> None:
+    for path in published.rglob("*"):
         if path.is_file():
             content = path.read_bytes()
             for folder, _ in folders_and_words(results.folder):
                 assert folder.encode() not in content, (path, folder)
-    reasons = [record["reason"] for record in Store(target).records() if record["reason"]]
+    reasons = [record["reason"] for record in Store(published).records() if record["reason"]]
     assert "no file <results>/x and none in ~/y" in reasons
 
 
-def test_a_published_result_can_be_read_again(results: Store, tmp_path: Path) -> None:
-    target = tmp_path / "published"
-    target.mkdir()
-    (target / "README.md").write_text("kept")
-    for _ in range(2):  # the second takes the place of the first
-        publish(results.folder, target, "a command")
-    assert (target / "README.md").read_text() == "kept"
-    assert (target / "COMMAND").read_text() == "a command\n"
-    before, after = Results.read(results), Results.read(Store(target))
+def test_a_published_result_can_be_read_again(results: Store, published: Path) -> None:
+    assert (published / "README.md").read_text() == "kept"
+    assert (published / "COMMAND").read_text() == "a command\n"
+    before, after = Results.read(results), Results.read(Store(published))
     assert before.frame["accuracy"].equals(after.frame["accuracy"])
-    assert (target / "report" / "index.html").stat().st_size > 10_000
-    cut = [a for key in after.records if "top_features" in (a := Store(target).artifact(key))]
+    assert (published / "report" / "index.html").stat().st_size > 10_000
+    keys = after.records
+    cut = [a for key in keys if "top_features" in (a := Store(published).artifact(key))]
     assert len(cut) == 1
     assert TOP <= len(cut[0]["top_features"]) == cut[0]["top_values"].shape[1] <= 3 * TOP
 
