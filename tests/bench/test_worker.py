@@ -1,4 +1,4 @@
-"""What a cell's process does around its method: torch only where it is needed, threads given back."""
+"""What a cell does around its method: torch where it is needed, threads given back."""
 
 import subprocess
 import sys
