@@ -19,7 +19,8 @@ from bench.catalog import ROOT, Entry, entries, module_entry
 
 SUITE = ROOT / "tests" / "contract" / "test_methods.py"
 OPTION = "--deepmapper-contract"
-# Methods of ours that have more than one way to train: the other ways, put to the contract too.
+# Methods of ours that have more than one way to train: the other ways, put to the contract with the
+# slow tests.
 VARIANTS: dict[str, dict[str, object]] = {
     "cnn1d (TC1)": {"architecture": "tc1", "epochs": 30, "learning_rate": 0.1},
     "deepinsight_pca (norm-2)": {"image_size": "equal", "scaling": "norm2"},
@@ -51,8 +52,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     name = metafunc.config.getoption(OPTION)
     found = methods_of(name) if name else entries("methods") | _variants()
-    available = [found[key] for key in sorted(found) if name or found[key].unavailable is None]
-    metafunc.parametrize("method", available, ids=lambda method: method.name, scope="module")
+    available = [
+        pytest.param(found[key], id=key, marks=[pytest.mark.slow] if key in VARIANTS else [])
+        for key in sorted(found)
+        if name or found[key].unavailable is None
+    ]
+    metafunc.parametrize("method", available, scope="module")
 
 
 def _variants() -> dict[str, Entry]:

@@ -24,6 +24,7 @@ def shuffled_sheet() -> tuple[np.ndarray, np.ndarray]:
     return images[:, order].astype(np.float32), places[order]
 
 
+@pytest.mark.slow
 def test_pixels_of_smooth_images_find_their_neighbours(
     shuffled_sheet: tuple[np.ndarray, np.ndarray],
 ) -> None:

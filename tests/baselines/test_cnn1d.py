@@ -49,6 +49,7 @@ def test_every_weight_learns_at_every_length_that_is_promised(architecture, p) -
         assert weight.grad.abs().sum() > 0, name
 
 
+@pytest.mark.slow
 def test_tc1_learns() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(120) % 2

@@ -65,7 +65,11 @@ def pipeline_of(name: str, **params: object) -> Pipeline:
     return module.build(module.Params(**params), device="cpu", seed=3)
 
 
-@pytest.mark.parametrize("name", METHODS)
+# UMAP is compiled first; the contract suite fits it, too.
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(m, marks=[pytest.mark.slow] if m.endswith("umap") else []) for m in METHODS],
+)
 def test_places_are_learned_from_training_rows_and_repeat(name: str, table: np.ndarray) -> None:
     fitted = pipeline_of(name, image_size="equal").named_steps["convert"].fit(table[:30])
     images = fitted.transform(table[30:])
@@ -119,6 +123,7 @@ def deepfeature() -> tuple[Pipeline, np.ndarray, np.ndarray]:
     return pipeline, Z, y
 
 
+@pytest.mark.slow
 def test_deepfeature_selects_few_and_sees_a_planted_feature(
     deepfeature: tuple[Pipeline, np.ndarray, np.ndarray],
 ) -> None:
@@ -134,6 +139,7 @@ def test_deepfeature_selects_few_and_sees_a_planted_feature(
     assert (activation > activation[17]).sum() < 6
 
 
+@pytest.mark.slow
 def test_deepfeature_selects_what_pydeepinsight_selects(
     deepfeature: tuple[Pipeline, np.ndarray, np.ndarray],
 ) -> None:
@@ -155,6 +161,7 @@ def test_deepfeature_selects_what_pydeepinsight_selects(
     assert len(ours) > 0
 
 
+@pytest.mark.slow
 def test_deepfeature_leaves_no_hook_and_keeps_its_settings_in_a_clone(
     deepfeature: tuple[Pipeline, np.ndarray, np.ndarray],
 ) -> None:

@@ -121,6 +121,7 @@ def test_detached_dask_cells_run_when_the_front_is_gone(
     assert set(runs(tmp_path).values()) == {1}
 
 
+@pytest.mark.slow  # as test_run does with processes of this machine
 def test_a_full_disk_on_a_worker_stops_the_run_and_nothing_is_lost(
     tmp_path: Path, plugin: Path, port: int
 ) -> None:

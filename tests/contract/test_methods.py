@@ -20,9 +20,9 @@ AFFORDABLE: dict[str, dict[str, object]] = {  # settings that a test has time fo
     "deepinsight_pca": {"image_size": "equal"},
     "deepinsight_tsne": {"image_size": "equal"},
     "deepinsight_umap": {"image_size": "equal"},
-    "deepmapper_notebook": {"epochs": 3},
-    "deepmapper_published": {"epochs": 3},
-    "lassonet": {"path_multiplier": 1.5},
+    "deepmapper_notebook": {"epochs": 2},
+    "deepmapper_published": {"epochs": 10, "backbone": "cnn_small"},
+    "lassonet": {"path_multiplier": 3.0},
 }
 WITHOUT_ATTRIBUTIONS = ("majority", "nearest_neighbours")
 # Global-mean CNNs from scratch on at most 135 images of 10x10 pixels, and TC1, made for 60,483

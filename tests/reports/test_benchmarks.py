@@ -47,6 +47,7 @@ def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
         table(path)
 
 
+@pytest.mark.slow
 def test_a_micro_benchmark_measures_and_the_ordinary_suite_has_none(tmp_path: Path) -> None:
     path = tmp_path / "last.json"
     words = [sys.executable, "-m", "pytest", "-q", "tests/benchmarks/bench_conversion.py"]

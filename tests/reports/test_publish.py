@@ -65,6 +65,7 @@ def test_a_published_result_can_be_read_again(results: Store, published: Path) -
     assert TOP <= len(cut[0]["top_features"]) == cut[0]["top_values"].shape[1] <= 3 * TOP
 
 
+@pytest.mark.slow
 def test_arrays_may_be_left_out(results: Store, tmp_path: Path) -> None:
     target = tmp_path / "published"
     publish(results.folder, target, "a command", arrays=False)

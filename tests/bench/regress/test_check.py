@@ -222,6 +222,7 @@ def test_an_output_folder_that_is_none_ends_with_2(tmp_path: Path) -> None:
     assert "File exists" in said
 
 
+@pytest.mark.slow
 def test_a_measuring_process_that_is_gone_is_an_error_and_leaves_nothing() -> None:
     with sides("HEAD", "HEAD") as (base, head), Zygote(0, "cpu") as zygote:
         zygote._process.kill()
