@@ -15,11 +15,12 @@ def paper(
 ) -> None:
     """The paper's figures, tables and claims from stored cells, into DIR/paper."""
     from bench.errors import BenchError
-    from reports.paper.build import build
 
     if not (folder / "cells").is_dir():
         message = f"{folder} is no output folder of `bench run`: it has no cells/"
         raise BenchError(message)
+    from reports.paper.build import build
+
     sys.stdout.write(f"{build(folder)}\n")
 
 

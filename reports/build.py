@@ -15,12 +15,12 @@ def build(folder: Path, *, interactive: bool = True) -> Path:
     from reports.results import Results
 
     results = Results.read(Store(folder))
-    aggregate.write_results(results.as_recorded, folder / "results.parquet")
     report = folder / "report"
     report.mkdir(parents=True, exist_ok=True)
-    views = tables.all_views(results)
-    tables.write_tables(views, report / "tables")
-    drawn = figures.draw_all(results, report / "figures")
-    text = page.render(results, views, drawn, interactive=interactive)
+    with figures.drawing(results, report / "figures") as drawn:
+        aggregate.write_results(results.as_recorded, folder / "results.parquet")
+        views = tables.all_views(results)
+        tables.write_tables(views, report / "tables")
+        text = page.render(results, views, drawn(), interactive=interactive)
     write_atomically(report / "index.html", lambda file: file.write(text.encode()))
     return report / "index.html"

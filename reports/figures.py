@@ -1,10 +1,16 @@
 """The figures of the report, as .png and .svg. What cannot be drawn is left out, with a note."""
 
-from collections.abc import Callable
+import multiprocessing
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.slots import own_cores
 from reports.results import Results
 
 if TYPE_CHECKING:
@@ -12,6 +18,7 @@ if TYPE_CHECKING:
 
 
 MOST_MACHINES = 4  # kinds of machine with figures of time; the tables have all
+MOST_COPIES = 4  # of this process, that draw side by side
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,10 @@ class Plan:
     draw: "Callable[[Results], Figure | None]"
     many: "Many"
     is_timed: bool = False  # drawn for each kind of machine, without cells that shared theirs
+
+
+# What copies of this process find in their memory.
+_PARTS: list[tuple[Plan, Results, Path]] = []
 
 
 @dataclass(frozen=True)
@@ -158,19 +169,51 @@ def plans() -> list[Plan]:
 
 def draw_all(results: Results, folder: Path) -> list[Drawn]:
     """Draw every figure into the folder; one that has nothing to show leaves no file behind."""
+    with drawing(results, folder) as drawn:
+        return drawn()
+
+
+@contextmanager
+def drawing(results: Results, folder: Path) -> Iterator[Callable[[], list[Drawn]]]:
+    """Figures are drawn beside what is done inside; what it gives waits for them.
+
+    A figure is drawn in a copy of this process, which has the results and its memory in common with
+    it. Where copies cannot be made safely (other threads, other systems than Linux), or there is
+    one core, all are drawn when they are waited for.
+    """
     from reports.figure_many import is_many
-    from reports.figure_style import style
 
     _forget_machines(folder)
     found = plans()
     if is_many(results):
         found = [replace(plan, caption=plan.many.caption, draw=plan.many.draw) for plan in found]
-    with style():
-        return [
-            _draw(one, part, folder)
-            for plan in found
-            for one, part in (_of_machines(plan, results) if plan.is_timed else [(plan, results)])
-        ]
+    parts = [
+        (one, part, folder)
+        for plan in found
+        for one, part in (_of_machines(plan, results) if plan.is_timed else [(plan, results)])
+    ]
+    n_copies = min(MOST_COPIES, len(own_cores()), len(parts))
+    if n_copies < 2 or sys.platform != "linux" or threading.active_count() > 1:
+        yield lambda: [_draw(*part) for part in parts]
+        return
+    for dataset in results.datasets:
+        results.groups(dataset)  # what all figures need is found once
+    _PARTS[:] = parts
+    try:
+        with _copies(n_copies) as copies:
+            waited_for = [copies.submit(_draw_part, i) for i in range(len(parts))]
+            yield lambda: [each.result() for each in waited_for]
+    finally:
+        _PARTS.clear()
+
+
+def _copies(n: int) -> ProcessPoolExecutor:
+    """Copies of this process as it is when they are first given something."""
+    return ProcessPoolExecutor(n, multiprocessing.get_context("fork"))
+
+
+def _draw_part(i: int) -> Drawn:
+    return _draw(*_PARTS[i])
 
 
 def _of_machines(plan: Plan, results: Results) -> list[tuple[Plan, Results]]:
@@ -196,12 +239,13 @@ def _forget_machines(folder: Path) -> None:
 
 
 def _draw(plan: Plan, results: Results, folder: Path) -> Drawn:
-    from reports.figure_style import save
+    from reports.figure_style import save, style
 
-    figure = plan.draw(results)
-    if figure is None:
-        for kind in ("png", "svg"):
-            (folder / f"{plan.name}.{kind}").unlink(missing_ok=True)
-        return Drawn(plan.name, plan.title, plan.caption, note=plan.without)
-    png, svg = save(figure, folder, plan.name)
+    with style():
+        figure = plan.draw(results)
+        if figure is None:
+            for kind in ("png", "svg"):
+                (folder / f"{plan.name}.{kind}").unlink(missing_ok=True)
+            return Drawn(plan.name, plan.title, plan.caption, note=plan.without)
+        png, svg = save(figure, folder, plan.name)
     return Drawn(plan.name, plan.title, plan.caption, png, svg)
