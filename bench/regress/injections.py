@@ -1,7 +1,12 @@
 """Commits with a known regression, to see whether the check finds it."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
 
 from bench.regress.sides import git, resolve
 
@@ -82,6 +87,30 @@ def slowdown(share: float, base: str = "HEAD") -> str:
     """
     texts = ((*FOLD, REPEATING), (*TRAIN, WAITING))
     return changed(base, {p: text.format(where=w, share=share) for p, w, text in texts})
+
+
+def size_of_slower_fold(fold: Callable[[None], Any], share: float, blocks: int) -> list[float]:
+    """Ratios of the lower quartiles of 100 runs of the slowed and of the plain fold, in turns."""
+    from deepmapper.layout import Layout
+
+    plain = Layout.fold
+    names: dict[str, Any] = {"Layout": Layout}
+    exec(REPEATING.format(where="Layout.fold", share=share), names)
+    slowed, ratios = Layout.fold, []
+    try:
+        for _ in range(blocks):
+            spent: dict[bool, list[float]] = {False: [], True: []}
+            for i in range(200):
+                is_slow = i % 4 in (1, 2)
+                Layout.fold = slowed if is_slow else plain  # type: ignore[method-assign]
+                start = time.perf_counter()
+                result = fold(None)
+                spent[is_slow].append(time.perf_counter() - start)
+                del result
+            ratios.append(float(np.percentile(spent[True], 25) / np.percentile(spent[False], 25)))
+    finally:
+        Layout.fold = plain  # type: ignore[method-assign]
+    return ratios
 
 
 def extra_copy(base: str = "HEAD") -> str:
