@@ -21,6 +21,6 @@ def build(folder: Path, *, interactive: bool = True) -> Path:
         aggregate.write_results(results.as_recorded, folder / "results.parquet")
         views = tables.all_views(results)
         tables.write_tables(views, report / "tables")
-        text = page.render(results, views, drawn(), interactive=interactive)
+        text = page.render(results, views, drawn, interactive=interactive)
     write_atomically(report / "index.html", lambda file: file.write(text.encode()))
     return report / "index.html"

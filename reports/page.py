@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,18 @@ COLOURS = 256
 
 
 def render(
-    results: Results, views: list[View], drawn: list[Drawn], *, interactive: bool = True
+    results: Results,
+    views: list[View],
+    drawn: Callable[[], list[Drawn]],
+    *,
+    interactive: bool = True,
 ) -> str:
     """The page as text.
 
     Args:
         views: the tables of `reports.tables.all_views`.
-        drawn: the figures of `reports.figures.draw_all`; those without files become notes.
+        drawn: gives the figures of `reports.figures`, which are waited for when all else is there;
+            those without files become notes.
         interactive: whether plotly's script (4.5 MB) and the chart that needs it are inside.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -57,11 +63,11 @@ def render(
     )
 
 
-def _context(results: Results, views: list[View], drawn: list[Drawn]) -> dict[str, Any]:
-    from reports.figure_many import is_many
-
+def _context(
+    results: Results, views: list[View], drawn: Callable[[], list[Drawn]]
+) -> dict[str, Any]:
     by_name = {view.name: view for view in views}
-    return {
+    context = {
         "title": sections.title(results),
         "summary": sections.summary(results),
         "dates": sections.dates(results),
@@ -71,16 +77,23 @@ def _context(results: Results, views: list[View], drawn: list[Drawn]) -> dict[st
         "datasets": results.datasets,
         "times_note": results.times_note,
         "data": sections.data_rows(results),
-        "figures": _embedded(
-            [figure for figure in drawn if figure.png],
-            MANY_FIGURE_BYTES if is_many(results) else FIGURE_BYTES,
-        ),
         "failures": sections.failures(results),
-        "left_out": sections.left_out(results, drawn),
         "cells": sections.cell_rows(results),
         "cell_groups": sections.cell_groups(results),
         "n_cells": len(results.frame),
         "statuses": units.status_words,
+    }
+    return context | _figures(results, drawn())
+
+
+def _figures(results: Results, drawn: list[Drawn]) -> dict[str, Any]:
+    from reports.figure_many import is_many
+
+    there = [figure for figure in drawn if figure.png]
+    n_bytes = MANY_FIGURE_BYTES if is_many(results) else FIGURE_BYTES
+    return {
+        "figures": _embedded(there, n_bytes),
+        "left_out": sections.left_out(results, drawn),
     }
 
 
