@@ -167,19 +167,14 @@ def plans() -> list[Plan]:
     ]
 
 
-def draw_all(results: Results, folder: Path) -> list[Drawn]:
-    """Draw every figure into the folder; one that has nothing to show leaves no file behind."""
-    with drawing(results, folder) as drawn:
-        return drawn()
-
-
 @contextmanager
 def drawing(results: Results, folder: Path) -> Iterator[Callable[[], list[Drawn]]]:
-    """Figures are drawn beside what is done inside; what it gives waits for them.
+    """Every figure is drawn into the folder beside what is done inside; it gives a wait for them.
 
-    A figure is drawn in a copy of this process, which has the results and its memory in common with
-    it. Where copies cannot be made safely (other threads, other systems than Linux), or there is
-    one core, all are drawn when they are waited for.
+    A figure that has nothing to show leaves no file behind. They are drawn in copies of this
+    process, which have the results in common with it. Where copies cannot be made safely (other
+    threads, other systems than Linux), or there is one core, they are drawn when they are waited
+    for.
     """
     from reports.figure_many import is_many
 
