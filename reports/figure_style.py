@@ -137,9 +137,20 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     png, svg = folder / f"{name}.png", folder / f"{name}.svg"
     write_atomically(png, lambda file: _save(figure, file, "png", {"Software": None}))
-    figure.set_layout_engine("none")  # what was laid out for the one holds for the other
+    keep_layout(figure)
     write_atomically(svg, lambda file: _save(figure, file, "svg", {"Date": None}))
     return png, svg
+
+
+def keep_layout(figure: Figure) -> None:
+    """What was laid out for a first file holds for all.
+
+    Places are rounded: the last digits of the solver vary, and the ids of clip paths in SVG are made
+    from all digits.
+    """
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position([round(part, 9) for part in axes.get_position(original=True).bounds])
 
 
 def _save(figure: Figure, file: IO[bytes], kind: str, metadata: dict[str, Any]) -> None:

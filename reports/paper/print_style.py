@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from bench.store import write_atomically
-from reports.figure_style import SETTINGS
+from reports.figure_style import SETTINGS, keep_layout
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
@@ -64,7 +64,7 @@ def save(figure: "Figure", folder: Path, name: str) -> dict[str, Path]:
     paths = {kind: folder / f"{name}.{kind}" for kind in WITHOUT_DATES}
     for kind, path in paths.items():
         write_atomically(path, lambda file, kind=kind: _save(figure, file, kind))  # type: ignore[misc]
-        figure.set_layout_engine("none")  # what was laid out for the first holds for all
+        keep_layout(figure)
     return paths
 
 
