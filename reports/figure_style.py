@@ -145,8 +145,8 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
 def keep_layout(figure: Figure) -> None:
     """What was laid out for a first file holds for all.
 
-    Places are rounded: the last digits of the solver vary, and the ids of clip paths in SVG are made
-    from all digits.
+    Places are rounded: the last digits of the solver vary, and ids of clip paths in SVG are made of
+    all digits.
     """
     figure.set_layout_engine("none")
     for axes in figure.axes:
