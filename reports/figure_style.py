@@ -150,7 +150,8 @@ def keep_layout(figure: Figure) -> None:
     """
     figure.set_layout_engine("none")
     for axes in figure.axes:
-        axes.set_position([round(part, 9) for part in axes.get_position(original=True).bounds])
+        left, bottom, width, height = axes.get_position(original=True).bounds
+        axes.set_position((round(left, 9), round(bottom, 9), round(width, 9), round(height, 9)))
 
 
 def _save(figure: Figure, file: IO[bytes], kind: str, metadata: dict[str, Any]) -> None:
