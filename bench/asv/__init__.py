@@ -8,11 +8,7 @@ it measures: so files here import one another with a dot, and the engine inside 
 all need is loaded here once, before asv forks.
 """
 
-import sys
 from importlib import import_module
-from pathlib import Path
 
-# Only the engine is installed; the rest of the commit that is measured lies beside it.
-sys.path.append(str(Path(import_module("deepmapper").__path__[0]).parent))
 for _name in ("torch._dynamo", "torch.profiler", "torchvision", "captum.attr", "pandas"):
     import_module(_name)
