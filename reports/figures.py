@@ -34,10 +34,6 @@ class Plan:
     is_timed: bool = False  # drawn for each kind of machine, without cells that shared theirs
 
 
-# What copies of this process find in their memory.
-_PARTS: list[tuple[Plan, Results, Path]] = []
-
-
 @dataclass(frozen=True)
 class Many:
     """The same for a store of so many datasets and methods that panels would fill a wall."""
@@ -165,6 +161,10 @@ def plans() -> list[Plan]:
             ),
         ),
     ]
+
+
+# What is to be drawn: copies of this process find it in their memory.
+_PARTS: list[tuple[Plan, Results, Path]] = []
 
 
 @contextmanager
