@@ -10,5 +10,16 @@ all need is loaded here once, before asv forks.
 
 from importlib import import_module
 
-for _name in ("torch._dynamo", "torch.profiler", "torchvision", "captum.attr", "pandas"):
+LOADED_ONCE = (
+    "torch._dynamo",
+    "torch.profiler",
+    "torchvision",
+    "captum.attr",
+    "pandas",
+    "sklearn.linear_model",
+    "sklearn.model_selection",
+    "scipy.sparse.linalg",
+    "scipy.stats",
+)
+for _name in LOADED_ONCE:
     import_module(_name)

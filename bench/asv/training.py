@@ -15,7 +15,7 @@ BACKBONES = (
     "vit",
     "retnet",
 )
-N_SAMPLES = {28: 64, 139: 8}
+N_SAMPLES = {28: 32, 139: 4}
 
 
 class Epoch:
@@ -51,7 +51,7 @@ class Step:
     param_names = ("backbone",)
 
     def setup(self, backbone: str) -> None:
-        self.timed = train(backbone, 64, 28)
+        self.timed = train(backbone, 8, 28)
 
     def track_operators(self, _: str) -> float:
         return figures(self.timed, "cpu")["operators"][0]
