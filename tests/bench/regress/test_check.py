@@ -181,6 +181,15 @@ def test_a_repeated_part_is_all_that_a_slowed_fold_adds() -> None:
     assert images.shape == (10, 1, 2, 2)
 
 
+def test_the_size_of_a_slowed_fold_is_measured_and_the_fold_is_left_as_it_was() -> None:
+    from deepmapper.layout import Layout
+
+    plain = Layout.fold
+    ratios = injections.size_of_slower_fold(workloads.fold(64, 256).run, share=1.0, blocks=3)
+    assert len(ratios) == 3
+    assert Layout.fold is plain
+
+
 def test_a_harmless_commit_differs_and_computes_the_same() -> None:
     commit = injections.harmless()
     assert git("diff", "--name-only", "HEAD", commit).splitlines() == [
