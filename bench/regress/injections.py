@@ -1,30 +1,10 @@
 """Commits with a known regression, to see whether the check finds it."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
-
-import numpy as np
 
 from bench.regress.sides import git, resolve
 
-REPEATING = """
-
-def _slowed(function, share):
-    import functools
-
-    @functools.wraps(function)
-    def slower(self, X):
-        function(self, X[: round(share * len(X))])
-        return function(self, X)
-
-    return slower
-
-
-{where} = _slowed({where}, {share})
-"""
 WAITING = """
 
 def _slowed(function, share):
@@ -79,38 +59,9 @@ CONVERT = ("deepmapper/converter.py", "ImageConverter.fit_transform")
 
 
 def slowdown(share: float, base: str = "HEAD") -> str:
-    """A commit whose fold and whose training take `share` longer.
-
-    The training waits, busily. A fold that waited would find its cache emptied by the other cores
-    and take longer by more than the wait (34% for 20% beside a network in training): it does that
-    share of its work twice.
-    """
-    texts = ((*FOLD, REPEATING), (*TRAIN, WAITING))
-    return changed(base, {p: text.format(where=w, share=share) for p, w, text in texts})
-
-
-def size_of_slower_fold(fold: Callable[[None], Any], share: float, blocks: int) -> list[float]:
-    """Ratios of the lower quartiles of 100 runs of the slowed and of the plain fold, in turns."""
-    from deepmapper.layout import Layout
-
-    plain = Layout.fold
-    names: dict[str, Any] = {"Layout": Layout}
-    exec(REPEATING.format(where="Layout.fold", share=share), names)
-    slowed, ratios = Layout.fold, []
-    try:
-        for _ in range(blocks):
-            spent: dict[bool, list[float]] = {False: [], True: []}
-            for i in range(200):
-                is_slow = i % 4 in (1, 2)
-                Layout.fold = slowed if is_slow else plain  # type: ignore[method-assign]
-                start = time.perf_counter()
-                result = fold(None)
-                spent[is_slow].append(time.perf_counter() - start)
-                del result
-            ratios.append(float(np.percentile(spent[True], 25) / np.percentile(spent[False], 25)))
-    finally:
-        Layout.fold = plain  # type: ignore[method-assign]
-    return ratios
+    """A commit whose fold and whose training take `share` longer: they wait, busily."""
+    places = (FOLD, TRAIN)
+    return changed(base, {path: WAITING.format(where=w, share=share) for path, w in places})
 
 
 def extra_copy(base: str = "HEAD") -> str:

@@ -2,7 +2,6 @@
 
     python -m bench.regress.study run [KIND ...] [--runs 20] [--out DIR]
     python -m bench.regress.study summary [--out DIR]
-    python -m bench.regress.study size [--core N]
 
 One file a check, as it ends: stopped and started again, it does what is missing.
 """
@@ -40,8 +39,8 @@ import os, random, sys, time
 import numpy as np
 os.sched_setaffinity(0, {int(sys.argv[1])})
 os.nice(19)
-block, matrix = np.ones(1 << 23), np.ones((300, 300))
-while True:
+block, matrix, parent = np.ones(1 << 23), np.ones((300, 300)), os.getppid()
+while os.getppid() == parent:  # a study that is killed leaves no load behind
     until = time.monotonic() + random.uniform(0.1, 2.0)
     work = random.choice([lambda: block.copy(), lambda: matrix @ matrix, lambda: time.sleep(0.1)])
     while time.monotonic() < until:
@@ -153,32 +152,6 @@ def other_load(core: int | None, loaded: bool) -> Iterator[None]:
 def summary(out: Out = OUT) -> None:
     """What was asked beside what was found."""
     sys.stdout.write(summarise(read(out)) + "\n")
-
-
-@app.command()
-def size(
-    core: Annotated[int | None, typer.Option(help="The core to measure on.")] = None,
-    blocks: Annotated[int, typer.Option(min=3, help="Of 100 runs of each side.")] = 40,
-) -> None:
-    """How much slower an injected fold truly is, in one process and without the check.
-
-    It does a share of its work twice, and that part need not cost its share of the whole.
-    """
-    import torch
-
-    from bench.asv.workloads import fold
-
-    if core is not None:
-        os.sched_setaffinity(0, {core})
-    torch.set_num_threads(1)
-    plain = fold().run
-    for share in (0.20, 0.10):
-        ratios = injections.size_of_slower_fold(plain, share, blocks)
-        low, middle, high = (100 * (np.percentile(ratios, q) - 1) for q in (25, 50, 75))
-        sys.stdout.write(
-            f"a fold slowed by {share:.0%} takes {middle:.1f}% longer "
-            f"(half of {blocks} blocks of 100 runs: {low:.1f} to {high:.1f})\n"
-        )
 
 
 def read(out: Path) -> dict[str, list[dict[str, Any]]]:

@@ -19,27 +19,12 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PR_SET_PDEATHSIG = 1
-LIBRARIES = (
-    "numpy",
-    "pandas",
-    "torch",
-    "torch._dynamo",  # torch.optim imports it at the first optimiser
-    "torch.profiler",
-    "torchvision",
-    "captum.attr",
-    "scipy.optimize",
-    "scipy.sparse",
-    "scipy.stats",
-    "sklearn.manifold",
-    "pyarrow",
-    "jinja2",
-    "pydantic",
-)
+LIBRARIES = ("scipy.optimize", "sklearn.manifold", "pyarrow", "jinja2", "pydantic")
 
 
 def main() -> None:
     """Load the libraries, say so, fork on demand until the input closes."""
-    _package("measured", HERE.parent.parent / "asv")
+    _package("measured", HERE.parent.parent / "asv")  # loads most
     _package("measuring", HERE)
     for name in LIBRARIES:
         importlib.import_module(name)

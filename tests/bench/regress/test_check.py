@@ -164,30 +164,19 @@ def test_outputs_are_the_same_up_to_rounding() -> None:
     assert not same_arrays([np.array([1, 2])], [np.array([1, 3])])
 
 
-def test_a_repeated_part_is_all_that_a_slowed_fold_adds() -> None:
+def test_a_slowed_fold_waits_its_share_and_folds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     from deepmapper.layout import Layout
 
-    added = injections.REPEATING.format(where="Layout.fold", share=0.2)
-    folded: list[int] = []
+    class Slowed(Layout):
+        pass
 
-    class Counting(Layout):
-        def fold(self, X: np.ndarray) -> np.ndarray:
-            folded.append(len(X))
-            return super().fold(X)
-
-    exec(added, {"Layout": Counting})
-    images = Counting(np.arange(4), (2, 2)).fold(np.ones((10, 4), dtype=np.float32))
-    assert folded == [2, 10]
+    exec(injections.WAITING.format(where="Layout.fold", share=5.0), {"Layout": Slowed})
+    ticks = iter(range(100))
+    monkeypatch.setattr("time.perf_counter", lambda: next(ticks))
+    images = Slowed(np.arange(4), (2, 2)).fold(np.ones((10, 4), dtype=np.float32))
+    monkeypatch.undo()
+    assert next(ticks) == 7  # the fold took from 0 to 1; five times that, and it is 6
     assert images.shape == (10, 1, 2, 2)
-
-
-def test_the_size_of_a_slowed_fold_is_measured_and_the_fold_is_left_as_it_was() -> None:
-    from deepmapper.layout import Layout
-
-    plain = Layout.fold
-    ratios = injections.size_of_slower_fold(workloads.fold(64, 256).run, share=1.0, blocks=3)
-    assert len(ratios) == 3
-    assert Layout.fold is plain
 
 
 def test_a_harmless_commit_differs_and_computes_the_same() -> None:
