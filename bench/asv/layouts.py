@@ -19,7 +19,7 @@ class Learned:
 
 
 class LearnedMemory:
-    """The same, at the number of features that takes the most memory."""
+    """The same, at the one of these numbers of features that takes the most memory."""
 
     timeout = 300
 
