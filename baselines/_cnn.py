@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from deepmapper.classifier import NetworkClassifier
+from deepmapper.estimators.network_classifier import NetworkClassifier
 
 
 @dataclass(frozen=True)

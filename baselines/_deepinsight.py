@@ -16,13 +16,13 @@ from sklearn.pipeline import Pipeline
 
 from baselines._cnn import Training, image_model
 from datasets.table import Table
-from deepmapper.attribution.grad_cam import spatial_step
-from deepmapper.attribution.state import evaluated
-from deepmapper.attribution.steps import forward_steps
-from deepmapper.classifier import NetworkClassifier
+from deepmapper.attribution._grad_cam import spatial_step
+from deepmapper.attribution._state import evaluated
+from deepmapper.attribution._steps import forward_steps
 from deepmapper.errors import DeepMapperError
-from deepmapper.layout import square_side
-from deepmapper.scaling import FeatureScaler
+from deepmapper.estimators.network_classifier import NetworkClassifier
+from deepmapper.images.layout import square_side
+from deepmapper.images.scaling import FeatureScaler
 
 BLOCK_ROWS = 512  # pyDeepInsight makes float64 images: keep few of them at a time
 MOST_CAMS = 64  # images a class; pyDeepInsight keeps every map in float64

@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 
 from baselines._cnn import Training, image_model
 from datasets.table import Table
-from deepmapper.scaling import FeatureScaler
+from deepmapper.images.scaling import FeatureScaler
 
 FEWEST_FEATURES = 4  # fewer make no plane
 BLOCK_ROWS = 512

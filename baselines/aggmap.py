@@ -19,12 +19,12 @@ from sklearn.pipeline import Pipeline
 
 from baselines._cnn import Training, image_model
 from datasets.table import Table
-from deepmapper.converter import LAYOUT_VALUES, ImageConverter
-from deepmapper.layout import Array, Layout, square_side
-from deepmapper.neighbours import strongest_products
-from deepmapper.placement import assign
-from deepmapper.scaling import FeatureScaler
-from deepmapper.streams import stream, stream_seed
+from deepmapper.images._neighbours import strongest_products
+from deepmapper.images.converter import LAYOUT_VALUES, ImageConverter
+from deepmapper.images.layout import Array, Layout, square_side
+from deepmapper.images.placement import assign
+from deepmapper.images.scaling import FeatureScaler
+from deepmapper.training.streams import stream, stream_seed
 
 REQUIRES = {"umap": "umap-learn"}
 MIN_FEATURES = 4  # UMAP starts from three eigenvectors of the graph, fewer than there are points

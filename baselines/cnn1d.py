@@ -20,9 +20,9 @@ from sklearn.preprocessing import MaxAbsScaler
 from torch import nn
 
 from datasets.table import Table
-from deepmapper.backbones.dropout import Dropout
-from deepmapper.classifier import NetworkClassifier
-from deepmapper.scaling import FeatureScaler
+from deepmapper.estimators.network_classifier import NetworkClassifier
+from deepmapper.images.scaling import FeatureScaler
+from deepmapper.networks.backbones._dropout import Dropout
 
 MIN_FEATURES = 64  # below it nothing is left after the strides or the pooling
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sklearn.pipeline import Pipeline
 
 from baselines._cnn import Training, image_model
-from deepmapper.converter import ImageConverter
+from deepmapper.images.converter import ImageConverter
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ import torch
 from sklearn.pipeline import Pipeline
 from torch import nn
 
-from deepmapper.backbones.resnet import resnet18
-from deepmapper.classifier import NetworkClassifier
-from deepmapper.converter import ImageConverter
+from deepmapper.estimators.network_classifier import NetworkClassifier
+from deepmapper.images.converter import ImageConverter
+from deepmapper.networks.backbones._resnet import resnet18
 
 MNIST_MEAN, MNIST_SD = 0.1307, 0.3081  # of grey values from 0 to 1
 CHANNELS = 3

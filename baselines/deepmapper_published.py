@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from sklearn.pipeline import Pipeline
 
-from deepmapper.classifier import NetworkClassifier
-from deepmapper.converter import ImageConverter
+from deepmapper.estimators.network_classifier import NetworkClassifier
+from deepmapper.images.converter import ImageConverter
 
 
 @dataclass(frozen=True)

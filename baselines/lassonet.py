@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from baselines._folds import held_out
 from datasets.table import Table
-from deepmapper.scaling import FeatureScaler
+from deepmapper.images.scaling import FeatureScaler
 
 REQUIRES = {"lassonet": "lassonet"}
 

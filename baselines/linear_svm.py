@@ -18,7 +18,7 @@ from sklearn.svm import LinearSVC
 
 from baselines._folds import folds
 from baselines._row_space import RowSpace
-from deepmapper.scaling import FeatureScaler
+from deepmapper.images.scaling import FeatureScaler
 
 
 @dataclass(frozen=True)

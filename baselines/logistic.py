@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from baselines._elastic_net import path, strengths_of
 from baselines._folds import folds
 from baselines._row_space import RowSpace
-from deepmapper.scaling import FeatureScaler
+from deepmapper.images.scaling import FeatureScaler
 
 L1_RATIOS = {"l1": 1.0, "elasticnet": 0.5}
 WORSE_IN_A_ROW = 3  # strengths after which the path ends

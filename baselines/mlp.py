@@ -21,9 +21,9 @@ import torch
 from sklearn.pipeline import Pipeline
 from torch import nn
 
-from deepmapper.backbones.dropout import Dropout
-from deepmapper.classifier import NetworkClassifier
-from deepmapper.scaling import FeatureScaler
+from deepmapper.estimators.network_classifier import NetworkClassifier
+from deepmapper.images.scaling import FeatureScaler
+from deepmapper.networks.backbones._dropout import Dropout
 
 LONGEST = 2.0  # the paper's c for MNIST, the length of the weights into a hidden unit
 

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from baselines._folds import folds
-from deepmapper.scaling import FeatureScaler
+from deepmapper.images.scaling import FeatureScaler
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from baselines._folds import held_out
 from baselines._pair_screen import strongest_pairs
 from datasets.table import Table
-from deepmapper.scaling import FeatureScaler
+from deepmapper.images.scaling import FeatureScaler
 
 MAX_FEATURES = 20_000  # time grows with the number of rows and with the square of this
 

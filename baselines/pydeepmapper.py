@@ -23,9 +23,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
 
 from datasets.table import Table
-from deepmapper.devices import resolve_device
-from deepmapper.scaling import FeatureScaler
-from deepmapper.streams import torch_stream
+from deepmapper.images.scaling import FeatureScaler
+from deepmapper.training.devices import resolve_device
+from deepmapper.training.streams import torch_stream
 
 REQUIRES = {"pydeepmapper": "pydeepmapper"}
 MIN_FEATURES = 2  # its batch normalisation fails on a last batch of one image of one pixel

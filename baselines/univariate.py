@@ -15,7 +15,7 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from baselines._folds import held_out
-from deepmapper.scaling import FeatureScaler
+from deepmapper.images.scaling import FeatureScaler
 
 
 @dataclass(frozen=True)

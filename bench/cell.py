@@ -10,7 +10,7 @@ from bench.catalog import Entry, entry, table_entry
 from bench.errors import BenchError, unknown
 from bench.parameters import accepts, resolve_parameters
 from bench.spec import Choice, Experiment, Spec
-from bench.store import SCHEMA
+from bench.store.store import SCHEMA
 
 
 def content_hash(content: object) -> str:

@@ -13,9 +13,9 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bench.runner import Selection
+    from bench.run.runner import Selection
     from bench.spec import Spec
-    from bench.store import Store
+    from bench.store.store import Store
 
 app = typer.Typer(
     help="Benchmark of methods that turn high-dimensional tables into images.",
@@ -39,8 +39,8 @@ def list_(
     kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}; all if left out.")] = "",
 ) -> None:
     """What there is, with availability and the reason where something is not available."""
+    from bench.commands.listing import listing
     from bench.errors import unknown
-    from bench.listing import listing
 
     if kind and kind not in KINDS:
         raise unknown(kind, "kind", KINDS)
@@ -69,8 +69,8 @@ def run(
     with _stoppable():
         spec, text = load_spec(profile)
         folder = out or Path("results") / spec.name
-        from bench.executors import check_executor
-        from bench.runner import Means, Selection, run
+        from bench.cluster import check_executor
+        from bench.run.runner import Means, Selection, run
 
         where = executor or spec.executor.name
         check_executor(where)
@@ -80,11 +80,11 @@ def run(
             _show_plan(spec, kind, selection, folder)
             return
         if detach and where == "local":
-            from bench.detached import go_on_alone
+            from bench.cluster.detached import go_on_alone
 
             _console().print(go_on_alone(folder), highlight=False, soft_wrap=True)
             return
-        from bench.progress import TerminalProgress
+        from bench.run.progress import TerminalProgress
 
         means = Means(where, jobs, fresh, detach)
         progress = TerminalProgress(_console())
@@ -111,7 +111,7 @@ def status(folder: Folder) -> None:
             f"most {overheads[-1]:.3f} s",
             highlight=False,
         )
-    from bench.detached import schedulers
+    from bench.cluster.detached import schedulers
 
     for line in schedulers(folder):
         console.print(line, highlight=False, soft_wrap=True)
@@ -142,7 +142,7 @@ def report(folder: Folder) -> None:
 @app.command()
 def compare(before: Folder, after: Folder) -> None:
     """Two output folders side by side: accuracy and time of the cells that both have."""
-    from bench.comparing import comparison, identical
+    from bench.commands.comparing import comparison, identical
 
     console = _console()
     console.print(comparison(_store(before), _store(after)))
@@ -161,7 +161,7 @@ def collect(
     live: Annotated[bool, typer.Option("--live", help="While runs write to the sources.")] = False,
 ) -> None:
     """Merge output folders of several machines into one; the sources stay as they are."""
-    from bench.collecting.command import collect
+    from bench.cluster.collecting.command import collect
 
     lines = f"{collect(sources, out, keep or (), live=live)}\nnext: python -m bench report {out}"
     _console().print(lines, highlight=False, markup=False, soft_wrap=True)
@@ -211,7 +211,7 @@ def regress(
 @data_app.command("list")
 def data_list() -> None:
     """Every data file: at hand, missing or corrupt in size; nothing is downloaded."""
-    from bench.data import files_table
+    from bench.commands.data import files_table
 
     _console().print(files_table(None, verify=False))
 
@@ -221,7 +221,7 @@ def data_verify(
     name: Annotated[str, typer.Argument(help="A dataset; all if left out.")] = "",
 ) -> None:
     """Check the files at hand against their checksums."""
-    from bench.data import files_table
+    from bench.commands.data import files_table
 
     _console().print(files_table(name or None, verify=True))
 
@@ -231,7 +231,7 @@ def data_fetch(
     name: Annotated[str, typer.Argument(help="A dataset; all if left out.")] = "",
 ) -> None:
     """Download what is missing, verified."""
-    from bench.data import fetch_files
+    from bench.commands.data import fetch_files
 
     for line in fetch_files(name or None):
         _console().print(line, highlight=False, soft_wrap=True)
@@ -282,18 +282,18 @@ def _stoppable() -> Iterator[None]:
 
 def _device(name: str) -> str:
     """cpu, cuda or mps; torch, which takes seconds to load, is asked only where it may find one."""
-    from bench.environment import may_have_accelerator
+    from bench.machine.environment import may_have_accelerator
 
     if name == "cpu" or (name == "auto" and not may_have_accelerator()):
         return "cpu"
-    from deepmapper.devices import resolve_device
+    from deepmapper.training.devices import resolve_device
 
     return resolve_device(name).type
 
 
 def _store(folder: Path) -> "Store":
     from bench.errors import BenchError
-    from bench.store import Store
+    from bench.store.store import Store
 
     if not (folder / "cells").is_dir():
         message = f"{folder} is no output folder of `bench run`: it has no cells/"

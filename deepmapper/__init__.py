@@ -10,18 +10,18 @@ __version__ = "0.1.0"
 __all__ = ["DeepMapperClassifier", "DeepMapperEmbedder", "DeepMapperError", "Diverged", "Layout"]
 
 _HOMES = {
-    "DeepMapperClassifier": "deepmapper.estimator",
-    "DeepMapperEmbedder": "deepmapper.embedder",
+    "DeepMapperClassifier": "deepmapper.estimators._classifier",
+    "DeepMapperEmbedder": "deepmapper.estimators._embedder",
     "DeepMapperError": "deepmapper.errors",
     "Diverged": "deepmapper.errors",
-    "Layout": "deepmapper.layout",
+    "Layout": "deepmapper.images.layout",
 }
 
 if TYPE_CHECKING:
-    from deepmapper.embedder import DeepMapperEmbedder
     from deepmapper.errors import DeepMapperError, Diverged
-    from deepmapper.estimator import DeepMapperClassifier
-    from deepmapper.layout import Layout
+    from deepmapper.estimators._classifier import DeepMapperClassifier
+    from deepmapper.estimators._embedder import DeepMapperEmbedder
+    from deepmapper.images.layout import Layout
 
 
 def __getattr__(name: str) -> object:

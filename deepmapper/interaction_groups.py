@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from deepmapper.layout import Layout
+from deepmapper.images.layout import Layout
 
 
 def joined(pairs: np.ndarray, strength: np.ndarray, largest: int) -> list[list[int]]:

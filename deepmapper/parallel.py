@@ -8,10 +8,10 @@ import torch
 from torch import distributed, nn
 
 from deepmapper.attribution import attribute
-from deepmapper.classifier import NetworkClassifier, Pass
+from deepmapper.estimators.network_classifier import NetworkClassifier, Pass
 from deepmapper.ranks import Ranks
 from deepmapper.spread import spread
-from deepmapper.trainer import Epoch
+from deepmapper.training.trainer import Epoch
 
 
 class ParallelClassifier(NetworkClassifier):

@@ -135,7 +135,7 @@ def all_ranks(device: "torch.device") -> Iterator[Ranks]:
     here is not closed after an error: closing could wait for ranks that wait for this one.
 
     Args:
-        device: as `deepmapper.devices.resolve_device` gives it.
+        device: as `deepmapper.training.devices.resolve_device` gives it.
 
     Raises:
         DeepMapperError: more ranks on a machine than it has GPUs; a device that cannot share.

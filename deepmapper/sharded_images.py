@@ -10,19 +10,19 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from deepmapper.converter import ImageConverter
-from deepmapper.devices import resolve_device
 from deepmapper.errors import DeepMapperError
-from deepmapper.folded import FoldedRows
-from deepmapper.rows import checked
-from deepmapper.scaling import FeatureScaler
+from deepmapper.images._folded import FoldedRows
+from deepmapper.images._rows import checked
+from deepmapper.images.converter import ImageConverter
+from deepmapper.images.scaling import FeatureScaler
 from deepmapper.shards import ShardedTable
+from deepmapper.training.devices import resolve_device
 
 BLOCK_VALUES = 1 << 24  # values converted at a time: 64 MiB
 
 
 def checked_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
-    """X as `deepmapper.rows.checked` has it; of a table in shards the width and the names count.
+    """X as `images._rows.checked` has it; of a table in shards the width and the names count.
 
     Raises:
         DeepMapperError: another number of features than in training, or others.

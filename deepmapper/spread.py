@@ -27,10 +27,10 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from deepmapper.backbones.dropout import Dropout
 from deepmapper.errors import DeepMapperError
+from deepmapper.networks.backbones._dropout import Dropout
 from deepmapper.ranks import Ranks
-from deepmapper.streams import torch_stream
+from deepmapper.training.streams import torch_stream
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 # Statistics are the whole batch's on every rank: nothing to send. Newer versions of torch warn of
@@ -47,7 +47,7 @@ class OwnRows:
     """Images of which this rank reads its own rows only, whatever rows it is asked for.
 
     Args:
-        images: (n, ...), a tensor or `deepmapper.folded.FoldedRows`.
+        images: (n, ...), a tensor or `deepmapper.images._folded.FoldedRows`.
 
     Attributes:
         n_rows: of the batch that was asked for last, on all ranks together.
@@ -90,7 +90,7 @@ def spread(network: nn.Module, images: Any, ranks: Ranks) -> Iterator[OwnRows]:
         images: what it is to be trained and judged on.
 
     Yields:
-        The images to give to `deepmapper.trainer.train` in the place of `images`.
+        The images to give to `deepmapper.training.trainer.train` in the place of `images`.
 
     Raises:
         DeepMapperError: a kind of batch normalisation that cannot be spread.

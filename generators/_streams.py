@@ -1,6 +1,6 @@
 """Named streams of one seed: what draws from one name never shifts what another name gets.
 
-Not the streams of `deepmapper.streams`: the table of a seed stays the same table when the engine
+Not those of `deepmapper.training.streams`: the table of a seed stays the same when the engine
 changes, and a method that is given the table's seed never replays the table's draws.
 """
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.environment import hardware, not_alone
-from bench.store import Record, Store, write_atomically
+from bench.machine.environment import hardware, not_alone
+from bench.store.store import Record, Store, write_atomically
 from reports.machines import letters
 
 TEXT, REAL, WHOLE = "string", "float64", "Int64"

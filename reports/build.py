@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.store import Store, write_atomically
+from bench.store.store import Store, write_atomically
 
 
 def build(folder: Path, *, interactive: bool = True) -> Path:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.style import context
 
-from bench.store import write_atomically
+from bench.store.store import write_atomically
 
 INK, QUIET, FAINT, WARNING = "#1d2433", "#6b7385", "#e3e6ec", "#a33b20"
 # Seaborn's palette "colorblind", with a dark olive for its yellow, which white swallows. Importing

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.slots import own_cores
+from bench.machine.slots import own_cores
 from reports.results import Results
 
 if TYPE_CHECKING:

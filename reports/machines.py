@@ -1,7 +1,7 @@
 """On which kind of machine cells ran and whether they were alone there: which times compare.
 
 Records with the same processor, vector instructions, cores, GPU and threads a cell (that is
-`bench.environment.Hardware`) are of one kind, called A where it has most cells, then B and so on.
+`environment.Hardware`) are of one kind, called A where it has most cells, then B and so on.
 A kind may be several machines, told apart by their anonymous ids. Older records do not say all of
 this: what is not recorded is a kind of its own, as nobody can tell that it is the same.
 """
@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from bench.environment import Hardware, hardware
-from bench.store import Record
+from bench.machine.environment import Hardware, hardware
+from bench.store.store import Record
 
 MOST_REASONS = 3  # that a note lists; percentages differ from cell to cell
 

@@ -21,8 +21,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from bench.redaction import folders_and_words, redacted
-from bench.store import Store, write_atomically
+from bench.machine.redaction import folders_and_words, redacted
+from bench.store.store import Store, write_atomically
 from reports.build import build
 from reports.page import reduced
 from reports.paper.build import build as build_paper

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.store import Record, Store
+from bench.store.store import Record, Store
 from reports.aggregate import COLUMNS, TEXT, frame_of
 from reports.machines import Kind, kinds, left_out, legend
 from reports.statistics import Estimate, accuracy_estimate, estimate, mean_ranks

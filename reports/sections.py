@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.environment import Hardware, hardware
-from bench.store import Record
+from bench.machine.environment import Hardware, hardware
+from bench.store.store import Record
 from reports import units
 from reports.figures import Drawn
 from reports.results import Group, Results

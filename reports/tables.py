@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.store import write_atomically
+from bench.store.store import write_atomically
 from reports.markup import csv, latex, markdown
 from reports.results import Results
 from reports.table_accuracy import accuracy, differences

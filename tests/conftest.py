@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["bench.contract"]
+pytest_plugins = ["bench.commands.contract"]
 ROOT = Path(__file__).resolve().parent.parent
 
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:

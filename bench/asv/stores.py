@@ -9,8 +9,8 @@ N_CLASSES = 4
 
 
 def record(number: int) -> dict[str, Any]:
-    """A record as `bench.worker` writes it, of a method and a table that do not exist."""
-    from bench.store import SCHEMA
+    """A record as `bench.run.worker` writes it, of a method and a table that do not exist."""
+    from bench.store.store import SCHEMA
 
     peaks = {"peak_host_mib": 100.0, "peak_device_mib": None}
     phases = ("load", "convert_fit", "convert_train", "train", "convert_test", "predict")

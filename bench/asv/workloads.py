@@ -59,7 +59,7 @@ def normalise(
     n_samples: int = 400, n_features: int = 5_000, scale: str = "standard", log: bool | str = "auto"
 ) -> Timed:
     """Learn a scaling and apply it."""
-    from deepmapper.scaling import FeatureScaler
+    from deepmapper.images.scaling import FeatureScaler
 
     X = counts(n_samples, n_features)
     return Timed(lambda _: FeatureScaler(log=log, scale=scale).fit_transform(X), n_bytes=X.nbytes)
@@ -69,7 +69,7 @@ def convert(
     n_samples: int = 400, n_features: int = 5_000, scale: str = "standard", device: str = "cpu"
 ) -> Timed:
     """Scale and fold a table in one go, as the engine does it."""
-    from deepmapper.converter import ImageConverter
+    from deepmapper.images.converter import ImageConverter
 
     X = counts(n_samples, n_features)
 
@@ -83,7 +83,7 @@ def fold(
     n_samples: int = 500, n_features: int = 10_000, layout: str = "natural", device: str = "cpu"
 ) -> Timed:
     """Rows become images."""
-    from deepmapper.orders import make_layout
+    from deepmapper.images.layouts import make_layout
 
     made = make_layout(layout, n_features, SEED)
     X = _tensor(counts(n_samples, n_features), device)
@@ -94,7 +94,7 @@ def unfold(
     n_samples: int = 500, n_features: int = 10_000, layout: str = "random", device: str = "cpu"
 ) -> Timed:
     """Images become values a feature."""
-    from deepmapper.orders import make_layout
+    from deepmapper.images.layouts import make_layout
 
     made = make_layout(layout, n_features, SEED)
     images = made.fold(_tensor(counts(n_samples, n_features), device))
@@ -108,7 +108,7 @@ def unfold(
 
 def learn_layout(n_samples: int = 200, n_features: int = 256, layout: str = "learned") -> Timed:
     """Find a pixel for each feature."""
-    from deepmapper.orders import make_layout
+    from deepmapper.images.layouts import make_layout
 
     rng = np.random.default_rng(SEED)
     factors = rng.standard_normal((n_samples, 8), dtype=np.float32)
@@ -126,7 +126,7 @@ def screen(
     n_samples: int = 400, side: int = 28, interactions: bool = True, device: str = "cpu"
 ) -> Timed:
     """Compare the classes feature by feature and pair by pair."""
-    from deepmapper.screen import screen
+    from deepmapper.networks.screen import screen
 
     images, labels = _images(n_samples, side, device)
 
@@ -147,12 +147,12 @@ def train(
     """Train a fresh network for one epoch."""
     import torch
 
-    from deepmapper.assembly import build_network
-    from deepmapper.gate import PixelGate
-    from deepmapper.objectives import Classification
-    from deepmapper.streams import torch_stream
-    from deepmapper.trainer import TrainingSettings
-    from deepmapper.trainer import train as train_network
+    from deepmapper.networks._assembly import build_network
+    from deepmapper.networks.gate import PixelGate
+    from deepmapper.training.objectives import Classification
+    from deepmapper.training.streams import torch_stream
+    from deepmapper.training.trainer import TrainingSettings
+    from deepmapper.training.trainer import train as train_network
 
     images, labels = _images(n_samples, side, device)
     settings = TrainingSettings(epochs=epochs, batch_size=min(64, n_samples), precision="float32")
@@ -183,7 +183,7 @@ def predict(
     backbone: str = "patch", n_samples: int = 512, side: int = 28, device: str = "cpu"
 ) -> Timed:
     """Logits of images."""
-    from deepmapper.trainer import predict_logits
+    from deepmapper.training.trainer import predict_logits
 
     images, _ = _images(n_samples, side, device)
     network = _network(backbone, side, device)
@@ -222,7 +222,7 @@ def attribute(
 
 def store_append(n_records: int = 10) -> Timed:
     """Write records with their arrays, one after the other."""
-    from bench.store import Store
+    from bench.store.store import Store
 
     folder = tempfile.TemporaryDirectory()
     store = Store(Path(folder.name))
@@ -252,7 +252,7 @@ def store_append(n_records: int = 10) -> Timed:
 
 def store_read(n_records: int = 100) -> Timed:
     """Read all records of a store as the frame of results.parquet."""
-    from bench.store import Store
+    from bench.store.store import Store
     from reports.aggregate import results_frame
 
     folder = filled_store(n_records)
@@ -266,7 +266,7 @@ def store_read(n_records: int = 100) -> Timed:
 
 def report_tables(n_records: int = 40) -> Timed:
     """All tables of the report, from the stored cells."""
-    from bench.store import Store
+    from bench.store.store import Store
     from reports.results import Results
     from reports.tables import all_views
 
@@ -343,8 +343,8 @@ def _images(n_samples: int, side: int, device: str) -> tuple[Any, Any]:
 
 
 def _network(backbone: str, side: int, device: str) -> Any:
-    from deepmapper.assembly import build_network
-    from deepmapper.streams import torch_stream
+    from deepmapper.networks._assembly import build_network
+    from deepmapper.training.streams import torch_stream
 
     with torch_stream(SEED, "initialisation"):
         return build_network(backbone, (1, side, side), N_CLASSES).to(device)

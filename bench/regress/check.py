@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from bench.environment import environment
 from bench.errors import BenchError
+from bench.machine.environment import environment
 from bench.regress.pairs import Pairs, Say, Timings, both
 from bench.regress.processes import Zygote
 from bench.regress.ratios import estimate, is_slower

@@ -14,7 +14,7 @@ from bench.regress.settings import Settings
 from bench.regress.sides import ROOT
 from bench.regress.summary import markdown
 from bench.regress.verdict import Verdict
-from bench.store import write_atomically
+from bench.store.store import write_atomically
 
 FAILED = 2
 

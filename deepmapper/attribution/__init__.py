@@ -4,14 +4,14 @@ Paper: Methods 8c and Fig. 2 ("Attribution is applied to true positives and true
 One line in `EXPLAINERS` is one method; `why_not` says why a method cannot explain a network.
 """
 
-from deepmapper.attribution.contrast import Contrast
-from deepmapper.attribution.explainers import EXPLAINERS
-from deepmapper.attribution.grad_cam import grad_cam_cell
-from deepmapper.attribution.maps import attribute
-from deepmapper.attribution.perturbations import grid, occlusion_window
-from deepmapper.attribution.refusals import why_not
-from deepmapper.attribution.samples import GROUPS
-from deepmapper.attribution.settings import Settings
+from deepmapper.attribution._contrast import Contrast
+from deepmapper.attribution._explainers import EXPLAINERS
+from deepmapper.attribution._grad_cam import grad_cam_cell
+from deepmapper.attribution._maps import attribute
+from deepmapper.attribution._perturbations import grid, occlusion_window
+from deepmapper.attribution._refusals import why_not
+from deepmapper.attribution._samples import GROUPS
+from deepmapper.attribution._settings import Settings
 
 __all__ = [
     "EXPLAINERS",

@@ -9,8 +9,8 @@ preparation    what is learnt from the training rows and applied to every later 
 reading   all of it in order
 """
 
-from deepmapper.tables.preparation import Preparation, PreparedTable
-from deepmapper.tables.reading import TrainingTables, read_new, read_training
+from deepmapper.tables._preparation import Preparation, PreparedTable
+from deepmapper.tables._reading import TrainingTables, read_new, read_training
 
 __all__ = [
     "Preparation",

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from deepmapper.shards import ShardedTable
-from deepmapper.tables.raw import Planner, RawTable, check_names
+from deepmapper.tables._raw import Planner, RawTable, check_names
 
 
 def read_sharded(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:

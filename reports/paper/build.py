@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bench.store import write_atomically
+from bench.store.store import write_atomically
 from reports.markup import csv, latex, markdown
 from reports.paper.claims import claims
 from reports.paper.cost import cost

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.spec import Choice, Spec, load_spec
-from bench.store import Store
+from bench.store.store import Store
 from reports.machines import reasons
 from reports.results import Group, Results, Spread
 

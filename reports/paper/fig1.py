@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deepmapper.orders import natural
+from deepmapper.images.layouts import natural
 from reports.figure_style import INK, QUIET
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit

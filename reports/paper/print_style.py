@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from bench.store import write_atomically
+from bench.store.store import write_atomically
 from reports.figure_style import SETTINGS, keep_layout
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 
 from baselines import aggmap
 from baselines.aggmap import AggMapConverter, aggmap_layout
-from deepmapper.placement import assign
+from deepmapper.images.placement import assign
 
 
 @pytest.fixture(scope="module")

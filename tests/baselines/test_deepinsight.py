@@ -12,8 +12,8 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 
 from baselines._deepinsight import DeepInsightConverter, class_cam
-from bench.attributions import attribute
 from bench.catalog import entry
+from bench.run.importances import attribute
 from deepmapper.errors import DeepMapperError
 
 

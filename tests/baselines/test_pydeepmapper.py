@@ -12,7 +12,7 @@ from pydeepmapper.runner import run
 from sklearn.model_selection import train_test_split
 
 from baselines.pydeepmapper import Params, PyDeepMapperClassifier
-from deepmapper.streams import torch_stream
+from deepmapper.training.streams import torch_stream
 
 SMALL = Params(passes=2, epochs=8)
 

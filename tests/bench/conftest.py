@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.store import Record, Store
+from bench.store.store import Record, Store
 
 ROOT = Path(__file__).resolve().parents[2]
 

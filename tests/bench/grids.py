@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.store import Store
+from bench.store.store import Store
 
 from .conftest import ROOT, bench_environment
 

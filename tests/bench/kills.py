@@ -51,7 +51,7 @@ def start(spec: Path, out: Path, executor: str) -> subprocess.Popen[bytes]:
 def table_of(out: Path) -> dict[str, Any]:
     """What a run found, without times: by key, status, metrics and predictions."""
     sys.path.insert(0, str(ROOT))
-    from bench.store import Store
+    from bench.store.store import Store
 
     store = Store(out)
     return {
@@ -72,7 +72,7 @@ def victims(pid: int) -> list[psutil.Process]:
     """The processes of cells of a run, and dask's workers; none where it has just ended."""
     try:
         family = psutil.Process(pid).children(recursive=True)
-        servers = [p for p in family if "bench.server" in " ".join(p.cmdline())]
+        servers = [p for p in family if "bench.machine.server" in " ".join(p.cmdline())]
         cells = [cell for server in servers for cell in server.children()]
         return cells + [p.parent() for p in servers if p.ppid() != pid]
     except psutil.NoSuchProcess:
@@ -162,7 +162,7 @@ if __name__ == "__main__":
         executor=words.executor,
         runs_killed=0.3 if words.quick else 1.0,
     )
-    from bench.environment import environment  # on the path since the tables were read
+    from bench.machine.environment import environment  # on the path since the tables were read
 
     text = json.dumps(facts | {"environment": environment()}, indent=1)
     if words.out:

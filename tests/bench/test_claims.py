@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from bench import claims
-from bench.claims import Claims
 from bench.errors import BenchError
-from bench.locking import locked
+from bench.store.claims import Claims
+from bench.store.locking import locked
+from bench.store.store import claims
 
 from .conftest import ROOT
 
 OTHER = """
 import sys
 from pathlib import Path
-from bench.claims import Claims
+from bench.store.claims import Claims
 mine = Claims(Path(sys.argv[1]))
 print(mine.take("cell"), flush=True)
 sys.stdin.read()
@@ -97,7 +97,7 @@ def test_a_new_claim_is_not_taken_for_the_stale_one_before_it(tmp_path: Path) ->
 def test_many_at_once_and_one_gets_it(tmp_path: Path) -> None:
     (tmp_path / "running").mkdir()
     script = (
-        "import sys; from pathlib import Path; from bench.claims import Claims\n"
+        "import sys; from pathlib import Path; from bench.store.claims import Claims\n"
         "mine = Claims(Path(sys.argv[1])); sys.stdin.read()\n"
         "print(sum(mine.take(str(i)) for i in range(200)))"
     )

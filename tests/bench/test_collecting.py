@@ -23,12 +23,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.cli import main
-from bench.collecting import command
-from bench.collecting.command import Collected, collect
+from bench.cluster.collecting import command
+from bench.cluster.collecting.command import Collected, collect
 from bench.errors import BenchError
-from bench.scale import collect as scale
-from bench.scale.collect import SPEC, record
-from bench.store import Store
+from bench.experiments.scale import collect as scale
+from bench.experiments.scale.collect import SPEC, record
+from bench.store.store import Store
 
 from .conftest import ROOT
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.store import Store
+from bench.store.store import Store
 
 from .conftest import ROOT, bench_environment
 from .grids import N_CELLS, SECONDS, check_whole, finish, runs, spec_of, start, until

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from bench.engine import gpu
-from bench.engine.__main__ import EXPERIMENTS, experiment, report, run
-from bench.engine.million import train_from_file, write_table
-from bench.engine.needles import measure_needles, summary_of_needles
-from bench.engine.records import Case, Records
-from bench.engine.scaling import slope
 from bench.errors import BenchError
+from bench.experiments.engine import gpu
+from bench.experiments.engine.__main__ import EXPERIMENTS, experiment, report, run
+from bench.experiments.engine.million import train_from_file, write_table
+from bench.experiments.engine.needles import measure_needles, summary_of_needles
+from bench.experiments.engine.records import Case, Records
+from bench.experiments.engine.scaling import slope
 from deepmapper import DeepMapperError
 
 
@@ -48,7 +48,7 @@ def test_what_has_a_record_is_not_run_again(
         ran.append(case.name)
         Records(out).write(name, case, {"accuracy": 1.0})
 
-    monkeypatch.setattr("bench.engine.__main__.run_apart", pretend)
+    monkeypatch.setattr("bench.experiments.engine.__main__.run_apart", pretend)
     for fresh in (False, False, True):
         run(["nihs"], out=tmp_path, only="seed_3", fresh=fresh)
     assert ran == ["seed_3", "seed_3"]

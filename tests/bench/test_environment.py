@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import environment as module
-from bench.environment import CPU_FEATURES, cpu_features, environment
-from bench.store import Store
+from bench.machine import environment as module
+from bench.machine.environment import CPU_FEATURES, cpu_features, environment
+from bench.store.store import Store
 from reports.results import Results
 from reports.sections import machines
 

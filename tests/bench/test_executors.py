@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.cell import Cell, TableRequest, expand
-from bench.progress import Progress
-from bench.runner import Means, Plan, _Run
+from bench.run.progress import Progress
+from bench.run.runner import Means, Plan, _Run
+from bench.run.work import Ended, Task
 from bench.spec import load_spec, parse_spec
-from bench.store import Record, Store
-from bench.work import Ended, Task
+from bench.store.store import Record, Store
 
 from .conftest import ROOT, bench_environment
 from .grids import N_CELLS, check_whole, finish, runs, spec_of, start, until
@@ -33,10 +33,11 @@ def test_each_cell_of_a_gpu_run_sees_one_gpu(tmp_path: Path, plugin: Path) -> No
     """Without a GPU: the variable that decides which one a process can see."""
     script = (
         "import sys, json; from pathlib import Path\n"
-        "from bench.processes import Processes; from bench.slots import deal\n"
-        "from bench.node import Node; from bench.work import Work, Task\n"
-        "from bench.runner import Plan; from bench.cell import expand; from bench.spec import *\n"
-        "from bench.store import Store; from bench.tables import prepare\n"
+        "from bench.machine.processes import Processes; from bench.machine.slots import deal\n"
+        "from bench.machine.node import Node; from bench.run.work import Work, Task\n"
+        "from bench.run.runner import Plan; from bench.cell import expand\n"
+        "from bench.spec import *\n"
+        "from bench.store.store import Store; from bench.store.tables import prepare\n"
         "folder = Path(sys.argv[2]); spec, _ = load_spec(sys.argv[1])\n"
         "store = Store(folder); store.create(); plan = Plan(expand(spec, 'cpu'))\n"
         "table = plan.cells[0].table; plan.tables[table.id] = prepare(folder / 'tables', table)\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.catalog import entries
-from bench.store import Store
+from bench.store.store import Store
 
 from .conftest import ROOT
 
@@ -21,7 +21,7 @@ HIDE = "import sys; sys.modules |= dict.fromkeys({packages!r})\n"
 # A copy of the process for each package: what no package is needed for is loaded once.
 LOAD_ALL = """
 import json, os, sys
-import deepmapper.estimator
+import deepmapper.estimators._classifier
 from bench.catalog import entries
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.store import Store
+from bench.store.store import Store
 
 from .conftest import ROOT, bench_environment
 

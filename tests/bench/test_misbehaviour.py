@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.store import Record
+from bench.store.store import Record
 
 from .conftest import records_by_label
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.note import Note, read_note
-from bench.phases import Phases
+from bench.run.note import Note, read_note
+from bench.run.phases import Phases
 
 from .conftest import ROOT
 
@@ -33,9 +33,9 @@ def test_a_note_is_whole_at_every_moment_and_gone_in_the_end(tmp_path: Path) -> 
 def test_what_is_done_before_forks_starts_no_thread() -> None:
     code = """
 import os
-import bench.worker
+import bench.run.worker
 before = len(os.listdir("/proc/self/task"))
-bench.worker.before_forks()
+bench.run.worker.before_forks()
 assert len(os.listdir("/proc/self/task")) == before
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

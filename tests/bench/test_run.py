@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bench.cli import main
-from bench.store import Store
+from bench.store.store import Store
 
 from .conftest import ROOT, bench_environment, records_by_label
 

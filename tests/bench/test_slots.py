@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import slots
-from bench.slots import Leases, Watch, deal
+from bench.machine import slots
+from bench.machine.slots import Leases, Watch, deal
 
 BUSY = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.store import Store
+from bench.store.store import Store
 
 from . import fake_slurm
 from .grids import N_CELLS, SECONDS, check_whole, finish, runs, spec_of, start, until

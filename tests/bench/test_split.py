@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.split import split_kind, split_rows
+from bench.run.split import split_kind, split_rows
 from datasets.table import Source, Table
 
 

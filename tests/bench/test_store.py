@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.split import split_rows
-from bench.store import Store, write_atomically
-from bench.tables import read_table, write_table
+from bench.run.split import split_rows
+from bench.store.store import Store, write_atomically
+from bench.store.tables import read_table, write_table
 from datasets.digits import load
 from datasets.table import Source, Table
 

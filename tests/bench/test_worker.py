@@ -9,8 +9,8 @@ import torch
 
 from bench.catalog import entries, module_entry
 from bench.cell import Cell, TableRequest
-from bench.phases import Phases
-from bench.worker import Run, _attempt, _keep_threads
+from bench.run.phases import Phases
+from bench.run.worker import Run, _attempt, _keep_threads
 
 from .conftest import ROOT
 
@@ -48,9 +48,9 @@ def test_memory_that_is_not_to_be_had_is_told_apart(error: Exception, status: st
 def test_a_cell_without_torch_never_loads_it() -> None:
     code = """
 import sys
-import bench.server, bench.tables, bench.worker
+import bench.machine.server, bench.store.tables, bench.run.worker
 from bench.catalog import entries
-bench.worker.before_forks()
+bench.run.worker.before_forks()
 entries("methods")["stump"].load()
 assert "torch" not in sys.modules
 """
@@ -61,7 +61,7 @@ assert "torch" not in sys.modules
     ("text", "expected"),
     [
         ("import os\nfrom sklearn.svm import SVC\nfrom deepmapper.errors import Diverged\n", False),
-        ("from deepmapper.scaling import FeatureScaler\n", True),
+        ("from deepmapper.images.scaling import FeatureScaler\n", True),
         ("def build():\n    import torch\n", True),
         ("import some_package\n", True),
         ("from . import sibling\n", True),

@@ -1,4 +1,4 @@
-"""The contract of a method, over all of baselines/ or over what `bench.contract` is asked for."""
+"""The contract of a method, over baselines/ or over what `bench.commands.contract` names."""
 
 import pickle
 from dataclasses import FrozenInstanceError, dataclass, fields
@@ -9,10 +9,10 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from bench.answers import predict
-from bench.attributions import attribute
 from bench.catalog import Entry
-from bench.contract import VARIANTS
+from bench.commands.contract import VARIANTS
+from bench.run.answers import predict
+from bench.run.importances import attribute
 from datasets.table import Source, Table
 
 AFFORDABLE: dict[str, dict[str, object]] = {  # settings that a test has time for

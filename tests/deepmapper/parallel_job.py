@@ -16,16 +16,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from deepmapper.backbones.cnn import SmallCNN
-from deepmapper.backbones.patch import PatchNet
-from deepmapper.backbones.resnet import resnet18
-from deepmapper.folded import RowsOf
-from deepmapper.gate import GatedNetwork, PixelGate
-from deepmapper.objectives import Classification
+from deepmapper.images._folded import RowsOf
+from deepmapper.networks.backbones._cnn import SmallCNN
+from deepmapper.networks.backbones._patch import PatchNet
+from deepmapper.networks.backbones._resnet import resnet18
+from deepmapper.networks.gate import GatedNetwork, PixelGate
 from deepmapper.ranks import Ranks, all_ranks
 from deepmapper.spread import OwnRows, spread
-from deepmapper.streams import torch_stream
-from deepmapper.trainer import Epoch, TrainingSettings, predict_logits, train
+from deepmapper.training.objectives import Classification
+from deepmapper.training.streams import torch_stream
+from deepmapper.training.trainer import Epoch, TrainingSettings, predict_logits, train
 
 ALONE = Ranks(0, 1, torch.device("cpu"))
 SIDE = 8
@@ -120,7 +120,7 @@ FIT = ("--passes", "1", "--epochs", "2", "--device", "cpu", "--set", "min_accura
 
 def command(folder: Path, run: str) -> None:
     """`deepmapper fit` of the shards in FOLDER/table."""
-    from deepmapper import cli
+    from deepmapper._app import cli
 
     sys.argv = ["deepmapper", "fit", str(folder / "table"), "--out", str(folder / run), *FIT]
     cli.main()

@@ -9,11 +9,11 @@ from torch import nn
 
 from deepmapper import DeepMapperError
 from deepmapper.attribution import EXPLAINERS, Settings, attribute, grad_cam_cell, grid, why_not
-from deepmapper.attribution.contrast import Contrast
-from deepmapper.attribution.question import Question
-from deepmapper.attribution.state import evaluated
-from deepmapper.backbones import BACKBONES, build_backbone
-from deepmapper.gate import GatedNetwork, PixelGate
+from deepmapper.attribution._contrast import Contrast
+from deepmapper.attribution._question import Question
+from deepmapper.attribution._state import evaluated
+from deepmapper.networks.backbones import BACKBONES, build_backbone
+from deepmapper.networks.gate import GatedNetwork, PixelGate
 
 SIDE = 12
 SHAPE = (1, SIDE, SIDE)

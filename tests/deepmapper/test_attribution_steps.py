@@ -8,10 +8,10 @@ from torch.nn import functional
 
 from deepmapper import DeepMapperError
 from deepmapper.attribution import Settings, attribute, why_not
-from deepmapper.attribution.contrast import Contrast
-from deepmapper.attribution.explainers import deep_lift, input_x_gradient, lrp
-from deepmapper.attribution.question import Question
-from deepmapper.attribution.state import evaluated
+from deepmapper.attribution._contrast import Contrast
+from deepmapper.attribution._explainers import deep_lift, input_x_gradient, lrp
+from deepmapper.attribution._question import Question
+from deepmapper.attribution._state import evaluated
 
 SHAPE = (1, 4, 4)
 

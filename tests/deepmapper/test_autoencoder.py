@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepmapper.autoencoder import Autoencoder, HidePixels, PatchExpansion, Reconstruction
-from deepmapper.latents import layer_names
+from deepmapper.estimators._latents import layer_names
+from deepmapper.networks._autoencoder import Autoencoder, HidePixels, PatchExpansion, Reconstruction
 
 
 def _images(n: int = 40, side: int = 5, seed: int = 0) -> torch.Tensor:

@@ -11,12 +11,12 @@ from torch import nn
 from torch.nn import functional
 
 from deepmapper import DeepMapperError
-from deepmapper.backbones import BACKBONES, build_backbone
-from deepmapper.backbones.cnn import SmallCNN
-from deepmapper.backbones.patch import PatchNet, patch_side
-from deepmapper.backbones.resnet import resnet18
-from deepmapper.backbones.retention import MultiScaleRetention, rotate
-from deepmapper.backbones.retnet import PatchTokens
+from deepmapper.networks.backbones import BACKBONES, build_backbone
+from deepmapper.networks.backbones._cnn import SmallCNN
+from deepmapper.networks.backbones._patch import PatchNet, patch_side
+from deepmapper.networks.backbones._resnet import resnet18
+from deepmapper.networks.backbones._retention import MultiScaleRetention, rotate
+from deepmapper.networks.backbones._retnet import PatchTokens
 
 NAMES = sorted(BACKBONES)
 # Networks that average over the last map know a pixel's place by the padding at the border alone.

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from deepmapper import cli
+from deepmapper._app import cli
+from deepmapper._app.runs import file_names
 from deepmapper.errors import DeepMapperError
-from deepmapper.runs import file_names
 
 RUNNER = CliRunner()
 ROOT = Path(cli.__file__).parents[1]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deepmapper import DeepMapperError
-from deepmapper.consensus import Consensus
+from deepmapper.estimators.consensus import Consensus
 
 
 def _consensus(*maps: list[list[float]], top: int = 2) -> Consensus:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from deepmapper import DeepMapperError
-from deepmapper.devices import free_bytes, passes_that_fit, resolve_device, room_for
+from deepmapper.training.devices import free_bytes, passes_that_fit, resolve_device, room_for
 
 
 def test_a_device_that_is_not_there_is_named() -> None:

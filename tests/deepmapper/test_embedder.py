@@ -9,9 +9,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from deepmapper.embedder import DeepMapperEmbedder
 from deepmapper.errors import DeepMapperError
-from deepmapper.folded import FoldedRows
+from deepmapper.estimators._embedder import DeepMapperEmbedder
+from deepmapper.images._folded import FoldedRows
 
 
 @parametrize_with_checks([DeepMapperEmbedder(epochs=2, device="cpu")])
@@ -155,7 +155,7 @@ def test_sparse_equals_dense_and_a_data_frame_gives_its_names() -> None:
 def test_a_table_that_streams_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     X = _table()
     held = _quick().fit(X)
-    monkeypatch.setattr("deepmapper.converter.free_bytes", lambda device: 1)
+    monkeypatch.setattr("deepmapper.images.converter.free_bytes", lambda device: 1)
     streamed = clone(held).fit(X)
     assert isinstance(streamed.converter_.transform(X), FoldedRows)
     np.testing.assert_allclose(streamed.transform(X), held.transform(X), rtol=1e-4, atol=1e-5)

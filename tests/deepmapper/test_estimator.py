@@ -9,8 +9,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from deepmapper import DeepMapperClassifier, DeepMapperError
-from deepmapper.classifier import NetworkClassifier
-from deepmapper.consensus import Consensus
+from deepmapper.estimators.consensus import Consensus
+from deepmapper.estimators.network_classifier import NetworkClassifier
 
 
 def _table(n: int = 160, p: int = 40, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

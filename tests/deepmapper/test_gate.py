@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from deepmapper.assembly import screened_gate
-from deepmapper.classifier import NetworkClassifier
-from deepmapper.gate import GatedNetwork, PixelGate, ProximalSGD
+from deepmapper.estimators.network_classifier import NetworkClassifier
+from deepmapper.networks._assembly import screened_gate
+from deepmapper.networks.gate import GatedNetwork, PixelGate, ProximalSGD
 
 
 def test_a_shut_pixel_is_not_seen_and_can_open_again() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.latents import latent, layer_names
+from deepmapper.estimators._latents import latent, layer_names
 
 
 class _Doubler(nn.Module):

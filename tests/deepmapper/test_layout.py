@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepmapper import DeepMapperError, Layout
-from deepmapper.layout import square_side
-from deepmapper.orders import make_layout, natural, random
+from deepmapper.images.layout import square_side
+from deepmapper.images.layouts import make_layout, natural, random
 
 
 @given(st.integers(1, 400), st.integers(0, 2**31), st.sampled_from(["natural", "random"]))

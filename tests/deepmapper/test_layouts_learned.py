@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from deepmapper import DeepMapperError, Layout, neighbours, orders, placement
+from deepmapper import DeepMapperError, Layout
+from deepmapper.images import _neighbours as neighbours
+from deepmapper.images import layouts as orders
+from deepmapper.images import placement
+from deepmapper.images._layout_scores import adjacency_recovered, neighbour_preservation
+from deepmapper.images._neighbours import feature_graph, graph_of_pairs, strongest_products
+from deepmapper.images.layouts import LAYOUTS, label_aware, learned, make_layout, natural, random
 from deepmapper.interaction_groups import gather, joined
-from deepmapper.layout_scores import adjacency_recovered, neighbour_preservation
-from deepmapper.neighbours import feature_graph, graph_of_pairs, strongest_products
-from deepmapper.orders import LAYOUTS, label_aware, learned, make_layout, natural, random
 
 
 def smooth_images(n: int, side: int, seed: int) -> np.ndarray:

@@ -18,8 +18,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch import distributed, nn
 from typer.testing import CliRunner
 
-from deepmapper import DeepMapperClassifier, DeepMapperError, cli, ranks
-from deepmapper.backbones.dropout import Dropout
+from deepmapper import DeepMapperClassifier, DeepMapperError, ranks
+from deepmapper._app import cli
+from deepmapper.networks.backbones._dropout import Dropout
 from deepmapper.ranks import Launch, Ranks, all_ranks
 from deepmapper.shards import ShardedTable, write_shards
 from deepmapper.spread import OwnRows, _batch_norm, _dropout, spread
@@ -240,7 +241,7 @@ def test_without_torchrun_there_is_one_rank(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_ranks_of_a_machine_share_its_memory(alone: Ranks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deepmapper.estimator.free_bytes", lambda device: 1000)
+    monkeypatch.setattr("deepmapper.estimators._classifier.free_bytes", lambda device: 1000)
     X = np.zeros((10, 10), dtype=np.float32)  # 400 bytes of images, at most 500 may be used
     one, two = (replace(alone, n_ranks=2, n_local=n) for n in (1, 2))
     assert not DeepMapperClassifier()._streams(X, one)

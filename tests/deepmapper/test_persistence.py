@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from deepmapper import DeepMapperClassifier, DeepMapperError
-from deepmapper.embedder import DeepMapperEmbedder
-from deepmapper.persistence import (
+from deepmapper.estimators._embedder import DeepMapperEmbedder
+from deepmapper.estimators._saving import (
     MODEL,
     TENSORS,
     _checksum,

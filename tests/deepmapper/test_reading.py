@@ -12,8 +12,8 @@ from scipy import sparse
 
 from deepmapper.errors import DeepMapperError
 from deepmapper.tables import Preparation, PreparedTable, read_new, read_training
-from deepmapper.tables import delimited as delimited_module
-from deepmapper.tables.raw import scratch, take
+from deepmapper.tables import _delimited as delimited_module
+from deepmapper.tables._raw import scratch, take
 
 
 def _frame(n: int = 24) -> pd.DataFrame:
@@ -331,7 +331,7 @@ def test_text_that_names_rows_is_no_category(tmp_path: Path) -> None:
 
 
 def test_a_large_matrix_is_rewritten_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deepmapper.tables.raw.IN_MEMORY_BYTES", 100)
+    monkeypatch.setattr("deepmapper.tables._raw.IN_MEMORY_BYTES", 100)
     assert isinstance(scratch((10, 10)), np.memmap)
     X = np.random.default_rng(0).normal(size=(50, 7)).astype("float32")
     rows, columns = np.array([3, 1, 40]), np.array([6, 0])

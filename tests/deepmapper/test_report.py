@@ -13,11 +13,11 @@ from PIL import Image
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
 from deepmapper import DeepMapperClassifier
-from deepmapper.charts import Line, line_chart
-from deepmapper.pictures import picture
-from deepmapper.report import report
-from deepmapper.runs import Run, fit
-from deepmapper.scores import Evaluation
+from deepmapper._app.charts import Line, line_chart
+from deepmapper._app.pictures import picture
+from deepmapper._app.report import report
+from deepmapper._app.runs import Run, fit
+from deepmapper._app.scores import Evaluation
 from deepmapper.tables import read_training
 
 EVIL = "<script>alert(1)</script>"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from deepmapper import DeepMapperError
-from deepmapper.scaling import FeatureScaler
+from deepmapper.images.scaling import FeatureScaler
 
 
 def _table(seed: int = 0, n: int = 50, p: int = 7) -> np.ndarray:
@@ -42,7 +42,7 @@ def test_log_is_applied_to_counts_and_not_to_grey_values() -> None:
 def test_moments_agree_over_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     X = _table(n=203)
     whole = FeatureScaler().fit(X)
-    monkeypatch.setattr("deepmapper.rows.BLOCK_BYTES", 4 * 7 * 20)
+    monkeypatch.setattr("deepmapper.images._rows.BLOCK_BYTES", 4 * 7 * 20)
     parts = FeatureScaler().fit(X)
     np.testing.assert_allclose(parts.shift_, whole.shift_, rtol=1e-5)
     np.testing.assert_allclose(parts.factor_, whole.factor_, rtol=1e-5)

@@ -6,8 +6,8 @@ import torch
 from scipy import stats
 from sklearn.feature_selection import f_classif
 
-from deepmapper import screen as home
-from deepmapper.screen import Screen, false_discovery_rate, most_open, screen
+from deepmapper.estimators._network_state import screen as home
+from deepmapper.networks.screen import Screen, false_discovery_rate, most_open, screen
 
 
 def _noise(n: int, p: int, seed: int = 0) -> np.ndarray:

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from deepmapper.autoencoder import Autoencoder
-from deepmapper.separation import Separation, guess_hidden, hiding_order
+from deepmapper.estimators._separation import Separation, guess_hidden, hiding_order
+from deepmapper.networks._autoencoder import Autoencoder
 
 
 def _table(n: int, seed: int) -> np.ndarray:

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from typer.testing import CliRunner
 
-from deepmapper import DeepMapperClassifier, DeepMapperError, cli, shards
-from deepmapper.converter import ImageConverter
-from deepmapper.folded import FoldedRows
-from deepmapper.scaling import FeatureScaler
+from deepmapper import DeepMapperClassifier, DeepMapperError, shards
+from deepmapper._app import cli
+from deepmapper.images._folded import FoldedRows
+from deepmapper.images.converter import ImageConverter
+from deepmapper.images.scaling import FeatureScaler
 from deepmapper.sharded_images import fit_images
 from deepmapper.shards import ShardedTable, label_of, write_shards
 from deepmapper.tables import read_new, read_training

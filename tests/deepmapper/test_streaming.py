@@ -8,9 +8,10 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from deepmapper import DeepMapperClassifier, rows
-from deepmapper.converter import ImageConverter
-from deepmapper.folded import FoldedRows, RowsOf, mean_image
+from deepmapper import DeepMapperClassifier
+from deepmapper.images import _rows as rows
+from deepmapper.images._folded import FoldedRows, RowsOf, mean_image
+from deepmapper.images.converter import ImageConverter
 
 
 @pytest.fixture
@@ -76,9 +77,9 @@ def test_csr_is_read_in_blocks_and_equals_dense(monkeypatch: pytest.MonkeyPatch)
 
 def test_images_stream_where_memory_is_short(table: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
     X, _, _ = table
-    monkeypatch.setattr("deepmapper.converter.free_bytes", lambda device: X.nbytes)
+    monkeypatch.setattr("deepmapper.images.converter.free_bytes", lambda device: X.nbytes)
     assert isinstance(ImageConverter().fit_transform(X), FoldedRows)
-    monkeypatch.setattr("deepmapper.converter.free_bytes", lambda device: 10 * X.nbytes)
+    monkeypatch.setattr("deepmapper.images.converter.free_bytes", lambda device: 10 * X.nbytes)
     assert isinstance(ImageConverter().fit_transform(X), np.ndarray)
 
 

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from deepmapper import DeepMapperError, Diverged
-from deepmapper.backbones import build_backbone
-from deepmapper.objectives import Classification, class_weights
-from deepmapper.streams import torch_stream
-from deepmapper.trainer import Epoch, TrainingSettings, evaluate, train
+from deepmapper.networks.backbones import build_backbone
+from deepmapper.training.objectives import Classification, class_weights
+from deepmapper.training.streams import torch_stream
+from deepmapper.training.trainer import Epoch, TrainingSettings, evaluate, train
 
 
 def _data(n: int = 90) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.store import SCHEMA, Store
+from bench.store.store import SCHEMA, Store
 from reports.build import build
 
 # name -> samples, features, classes, needles

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.store import Store
+from bench.store.store import Store
 from reports.aggregate import COLUMNS, results_frame, write_results
 
 # The names of the design, section 5: others depend on them.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.store import Store
+from bench.store.store import Store
 from reports import figure_curves, figure_front, figure_images, figure_time, figures
 from reports.figure_curves import series
 from reports.figure_images import Examples, common_row

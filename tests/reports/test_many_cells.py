@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.scale.report import made_up, make_store
-from bench.store import Store
+from bench.experiments.scale.report import made_up, make_store
+from bench.store.store import Store
 from reports import figure_many, sections
 from reports.build import build
 from reports.results import Results

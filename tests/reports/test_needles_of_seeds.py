@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.store import Store
+from bench.store.store import Store
 from reports.figure_needles import _ranks
 from reports.results import Results
 from reports.sections import data_rows

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.store import Store
+from bench.store.store import Store
 from reports.build import build
 from reports.results import Results
 from reports.sections import without_folders
@@ -164,8 +164,8 @@ def test_one_seed_is_enough(tmp_path: Path, make_cell: Callable) -> None:
 
 
 def test_tracebacks_do_not_say_where_the_checkout_lies() -> None:
-    trace = 'File "/home/someone/secret/checkout/bench/worker.py", line 3'
-    assert without_folders(trace) == 'File "…/checkout/bench/worker.py", line 3'
+    trace = 'File "/home/someone/secret/checkout/bench/run/worker.py", line 3'
+    assert without_folders(trace) == 'File "…/checkout/bench/run/worker.py", line 3'
 
 
 def test_importing_reports_is_free() -> None:

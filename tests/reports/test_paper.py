@@ -12,7 +12,7 @@ import pytest
 from matplotlib.text import Text
 
 from bench.spec import load_spec
-from bench.store import Store
+from bench.store.store import Store
 from reports.markup import markdown
 from reports.paper import labels
 from reports.paper.build import EXHIBITS, _marked, build

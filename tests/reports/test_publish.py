@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.redaction import folders_and_words, redacted
-from bench.store import Store
+from bench.machine.redaction import folders_and_words, redacted
+from bench.store.store import Store
 from reports.publish import TOP, publish
 from reports.results import Results
 

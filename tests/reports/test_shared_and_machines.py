@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from bench.comparing import comparison
-from bench.environment import hardware, not_alone
-from bench.store import Store
+from bench.commands.comparing import comparison
+from bench.machine.environment import hardware, not_alone
+from bench.store.store import Store
 from reports import figures, interactive, sections, terminal
 from reports.aggregate import COLUMNS, results_frame
 from reports.machines import letters

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.store import Store
+from bench.store.store import Store
 from reports import units
 from reports.markup import latex, markdown, tex
 from reports.paper.published import published_for

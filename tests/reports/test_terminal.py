@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from bench.store import Store
+from bench.store.store import Store
 from reports.aggregate import results_frame
 from reports.terminal import comparison
 from reports.units import natural_order

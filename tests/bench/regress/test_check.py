@@ -11,7 +11,7 @@ import pytest
 from bench.asv import workloads
 from bench.cli import main
 from bench.errors import BenchError
-from bench.regress import injections
+from bench.experiments import injections
 from bench.regress.check import same_arrays
 from bench.regress.processes import Zygote
 from bench.regress.rows import CONTROL_WORKLOAD, EXACT_ROWS, ROWS
@@ -165,7 +165,7 @@ def test_outputs_are_the_same_up_to_rounding() -> None:
 
 
 def test_a_slowed_fold_waits_its_share_and_folds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    from deepmapper.layout import Layout
+    from deepmapper.images.layout import Layout
 
     class Slowed(Layout):
         pass
@@ -182,11 +182,11 @@ def test_a_slowed_fold_waits_its_share_and_folds_the_same(monkeypatch: pytest.Mo
 def test_a_harmless_commit_differs_and_computes_the_same() -> None:
     commit = injections.harmless()
     assert git("diff", "--name-only", "HEAD", commit).splitlines() == [
-        "deepmapper/converter.py",
-        "deepmapper/layout.py",
-        "deepmapper/trainer.py",
+        "deepmapper/images/converter.py",
+        "deepmapper/images/layout.py",
+        "deepmapper/training/trainer.py",
     ]
-    source = injections.content(commit, "deepmapper/layout.py")
+    source = injections.content(commit, "deepmapper/images/layout.py")
     places: dict = {"__name__": "harmless"}
     exec(compile(source, "layout.py", "exec"), places)
     assert places["_unused"](places["Layout"](np.arange(1), (1, 1)), np.ones((1, 1))).shape

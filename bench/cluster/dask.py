@@ -1,0 +1,308 @@
+"""Cells on the workers of a dask cluster: any scheduler's address, or a cluster of its own here.
+
+A worker keeps one `Node` warm and runs as many cells at a time as it has threads. It needs the
+same checkout as where the run was started, on its path, and the output folder under the same name.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
+from concurrent.futures import Future as Answer
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from queue import Empty, Queue, SimpleQueue
+from secrets import token_hex
+from threading import Lock, Thread
+from typing import Any
+
+from distributed import Client, Future, LocalCluster, fire_and_forget, get_worker
+
+from bench.cluster.submissions import Submission, keep
+from bench.errors import BenchError
+from bench.machine.node import Node
+from bench.machine.slots import Leases
+from bench.run.work import Ended, Task, Work
+from bench.spec import DaskOptions
+from bench.store.locking import locked
+
+POLL_SECONDS = 0.1
+AHEAD = 4  # tasks a worker's thread has waiting beside the one at work: no thread waits for us
+COUNT_WORKERS_SECONDS = 5.0
+SUBMIT_SECONDS = 10.0  # until a scheduler knows what it was given
+RETURN_SECONDS = 600.0  # a scheduler that went away may come back for so long
+
+
+def make(work: Work, options: DaskOptions, jobs: int | None, usual_jobs: int) -> "Dask":
+    """`jobs` is the number of workers of a cluster of our own."""
+    return Dask(work, options, jobs or options.workers or usual_jobs)
+
+
+class Dask:
+    """Runs tasks on the workers of a scheduler. Use as a context manager.
+
+    Raises:
+        BenchError: no scheduler answers at the address; it went away and did not come back.
+    """
+
+    def __init__(self, work: Work, options: DaskOptions, n_workers: int) -> None:
+        self._work, self._options = work, options
+        self._cluster: LocalCluster | None = None
+        address = options.address
+        if not address and not options.scheduler_file:
+            self._cluster = _own_cluster(n_workers)
+            address = self._cluster.scheduler_address
+        self._address = address
+        self._client = self._connect()
+        self._futures: dict[str, tuple[Task, Future]] = {}
+        self._done: SimpleQueue[tuple[str, Future]] = SimpleQueue()
+        self._threads, self._counted = 1, -COUNT_WORKERS_SECONDS
+        self._is_lost = False  # the scheduler went away, and with it all that it was given
+
+    def __enter__(self) -> "Dask":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for _, future in self._futures.values():
+            with suppress(Exception):  # a scheduler that is gone has nothing to cancel
+                future.cancel(force=True)
+        with suppress(Exception):
+            self._client.close(timeout=5)
+        if self._cluster is not None:
+            self._cluster.close(timeout=10)
+
+    @property
+    def room(self) -> int:
+        return max(0, (1 + AHEAD) * self._n_threads() - len(self._futures))
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._futures)
+
+    def submit(self, task: Task) -> None:
+        future = self._give(task)
+        self._futures[task.key] = (task, future)
+        future.add_done_callback(lambda done: self._done.put((task.key, done)))
+
+    def events(self) -> Iterator[Ended]:
+        if self._is_lost or self._client.status not in ("running", "connecting"):
+            self._start_again()
+        with suppress(Empty):
+            found = self._done.get(timeout=POLL_SECONDS)
+            while True:
+                ended = self._take(*found)
+                if ended is not None:
+                    yield ended
+                found = self._done.get_nowait()
+
+    def leave(self, tasks: Sequence[Task]) -> Submission:
+        if self._cluster is not None:
+            message = (
+                "--detach with dask needs a scheduler that stays: give its `address` (or "
+                "`scheduler_file`) in [executor.dask] of the spec"
+            )
+            raise BenchError(message)
+        futures = [self._give(task) for task in tasks]
+        fire_and_forget(futures)
+        keys = {str(f.key): [task.key] for f, task in zip(futures, tasks, strict=True)}
+        _wait_until_known(self._client, set(keys))
+        address = self._client.scheduler_info()["address"]
+        submission = Submission("dask", {"address": address}, keys)
+        keep(Path(self._work.folder), submission)
+        return submission
+
+    def _give(self, task: Task) -> Future:
+        limits = {"GPU": 1} if self._options.gpu_resource else None
+        return self._client.submit(
+            run_task,
+            asdict(self._work),
+            task.to_dict(),
+            self._options.cores,
+            key=f"{task.key}-{token_hex(4)}",
+            pure=False,
+            resources=limits,
+        )
+
+    def _take(self, key: str, future: Future) -> Ended | None:
+        task, current = self._futures.get(key, (None, None))
+        if task is None or current is not future:
+            return None  # of a scheduler that is gone
+        if future.status == "finished":
+            del self._futures[key]
+            try:
+                return Ended(**future.result())
+            except (CancelledError, OSError, TimeoutError):  # the scheduler went with the answer
+                return Ended(key, written=True)
+        if future.status != "error":  # cancelled or lost: its scheduler went away
+            self._is_lost = True
+            return None
+        del self._futures[key]
+        error = future.exception()
+        if isinstance(error, BenchError):
+            raise error
+        return Ended(key, reason=f"dask: {type(error).__name__}: {error}")
+
+    def _n_threads(self) -> int:
+        now = time.monotonic()
+        if now - self._counted > COUNT_WORKERS_SECONDS:
+            self._counted = now
+            with suppress(Exception):  # out of reach at the moment: as many as before
+                self._threads = max(1, sum(self._client.nthreads().values()))
+        return self._threads
+
+    def _connect(self) -> Client:
+        seconds = self._options.connect_seconds
+        words: dict[str, Any] = {"timeout": seconds, "set_as_default": False}
+        try:
+            if self._options.scheduler_file and not self._address:
+                return Client(scheduler_file=self._options.scheduler_file, **words)
+            return Client(self._address, **words)
+        except (OSError, TimeoutError, ValueError) as error:
+            where = self._address or self._options.scheduler_file
+            message = f"no dask scheduler answers at {where} ({error}). Is it running?"
+            raise BenchError(message) from error
+
+    def _start_again(self) -> None:
+        """The scheduler went away: wait for it to come back, and give it all again."""
+        tasks = [task for task, _ in self._futures.values()]
+        self._futures.clear()
+        self._is_lost = False
+        with suppress(Exception):
+            self._client.close(timeout=1)
+        until = time.monotonic() + RETURN_SECONDS
+        while True:
+            try:
+                self._client = self._connect()
+                break
+            except BenchError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(1.0)
+        for task in tasks:
+            self.submit(task)
+
+
+def states(submission: Submission) -> dict[str, str]:
+    """What the scheduler says of its tasks; those that have ended are not among them."""
+    address = submission.where["address"]
+    try:
+        with Client(address, timeout=5, set_as_default=False) as client:
+            found: dict[str, str] = client.run_on_scheduler(_task_states)
+    except (OSError, TimeoutError) as error:
+        message = f"no dask scheduler answers at {address}: {error}"
+        raise BenchError(message) from error
+    return {name: state for name, state in found.items() if name in submission.keys}
+
+
+def run_task(work: dict[str, Any], task: dict[str, Any], cores: int) -> dict[str, Any]:
+    """On a worker: run a cell in its process, and say how it left."""
+    shared = Work(**{**work, "modules": tuple(work["modules"])})
+    with locked(Path(shared.folder)):
+        return asdict(_pump(shared, cores).run(Task.from_dict(task)))
+
+
+class Pump:
+    """A node that several threads give tasks to: a thread of its own looks after it."""
+
+    def __init__(self, work: Work, n_slots: int, cores: int) -> None:
+        self.work = work
+        self._given: Queue[tuple[Task, Answer[Ended]]] = Queue()
+        self._lock = Lock()
+        self._stopped_by: Exception | None = None
+        self._leases = Leases()
+        self._slots = [self._leases.slot(cores, work.device) for _ in range(n_slots)]
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def run(self, task: Task) -> Ended:
+        """Run a task; raises what the node raises."""
+        answer: Answer[Ended] = Answer()
+        with self._lock:
+            if self._stopped_by is not None:
+                raise self._stopped_by
+            self._given.put((task, answer))
+        return answer.result()
+
+    def _run(self) -> None:
+        answers: dict[str, Answer[Ended]] = {}
+        try:
+            with Node(self.work, self._slots, "dask") as node:
+                while True:
+                    self._fill(node, answers)
+                    for ended in node.events():
+                        answers.pop(ended.key).set_result(ended)
+        except Exception as error:  # whoever waits has to be told, whatever it is
+            _forget(self)
+            self._leases.close()
+            with self._lock:  # nothing is given from here on
+                self._stopped_by = error
+            waiting = [answer for _, answer in self._given.queue]
+            for answer in (*answers.values(), *waiting):
+                answer.set_exception(error)
+
+    def _fill(self, node: Node, answers: dict[str, Answer[Ended]]) -> None:
+        """Give the node what is there; wait where it has nothing to do."""
+        while node.room:
+            try:
+                task, answer = self._given.get(block=not node.busy)
+            except Empty:
+                return
+            if task.key in answers:  # given twice: the second looks again when the first is done
+                answer.set_result(Ended(task.key, held=True))
+                continue
+            answers[task.key] = answer
+            node.submit(task)
+
+
+_pumps: dict[str, Pump] = {}
+_pumps_lock = Lock()
+
+
+def _pump(work: Work, cores: int) -> Pump:
+    """The node of this worker, kept warm for the next task of the same work."""
+    with _pumps_lock:
+        pump = _pumps.get("current")
+        if pump is None or pump.work != work:
+            pump = _pumps["current"] = Pump(work, get_worker().state.nthreads, cores)
+        return pump
+
+
+def _forget(pump: Pump) -> None:
+    with _pumps_lock:
+        if _pumps.get("current") is pump:
+            del _pumps["current"]
+
+
+def _own_cluster(n_workers: int) -> LocalCluster:
+    return LocalCluster(
+        n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None
+    )
+
+
+def _wait_until_known(client: Client, keys: set[str]) -> None:
+    """Submitting is a message on its way: wait until the scheduler has all of them."""
+    until = time.monotonic() + SUBMIT_SECONDS
+    while missing := keys - client.run_on_scheduler(_known_keys):
+        if time.monotonic() > until:
+            message = f"the dask scheduler did not take {len(missing)} of {len(keys)} cells"
+            raise BenchError(message)
+        time.sleep(0.05)
+
+
+def _task_states(dask_scheduler: Any) -> dict[str, str]:
+    """Run on the scheduler: tasks that have not ended."""
+    running = ("processing", "queued", "no-worker", "waiting")
+    return {
+        str(key): "RUNNING" if task.state == "processing" else "PENDING"
+        for key, task in dask_scheduler.tasks.items()
+        if task.state in running
+    }
+
+
+def _known_keys(dask_scheduler: Any) -> set[str]:
+    return {str(key) for key in dask_scheduler.tasks} | _ended_keys(dask_scheduler)
+
+
+def _ended_keys(dask_scheduler: Any) -> set[str]:
+    """Keys of tasks that ended and were forgotten: fire_and_forget forgets at once."""
+    return {str(line[0]) for line in dask_scheduler.transition_log}

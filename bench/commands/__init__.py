@@ -1,0 +1,1 @@
+"""Smaller commands of bench."""

@@ -1,0 +1,98 @@
+"""Two stores side by side: the cells that stand in the same place of both."""
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+from rich.table import Table as Listing
+
+from bench.errors import BenchError
+from bench.machine.environment import hardware, not_alone
+from bench.store.store import Record, Store
+
+Place = tuple[str, str, int]
+
+
+def comparison(before: Store, after: Store) -> Listing:
+    """Per dataset and method: mean accuracies, their paired difference, the ratio of times.
+
+    Times are compared between cells that ran on the same kind of hardware and shared it with
+    nothing; 2/3 says that 2 of 3 pairs did, a word why none did.
+
+    Raises:
+        BenchError: the stores have no cell in common.
+    """
+    old, new = _by_place(before), _by_place(after)
+    shared = sorted(old.keys() & new.keys())
+    if not shared:
+        message = f"{before.folder} and {after.folder} have no cell in common"
+        raise BenchError(message)
+    groups: dict[tuple[str, str], list[Place]] = defaultdict(list)
+    for place in shared:
+        groups[place[:2]].append(place)
+    rows = Listing()
+    for name in ("dataset", "method", "seeds", "before", "after", "difference", "time ratio"):
+        rows.add_column(name, overflow="fold")
+    for (dataset, method), places in groups.items():
+        pairs = [(old[place], new[place]) for place in places]
+        rows.add_row(dataset, method, str(len(pairs)), *_row(pairs))
+    return rows
+
+
+def identical(before: Store, after: Store) -> tuple[int, int]:
+    """How many shared cells have the same predictions bit for bit, and how many have any.
+
+    Same probabilities, test rows and attributions.
+    """
+    n_same = n_all = 0
+    old, new = _by_place(before), _by_place(after)
+    for place in old.keys() & new.keys():
+        record, other = old[place], new[place]
+        one, two = before.artifact(record["key"]), after.artifact(other["key"])
+        if "probabilities" in one and "probabilities" in two:
+            n_all += 1
+            n_same += all(
+                np.array_equal(one[name], two[name])
+                for name in ("probabilities", "test_rows", "attributions")
+                if name in one and name in two
+            )
+    return n_same, n_all
+
+
+def _row(pairs: list[tuple[Record, Record]]) -> list[str]:
+    ok = [(a, b) for a, b in pairs if a["status"] == b["status"] == "ok"]
+    if not ok:
+        return [pairs[0][0]["status"], pairs[0][1]["status"], "", ""]
+    accuracy = np.array([[r["metrics"]["accuracy"] for r in pair] for pair in ok])
+    difference = (accuracy[:, 1] - accuracy[:, 0]).mean()
+    before, after = accuracy.mean(0)
+    return [f"{before:.4f}", f"{after:.4f}", f"{difference:+.4f}", _ratio(ok)]
+
+
+def _ratio(pairs: list[tuple[Record, Record]]) -> str:
+    """The geometric mean over the pairs whose times compare, or why none does."""
+    obstacles = [_obstacle(*pair) for pair in pairs]
+    fair = [pair for pair, obstacle in zip(pairs, obstacles, strict=True) if obstacle is None]
+    if not fair:
+        return ", ".join(sorted({obstacle for obstacle in obstacles if obstacle}))
+    seconds = np.array([[_seconds(r) for r in pair] for pair in fair])
+    ratio = np.exp(np.log(seconds[:, 1] / seconds[:, 0]).mean())
+    return f"{ratio:.2f}" + (f" ({len(fair)}/{len(pairs)})" if len(fair) < len(pairs) else "")
+
+
+def _obstacle(one: Record, two: Record) -> str | None:
+    """What stands in the way of comparing the times of two cells; None where nothing does."""
+    first, second = hardware(one), hardware(two)
+    if first._replace(threads=None) != second._replace(threads=None):
+        return "other machine"
+    if first.threads != second.threads:
+        return "other threads"
+    return "shared" if not_alone(one) or not_alone(two) else None
+
+
+def _seconds(record: dict[str, Any]) -> float:
+    return sum(phase["seconds"] for phase in record["phases"].values())
+
+
+def _by_place(store: Store) -> dict[Place, Record]:
+    return {(r["dataset"]["label"], r["method"]["label"], r["seed"]): r for r in store.records()}

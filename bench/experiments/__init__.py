@@ -1,0 +1,1 @@
+"""Experiments about this project itself; they import the product, never the other way."""

@@ -1,0 +1,177 @@
+"""What a run ran on: versions and hardware, without the names of machine, user or folders."""
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import uuid
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "captum",
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "pydeepinsight",
+    "pyarrow",
+)
+# Instructions by which torch and numpy pick their kernels, so that last digits and seconds differ.
+CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+CPU_INFO = Path("/proc/cpuinfo")
+DEVICES = Path("/dev")
+
+
+class Hardware(NamedTuple):
+    """What decides how long a cell takes; None where its record does not say.
+
+    Times of cells of the same hardware may be compared, on several machines of it too.
+    """
+
+    cpu: str | None
+    cpu_features: tuple[str, ...] | None
+    n_cpus: int | None
+    gpu: str | None
+    threads: int | None
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """Python, platform, processor, memory, GPU, package versions, the commit of the checkout."""
+    import psutil
+
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "machine": machine_id(),
+        "cpu": _cpu_name(),
+        "cpu_features": cpu_features(CPU_INFO.read_text() if CPU_INFO.exists() else ""),
+        "n_cpus": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "memory_mib": psutil.virtual_memory().total // 2**20,
+        "gpu": _gpu_name(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        **_commit(),
+    }
+
+
+@cache
+def machine_id() -> str:
+    """Eight hexadecimal digits that are the same on this machine always and tell nothing of it."""
+    paths = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
+    known = next((text for p in paths if p.is_file() and (text := p.read_text().strip())), None)
+    secret = f"deepmapper {known or uuid.getnode()}"
+    return hashlib.sha256(secret.encode()).hexdigest()[:8]
+
+
+@cache
+def process_space() -> str:
+    """Eight digits for where a process number means what it means here.
+
+    That is this start of this kernel, and this container: containers of one image may have the same
+    machine's id on many machines, and processes of their own on one.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        space = os.readlink("/proc/self/ns/pid")
+    except OSError:  # no Linux
+        boot, space = machine_id(), ""
+    return hashlib.sha256(f"deepmapper {boot} {space}".encode()).hexdigest()[:8]
+
+
+def may_have_accelerator() -> bool:
+    """False where torch could find no GPU: a Linux in which no driver has made a device.
+
+    NVIDIA's drivers make nvidia* (on Tegra nvhost*, nvmap), AMD's kfd, Windows' subsystem dxg.
+    """
+    made = ("nvidia*", "nvhost*", "nvmap", "kfd", "dxg")
+    return sys.platform != "linux" or any(any(DEVICES.glob(name)) for name in made)
+
+
+def hardware(record: dict[str, Any]) -> Hardware:
+    """That of a cell, from its record."""
+    facts = record.get("environment") or {}
+    features = facts.get("cpu_features")
+    return Hardware(
+        facts.get("cpu"),
+        None if features is None else tuple(features),
+        facts.get("n_cpus"),
+        facts.get("gpu"),
+        record.get("threads"),
+    )
+
+
+def not_alone(record: dict[str, Any]) -> list[str]:
+    """Why a cell's seconds are not its own: what it shared its cores or its GPU with.
+
+    Records from before `shared` show it where more threads ran than there were cores, or where
+    cells side by side used a GPU.
+    """
+    if record.get("shared") is not None:
+        return list(record["shared"])
+    n_cpus = (record.get("environment") or {}).get("n_cpus")
+    jobs, threads = record.get("jobs") or 1, record.get("threads") or 1
+    found = []
+    if n_cpus and jobs * threads > n_cpus:
+        found.append(f"cores: {jobs} cells of {threads} threads side by side on {n_cpus} cores")
+    if jobs > 1 and record.get("device") not in (None, "cpu"):
+        found.append(f"GPU: {jobs} cells side by side on 1")
+    return found
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def cpu_features(info: str) -> list[str]:
+    """Those of `CPU_FEATURES` among the flags of /proc/cpuinfo; [] where it has no flags (ARM).
+
+    Names alone do not tell: "AMD EPYC" is said by virtual machines with and without AVX-512.
+
+    >>> cpu_features("model name\\t: AMD EPYC\\nflags\\t\\t: fpu avx2 avx512f avx512vl\\n")
+    ['avx2', 'avx512f']
+    """
+    lines = [line for line in info.splitlines() if line.split(":")[0].strip() == "flags"]
+    flags = lines[0].split(":", 1)[1].split() if lines else []
+    return [name for name in CPU_FEATURES if name in flags]
+
+
+def _cpu_name() -> str:
+    lines = CPU_INFO.read_text().splitlines() if CPU_INFO.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"
+
+
+def _gpu_name() -> str | None:
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        return str(pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(0)))
+    except Exception:  # no driver, no library, no device: all mean that there is none to name
+        return None
+
+
+def _commit() -> dict[str, Any]:
+    root = Path(__file__).resolve().parents[2]
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", *words], cwd=root, capture_output=True, text=True, check=False, timeout=10
+        )
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        return {"commit": git("rev-parse", "HEAD") or None, "dirty": bool(git("status", "-s"))}
+    except (OSError, subprocess.TimeoutExpired):
+        return {"commit": None, "dirty": None}

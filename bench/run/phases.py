@@ -1,0 +1,89 @@
+"""Time and peak memory of each phase of a cell, the device synchronised at both ends."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+STATUS = Path("/proc/self/status")
+CLEAR_REFS = Path("/proc/self/clear_refs")
+
+
+class Phases:
+    """Records phases in order; `on_change` is told after each start and end.
+
+    Seconds are wall time. `peak_host_mib` is the highest resident memory during the phase above
+    that of the process when the cell began (the libraries loaded beforehand count for no method);
+    `peak_device_mib` is the peak of torch's allocator, None without a GPU.
+
+    Args:
+        device: "cpu", "cuda" or "mps"; on the CPU torch is not loaded.
+    """
+
+    def __init__(self, device: str, on_change: Callable[[], None] = lambda: None) -> None:
+        self.device = device
+        self.records: dict[str, dict[str, float | None]] = {}
+        self.current: str | None = None
+        self.on_change = on_change
+        self._baseline = _resident_mib("VmRSS")
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        self.current = name
+        self.on_change()
+        _reset_peaks(self.device)
+        _synchronise(self.device)
+        start = time.perf_counter()
+        yield
+        _synchronise(self.device)
+        seconds = time.perf_counter() - start
+        self.records[name] = {
+            "seconds": seconds,
+            "peak_host_mib": round(max(0.0, _resident_mib("VmHWM") - self._baseline), 1),
+            "peak_device_mib": _device_peak_mib(self.device),
+        }
+        self.current = None
+        self.on_change()
+
+    @property
+    def total_seconds(self) -> float:
+        return sum(float(record["seconds"] or 0.0) for record in self.records.values())
+
+
+def _synchronise(device: str) -> None:
+    if device == "cpu":  # a call returns when its work is done
+        return
+    import torch
+
+    from deepmapper.training.devices import synchronise
+
+    synchronise(torch.device(device))
+
+
+def _reset_peaks(device: str) -> None:
+    if CLEAR_REFS.exists():
+        CLEAR_REFS.write_text("5")  # proc(5): resets the peak resident set size
+    if device == "cuda":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def _resident_mib(field: str) -> float:
+    """VmRSS (now) or VmHWM (peak since the last reset) in MiB."""
+    if STATUS.exists():
+        for line in STATUS.read_text().splitlines():
+            if line.startswith(field):
+                return int(line.split()[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB, on macOS bytes
+    return peak / (2**20 if sys.platform == "darwin" else 1024)
+
+
+def _device_peak_mib(device: str) -> float | None:
+    if device != "cuda":
+        return None
+    import torch
+
+    return round(torch.cuda.max_memory_allocated(device) / 2**20, 1)

@@ -1,0 +1,350 @@
+"""From a spec to a filled store: make tables, give out what is missing, note what was lost."""
+
+import json
+import shutil
+import time
+from collections import Counter, deque
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.catalog import entry
+from bench.cell import Cell, expand
+from bench.cluster import Executor, make_executor, states
+from bench.cluster.submissions import Submission, submissions
+from bench.errors import BenchError
+from bench.machine.environment import environment
+from bench.machine.node import record_failure
+from bench.run.progress import Progress
+from bench.run.table_making import make_tables
+from bench.run.work import Ended, Task, Work
+from bench.spec import Spec, parse_spec
+from bench.store.locking import Lock, locked
+from bench.store.store import Store, write_atomically
+from bench.store.tables import description, discard_arrays, is_ready
+
+ATTEMPTS = 2  # a task that comes back without a record is given out once more
+LOOK_AGAIN_SECONDS = 1.0  # at a cell that somebody else works on
+ASK_AGAIN_SECONDS = 10.0  # a scheduler about what it has from an earlier run
+LATE_SECONDS = 60.0  # a shared folder may take so long to show what another machine wrote
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The part of a spec to run; empty means all of it."""
+
+    datasets: Collection[str] = ()
+    methods: Collection[str] = ()
+    seeds: Collection[int] = ()
+
+
+@dataclass(frozen=True)
+class Means:
+    """How a run goes about it.
+
+    Args:
+        executor: its name; the spec's if empty.
+        jobs: cells side by side; what the executor takes usually if None.
+        fresh: run the selected cells again; their records are set aside.
+        detach: submit everything, and end.
+    """
+
+    executor: str = ""
+    jobs: int | None = None
+    fresh: bool = False
+    detach: bool = False
+
+
+@dataclass
+class Plan:
+    """The cells of a run, with what is known of their tables."""
+
+    cells: list[Cell]
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)  # request id -> description
+
+    def facts(self, cell: Cell) -> dict[str, Any]:
+        return {**self.tables[cell.table.id], "label": cell.table.label}
+
+    def key(self, cell: Cell) -> str:
+        return cell.key(self.tables[cell.table.id]["checksum"])
+
+    def size(self, cell: Cell) -> int:
+        facts = self.tables[cell.table.id]
+        return int(facts["n_samples"]) * int(facts["n_features"])
+
+
+def run(
+    spec: Spec,
+    text: str,
+    folder: Path,
+    device: str,
+    *,
+    selection: Selection = Selection(),
+    means: Means = Means(),
+    progress: Progress | None = None,
+) -> Store:
+    """Run what the store does not have yet; returns the store.
+
+    Several runs may work in one folder at a time: each cell is run by one of them.
+
+    Args:
+        text: the spec as TOML, kept beside the results.
+        device: "cpu", "cuda" or "mps", already resolved.
+
+    Raises:
+        BenchError: the folder belongs to another spec, another run has to be alone in it, a disk
+            is full, a scheduler is out of reach.
+    """
+    plan = Plan(expand(spec, device, **asdict(selection)))
+    store = Store(folder.resolve())
+    store.create()
+    with locked(store.folder, alone=means.fresh) as lock:
+        _claim(store.folder, spec, text)
+        with lock.alone() as alone:
+            if alone and not elsewhere(store.folder):
+                _clean_up(store.folder)
+        facts = json.dumps(environment(), indent=1).encode()
+        write_atomically(store.folder / "environment.json", lambda file: file.write(facts))
+        _Run(store, spec, plan, means, device, progress or Progress()).all(lock)
+    return store
+
+
+@dataclass
+class _Run:
+    store: Store
+    spec: Spec
+    plan: Plan
+    means: Means
+    device: str
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        self.executor = self.means.executor or self.spec.executor.name
+        self.context = {
+            "jobs": self.means.jobs or self.spec.jobs,
+            "threads": 1,
+            "executor": self.executor,
+            "environment": environment(),
+        }
+        self.attempts: Counter[str] = Counter()
+        self.seen_elsewhere: dict[str, float] = {}
+
+    def all(self, lock: Lock) -> None:
+        self._make_tables([c for c in self.plan.cells if not self._has_description(c)])
+        self._set_aside()
+        lock.share()  # --fresh needs to be alone no longer
+        there = self.store.keys()
+        missing = [c for c in self.plan.cells if self.plan.key(c) not in there]
+        self.progress.start(len(self.plan.cells), len(self.plan.cells) - len(missing))
+        self._make_tables([c for c in missing if not self._is_ready(c)])
+        tasks = self._tasks(self._record_impossible(missing))
+        if tasks:
+            self._give_out(tasks)
+        self.progress.stop()
+        with lock.alone() as alone:
+            if alone and not elsewhere(self.store.folder):
+                discard_arrays(self.store.folder / "tables")
+                shutil.rmtree(self.store.folder / "running", ignore_errors=True)
+
+    @property
+    def _tables(self) -> Path:
+        return self.store.folder / "tables"
+
+    def _has_description(self, cell: Cell) -> bool:
+        known = description(self._tables, cell.table)
+        if known is not None:
+            self.plan.tables[cell.table.id] = known
+        return known is not None
+
+    def _is_ready(self, cell: Cell) -> bool:
+        unavailable = self.plan.tables[cell.table.id]["checksum"] is None
+        return unavailable or is_ready(self._tables, cell.table)
+
+    def _make_tables(self, cells: list[Cell]) -> None:
+        self.plan.tables |= make_tables(
+            [cell.table for cell in cells],
+            self.store.folder,
+            self.spec.limits,
+            jobs=self.means.jobs or self.spec.jobs,
+            note=self.progress.note,
+        )
+
+    def _set_aside(self) -> None:
+        """Records of this grid's places that no longer count: stale, transient, or unwanted.
+
+        Each record is read here, so that one that is broken or of another schema stops the run.
+        """
+        keys = {cell.place: self.plan.key(cell) for cell in self.plan.cells}
+        for record in self.store.records():
+            place = (record["dataset"]["label"], record["method"]["label"], record["seed"])
+            if place not in keys:
+                continue
+            stale = record["key"] != keys[place]
+            again = record["transient"] or record["status"] == "unavailable"
+            if stale or again or self.means.fresh:
+                self.store.supersede(record["key"])
+
+    def _record_impossible(self, cells: list[Cell]) -> list[Cell]:
+        """Record the cells whose table or method cannot be had; return the others."""
+        possible = []
+        for cell in cells:
+            facts = self.plan.facts(cell)
+            if facts["checksum"] is None:
+                self._record(cell, facts["status"], facts["reason"], facts.get("traceback"))
+            elif cell.unavailable:
+                self._record(cell, "unavailable", cell.unavailable)
+            else:
+                possible.append(cell)
+        return possible
+
+    def _tasks(self, cells: list[Cell]) -> list[Task]:
+        """What to give out, the largest tables first: no long cell is left alone at the end."""
+        order = sorted(cells, key=self.plan.size, reverse=True)
+        return [Task(self.plan.key(cell), cell, self.plan.facts(cell)) for cell in order]
+
+    def _give_out(self, tasks: list[Task]) -> None:
+        limits = self.spec.limits
+        work = Work(
+            str(self.store.folder),
+            tuple(_modules([task.cell for task in tasks])),
+            self.device,
+            limits.timeout_seconds,
+            limits.memory_mib,
+        )
+        with make_executor(self.executor, self.spec, work, self.means.jobs) as executor:
+            if self.means.detach:
+                self._leave(executor, tasks)
+            else:
+                self._run_cells(executor, tasks)
+
+    def _leave(self, executor: Any, tasks: list[Task]) -> None:
+        """Hand over what no scheduler has yet."""
+        taken = elsewhere(self.store.folder)
+        rest = [task for task in tasks if task.key not in taken]
+        if rest:
+            executor.leave(rest)
+        self.progress.note(f"{len(rest)} cells submitted, {len(tasks) - len(rest)} were before")
+
+    def _run_cells(self, executor: Executor, tasks: list[Task]) -> None:
+        taken = elsewhere(self.store.folder)
+        waiting = deque(task for task in tasks if task.key not in taken)
+        held = [(0.0, task) for task in tasks if task.key in taken]
+        given: dict[str, Task] = {}
+        while waiting or held or executor.busy:
+            while waiting and executor.room:
+                task = waiting.popleft()
+                given[task.key] = task
+                executor.submit(task)
+                self.progress.started()
+            for ended in executor.events():
+                task = given.pop(ended.key)
+                if not self._is_done(task, ended):
+                    wait = LOOK_AGAIN_SECONDS if ended.held or ended.written else 0.0
+                    held.append((time.monotonic() + wait, task))
+                    self.progress.requeued()
+            held = self._look_at(held, waiting)
+            if held and not waiting and not executor.busy:
+                time.sleep(0.1)
+            self.progress.tick()
+
+    def _is_done(self, task: Task, ended: Ended) -> bool:
+        """Whether the task has its record by now; one that came back twice gets one here."""
+        if self.store.has(task.key):
+            record = self.store.record(task.key)
+            self.progress.ended(task.cell, record["status"], record["wall_seconds"] or 0.0)
+            return True
+        if ended.held or (ended.written and self._may_be_late(task.key)):
+            return False
+        self.attempts[task.key] += 1
+        if self.attempts[task.key] < ATTEMPTS:
+            return False
+        self._record(task.cell, "failed", ended.reason, transient=True)
+        return True
+
+    def _may_be_late(self, key: str) -> bool:
+        """Whether a record that another machine saw may still come into sight here."""
+        first = self.seen_elsewhere.setdefault(key, time.monotonic())
+        return time.monotonic() - first < LATE_SECONDS
+
+    def _look_at(
+        self, held: list[tuple[float, Task]], waiting: deque[Task]
+    ) -> list[tuple[float, Task]]:
+        """Tasks that others had: done by now, to be given out again, or to be looked at later."""
+        now = time.monotonic()
+        due = [task for when, task in held if when <= now]
+        later = [item for item in held if item[0] > now]
+        taken = elsewhere(self.store.folder) if due else set()
+        for task in due:
+            if task.key in taken and not self.store.has(task.key):
+                later.append((now + ASK_AGAIN_SECONDS, task))
+            else:
+                waiting.append(task)
+        return later
+
+    def _record(
+        self, cell: Cell, status: str, reason: str | None, trace: str | None = None, **more: Any
+    ) -> None:
+        known = {"status": status, "reason": reason, "traceback": trace, **more}
+        record_failure(self.store, cell, self.plan.facts(cell), self.context, **known)
+        self.progress.ended(cell, status, 0.0)
+
+
+def elsewhere(folder: Path) -> set[str]:
+    """Keys that a scheduler has from an earlier, detached run."""
+    return set().union(*(alive(one) for one in submissions(folder)))
+
+
+def alive(submission: Submission) -> set[str]:
+    """The cells of a submission that its scheduler still has; none where it cannot be asked."""
+    try:
+        found = states(submission)
+    except BenchError:
+        return set()
+    return {
+        key
+        for name, state in found.items()
+        if state in ("PENDING", "RUNNING", "REQUEUED", "COMPLETING", "PREEMPTED", "CONFIGURING")
+        for key in submission.keys[name]
+    }
+
+
+def _modules(cells: list[Cell]) -> list[str]:
+    """What the server loads beforehand: the methods of the plan and what they require."""
+    names = {cell.method for cell in cells if cell.unavailable is None}
+    found = [entry("methods", name) for name in sorted(names)]
+    # torch imports _dynamo (4 s) when the first optimiser is made: not on a cell's clock.
+    trains = any(one.relies_on("deepmapper/training/trainer.py") for one in found)
+    needs = ["torch"] if any(one.may_use_torch for one in found) else []
+    needs += ["torch._dynamo", "captum.attr"] if trains else []
+    return [*needs, *(module for one in found for module in (*one.requires, one.module))]
+
+
+def _claim(folder: Path, spec: Spec, text: str) -> None:
+    """Keep the spec with its results; refuse a folder that holds the results of another one."""
+    path = folder / "spec.toml"
+    if not path.is_file():
+        write_atomically(path, lambda file: file.write(text.encode()))
+        return
+    before = parse_spec(path.read_text(), str(path)).what_is_measured()
+    now = spec.what_is_measured()
+    if before != now:
+        changed = [
+            name for name in type(spec).model_fields if getattr(before, name) != getattr(now, name)
+        ]
+        message = (
+            f"{folder} holds the results of another spec ({before.name!r}; different: "
+            f"{', '.join(changed)}). Choose another --out, or move that folder away."
+        )
+        raise BenchError(message)
+
+
+def _clean_up(folder: Path) -> None:
+    """Leftovers of runs that were killed: half-written files and progress notes."""
+    shutil.rmtree(folder / "running", ignore_errors=True)
+    (folder / "running").mkdir()
+    for place in (folder / "cells", folder / "artifacts", folder / "tables", folder):
+        for path in place.glob(".*.json.*"):
+            path.unlink(missing_ok=True)
+        for path in place.glob(".*.npz.*"):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""The output folder: records, arrays, tables, locks."""

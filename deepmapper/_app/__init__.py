@@ -1,0 +1,1 @@
+"""The command line: reads a table, trains, writes a folder for people."""

@@ -1,0 +1,189 @@
+"""Methods that change pixels to the baseline and watch the output: ablation, occlusion, KernelSHAP.
+
+Their cost is forward passes, images times changes; `check_cost` refuses what would take hours.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+from deepmapper.attribution._question import Question
+from deepmapper.attribution._settings import Settings
+from deepmapper.errors import DeepMapperError
+
+MOST_IMAGES, MOST_PIXELS = 1024, 2**22  # of one forward pass without gradients
+
+
+def feature_ablation(asked: Question) -> torch.Tensor:
+    """What the output loses when a pixel, or group of pixels, goes to the baseline."""
+    from captum.attr import FeatureAblation
+
+    return FeatureAblation(asked.network).attribute(
+        asked.images,
+        asked.baseline,
+        target=asked.target,
+        feature_mask=_feature_mask(asked.images, asked.settings, _singles(asked.shape)),
+        perturbations_per_eval=_per_eval(asked.images, asked.settings),
+    )
+
+
+def occlusion(asked: Question) -> torch.Tensor:
+    """The mean loss over the windows that cover a pixel (Zeiler & Fergus 2014)."""
+    from captum.attr import Occlusion
+
+    shape = asked.shape
+    window, stride = occlusion_window(shape, asked.settings)
+    channels = shape[: len(shape) - len(window)]
+    return Occlusion(asked.network).attribute(
+        asked.images,
+        (*channels, *window),
+        (*channels, *stride),
+        asked.baseline,
+        target=asked.target,
+        perturbations_per_eval=_per_eval(asked.images, asked.settings),
+    )
+
+
+def kernel_shap(asked: Question) -> torch.Tensor:
+    """Shapley values of groups of pixels by weighted regression (Lundberg & Lee 2017)."""
+    from captum.attr import KernelShap
+
+    mask = _feature_mask(asked.images, asked.settings, grid(asked.shape))
+    # Captum's batches of one image each: it fits one regression an image anyhow.
+    return torch.cat(
+        [
+            KernelShap(asked.network).attribute(
+                image,
+                asked.baseline,
+                target=asked.target,
+                feature_mask=mask,
+                n_samples=n_perturbations("kernel_shap", asked.shape, asked.settings),
+                perturbations_per_eval=_per_eval(image, asked.settings),
+            )
+            for image in asked.images.split(1)
+        ]
+    )
+
+
+def grid(image_shape: tuple[int, ...], most: int = 64) -> np.ndarray:
+    """A number a pixel: blocks of a regular grid of at most `most`, of the plane's shape.
+
+    >>> grid((1, 4, 6), most=4)
+    array([[0, 0, 0, 1, 1, 1],
+           [0, 0, 0, 1, 1, 1],
+           [2, 2, 2, 3, 3, 3],
+           [2, 2, 2, 3, 3, 3]])
+    """
+    *above, width = _plane(image_shape)
+    height = above[0] if above else 1
+    rows = min(height, math.isqrt(most))
+    columns = min(width, most // rows)
+    row = np.arange(height) * rows // height
+    column = np.arange(width) * columns // width
+    return (row[:, None] * columns + column).reshape(_plane(image_shape))
+
+
+def occlusion_window(
+    image_shape: tuple[int, ...], settings: Settings | None = None
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Window and stride of occlusion in pixels; by default a seventh of a side, and half of that.
+
+    Raises:
+        DeepMapperError: the window does not fit into the image, or the strides leave gaps.
+
+    >>> occlusion_window((1, 139, 139))
+    ((20, 20), (10, 10))
+    """
+    settings = settings or Settings()
+    plane = _plane(image_shape)
+    window = settings.window or tuple(math.ceil(side / 7) for side in plane)
+    stride = settings.stride or tuple(math.ceil(side / 2) for side in window)
+    fits = len(window) == len(stride) == len(plane) and all(
+        1 <= step <= side <= full for step, side, full in zip(stride, window, plane, strict=True)
+    )
+    if not fits:
+        message = (
+            f"occlusion needs 1 <= stride <= window <= image in each of {len(plane)} directions; "
+            f"got stride {stride}, window {window}, image {plane}"
+        )
+        raise DeepMapperError(message)
+    return window, stride
+
+
+def n_perturbations(method: str, image_shape: tuple[int, ...], settings: Settings) -> int:
+    """Forward passes an image; 0 for a method that does not perturb."""
+    plane = _plane(image_shape)
+    if method == "feature_ablation":
+        return _n_groups(settings, _singles(image_shape))
+    if method == "occlusion":
+        window, stride = occlusion_window(image_shape, settings)
+        steps = zip(plane, window, stride, strict=True)
+        return math.prod(math.ceil((full - side) / step) + 1 for full, side, step in steps)
+    if method == "kernel_shap":
+        n_groups = _n_groups(settings, grid(image_shape))
+        if n_groups < 2:
+            message = f"kernel_shap shares the output among groups and needs two, got {n_groups}"
+            raise DeepMapperError(message)
+        return settings.n_coalitions or max(64, 4 * n_groups)
+    return 0
+
+
+def check_cost(
+    method: str, image_shape: tuple[int, ...], settings: Settings, n_images: int
+) -> None:
+    """Refuse what would send more pixels through the network than `max_pixel_evaluations`.
+
+    Raises:
+        DeepMapperError: too many; says how many and what makes it fewer.
+    """
+    n_passes = n_images * n_perturbations(method, image_shape, settings)
+    n_evaluations = n_passes * math.prod(image_shape)
+    if n_evaluations > settings.max_pixel_evaluations:
+        remedy = {
+            "feature_ablation": "feature_groups (`grid` makes some)",
+            "occlusion": "a wider window and stride",
+            "kernel_shap": "fewer feature_groups or n_coalitions",
+        }[method]
+        message = (
+            f"{method} would send {n_passes:,} images of {math.prod(image_shape):,} pixels through "
+            f"the network, {n_evaluations:.1e} pixels; the limit is "
+            f"{settings.max_pixel_evaluations:.1e}. Try {remedy}, a smaller max_samples or fewer "
+            "classes, a method by gradients, or raise max_pixel_evaluations"
+        )
+        raise DeepMapperError(message)
+
+
+def _plane(image_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The directions in which pixels lie; channels before them share their pixel's group."""
+    return tuple(image_shape[-2:])
+
+
+def _singles(image_shape: tuple[int, ...]) -> np.ndarray:
+    plane = _plane(tuple(image_shape))
+    return np.arange(math.prod(plane)).reshape(plane)
+
+
+def _n_groups(settings: Settings, default: np.ndarray) -> int:
+    groups = default if settings.feature_groups is None else settings.feature_groups
+    return len(np.unique(groups))
+
+
+def _feature_mask(images: torch.Tensor, settings: Settings, default: np.ndarray) -> torch.Tensor:
+    """Group numbers 0..k-1, of a shape that broadcasts to one image."""
+    groups = default if settings.feature_groups is None else np.asarray(settings.feature_groups)
+    if groups.shape != default.shape or not np.issubdtype(groups.dtype, np.integer):
+        message = (
+            f"feature_groups is an integer a pixel, of shape {default.shape}; got "
+            f"{groups.dtype} of shape {groups.shape}"
+        )
+        raise DeepMapperError(message)
+    numbers = np.unique(groups, return_inverse=True)[1].reshape(groups.shape)
+    ahead = (1,) * (images.ndim - groups.ndim)
+    return torch.from_numpy(numbers.reshape(*ahead, *groups.shape)).to(images.device)
+
+
+def _per_eval(images: torch.Tensor, settings: Settings) -> int:
+    if settings.perturbations_per_eval is not None:
+        return settings.perturbations_per_eval
+    return max(1, min(MOST_IMAGES // len(images), MOST_PIXELS // images.numel()))

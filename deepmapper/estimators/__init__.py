@@ -1,0 +1,1 @@
+"""Scikit-learn estimators, and how they are saved."""

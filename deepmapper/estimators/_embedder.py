@@ -1,0 +1,348 @@
+"""`DeepMapperEmbedder`: the paper's self-supervised mode as a scikit-learn transformer.
+
+Paper: Methods, self-supervised mode (the input is the target; the features that separate
+observations), with a bottleneck layer whose output is the embedding.
+"""
+
+import math
+import warnings
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from deepmapper.errors import DeepMapperError
+from deepmapper.estimators._latents import latent
+from deepmapper.estimators._run_log import OnEpoch
+from deepmapper.estimators._separation import Separation
+from deepmapper.images._folded import RowsOf
+from deepmapper.images._rows import checked, feature_names
+from deepmapper.images.converter import ImageConverter
+from deepmapper.images.layout import Layout
+from deepmapper.networks._autoencoder import Autoencoder, Reconstruction
+from deepmapper.training.devices import resolve_device
+from deepmapper.training.streams import seed_of, stream, stream_seed, torch_stream
+from deepmapper.training.trainer import Epoch, TrainingSettings, train
+
+BATCH_SIZE = 256  # images at a time where nothing is learnt
+FEWEST_HELD_OUT = 2
+START_BYTES = 512 << 20  # of training images that the principal components are computed from
+
+
+class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Embed rows of a table without labels, and say which features separate them.
+
+    Each feature becomes one pixel; an autoencoder learns to guess hidden features from the others
+    through a bottleneck (`networks._autoencoder`). It starts at PCA and is kept only where its
+    guesses on held-out rows are better than those of its start.
+
+    Args:
+        n_components: the width of the bottleneck.
+        layout: see `ImageConverter`, "label_aware" excepted.
+        passes: networks, each with other rows held out. All of them score the features; the one
+            that guesses best embeds. About 1 / validation_fraction passes score on every row.
+        hidden: the share of features hidden in training.
+        epochs, batch_size, learning_rate, weight_decay, schedule: see
+            `deepmapper.training.trainer.TrainingSettings`.
+        log, scale: see `FeatureScaler`.
+        validation_fraction: the share of rows that each pass holds out; 0 for none.
+        device: "auto", "cpu", "cuda" or "mps".
+        random_state: seed of layout, splits, weights, batch order and what is hidden; None draws
+            one.
+
+    Attributes:
+        attributions_: DataFrame (feature, score, sd, rank), the best first. The score is the share
+            of a feature's variance that the others explain through the bottleneck, on held-out
+            rows; around 0, on both sides, for noise. sd is its standard error over these rows.
+        history_: list of dicts, one an epoch and pass.
+        passes_: list of dicts, one a pass: `start_error` and `trained_error`, the mean squared
+            error of guesses on held-out rows before and after training (None where none are held
+            out), and `kept`, "start" or "trained".
+        network_: the `Autoencoder` that embeds.
+        converter_, layout_: the `ImageConverter` and its `Layout`.
+        seed_: the seed in use.
+        n_features_in_, feature_names_in_: as scikit-learn has them.
+
+    Raises:
+        DeepMapperError: unknown names, parameters out of range.
+        ValueError: NaN or infinite values, fewer than two rows (scikit-learn's messages).
+
+    >>> import numpy as np
+    >>> draw = np.random.default_rng(0)
+    >>> X = draw.normal(size=(200, 30)).astype("float32")
+    >>> X[:, [4, 9, 17]] += 3 * draw.integers(0, 2, size=(200, 1))
+    >>> model = DeepMapperEmbedder(n_components=2, epochs=5, device="cpu").fit(X)
+    >>> sorted(model.attributions_.feature[:3])
+    ['x17', 'x4', 'x9']
+    >>> model.transform(X).shape
+    (200, 2)
+    """
+
+    def __init__(
+        self,
+        n_components: int = 32,
+        layout: str | Layout | np.ndarray = "natural",
+        passes: int = 1,
+        hidden: float = 0.5,
+        epochs: int = 30,
+        batch_size: int | None = None,
+        learning_rate: float = 5e-3,
+        weight_decay: float = 1e-2,
+        schedule: str = "one_cycle",
+        log: bool | str = "auto",
+        scale: str = "standard",
+        validation_fraction: float = 0.2,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.layout = layout
+        self.passes = passes
+        self.hidden = hidden
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.log = log
+        self.scale = scale
+        self.validation_fraction = validation_fraction
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: object = None, *, on_epoch: OnEpoch | None = None) -> Self:
+        """Learn from X, (n_samples, n_features), numpy, CSR or DataFrame; y is not looked at.
+
+        Args:
+            on_epoch: called after each epoch with its row of the history.
+        """
+        self._check_parameters()
+        device = resolve_device(self.device)
+        X = checked(self, X, reset=True, ensure_min_samples=2)
+        self.seed_ = seed_of(self.random_state)
+        self.converter_ = ImageConverter(
+            self.layout,
+            log=self.log,
+            scale=self.scale,
+            device=str(device),
+            random_state=self.seed_,
+        )
+        images = _as_tensor(self.converter_.fit_transform(X))
+        self.layout_ = self.converter_.layout_
+        self._n_features_out = self.n_components
+        self.history_: list[dict[str, Any]] = []
+        self.passes_: list[dict[str, Any]] = []
+        separation = Separation(self.layout_.shape)
+        runs = [self._run_pass(i, images, separation, on_epoch) for i in range(self.passes)]
+        self.network_ = min(runs, key=lambda run: run[1])[0]
+        self.attributions_ = self._attributions(separation)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """The embedding, float32, (n_samples, n_components)."""
+        return self.latent(X)
+
+    def latent(self, X: Any, layer: str = "bottleneck") -> np.ndarray:
+        """What a layer of the network makes of rows X, float32, (n_samples, ...).
+
+        Args:
+            layer: a name of `deepmapper.estimators._latents.layer_names(model.network_)`.
+        """
+        check_is_fitted(self)
+        return latent(self.network_, self._images(X), layer, BATCH_SIZE).cpu().numpy()
+
+    @torch.no_grad()
+    def inverse_transform(self, Z: Any) -> np.ndarray:
+        """Tables of embeddings Z, (n_samples, n_components): float32, (n_samples, n_features).
+
+        In the units of the table. What scaling cut off (beyond 5 sd of the training rows) stays
+        cut, and a feature that never varied in training is its constant.
+        """
+        check_is_fitted(self)
+        Z = check_array(Z, dtype=np.float32)
+        if Z.shape[1] != self.n_components:
+            message = f"an embedding has {self.n_components} columns, got {Z.shape[1]}"
+            raise DeepMapperError(message)
+        device = self.network_.center.device
+        out = np.empty((len(Z), self.n_features_in_), dtype=np.float32)
+        for start in range(0, len(Z), BATCH_SIZE):
+            batch = torch.from_numpy(Z[start : start + BATCH_SIZE]).to(device)
+            images = self.network_.decode(batch)[:, 0].cpu().numpy()
+            scaled = self.layout_.unfold(images)
+            out[start : start + BATCH_SIZE] = self.converter_.scaler_.inverse_transform(scaled)
+        return out
+
+    @torch.no_grad()
+    def reconstruction_error(self, X: Any) -> np.ndarray:
+        """The mean squared error of each row's reconstruction, over features as scaled: (n,)."""
+        check_is_fitted(self)
+        images = self._images(X)
+        objective = Reconstruction(self.network_.pixels[0, 0], 1.0)
+        self.network_.eval()
+        errors = []
+        for start in range(0, len(images), BATCH_SIZE):
+            batch = images[start : start + BATCH_SIZE]
+            errors.append(objective.errors(self.network_(batch), batch))
+        return torch.cat(errors).cpu().numpy()
+
+    def _run_pass(
+        self, number: int, images: Any, separation: Separation, on_epoch: OnEpoch | None
+    ) -> tuple[Autoencoder, float]:
+        """Train one network and score its features: the network, its error on held-out rows."""
+        training, held_out = (
+            _take(images, torch.from_numpy(rows).to(images.device))
+            for rows in self._split(number, len(images))
+        )
+        judge = held_out if len(held_out) else training
+        with torch_stream(self.seed_, "initialisation", number):
+            network = self._start(training)
+        start = {name: value.clone() for name, value in network.state_dict().items()}
+        before = Separation(self.layout_.shape)
+        start_error = before.add(network, judge, self._generator("hidden", number))
+        self._train(number, network, training, held_out, on_epoch)
+        after = Separation(self.layout_.shape)
+        trained_error = after.add(network, judge, self._generator("hidden", number))
+        is_better = trained_error < start_error or not len(held_out)
+        if not is_better:
+            network.load_state_dict(start)
+        separation.join(after if is_better else before)
+        self.passes_.append(
+            {
+                "pass": number,
+                "start_error": start_error if len(held_out) else None,
+                "trained_error": trained_error if len(held_out) else None,
+                "kept": "trained" if is_better else "start",
+            }
+        )
+        return network, trained_error if is_better else start_error
+
+    def _start(self, training: Any) -> Autoencoder:
+        """A network at the principal components of the training images (of some, if many)."""
+        pixels = torch.zeros(math.prod(self.layout_.shape), dtype=torch.bool)
+        pixels[torch.from_numpy(self.layout_.pixel_of_feature)] = True
+        network = Autoencoder(
+            self.layout_.shape,
+            self.n_components,
+            pixels.view(self.layout_.shape),
+            hidden=self.hidden,
+        ).to(training.device)
+        most = max(2 * self.n_components, START_BYTES // (4 * len(pixels)))
+        rows = torch.randperm(len(training))[:most].sort().values
+        sample = training[rows.to(training.device)] if len(rows) < len(training) else training[:]
+        network.start_at_principal_components(sample)
+        return network
+
+    def _train(
+        self,
+        number: int,
+        network: Autoencoder,
+        training: Any,
+        held_out: Any,
+        on_epoch: OnEpoch | None,
+    ) -> None:
+        settings = TrainingSettings(
+            self.epochs,
+            self.batch_size,
+            self.learning_rate,
+            self.weight_decay,
+            self.schedule,
+            precision="float32",  # what is left to explain is lost in the rounding of bfloat16
+        )
+        objective = Reconstruction(network.pixels[0, 0], _variance(network, training))
+
+        def after_epoch(epoch: Epoch) -> None:
+            row = {"pass": number, **epoch.row(objective.score_name)}
+            self.history_.append(row)
+            if on_epoch is not None:
+                on_epoch(row)
+
+        train(
+            network,
+            (training, training),
+            settings,
+            objective=objective,
+            generator=self._generator("batches", number),
+            validation=(held_out, held_out) if len(held_out) else None,
+            on_epoch=after_epoch,
+        )
+        network.eval()
+        network.hide.generator = None  # a generator cannot be pickled
+
+    def _split(self, number: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows to train on and rows held out; passes hold out one part after the other."""
+        order = stream(self.seed_, "validation").permutation(n)
+        n_held_out = math.ceil(self.validation_fraction * n)
+        if n_held_out and not FEWEST_HELD_OUT <= n_held_out <= n - 2:
+            warnings.warn(
+                f"{n} rows are too few to hold out {self.validation_fraction:.0%} of them: the "
+                "scores of features come from rows that were trained on, and are too high",
+                stacklevel=4,
+            )
+            n_held_out = 0
+        order = np.roll(order, -number * n_held_out)
+        return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+
+    def _attributions(self, separation: Separation) -> pd.DataFrame:
+        score, error = (self.layout_.unfold(pixels) for pixels in separation.scores())
+        order = np.argsort(-score, kind="stable")
+        return pd.DataFrame(
+            {
+                "feature": feature_names(self)[order],
+                "score": score[order],
+                "sd": error[order],
+                "rank": np.arange(1, len(order) + 1),
+            }
+        )
+
+    def _images(self, X: Any) -> Any:
+        X = checked(self, X, reset=False)
+        return _as_tensor(self.converter_.transform(X))
+
+    def _generator(self, *names: str | int) -> torch.Generator:
+        return torch.Generator().manual_seed(stream_seed(self.seed_, *names) % 2**63)
+
+    def _check_parameters(self) -> None:
+        for name in ("n_components", "passes"):
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or value < 1:
+                message = f"{name} is a whole number from 1 on, got {value!r}"
+                raise DeepMapperError(message)
+        for name, low in (("hidden", False), ("validation_fraction", True)):
+            value = getattr(self, name)
+            if not (0 < value < 1 or (low and value == 0)):
+                message = (
+                    f"{name} is a share {'from' if low else 'above'} 0 and below 1, got {value!r}"
+                )
+                raise DeepMapperError(message)
+        if isinstance(self.layout, str) and self.layout == "label_aware":
+            message = "layout='label_aware' looks at labels, an embedding has none; try 'learned'"
+            raise DeepMapperError(message)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def _as_tensor(images: Any) -> Any:
+    """Images as a tensor; a table that streams stays as it is."""
+    return torch.from_numpy(images) if isinstance(images, np.ndarray) else images
+
+
+def _take(images: Any, rows: torch.Tensor) -> Any:
+    """Some rows of images: a copy of a tensor, a view of a table that streams."""
+    return images[rows] if isinstance(images, torch.Tensor) else RowsOf(images, rows)
+
+
+def _variance(network: Autoencoder, images: Any) -> float:
+    """The mean squared deviation of a pixel that holds a feature from the network's center."""
+    total = 0.0
+    for start in range(0, len(images), BATCH_SIZE):
+        difference = (images[start : start + BATCH_SIZE] - network.center) * network.pixels
+        total += float(difference.square().sum(dtype=torch.float64))
+    return total / (len(images) * int(network.pixels.sum()))

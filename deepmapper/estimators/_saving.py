@@ -1,0 +1,286 @@
+"""Saved models: a folder of safetensors and JSON. Loading runs no code that the folder brings.
+
+    model.json          what the model is: parameters, what was learnt, the table's preparation
+    model.safetensors   weights of the networks ("network.0...."), scaling, layout
+    attributions.csv    for people and other programs; `load_model` does not read it
+    history.jsonl       likewise, one line an epoch
+
+Both files of the model carry a checksum in model.json. It finds damage; it does not prove where a
+folder comes from.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as tensors_to_bytes
+from sklearn.utils.validation import check_is_fitted
+
+import deepmapper
+from deepmapper.errors import DeepMapperError
+from deepmapper.estimators._network_state import describe, rebuild
+from deepmapper.estimators._state import StateReader, StateWriter
+from deepmapper.tables._preparation import Preparation
+from deepmapper.training.devices import resolve_device
+
+FORMAT = 1
+MODEL, TENSORS = "model.json", "model.safetensors"
+ATTRIBUTIONS, HISTORY = "attributions.csv", "history.jsonl"
+KINDS = ("DeepMapperClassifier", "DeepMapperEmbedder")
+
+
+def save_model(
+    estimator: Any, folder: str | Path, *, preparation: Preparation | None = None
+) -> None:
+    """Write a fitted estimator into a folder, which appears whole or not at all.
+
+    Args:
+        estimator: a fitted `DeepMapperClassifier` or `DeepMapperEmbedder`.
+        folder: made where it is missing; a model that is there is replaced, other files stay.
+        preparation: how a table from a file becomes X, for `deepmapper predict`.
+
+    Raises:
+        DeepMapperError: a backbone given as a function, a value that cannot be saved, a folder
+            that cannot be written or that holds something other than a model.
+        NotFittedError: the estimator is not fitted (scikit-learn's).
+    """
+    with replaced_folder(Path(folder)) as new:
+        write_model(estimator, new, preparation=preparation)
+
+
+def write_model(estimator: Any, folder: Path, *, preparation: Preparation | None = None) -> None:
+    """Write the four files of a model into an existing folder; raises as `save_model` does."""
+    kind = type(estimator).__name__
+    if kind not in KINDS:
+        message = f"only {' and '.join(KINDS)} can be saved, got {kind}"
+        raise DeepMapperError(message)
+    check_is_fitted(estimator)
+    if callable(getattr(estimator, "backbone", None)):
+        message = (
+            f"a model can be saved where its backbone is a name in deepmapper.networks.backbones; "
+            f"this one was built by {estimator.backbone!r}, and loading runs no code"
+        )
+        raise DeepMapperError(message)
+    classifier = getattr(estimator, "classifier_", None)
+    backbone = getattr(classifier, "backbone", "")
+    image_shape = estimator.converter_.layout_.shape
+    n_classes = len(getattr(estimator, "classes_", ()))
+    writer = StateWriter(lambda network: describe(network, backbone, image_shape, n_classes))
+    state = writer.write(estimator, "model")
+    tensors = tensors_to_bytes(writer.tensors)
+    content = {
+        "format": FORMAT,
+        "kind": kind,
+        "deepmapper": deepmapper.__version__,
+        "torch": torch.__version__,
+        "tensors_sha256": hashlib.sha256(tensors).hexdigest(),
+        "preparation": None if preparation is None else preparation.to_dict(),
+        "estimator": state,
+    }
+    content["checksum"] = _checksum(content)
+    (folder / TENSORS).write_bytes(tensors)
+    if hasattr(estimator, "attributions_"):
+        estimator.attributions_.to_csv(folder / ATTRIBUTIONS, index=False)
+    history = getattr(estimator, "history_", [])
+    (folder / HISTORY).write_text("".join(json.dumps(row) + "\n" for row in history))
+    (folder / MODEL).write_text(json.dumps(content, allow_nan=False) + "\n")
+
+
+def load_model(folder: str | Path, expected: type | None = None, device: str | None = None) -> Any:
+    """The estimator that `save_model` wrote; on the same device its predictions are the same bits.
+
+    Args:
+        expected: the class that it has to be.
+        device: where it predicts; None takes the device it was trained on, or "auto" where that
+            one is not there.
+
+    Raises:
+        DeepMapperError: a folder that is no model, damaged, altered, of another format or class,
+            or that asks for anything but the classes and networks of this package.
+    """
+    folder = Path(folder)
+    content = _content(folder)
+    if expected is not None and content["kind"] != expected.__name__:
+        message = f"{folder} holds a {content['kind']}, not a {expected.__name__}"
+        raise DeepMapperError(message)
+    tensors = _tensors(folder, content["tensors_sha256"])
+    try:
+        where = _place_on(content["estimator"], device)
+        reader = StateReader(tensors, rebuild, where)
+        estimator = reader.read(content["estimator"], "model")
+        if type(estimator).__name__ != content["kind"]:
+            message = f"it says {content['kind']} and holds a {type(estimator).__name__}"
+            raise DeepMapperError(message)
+        _check(estimator)
+        return estimator
+    except DeepMapperError as error:
+        message = f"cannot load the model in {folder}: {error}"
+        raise DeepMapperError(message) from error
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        IndexError,
+        RuntimeError,  # RecursionError is one
+    ) as error:
+        message = (
+            f"cannot load the model in {folder}: {MODEL} is not what deepmapper writes ({error!r})"
+        )
+        raise DeepMapperError(message) from error
+
+
+def read_preparation(folder: str | Path) -> Preparation:
+    """How the table of a saved model became its features.
+
+    Raises:
+        DeepMapperError: the folder is no model, or one that was saved without a table.
+    """
+    data = _content(Path(folder))["preparation"]
+    if data is None:
+        message = (
+            f"the model in {folder} was saved from Python without its table's columns: use "
+            f"load_model({str(folder)!r}).predict(X)"
+        )
+        raise DeepMapperError(message)
+    return Preparation.from_dict(data)
+
+
+def check_target(folder: Path) -> None:
+    """DeepMapperError where a model could not be put: something other than a model is there."""
+    is_empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not is_empty and not (folder / MODEL).is_file():
+        message = f"{folder} is there and is no saved model; choose another folder"
+        raise DeepMapperError(message)
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """A new folder to fill; it takes the place of `folder` at the end, and only without an error.
+
+    Files that lay in the old folder and that the new one lacks are kept.
+
+    Raises:
+        DeepMapperError: the place cannot be written, or holds something other than a saved model.
+    """
+    check_target(folder)
+    new = folder.with_name(f".{folder.name}.{uuid4().hex}")
+    try:
+        new.mkdir(parents=True)
+    except OSError as error:
+        message = f"cannot write to {folder}: {error.strerror}"
+        raise DeepMapperError(message) from error
+    try:
+        yield new
+        _swap(new, folder)
+    except OSError as error:
+        message = f"cannot write to {folder}: {error.strerror}"
+        raise DeepMapperError(message) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _swap(new: Path, folder: Path) -> None:
+    if not folder.exists():
+        os.replace(new, folder)
+        return
+    old = new.with_name(new.name + ".old")
+    os.replace(folder, old)
+    os.replace(new, folder)
+    for entry in old.iterdir():
+        if not (folder / entry.name).exists():
+            os.replace(entry, folder / entry.name)
+    shutil.rmtree(old)
+
+
+def _content(folder: Path) -> dict[str, Any]:
+    """model.json, its format and checksum verified."""
+    try:
+        content = json.loads((folder / MODEL).read_bytes())
+    except FileNotFoundError as error:
+        message = f"{folder} is no saved model: it has no {MODEL}"
+        raise DeepMapperError(message) from error
+    except OSError as error:
+        message = f"cannot read {folder / MODEL}: {error.strerror}"
+        raise DeepMapperError(message) from error
+    except (ValueError, RecursionError) as error:
+        message = f"{folder / MODEL} is damaged: {error}"
+        raise DeepMapperError(message) from error
+    if not isinstance(content, dict) or "format" not in content:
+        message = f"{folder / MODEL} is no description of a model"
+        raise DeepMapperError(message)
+    if content["format"] != FORMAT:
+        message = (
+            f"{folder} has format {content['format']!r} (deepmapper "
+            f"{content.get('deepmapper', '?')}); this version reads format {FORMAT}: load it with "
+            f"that version, or train anew"
+        )
+        raise DeepMapperError(message)
+    checksum = content.pop("checksum", None)
+    if checksum != _checksum(content):
+        message = f"{folder / MODEL} was altered or damaged after it was saved: checksums differ"
+        raise DeepMapperError(message)
+    absent = {"kind", "tensors_sha256", "preparation", "estimator"} - set(content)
+    if absent:
+        message = f"{folder / MODEL} lacks {', '.join(sorted(absent))}"
+        raise DeepMapperError(message)
+    return content
+
+
+def _tensors(folder: Path, sha256: object) -> dict[str, torch.Tensor]:
+    path = folder / TENSORS
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror}; the model is not complete"
+        raise DeepMapperError(message) from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        message = f"{path} was cut off, altered or damaged after it was saved: checksums differ"
+        raise DeepMapperError(message)
+    try:
+        return load_tensors(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        message = f"{path} is no safetensors file: {error}"
+        raise DeepMapperError(message) from error
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _place_on(state: dict[str, Any], asked: str | None) -> torch.device:
+    """The device to load to; written into the parameters of the estimator and of its parts."""
+    if asked is None:
+        asked = state["parameters"]["device"]
+        try:
+            resolve_device(asked)
+        except DeepMapperError:
+            asked = "auto"
+    device = resolve_device(asked)
+    state["parameters"]["device"] = asked
+    for part in state["learnt"].values():
+        if isinstance(part, dict) and "device" in part.get("parameters", {}):
+            part["parameters"]["device"] = str(device)
+    return device
+
+
+def _check(estimator: Any) -> None:
+    """DeepMapperError where the parts of a model do not fit together."""
+    converter = estimator.converter_
+    n_features = estimator.n_features_in_
+    scaler, layout = converter.scaler_, converter.layout_
+    sizes = {layout.n_features, converter.n_features_in_, scaler.n_features_in_}
+    sizes |= {len(scaler.shift_), len(scaler.factor_)}
+    if sizes != {n_features}:
+        message = f"its parts have different numbers of features: {sorted(sizes | {n_features})}"
+        raise DeepMapperError(message)

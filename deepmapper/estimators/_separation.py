@@ -1,0 +1,114 @@
+"""Which features separate observations, without labels: those that the other features know of.
+
+A feature that separates groups of observations, or follows any structure of the table, can be
+guessed from the other features that follow it; a noise feature cannot. So each feature is hidden,
+guessed by an autoencoder from the others, on rows that it was not trained on, and scored by
+
+    score = sum of guess * truth / the larger of (sum of truth ** 2, sum of guess ** 2),
+
+over rows, both less the training mean. For a calibrated guess it is the share of the feature's
+variance that the other features explain through the bottleneck; a guess that overshoots never
+scores above 1. Noise scatters around 0, on both sides.
+
+Without hiding, a bottleneck of k numbers reproduces about k / p of the variance of p noise
+features, also on held-out rows: a score of what is reproduced never tells noise from nothing.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from deepmapper.networks._autoencoder import Autoencoder
+
+
+class Separation:
+    """Sums over held-out rows, a pixel each, in double precision; networks may be added in turn.
+
+    Args:
+        image_shape: (h, w).
+        parts: features are hidden one part of them at a time.
+        batch_size: images at a time.
+    """
+
+    def __init__(
+        self, image_shape: tuple[int, int], parts: int = 10, batch_size: int = 256
+    ) -> None:
+        self.parts = parts
+        self.batch_size = batch_size
+        self.n_rows = 0
+        self.sums = torch.zeros(6, *image_shape, dtype=torch.float64)
+
+    def add(self, network: Autoencoder, images: Any, generator: torch.Generator) -> float:
+        """Take in a network and images that it was not trained on; the mean squared error of its
+        guesses, over images and features. The generator draws which features are hidden together.
+        """
+        hidden = hiding_order(network, self.parts, generator)
+        squared_error = 0.0
+        for start in range(0, len(images), self.batch_size):
+            batch = images[start : start + self.batch_size]
+            guess = guess_hidden(network, batch, hidden) - network.center
+            truth = (batch - network.center) * network.pixels
+            squared_error += float((guess - truth).square().sum(dtype=torch.float64))
+            self._accumulate(guess[:, 0].double().cpu(), truth[:, 0].double().cpu())
+        self.n_rows += len(images)
+        return squared_error / (len(images) * int(network.pixels.sum()))
+
+    def join(self, other: "Separation") -> None:
+        """Take in what another one has seen."""
+        self.sums += other.sums
+        self.n_rows += other.n_rows
+
+    def scores(self) -> tuple[np.ndarray, np.ndarray]:
+        """The score of every pixel and its standard error over rows, (h, w) each; 0 where a pixel
+        never varies."""
+        product, square, guessed, product2, mixed, square2 = self.sums.numpy()
+        varies = square > 0
+        safe = np.where(varies, np.maximum(square, guessed), 1.0)
+        score = np.where(varies, product / safe, 0.0)
+        # The delta method for a ratio of means: the residuals are product - score * square.
+        residual2 = product2 - 2 * score * mixed + score**2 * square2
+        error = np.sqrt(np.clip(residual2, 0.0, None)) / safe
+        return score, np.where(varies, error, 0.0)
+
+    def _accumulate(self, guess: torch.Tensor, truth: torch.Tensor) -> None:
+        product, square = guess * truth, truth.square()
+        terms = (
+            product,
+            square,
+            guess.square(),
+            product.square(),
+            product * square,
+            square.square(),
+        )
+        for total, term in zip(self.sums, terms, strict=True):
+            total += term.sum(0)
+
+
+def hiding_order(network: Autoencoder, parts: int, generator: torch.Generator) -> torch.Tensor:
+    """Which part each pixel is hidden with: int64 (1, 1, h, w), parts of equal size at random.
+
+    A table of one feature has one part: its guess is the training mean.
+    """
+    n_pixels = network.pixels.numel()
+    order = torch.randperm(n_pixels, generator=generator) % min(parts, n_pixels)
+    return order.view(network.pixels.shape).to(network.pixels.device)
+
+
+@torch.no_grad()
+def guess_hidden(network: Autoencoder, images: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
+    """Images in which each pixel is guessed while it is hidden, with its part, (n, 1, h, w).
+
+    Args:
+        part: what `hiding_order` gives.
+    """
+    network.eval()
+    guesses = torch.empty_like(images)
+    for number in range(int(part.max()) + 1):
+        hidden = part == number
+        # What is left weighs more, as in training; nothing left weighs nothing.
+        keep = (~hidden).to(images.dtype)
+        keep /= keep.mean().clamp(min=torch.finfo(keep.dtype).tiny)
+        guess = network.decode(network.encode(images, keep))
+        guesses = torch.where(hidden, guess, guesses)
+    return guesses

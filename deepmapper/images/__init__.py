@@ -1,0 +1,1 @@
+"""From a table to images: scaling, layouts, conversion."""

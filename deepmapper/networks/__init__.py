@@ -1,0 +1,1 @@
+"""Networks: backbones, the pixel gate, and the screen that opens it."""

@@ -1,0 +1,216 @@
+"""An autoencoder on folded tables that learns by guessing hidden features from the others.
+
+Paper: Methods, self-supervised mode ("the input is the target", "a bottleneck layer").
+
+Three decisions, each against a failure of the plain autoencoder on tables of many features:
+
+- **Features are hidden in training, and only they are to be reconstructed** (denoising, Vincent et
+  al. 2008; prediction of hidden parts alone, Batson & Royer 2019, "Noise2Self"). A bottleneck of k
+  numbers that sees all can copy k noise features through; a hidden noise feature cannot be guessed,
+  so that noise gains no place in the latent space.
+- **A linear path runs beside the network**, tied (the decoder is the encoder's transpose) and
+  started at the principal components: training begins at PCA and leaves it only for something
+  better. Tied weights also fix the scale of the latent space, whatever the number of features:
+  as far as the linear path goes, a distance in it is the root mean square difference, over
+  features, of the reconstructions.
+- **The nonlinear path knows where each pixel is**: locally connected patches in and out, since in a
+  folded table the place of a pixel is its meaning (`deepmapper.networks.backbones._patch`).
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from deepmapper.networks.backbones._addition import Addition
+from deepmapper.networks.backbones._dropout import Dropout
+from deepmapper.networks.backbones._patch import PatchEmbedding, patch_side
+
+
+class Reconstruction:
+    """The mean squared error over pixels that hold a feature; the score is explained variance.
+
+    Outputs and targets are images (n, 1, h, w). The score of an image is 1 less its mean squared
+    error in units of `variance`: its mean over images is the share of variance explained.
+
+    Args:
+        pixels: bool (h, w) on the images' device, True where a pixel holds a feature.
+        variance: the mean squared deviation of such a pixel from its training mean.
+    """
+
+    score_name = "explained_variance"
+
+    def __init__(self, pixels: torch.Tensor, variance: float) -> None:
+        self.pixels = pixels
+        self.n_pixels = int(pixels.sum())
+        self.variance = max(variance, torch.finfo(torch.float32).tiny)
+
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return self.errors(outputs, targets).mean()
+
+    def score(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return 1 - self.errors(outputs, targets) / self.variance
+
+    def errors(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The mean squared error of each image, (n,)."""
+        difference = (outputs.float() - targets) * self.pixels
+        return difference.square().flatten(1).sum(1) / self.n_pixels
+
+
+class HidePixels(Dropout):
+    """What each pixel of images x counts: in training 0 (hidden) or 1 / (1 - share), else 1.
+
+    A `Dropout`, so that the trainer gives it a generator of its own; the result is a factor of x's
+    shape, or None in evaluation mode.
+    """
+
+    @property
+    def share(self) -> float:
+        return self.p
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor | None:  # type: ignore[override]
+        if not self.training or self.p == 0.0:
+            return None
+        # A byte a pixel is enough chance, and far cheaper than `bernoulli_` with a generator.
+        n_words = -(-x.numel() // 8)
+        words = torch.empty(n_words, dtype=torch.int64, device=x.device)
+        words.random_(-(2**63), None, generator=self.generator)
+        chance = words.view(torch.uint8)[: x.numel()].view(x.shape)
+        return (chance >= round(256 * self.p)).to(x.dtype) / (1 - self.p)
+
+
+class PatchExpansion(nn.Module):
+    """(n, width, rows, columns) -> (n, 1, h, w): the mirror of `PatchEmbedding`.
+
+    One linear map a patch, each with own weights; what reaches over the border is cut off. The
+    weights start at zero, so that a decoder starts with what runs beside it.
+    """
+
+    def __init__(self, image_shape: tuple[int, int], patch: int, width: int) -> None:
+        super().__init__()
+        self.image_shape = image_shape
+        self.patch = patch
+        self.rows, self.columns = (-(-side // patch) for side in image_shape)
+        n_patches = self.rows * self.columns
+        self.weight = nn.Parameter(torch.zeros(n_patches, width, patch * patch))
+        self.bias = nn.Parameter(torch.zeros(n_patches, 1, patch * patch))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        n, s = x.shape[0], self.patch
+        height, breadth = self.image_shape
+        x = x.flatten(2).permute(2, 0, 1)  # (patches, n, width)
+        x = torch.baddbmm(self.bias, x, self.weight)  # (patches, n, pixels)
+        x = x.reshape(self.rows, self.columns, n, s, s).permute(2, 0, 3, 1, 4)
+        x = x.reshape(n, 1, self.rows * s, self.columns * s)
+        return x[..., :height, :breadth]
+
+
+class Autoencoder(nn.Module):
+    """Images (n, 1, h, w) -> their reconstructions, through `n_components` numbers each.
+
+    In training mode each pixel is hidden with probability `hidden` and what comes back differs from
+    the image in hidden pixels alone: there it is the guess. In evaluation mode nothing is hidden
+    and all pixels are reconstructed.
+
+    Args:
+        image_shape: (h, w), any sides from 1 on.
+        n_components: the width of the bottleneck.
+        pixels: bool (h, w), True where a pixel holds a feature; None where all do. Padding stays
+            as the center says, whatever the network learns.
+        patch: side of a patch; None as `PatchNet`.
+        width: channels of a patch.
+        dense: units between patches and bottleneck. None takes a width of 8 and 64 units from 64
+            pixels a side on, else 16 and 128.
+        hidden: the share of features hidden in training.
+
+    The latent space is the output of the module `bottleneck`.
+    """
+
+    center: torch.Tensor  # (1, 1, h, w), what a hidden pixel is taken for: the training mean
+    pixels: torch.Tensor  # bool (1, 1, h, w)
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int],
+        n_components: int,
+        pixels: torch.Tensor | None = None,
+        patch: int | None = None,
+        width: int | None = None,
+        dense: int | None = None,
+        hidden: float = 0.5,
+    ) -> None:
+        super().__init__()
+        height, breadth = image_shape
+        # On large images every weight costs time at each step, and the linear path does most.
+        large = max(image_shape) >= 64
+        patch = patch or patch_side(image_shape)
+        width = width or (8 if large else 16)
+        dense = dense or (64 if large else 128)
+        if pixels is None:
+            pixels = torch.ones(height, breadth, dtype=torch.bool)
+        self.register_buffer("pixels", pixels.reshape(1, 1, height, breadth).clone())
+        self.register_buffer("center", torch.zeros(1, 1, height, breadth))
+        self.n_pixels = int(pixels.sum())
+        self.hide = HidePixels(hidden)
+        self.axes = nn.Linear(height * breadth, n_components, bias=False)
+        self.embedding = PatchEmbedding(image_shape, patch, width)
+        n_units = width * self.embedding.rows * self.embedding.columns
+        self.relu1 = nn.ReLU()
+        self.dense1 = nn.Linear(n_units, dense)
+        self.relu2 = nn.ReLU()
+        self.code = nn.Linear(dense, n_components)
+        self.bottleneck = Addition()
+        self.dense2 = nn.Linear(n_components, dense)
+        self.relu3 = nn.ReLU()
+        self.dense3 = nn.Linear(dense, n_units)
+        self.relu4 = nn.ReLU()
+        self.expansion = PatchExpansion(image_shape, patch, width)
+        nn.init.zeros_(self.code.weight)
+        nn.init.zeros_(self.code.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        keep = self.hide(x)
+        guess = self.decode(self.encode(x, keep))
+        if keep is None:
+            return guess
+        # What was seen comes back as it is: only hidden pixels have a loss. The root makes the mean
+        # square over all pixels, on average, what it is over the hidden ones.
+        return torch.where(keep == 0, x + (guess - x) / self.hide.share**0.5, x)
+
+    def encode(self, x: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
+        """Latents (n, n_components) of images; `keep` weighs the pixels, 0 where one is hidden."""
+        x = (x - self.center) * self.pixels
+        if keep is not None:
+            x = x * keep
+        nonlinear = self.relu2(self.dense1(self.relu1(self.embedding(x)).flatten(1)))
+        # Axes have the length sqrt(n_pixels), so that their entries, and latents, are about 1: with
+        # unit axes one learning rate was right for 64 features and spoilt 56,537.
+        linear = self.axes(x.flatten(1)) / self.n_pixels
+        return self.bottleneck(linear, self.code(nonlinear))
+
+    def decode(self, z: torch.Tensor) -> torch.Tensor:
+        """Images (n, 1, h, w) of latents (n, n_components)."""
+        linear = functional.linear(z, self.axes.weight.T)
+        units = self.relu4(self.dense3(self.relu3(self.dense2(z))))
+        patches = units.reshape(len(z), -1, self.embedding.rows, self.embedding.columns)
+        guess = linear.view(len(z), *self.center.shape[1:]) + self.expansion(patches)
+        return guess * self.pixels + self.center
+
+    @torch.no_grad()
+    def start_at_principal_components(self, images: torch.Tensor) -> None:
+        """Set the center to the mean of images (n, 1, h, w) and the axes to what probabilistic PCA
+        makes of them; draws from torch's global generator.
+
+        Each principal axis is shrunk by sqrt(1 - noise / variance), the noise being the mean
+        variance of the components left out (Tipping & Bishop 1999): with the tied decoder, a
+        reconstruction is the posterior mean. Axes beyond what n images span stay zero.
+        """
+        self.center.copy_(images.mean(0, keepdim=True))
+        flat = ((images - self.center) * self.pixels).flatten(1)
+        n_axes = min(self.axes.out_features, *flat.shape)
+        _, spread, axes = torch.svd_lowrank(flat, q=min(n_axes + 10, *flat.shape), niter=4)
+        variance = spread[:n_axes].square()
+        n_left = min(len(flat) - 1, int(self.pixels.sum())) - n_axes
+        noise = (flat.square().sum() - variance.sum()).clamp(min=0) / max(n_left, 1)
+        shrink = (1 - noise / variance.clamp(min=1e-12)).clamp(min=0).sqrt()
+        self.axes.weight.zero_()
+        self.axes.weight[:n_axes] = axes.T[:n_axes] * shrink[:, None] * self.n_pixels**0.5

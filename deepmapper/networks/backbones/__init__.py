@@ -1,0 +1,56 @@
+"""Networks that read images of any side. One line in `BACKBONES` is one backbone."""
+
+import difflib
+from collections.abc import Callable
+
+from torch import nn
+
+from deepmapper.errors import DeepMapperError
+from deepmapper.networks.backbones._cnn import SmallCNN
+from deepmapper.networks.backbones._from_timm import from_timm
+from deepmapper.networks.backbones._patch import PatchNet
+from deepmapper.networks.backbones._resnet import resnet18
+from deepmapper.networks.backbones._retnet import RetNet
+
+Shape = tuple[int, int]
+
+
+def _vit(image_shape: Shape, n_classes: int) -> nn.Module:
+    from deepmapper.networks.backbones._vit import ViT  # torchvision takes long to import
+
+    return ViT(image_shape, n_classes)
+
+
+# name -> build(image_shape, n_classes) -> module: (n, 1, height, width) -> logits (n, n_classes)
+BACKBONES: dict[str, Callable[[Shape, int], nn.Module]] = {
+    "cnn_small": SmallCNN,
+    "patch": PatchNet,
+    "resnet18": lambda shape, n_classes: resnet18(n_classes, channels=1),
+    "resnet18_rgb": lambda shape, n_classes: resnet18(n_classes, channels=3),
+    "resnet18_small_stem": lambda shape, n: resnet18(n, channels=1, small_stem=True),
+    "retnet": RetNet,
+    "vit": _vit,
+}
+TIMM = "timm:"  # and the name of any of timm's models
+
+
+def build_backbone(name: str, image_shape: Shape, n_classes: int) -> nn.Module:
+    """A fresh network, its weights drawn from torch's global generator.
+
+    Args:
+        name: in `BACKBONES`, or "timm:" and a name of timm's (optional dependency).
+
+    Raises:
+        DeepMapperError: no backbone has that name; timm is missing, or its network cannot read
+            images of that shape.
+    """
+    if name.startswith(TIMM):
+        return from_timm(name.removeprefix(TIMM), image_shape, n_classes)
+    if name not in BACKBONES:
+        near = difflib.get_close_matches(name, BACKBONES, n=1)
+        message = (
+            f"unknown backbone {name!r}{f'; nearest: {near[0]}' if near else ''}; "
+            f"known: {', '.join(sorted(BACKBONES))}, {TIMM}<a name of timm's>"
+        )
+        raise DeepMapperError(message)
+    return BACKBONES[name](image_shape, n_classes)

@@ -1,0 +1,93 @@
+"""A gate a pixel: because a pixel is a feature, a network can close those that say nothing.
+
+The network sees x * g. A screen (`networks.screen`) says before training how far each gate is to
+be open; then the gate g >= 0 is trained by plain gradient steps, each followed by a soft threshold
+(the proximal step of an L1 penalty, Beck & Teboulle 2009). No threshold is set by hand:
+
+- It follows the noise of the gate's own gradient. The median pixel's root mean square says how
+  strong that noise is; as the loss falls, gradients and threshold fall together, so that gates
+  never close just because the network has learnt its task.
+- It is weighted by doubt, as in the adaptive lasso (Zou 2006): in full for a pixel that the screen
+  took for noise, not at all for one that it was sure of. Where the signal is dense (images, gene
+  expression) nothing is pushed shut. On shuffled digits the same threshold for all
+  gave 0.929, by doubt 0.980, no gate 0.975 (balanced accuracy, development seed 101;
+  `python -m bench.experiments.engine.trials digits`).
+"""
+
+import torch
+from torch import nn
+
+
+class PixelGate(nn.Module):
+    """(n, 1, h, w) -> the same, each pixel times its weight.
+
+    Args:
+        opening: how far each pixel is open to begin with, (1, h, w), 0..1.
+        doubt: how much of the threshold each pixel feels, (1, h, w), 0..1; None: one less the
+            opening.
+
+    Attributes:
+        weight: (1, h, w), >= 0, trained.
+    """
+
+    doubt: torch.Tensor
+
+    def __init__(self, opening: torch.Tensor, doubt: torch.Tensor | None = None) -> None:
+        super().__init__()
+        doubt = 1 - opening if doubt is None else doubt
+        self.weight = nn.Parameter(opening.clone())
+        self.register_buffer("doubt", doubt.clamp(0, 1), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.weight
+
+    def n_open(self) -> int:
+        """How many pixels are open."""
+        return int((self.weight > 0).sum())
+
+
+class GatedNetwork(nn.Module):
+    """A backbone behind a gate: (n, 1, h, w) -> logits (n, n_classes)."""
+
+    def __init__(self, gate: PixelGate, backbone: nn.Module) -> None:
+        super().__init__()
+        self.gate = gate
+        self.backbone = backbone
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.backbone(self.gate(x))
+
+
+class ProximalSGD(torch.optim.Optimizer):
+    """Plain gradient steps on a gate, each with a soft threshold in units of the gradient's noise.
+
+    Args:
+        lr: the step; 0.5 moves a gate from 0 to 1 within an epoch where it matters.
+        strictness: the threshold of a pixel in full doubt, in medians over pixels of the gradient's
+            root mean square. On development tables 0.5, 1 and 2 did equally well.
+        memory: of the running mean square.
+    """
+
+    def __init__(
+        self, gate: PixelGate, lr: float = 0.5, strictness: float = 1.0, memory: float = 0.95
+    ) -> None:
+        super().__init__([gate.weight], {"lr": lr, "strictness": strictness, "memory": memory})
+        self.gate = gate
+        self.n_steps = 0
+        self.mean_square = torch.zeros_like(gate.weight)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        weight, gradient = self.gate.weight, self.gate.weight.grad
+        if gradient is None:
+            return
+        (group,) = self.param_groups
+        self.n_steps += 1
+        self.mean_square.lerp_(gradient.square(), 1 - group["memory"])
+        alive = self.mean_square[self.mean_square > 0]  # padding has no gradient
+        if not len(alive):
+            return
+        unbiased = 1 - group["memory"] ** self.n_steps
+        noise = (alive.median() / unbiased).sqrt()
+        weight.sub_(group["lr"] * (gradient + group["strictness"] * noise * self.gate.doubt))
+        weight.clamp_(min=0.0)

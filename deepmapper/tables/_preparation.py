@@ -1,0 +1,306 @@
+"""What is learnt from the training rows of a table and applied to every later one.
+
+A category becomes one feature a level, "column=level", 0 or 1: codes 0, 1, 2, ... would tell a
+network of an order that is not there. A column of many levels keeps the frequent ones and puts the
+others into "column=other". A level that the training rows did not have counts as other; where there
+is no other, none of the column's features is 1, and the rows are counted.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from deepmapper.errors import DeepMapperError
+from deepmapper.images._rows import blocks
+from deepmapper.shards import ShardedTable
+from deepmapper.tables._blanks import (
+    DroppedRows,
+    drop_rows,
+    refuse_infinities,
+    refuse_missing,
+    survey,
+)
+from deepmapper.tables._labels import parse_labels
+from deepmapper.tables._raw import Matrix, Plan, RawTable, check_names, copied, listed, take
+
+MISSING_MODES = ("error", "median", "zero", "drop-rows")
+MAX_LEVELS = 32  # features a category may become
+OTHER = "other"
+COLUMN_BLOCK = 1024  # columns whose medians are taken at once
+
+
+@dataclass(frozen=True)
+class PreparedTable:
+    """A table to train on or to predict.
+
+    Args:
+        X: float32 (n_samples, n_features), in memory, memory-mapped, in shards, or CSR; nothing
+            missing.
+        y: (n_samples,), or None.
+        features: their names.
+        row_names: (n_samples,).
+        dropped: rows that were left out.
+        unseen: by column, how many rows have a category that the training rows did not have.
+    """
+
+    X: Matrix
+    y: np.ndarray | None
+    features: list[str]
+    row_names: np.ndarray
+    dropped: DroppedRows = field(default_factory=DroppedRows)
+    unseen: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How a table's columns become features; see the head of this file.
+
+    Args:
+        numbers: the numeric columns in use, in the order of the features.
+        levels: the categories of each text column in use, most frequent first.
+        with_other: the text columns that have a feature for all other categories.
+        ignored: columns that may be in a table and are not looked at: the label, names of rows,
+            columns left out.
+        row_names: the column that names the rows.
+        zero_columns, empty_columns: columns without a value but zero, without any value, in the
+            training rows; not looked at either.
+        missing: what is done with missing values, one of `MISSING_MODES`.
+        marks: what marks a missing value in text files, besides the usual.
+        medians: of `numbers`, where `missing` is "median"; texts take their most frequent level.
+    """
+
+    numbers: tuple[str, ...]
+    levels: dict[str, tuple[str, ...]]
+    with_other: tuple[str, ...]
+    ignored: tuple[str, ...]
+    row_names: str | None
+    zero_columns: tuple[str, ...]
+    empty_columns: tuple[str, ...]
+    missing: str
+    marks: tuple[str, ...] = ()
+    medians: tuple[float, ...] | None = None
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the features: the numeric columns, then the levels of each text column."""
+        names = list(self.numbers)
+        for column, levels in self.levels.items():
+            names += [f"{column}={level}" for level in levels]
+            if column in self.with_other:
+                names.append(f"{column}={OTHER}")
+        return names
+
+    def plan(self, names: list[str], label_names: list[str], where: str) -> Plan:
+        """A `Planner` for new tables: columns by name, in any order.
+
+        Raises:
+            DeepMapperError: columns are missing, or there are others.
+        """
+        needed = [*self.numbers, *self.levels]
+        there = set(names)
+        absent = [name for name in needed if name not in there]
+        known = {*needed, *self.ignored, *self.zero_columns, *self.empty_columns}
+        extra = [name for name in names if name not in known and not _is_nameless(name)]
+        if absent or extra:
+            parts = []
+            if absent:
+                parts.append(f"{len(absent)} features of the model are missing: {listed(absent)}")
+            if extra:
+                parts.append(f"{len(extra)} columns are unknown to the model: {listed(extra)}")
+            message = (
+                f"{where} does not have the columns that the model was trained on: "
+                f"{'; '.join(parts)}. The order does not matter, the names do"
+            )
+            raise DeepMapperError(message)
+        row_names = self.row_names if self.row_names in there else None
+        return Plan(needed, row_names=row_names, texts=frozenset(self.levels))
+
+    def apply(self, raw: RawTable) -> PreparedTable:
+        """The features of a table.
+
+        Raises:
+            DeepMapperError: missing values where they are refused, infinite ones, no row left.
+        """
+        raw = self._select(raw)
+        raw, dropped = drop_rows(raw, self.missing, training=False)
+        seen = survey(raw.numbers)
+        refuse_infinities(raw, seen)
+        if self.missing == "error":
+            counts = dict(zip(raw.names, seen.n_missing.tolist(), strict=True))
+            counts |= {c: sum(v is None for v in values) for c, values in raw.texts.items()}
+            refuse_missing(raw.where, {name: count for name, count in counts.items() if count})
+        X = raw.numbers
+        if seen.n_missing.any():
+            X = self._fill(X, raw.where)
+        unseen: dict[str, int] = {}
+        if self.levels:
+            X = np.concatenate([X, self._indicators(raw, unseen)], axis=1)
+        y = None if raw.labels is None else parse_labels(raw.labels, raw.where)
+        return PreparedTable(X, y, self.features, raw.row_names, dropped, unseen)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold of it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Preparation":
+        """The preparation that `to_dict` described.
+
+        Raises:
+            DeepMapperError: other fields, or values of other types.
+        """
+        try:
+            levels = {str(c): _strings(values) for c, values in data["levels"].items()}
+            medians = data["medians"]
+            names = ("numbers", "with_other", "ignored", "zero_columns", "empty_columns", "marks")
+            made = cls(
+                levels=levels,
+                missing=data["missing"],
+                row_names=None if data["row_names"] is None else str(data["row_names"]),
+                medians=None if medians is None else tuple(float(value) for value in medians),
+                **{name: _strings(data[name]) for name in names},
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            message = f"the preparation of the table cannot be read: {error!r}"
+            raise DeepMapperError(message) from error
+        if (
+            set(data) != set(made.to_dict())
+            or made.missing not in MISSING_MODES
+            or (made.medians is not None and len(made.medians) != len(made.numbers))
+        ):
+            message = "the preparation of the table cannot be read: its fields do not fit together"
+            raise DeepMapperError(message)
+        return made
+
+    def _select(self, raw: RawTable) -> RawTable:
+        """Its columns in use, in their order."""
+        texts = {name: raw.texts[name] for name in self.levels}
+        if list(self.numbers) == raw.names:
+            return replace(raw, texts=texts)
+        place = {name: i for i, name in enumerate(raw.names)}
+        columns = np.array([place[name] for name in self.numbers], dtype=np.int64)
+        numbers = take(raw.numbers, np.arange(raw.n_samples), columns)
+        return replace(raw, numbers=numbers, names=list(self.numbers), texts=texts)
+
+    def _fill(self, X: Matrix, where: str) -> Matrix:
+        """X with a value for each missing one; written in place where X is this process's own."""
+        if sparse.issparse(X):
+            if self.missing == "median":
+                message = (
+                    f"{where} is sparse and has missing values: the median of a sparse column is "
+                    f"mostly zero; use missing='zero' (--missing zero)"
+                )
+                raise DeepMapperError(message)
+            data = np.nan_to_num(X.data, nan=0.0)
+            return sparse.csr_matrix((data, X.indices, X.indptr), shape=X.shape)
+        if isinstance(X, ShardedTable) or not X.flags.writeable:
+            X = copied(X, np.arange(X.shape[0]), np.arange(X.shape[1]))
+        fills = np.zeros(X.shape[1]) if self.medians is None else np.array(self.medians)
+        fills = fills.astype(np.float32)
+        for rows in blocks(X):
+            block = X[rows]
+            np.copyto(block, fills, where=np.isnan(block))
+        return X
+
+    def _indicators(self, raw: RawTable, unseen: dict[str, int]) -> np.ndarray:
+        """float32 (n_samples, n_levels of all text columns); counts unseen levels a column."""
+        out = np.zeros((raw.n_samples, len(self.features) - len(self.numbers)), dtype=np.float32)
+        start = 0
+        for column, levels in self.levels.items():
+            code = {level: start + i for i, level in enumerate(levels)}
+            start += len(levels)
+            other = start if column in self.with_other else None
+            start += other is not None
+            for row, value in enumerate(raw.texts[column]):
+                if value is None and self.missing == "zero":
+                    continue
+                place = code.get(levels[0] if value is None else value, other)
+                if place is not None:
+                    out[row, place] = 1.0
+                if value is not None and value not in code and other is None:
+                    unseen[column] = unseen.get(column, 0) + 1
+        return out
+
+
+def learn(raw: RawTable, missing: str = "error", marks: Sequence[str] = ()) -> Preparation:
+    """What the training rows say: columns in use, levels of text columns, medians.
+
+    Raises:
+        DeepMapperError: an unknown way with missing values; text that is unique a row; nothing
+            left to learn from; two features of one name.
+    """
+    seen = survey(raw.numbers)
+    zero = (seen.n_nonzero == 0) & (seen.n_missing < raw.n_samples)
+    empty = seen.n_missing == raw.n_samples
+    numbers = [name for name, out in zip(raw.names, zero | empty, strict=True) if not out]
+    levels, with_other = _learn_levels(raw)
+    empty_texts = [name for name in raw.texts if name not in levels]
+    preparation = Preparation(
+        tuple(numbers),
+        levels,
+        with_other,
+        raw.ignored,
+        raw.named_by,
+        tuple(np.array(raw.names, dtype=object)[zero]),
+        (*np.array(raw.names, dtype=object)[empty], *empty_texts),
+        missing,
+        tuple(marks),
+        tuple(_medians(raw.numbers, ~(zero | empty))) if missing == "median" else None,
+    )
+    if not preparation.features:
+        message = (
+            f"{raw.where} has no feature left: {int(zero.sum())} columns are all zero, "
+            f"{int(empty.sum()) + len(empty_texts)} are empty"
+        )
+        raise DeepMapperError(message)
+    check_names(preparation.features, raw.where)
+    return preparation
+
+
+def _learn_levels(raw: RawTable) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    levels: dict[str, tuple[str, ...]] = {}
+    with_other = []
+    for name, values in raw.texts.items():
+        counts = Counter(value for value in values if value is not None)
+        if len(counts) > max(MAX_LEVELS, counts.total() / 2):
+            message = (
+                f"{raw.where}: the text column {name!r} has {len(counts)} different values in "
+                f"{counts.total()} rows: it looks like names of rows or free text. Leave it out "
+                f"(--drop {name}) or say that it names the rows (--row-names {name})"
+            )
+            raise DeepMapperError(message)
+        ordered = sorted(counts, key=lambda level: (-counts[level], level))
+        if len(ordered) > MAX_LEVELS:
+            ordered = ordered[: MAX_LEVELS - 1]
+            with_other.append(name)
+        if ordered:
+            levels[name] = tuple(ordered)
+    return levels, tuple(with_other)
+
+
+def _medians(matrix: Matrix, used: np.ndarray) -> list[float]:
+    """The median of each column in use, missing values aside, a block of columns at a time."""
+    columns = np.flatnonzero(used)
+    if sparse.issparse(matrix):
+        return [0.0] * len(columns)  # refused where one would be needed
+    medians: list[float] = []
+    for start in range(0, len(columns), COLUMN_BLOCK):
+        block = np.asarray(matrix[:, columns[start : start + COLUMN_BLOCK]])
+        medians += np.nanmedian(block, axis=0).tolist()
+    return medians
+
+
+def _is_nameless(name: str) -> bool:
+    """Names of rows under an empty header, or pandas' index in Parquet."""
+    return name == "unnamed_0" or name.startswith("__index_level_")
+
+
+def _strings(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list | tuple) or not all(isinstance(v, str) for v in values):
+        message = f"expected a list of names, got {values!r:.80}"
+        raise TypeError(message)
+    return tuple(values)

@@ -1,0 +1,1 @@
+"""The training loop, its objectives, devices and random streams."""
