@@ -22,8 +22,8 @@ import numpy as np
 import typer
 
 from bench.errors import unknown
-from bench.experiments.engine.statistics import table
 from bench.experiments import injections
+from bench.experiments.engine.statistics import table
 from bench.regress.check import check
 from bench.regress.command import failure
 from bench.regress.settings import Settings

@@ -43,7 +43,7 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
 
     Args:
         layout: "natural", "random", "learned", "label_aware", a `Layout`, or the pixel of each
-            feature; see `deepmapper.images.layouts`. "label_aware" looks at all rows of `fit`, so the
+            feature; see `images.layouts`. "label_aware" looks at all rows of `fit`, so the
             accuracy of a pass on the rows it holds out is too high with it.
         relayout: shuffle the pixels anew in every pass.
         backbone: a name in `deepmapper.networks.backbones.BACKBONES`.
