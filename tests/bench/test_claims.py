@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
+from bench.store import claims
 from bench.store.claims import Claims
 from bench.store.locking import locked
-from bench.store.store import claims
 
 from .conftest import ROOT
 

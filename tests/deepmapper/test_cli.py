@@ -149,7 +149,7 @@ def test_an_error_is_one_line_and_exit_code_2(
 
 def test_help_loads_no_heavy_library() -> None:
     code = (
-        "import sys; from deepmapper import cli\n"
+        "import sys; from deepmapper._app import cli\n"
         "try: cli.app(['fit', '--help'])\n"
         "except SystemExit: pass\n"
         "heavy = {'torch', 'numpy', 'pandas', 'sklearn'} & set(sys.modules)\n"

@@ -1,0 +1,84 @@
+"""Cancer microarrays of the R package datamicroarray: few samples, thousands of genes.
+
+`gravier`: 168 breast tumours, 2,905 genes, relapse or not within five years; a weak signal.
+`nakayama`: 105 soft-tissue tumours of ten types, 22,283 probes.
+"""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from datasets.fetch import DataFile, fetch
+from datasets.table import Source, Table, TableError
+
+REQUIRES = {"rdata": "rdata"}
+FILES = ("wide/gravier/gravier.RData",)
+COMMIT = "a95f6f68ed3debf48ee54f198435fa12aa655b16"
+FOLDER = f"https://raw.githubusercontent.com/ramhiser/datamicroarray/{COMMIT}/data/"
+SHA256 = {
+    "gravier": "6e84756200a8cc3032d18c7d60a60cf79b4236d5e19ac51413d15faf434d68ee",
+    "nakayama": "f2fc92aeb9c1d31d73096299f95f5ceba4a99598eb04cc5b46d0fad2d4a7477b",
+}
+CITATIONS = {
+    "gravier": "Gravier et al., A prognostic DNA signature for T1T2 node-negative breast cancer "
+    "patients, Genes, Chromosomes and Cancer 49 (2010) 1125-1134",
+    "nakayama": "Nakayama et al., Gene expression analysis of soft tissue sarcomas, "
+    "Modern Pathology 20 (2007) 749-759",
+}
+
+
+def load(*, study: str = "gravier") -> Table:
+    """Values as published, one feature a gene or probe; classes in alphabetical order.
+
+    Args:
+        study: "gravier" or "nakayama".
+
+    Raises:
+        TableError: an unknown study, or a file that does not hold it.
+        DataUnavailable: see `datasets.fetch`.
+    """
+    file = _file(study)
+    X, labels, features = read_study(fetch(file), study)
+    classes, y = np.unique(labels, return_inverse=True)
+    source = Source(CITATIONS[study], file.addresses[0], "MIT")
+    return Table(study, X, y.astype(np.int64), classes.tolist(), features, source)
+
+
+def data_files(*, study: str = "gravier") -> list[DataFile]:
+    """One file a study."""
+    return [_file(study)]
+
+
+def read_study(path: Path, study: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """X, float32 (n_samples, n_features), labels (n_samples,) and the names of the features.
+
+    Raises:
+        TableError: a file that R did not write, or that does not hold `study` with x and y.
+    """
+    import rdata
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # encodings that R did not state
+            content = rdata.read_rda(path)
+        X, y = content[study]["x"], content[study]["y"]
+    except Exception as error:  # rdata raises what its reader runs into: many kinds
+        message = (
+            f"{path}: expected an R list {study!r} with the table x and the labels y, got "
+            f"{type(error).__name__}: {error}. Move the file away, so that it is fetched again."
+        )
+        raise TableError(message) from error
+    # R's data frames arrive as pandas', its matrices as xarray's.
+    frame = X if isinstance(X, pd.DataFrame) else X.to_pandas()
+    labels = np.asarray([str(label) for label in y])
+    return frame.to_numpy(np.float32), labels, [str(name) for name in frame.columns]
+
+
+def _file(study: str) -> DataFile:
+    if study not in SHA256:
+        message = f"microarray has no study {study!r}; expected one of: {', '.join(SHA256)}"
+        raise TableError(message)
+    name = f"{study}.RData"
+    return DataFile(f"wide/{study}/{name}", (FOLDER + name,), f"sha256:{SHA256[study]}")
