@@ -16,7 +16,7 @@ CONSTRAINTS ?= -c constraints.txt
 $(READY): pyproject.toml constraints.txt overrides.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	$(RUN) -m uv pip install --quiet --compile-bytecode --python $(RUN) $(CONSTRAINTS) --overrides overrides.txt -e '.[bench,tables,timm,deepinsight,competitors,dask,slurm,checks]'
+	$(RUN) -m uv pip install --quiet --compile-bytecode --python $(RUN) $(CONSTRAINTS) --overrides overrides.txt -e . --group dev
 	touch $@
 
 quick: env

@@ -6,7 +6,7 @@ Networks in the age of Transformers".
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["DeepMapperClassifier", "DeepMapperEmbedder", "DeepMapperError", "Diverged", "Layout"]
 
 _HOMES = {
