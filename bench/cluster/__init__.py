@@ -92,6 +92,6 @@ def check_executor(name: str) -> None:
     except ModuleNotFoundError as error:
         message = (
             f"--executor {name} needs the package {package!r}, which is not installed: "
-            f"pip install -e '.[{name}]'"
+            f"uv pip install --group {name}"
         )
         raise BenchError(message) from error
