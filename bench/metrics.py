@@ -16,12 +16,12 @@ TOP = 20  # the length of the lists in the paper's notebooks
 @dataclass(frozen=True)
 class Outcome:
     """What a run left: test labels (n,), probabilities (n, n_classes), training labels and
-    predictions, attributions (n_classes, n_features) or None, relevant features or None."""
+    predictions or None, attributions (n_classes, n_features) or None, relevant features or None."""
 
     y_test: np.ndarray
     probabilities: np.ndarray
-    y_train: np.ndarray
-    train_predictions: np.ndarray
+    y_train: np.ndarray | None = None
+    train_predictions: np.ndarray | None = None
     attributions: np.ndarray | None = None
     relevant: np.ndarray | None = None
 
@@ -45,8 +45,10 @@ def feature_strength(attributions: np.ndarray) -> np.ndarray:
     return (magnitude / np.where(total > 0, total, 1.0)).mean(0)
 
 
-def train_accuracy(o: Outcome) -> float:
+def train_accuracy(o: Outcome) -> float | None:
     """The share of the training rows that is recognised."""
+    if o.y_train is None or o.train_predictions is None:
+        return None
     return float((o.y_train == o.train_predictions).mean())
 
 

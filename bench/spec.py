@@ -9,6 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from bench.catalog import profiles
 from bench.errors import BenchError, unknown
 
+WALL_FACTOR = 10.0  # of a cell's processor seconds: a machine may be that busy
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -55,10 +57,21 @@ class Choice(_Strict):
 
 
 class Limits(_Strict):
-    """What one cell may use; past it, it is killed and recorded as such."""
+    """What one cell may use; past it, it is killed and recorded as such.
 
-    timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
+    `cpu_seconds` are those of its process and all that it starts, so that a slow or busy machine
+    decides no accuracy by its clock. `wall_seconds` only stops a cell that does nothing; left out,
+    it is ten times as long. What comes after the predictions may use as much again.
+    """
+
+    cpu_seconds: Annotated[float, Field(gt=0)] = 600.0
+    wall_seconds: Annotated[float, Field(gt=0)] | None = None
     memory_mib: Annotated[int, Field(gt=0)] = 8192
+
+    @property
+    def backstop_seconds(self) -> float:
+        """The limit by the clock."""
+        return WALL_FACTOR * self.cpu_seconds if self.wall_seconds is None else self.wall_seconds
 
 
 class LocalOptions(_Strict):

@@ -152,7 +152,7 @@ class Slurm:
     def _executor(self, resources: Resources) -> Any:
         """A submitit executor with the parameters of such jobs."""
         options, logs = self._options, _logs(self._work)
-        minutes = resources.minutes or math.ceil(self._work.timeout_seconds / 60)
+        minutes = resources.minutes or math.ceil(self._work.wall_seconds / 60)
         minutes = minutes * options.cells_per_job + STARTING_MINUTES
         if options.cluster == "local":
             executor: Any = submitit.LocalExecutor(logs, max_num_timeout=options.requeue)

@@ -11,7 +11,7 @@ from bench.cell import Cell
 from bench.errors import BenchError
 from bench.machine.environment import environment
 from bench.machine.processes import Ended as Exited
-from bench.machine.processes import Processes
+from bench.machine.processes import Job, JobLimits, Processes
 from bench.machine.server import DISK_FULL
 from bench.machine.slots import Slot
 from bench.run.note import read_note
@@ -42,11 +42,17 @@ class Node:
             "threads": len(slots[0].cores),
             "shared": list(slots[0].shared),
             "executor": executor,
+            "limits": {
+                "cpu_seconds": work.cpu_seconds,
+                "wall_seconds": work.wall_seconds,
+                "memory_mib": work.memory_mib,
+            },
             "environment": environment(),
         }
         logs = self.store.folder / "running"
         logs.mkdir(exist_ok=True)
-        self._processes = Processes(["bench.run.worker", *work.modules], slots, logs)
+        modules = ["bench.run.worker", *work.modules]
+        self._processes = Processes(modules, slots, logs, self._has_result)
 
     def __enter__(self) -> "Node":
         return self
@@ -84,7 +90,6 @@ class Node:
         Raises:
             BenchError: the disk is full, or the process that starts the cells is gone.
         """
-        self._claims.beat()
         waiting, self._ended = self._ended, []
         yield from waiting
         for exited in self._processes.events(at_once=bool(waiting)):
@@ -125,24 +130,27 @@ class Node:
             "context": self._context,
         }
         work = self._work
-        job = self._processes.submit(payload, work.timeout_seconds, work.memory_mib)
+        limits = JobLimits(work.cpu_seconds, work.wall_seconds, work.memory_mib)
+        job = self._processes.submit(payload, limits)
         self._running[job.number] = (task, attempt)
+
+    def _has_result(self, job: Job) -> bool:
+        return self.store.has(self._running[job.number][0].key)
 
     def _was_killed_by_others(self, task: Task, exited: Exited) -> bool:
         return exited.code < 0 and not exited.killed_for and not self.store.has(task.key)
 
     def _close(self, task: Task, exited: Exited) -> None:
         """Write the record that a killed process could not write."""
-        if self.store.has(task.key):
-            return
         if exited.code == DISK_FULL:
             raise disk_full(self.store.folder)
+        if self.store.has(task.key):
+            self._note_what_was_cut_short(task, exited)
+            return
         during = read_note(self.store.folder, task.key)
         where = f" during {during['current']}" if during.get("current") else ""
-        if exited.killed_for == "timeout":
-            status, reason = "timeout", f"over {self._work.timeout_seconds:g} s{where}"
-        elif exited.killed_for == "out_of_memory":
-            status, reason = "out_of_memory", f"over {self._work.memory_mib} MiB{where}"
+        if exited.killed_for:
+            status, reason = self._limit_met(exited.killed_for, where)
         elif exited.code < 0:
             status, reason = "failed", f"killed by signal {-exited.code}{where}"
         else:
@@ -158,6 +166,29 @@ class Node:
             phases=during.get("phases", {}),
             transient=exited.code < 0 and exited.killed_for is None,
         )
+
+    def _note_what_was_cut_short(self, task: Task, exited: Exited) -> None:
+        """The predictions are stored; say of the attribution why it is missing."""
+        record = self.store.record(task.key)
+        if exited.code == 0 or record["attribution_status"] != "unfinished":
+            return
+        during = read_note(self.store.folder, task.key)
+        where = f" during {during['current']}" if during.get("current") else ""
+        status, reason = "failed", f"its process ended with code {exited.code}{where}"
+        if exited.killed_for:
+            status, reason = self._limit_met(exited.killed_for, where)
+        phases = record["phases"] | during.get("phases", {})
+        cut = {"attribution_status": status, "attribution_reason": reason, "phases": phases}
+        self.store.complete(record | cut)
+
+    def _limit_met(self, name: str, where: str) -> tuple[str, str]:
+        """Status and reason of a cell that was killed for that limit."""
+        work = self._work
+        if name == "memory_mib":
+            return "out_of_memory", f"over {work.memory_mib} MiB{where}"
+        if name == "cpu_seconds":
+            return "timeout", f"over {work.cpu_seconds:g} s of processor time{where}"
+        return "timeout", f"over {work.wall_seconds:g} s by the clock{where}"
 
 
 def record_failure(

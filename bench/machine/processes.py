@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -21,22 +21,37 @@ from bench.machine.slots import Slot
 
 ROOT = Path(__file__).resolve().parents[2]
 POLL_SECONDS = 0.05
-MEMORY_EVERY_SECONDS = 0.2  # reading the memory of a family of processes is not free
+LOOK_EVERY_SECONDS = 0.2  # reading the times and memory of a family of processes is not free
+
+
+@dataclass(frozen=True)
+class JobLimits:
+    """What a job may use: processor seconds of all its processes, seconds by the clock, memory."""
+
+    cpu_seconds: float
+    wall_seconds: float
+    memory_mib: float
 
 
 @dataclass
 class Job:
-    """A process at work, and its limits."""
+    """A process at work, and its limits.
+
+    `began` and `cpu_before` are where its time counts from; they move once, to the moment when the
+    limit is met by a job that has stored its result (`is_extended`).
+    """
 
     number: int
     payload: dict[str, Any]
     slot: Slot
-    timeout_seconds: float
-    memory_mib: float
+    limits: JobLimits
     dispatched: float
+    began: float
     pid: int | None = None
     baseline_mib: float | None = None
-    memory_read: float = 0.0
+    looked_at: float = 0.0
+    cpu_before: float = 0.0
+    is_extended: bool = False
     killed_for: str | None = None
     log: Path = field(default_factory=Path)
 
@@ -44,7 +59,7 @@ class Job:
 @dataclass(frozen=True)
 class Ended:
     """A job that came to its end: exit code (negative: killed by that signal), why it was killed
-    ("timeout", "out_of_memory", None), and the end of what it printed."""
+    ("cpu_seconds", "wall_seconds", "memory_mib", None), and the end of what it printed."""
 
     job: Job
     code: int
@@ -59,9 +74,18 @@ class Processes:
         modules: what the server imports before it forks.
         slots: so many jobs run side by side.
         logs: a folder for what the jobs print.
+        has_result: asked of a job that meets a limit of time: whether its result is stored. Such a
+            job gets the same time once more, for what it does after that.
     """
 
-    def __init__(self, modules: list[str], slots: list[Slot], logs: Path) -> None:
+    def __init__(
+        self,
+        modules: list[str],
+        slots: list[Slot],
+        logs: Path,
+        has_result: Callable[[Job], bool] = lambda job: False,
+    ) -> None:
+        self._has_result = has_result
         self._free = list(reversed(slots))
         self._is_ready = False
         self.jobs: dict[int, Job] = {}
@@ -88,7 +112,7 @@ class Processes:
         """
         return len(self._free) if self._is_ready else 0
 
-    def submit(self, payload: dict[str, Any], timeout_seconds: float, memory_mib: float) -> Job:
+    def submit(self, payload: dict[str, Any], limits: JobLimits) -> Job:
         """Give out a job; there has to be a free slot."""
         self._count += 1
         log = self._logs / f"{self.name}-{self._count}.log"
@@ -96,9 +120,9 @@ class Processes:
             self._count,
             payload,
             self._free.pop(),
-            timeout_seconds,
-            memory_mib,
-            time.monotonic(),
+            limits,
+            now := time.monotonic(),
+            now,
             log=log,
         )
         message = {
@@ -171,7 +195,7 @@ class Processes:
             job = self.jobs[event["job"]]
             job.pid = event["pid"]
             job.baseline_mib = _own_mib(event["pid"])
-            job.memory_read = time.monotonic()
+            job.looked_at = time.monotonic()
         if event["event"] != "ended":
             return None
         job = self.jobs.pop(event["job"])
@@ -184,15 +208,37 @@ class Processes:
         if job.pid is None or job.killed_for is not None:
             return
         now = time.monotonic()
-        if now - job.dispatched > job.timeout_seconds:
-            job.killed_for = "timeout"
-        elif now - job.memory_read > MEMORY_EVERY_SECONDS:
-            job.memory_read = now
-            if _resident_mib(job.pid) - (job.baseline_mib or 0.0) > job.memory_mib:
-                job.killed_for = "out_of_memory"
-        if job.killed_for:
+        if now - job.looked_at < LOOK_EVERY_SECONDS:
+            return
+        job.looked_at = now
+        limits, cpu = job.limits, _cpu_seconds(job.pid)
+        over = None
+        if cpu - job.cpu_before > limits.cpu_seconds:
+            over = "cpu_seconds"
+        elif now - job.began > limits.wall_seconds:
+            over = "wall_seconds"
+        if over and not job.is_extended and self._has_result(job):
+            job.is_extended, job.began, job.cpu_before = True, now, cpu
+            over = None
+        if not over and _resident_mib(job.pid) - (job.baseline_mib or 0.0) > limits.memory_mib:
+            over = "memory_mib"
+        if over:
+            job.killed_for = over
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(job.pid, signal.SIGKILL)
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Processor time of a process and its descendants, ended ones too; 0 if it is gone."""
+    total = 0.0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for member in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = member.cpu_times()
+                total += times.user + times.system
+                total += times.children_user + times.children_system
+    return total
 
 
 def _own_mib(pid: int) -> float:

@@ -102,7 +102,7 @@ def run(
     with locked(store.folder, alone=means.fresh) as lock:
         _claim(store.folder, spec, text)
         with lock.alone() as alone:
-            if alone and not elsewhere(store.folder):
+            if alone and elsewhere(store.folder) == set():
                 _clean_up(store.folder)
         facts = json.dumps(environment(), indent=1).encode()
         write_atomically(store.folder / "environment.json", lambda file: file.write(facts))
@@ -143,7 +143,7 @@ class _Run:
             self._give_out(tasks)
         self.progress.stop()
         with lock.alone() as alone:
-            if alone and not elsewhere(self.store.folder):
+            if alone and elsewhere(self.store.folder) == set():
                 discard_arrays(self.store.folder / "tables")
                 shutil.rmtree(self.store.folder / "running", ignore_errors=True)
 
@@ -182,6 +182,7 @@ class _Run:
                 continue
             stale = record["key"] != keys[place]
             again = record["transient"] or record["status"] == "unavailable"
+            again = again or record.get("attribution_status") == "unfinished"
             if stale or again or self.means.fresh:
                 self.store.supersede(record["key"])
 
@@ -209,7 +210,8 @@ class _Run:
             str(self.store.folder),
             tuple(_modules([task.cell for task in tasks])),
             self.device,
-            limits.timeout_seconds,
+            limits.cpu_seconds,
+            limits.backstop_seconds,
             limits.memory_mib,
         )
         with make_executor(self.executor, self.spec, work, self.means.jobs) as executor:
@@ -220,14 +222,14 @@ class _Run:
 
     def _leave(self, executor: Any, tasks: list[Task]) -> None:
         """Hand over what no scheduler has yet."""
-        taken = elsewhere(self.store.folder)
+        taken = elsewhere(self.store.folder) or set()
         rest = [task for task in tasks if task.key not in taken]
         if rest:
             executor.leave(rest)
         self.progress.note(f"{len(rest)} cells submitted, {len(tasks) - len(rest)} were before")
 
     def _run_cells(self, executor: Executor, tasks: list[Task]) -> None:
-        taken = elsewhere(self.store.folder)
+        taken = elsewhere(self.store.folder) or set()
         waiting = deque(task for task in tasks if task.key not in taken)
         held = [(0.0, task) for task in tasks if task.key in taken]
         given: dict[str, Task] = {}
@@ -274,7 +276,7 @@ class _Run:
         now = time.monotonic()
         due = [task for when, task in held if when <= now]
         later = [item for item in held if item[0] > now]
-        taken = elsewhere(self.store.folder) if due else set()
+        taken = (elsewhere(self.store.folder) or set()) if due else set()
         for task in due:
             if task.key in taken and not self.store.has(task.key):
                 later.append((now + ASK_AGAIN_SECONDS, task))
@@ -290,17 +292,23 @@ class _Run:
         self.progress.ended(cell, status, 0.0)
 
 
-def elsewhere(folder: Path) -> set[str]:
-    """Keys that a scheduler has from an earlier, detached run."""
-    return set().union(*(alive(one) for one in submissions(folder)))
+def elsewhere(folder: Path) -> set[str] | None:
+    """Keys that schedulers have from earlier, detached runs; None if one cannot be asked."""
+    keys: set[str] = set()
+    for submission in submissions(folder):
+        known = alive(submission)
+        if known is None:
+            return None
+        keys |= known
+    return keys
 
 
-def alive(submission: Submission) -> set[str]:
-    """The cells of a submission that its scheduler still has; none where it cannot be asked."""
+def alive(submission: Submission) -> set[str] | None:
+    """The cells of a submission that its scheduler still has; None if it cannot be asked."""
     try:
         found = states(submission)
     except BenchError:
-        return set()
+        return None
     return {
         key
         for name, state in found.items()

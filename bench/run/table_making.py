@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.cell import TableRequest
 from bench.machine.node import disk_full
-from bench.machine.processes import Ended, Processes
+from bench.machine.processes import Ended, JobLimits, Processes
 from bench.machine.server import DISK_FULL
 from bench.machine.slots import deal, own_cores
 from bench.spec import Limits
@@ -44,7 +44,8 @@ def make_tables(
         return found
     logs = folder / "running"
     logs.mkdir(exist_ok=True)
-    seconds = max(SECONDS_AT_LEAST, limits.timeout_seconds)
+    seconds = max(SECONDS_AT_LEAST, limits.cpu_seconds)
+    allowed = JobLimits(seconds, 10 * seconds, MEMORY_FACTOR * limits.memory_mib)
     with Processes(["bench.store.tables"], deal(jobs, own_cores()), logs) as processes:
         while waiting or processes.jobs:
             while waiting and processes.room:
@@ -56,7 +57,7 @@ def make_tables(
                     "folder": str(folder.resolve()),
                     "answer": str((logs / f"{request.id}.{processes.name}.table.json").resolve()),
                 }
-                processes.submit(payload, seconds, MEMORY_FACTOR * limits.memory_mib)
+                processes.submit(payload, allowed)
             for ended in processes.events():
                 request = TableRequest(**ended.job.payload["table"])
                 found[request.id] = _description(request, ended, folder)

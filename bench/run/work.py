@@ -14,13 +14,14 @@ class Work:
         folder: the output folder, absolute; every machine at work sees it under this path.
         modules: what a cell's process needs, loaded beforehand.
         device: "cpu", "cuda" or "mps".
-        timeout_seconds, memory_mib: the limits of one cell.
+        cpu_seconds, wall_seconds, memory_mib: the limits of one cell (see `bench.spec.Limits`).
     """
 
     folder: str
     modules: tuple[str, ...]
     device: str
-    timeout_seconds: float
+    cpu_seconds: float
+    wall_seconds: float
     memory_mib: int
 
 

@@ -9,6 +9,7 @@ Torch is loaded where a method may use it (`bench.run.runner` says so to the ser
 
 import json
 import math
+import resource
 import sys
 import time
 import traceback
@@ -16,6 +17,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,10 +33,11 @@ from bench.run.phases import Phases
 from bench.run.split import split_kind, split_rows
 from bench.store.store import SCHEMA, Record, Store
 from bench.store.tables import read_table
-from datasets.table import DataUnavailable
+from datasets.table import DataUnavailable, Table
 from deepmapper.errors import Diverged
 from deepmapper.training.streams import stream_seed
 
+NEAR_LIMIT = 0.7  # of a limit: the same cell may meet it on a slower machine
 EXAMPLE_PIXELS = 10_000  # of a cell's example images: ten digits of MNIST
 
 Arrays = dict[str, np.ndarray]
@@ -42,6 +45,19 @@ Arrays = dict[str, np.ndarray]
 
 class Unsupported(ValueError):
     """A method politely refuses a table."""
+
+
+@dataclass
+class Fitted:
+    """A fitted pipeline with the rows that it saw and was asked about."""
+
+    convert: Any
+    model: Any
+    table: Table
+    Z_train: Any
+    y_train: np.ndarray
+    Z_test: Any
+    y_test: np.ndarray
 
 
 @dataclass
@@ -53,6 +69,7 @@ class Run:
     phases: Phases
     arrays: Arrays = field(default_factory=dict)
     relevant: np.ndarray | None = None
+    fitted: Fitted | None = None
 
 
 def before_forks() -> None:
@@ -83,17 +100,20 @@ def run_cell(
     run.phases.on_change = lambda: note.write(run.phases)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
-        status, reason, trace = _attempt(lambda: _run(store, run))
-    if run.phases.current and reason:
-        reason = f"in {run.phases.current}: {reason}"
-    if "train_predictions" in run.arrays:
-        record["metrics"] = score(run.arrays, run.relevant)
+        status, reason, trace = _attempt(lambda: _fit_and_predict(store, run))
+        if run.phases.current and reason:
+            reason = f"in {run.phases.current}: {reason}"
+        record |= {"status": status, "reason": reason, "traceback": trace}
+        record |= cost(run)
+        if status == "ok":
+            record["metrics"] = score(run.arrays, run.relevant)
+            early = {"attribution_status": "unfinished", "phases": run.phases.records}
+            store.put(record | early, run.arrays)  # nothing that comes after can lose this
+            record |= _look_back(run)
+            record["metrics"] = score(run.arrays, run.relevant)
     wall = time.monotonic() - dispatched
     record["shared"] = [*record["shared"], *watch.others(cell.device)]
     record |= {
-        "status": status,
-        "reason": reason,
-        "traceback": trace,
         "phases": run.phases.records,
         "wall_seconds": wall,
         "overhead_seconds": wall - run.phases.total_seconds,
@@ -101,8 +121,24 @@ def run_cell(
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "warnings": sorted({f"{w.category.__name__}: {w.message}" for w in caught})[:20],
     }
-    store.put(record, run.arrays)
+    if status == "ok":
+        store.complete(record, run.arrays)
+    else:
+        store.put(record)
     note.remove()
+
+
+def cost(run: Run) -> dict[str, Any]:
+    """Processor seconds until now, and whether the cell came near one of its limits."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu_seconds = sum(usage.ru_utime + usage.ru_stime for usage in used)
+    peak_mib = max((float(p["peak_host_mib"] or 0) for p in run.phases.records.values()), default=0)
+    limits = run.record["limits"] or {}
+    shares = (
+        [cpu_seconds / limits["cpu_seconds"], peak_mib / limits["memory_mib"]] if limits else []
+    )
+    near = any(share > NEAR_LIMIT for share in shares)
+    return {"cpu_seconds": round(cpu_seconds, 3), "near_limit": near}
 
 
 def blank_record(cell: Cell, dataset: dict[str, Any], context: dict[str, Any]) -> Record:
@@ -136,6 +172,11 @@ def blank_record(cell: Cell, dataset: dict[str, Any], context: dict[str, Any]) -
         "finished": None,
         "warnings": [],
         "shared": [],
+        "limits": None,
+        "cpu_seconds": None,
+        "near_limit": False,
+        "attribution_status": "none",
+        "attribution_reason": None,
         **context,
     }
 
@@ -145,8 +186,8 @@ def score(arrays: Arrays, relevant: np.ndarray | None) -> dict[str, float | None
     outcome = metrics.Outcome(
         arrays["y_test"],
         arrays["probabilities"],
-        arrays["y_train"],
-        arrays["train_predictions"],
+        arrays.get("y_train"),
+        arrays.get("train_predictions"),
         arrays.get("attributions"),
         relevant,
     )
@@ -177,7 +218,8 @@ def _is_out_of_memory(error: Exception) -> bool:
     return torch is not None and isinstance(error, torch.OutOfMemoryError)
 
 
-def _run(store: Store, run: Run) -> None:
+def _fit_and_predict(store: Store, run: Run) -> None:
+    """The method's own part of a cell."""
     cell, phase = run.cell, run.phases
     method = entry("methods", cell.method).load()
     with phase("warm_up"):
@@ -212,25 +254,62 @@ def _run(store: Store, run: Run) -> None:
         probabilities = predict(model, Z_test, table.n_classes)
     run.record["n_parameters"] = _count_parameters(model)
     run.record["image_shape"] = list(Z_train.shape[-2:]) if Z_train.ndim == 4 else None
-    with phase("predict_train"):  # for the training accuracy; in no table of times
-        fitted = predict(model, Z_train, table.n_classes).argmax(1)
     run.arrays |= {
         "y_test": y_test,
         "test_rows": test,
         "probabilities": probabilities.astype(np.float32),
         "y_train": y_train,
-        "train_predictions": fitted,
         **_examples(Z_test, test, y_test),
     }
-    with phase("test_curve"):  # looked at when all is learned; in no table of times
-        run.arrays |= _history(model, _test_curve(model, Z_test, y_test, table.n_classes))
-    over = (Z_train, y_train)
-    if getattr(model, "attributes_over", "training") == "test":  # without the test labels
-        over = (Z_test, probabilities.argmax(1))
-    with phase("attribute"):
-        values = attribute(convert, model, *over, table.n_classes)
+    run.fitted = Fitted(convert, model, table, Z_train, y_train, Z_test, y_test)
+
+
+def _look_back(run: Run) -> dict[str, Any]:
+    """What is asked of the fitted model after its predictions; in no table of times.
+
+    Each step may fail alone. Returns the record's `attribution_status` and `attribution_reason`.
+    """
+    assert run.fitted is not None
+    found: dict[str, Any] = {"attribution_status": "none", "attribution_reason": None}
+    steps = {"predict_train": _predict_train, "test_curve": _curve, "attribute": _attribute}
+    for name, step in steps.items():
+        with warnings.catch_warnings():
+            status, reason, trace = _attempt(partial(_phase_of, run, name, step))
+        if status != "ok":
+            run.phases.current = None
+            found = {
+                "attribution_status": status,
+                "attribution_reason": f"in {name}: {reason}",
+                "traceback": trace,
+            }
+    if "attributions" in run.arrays and found["attribution_reason"] is None:
+        found["attribution_status"] = "ok"
+    return found
+
+
+def _phase_of(run: Run, name: str, step: Callable[[Run, Fitted], None]) -> None:
+    assert run.fitted is not None
+    with run.phases(name):
+        step(run, run.fitted)
+
+
+def _predict_train(run: Run, fitted: Fitted) -> None:
+    probabilities = predict(fitted.model, fitted.Z_train, fitted.table.n_classes)
+    run.arrays["train_predictions"] = probabilities.argmax(1)
+
+
+def _curve(run: Run, fitted: Fitted) -> None:
+    curve = _test_curve(fitted.model, fitted.Z_test, fitted.y_test, fitted.table.n_classes)
+    run.arrays |= _history(fitted.model, curve)
+
+
+def _attribute(run: Run, fitted: Fitted) -> None:
+    over = (fitted.Z_train, fitted.y_train)
+    if getattr(fitted.model, "attributes_over", "training") == "test":  # without the test labels
+        over = (fitted.Z_test, run.arrays["probabilities"].argmax(1))
+    values = attribute(fitted.convert, fitted.model, *over, fitted.table.n_classes)
     if values is not None:
-        run.arrays["attributions"] = checked_attributions(values, table)
+        run.arrays["attributions"] = checked_attributions(values, fitted.table)
 
 
 def _keep_threads(run: Run) -> None:

@@ -1,72 +1,96 @@
-"""Who writes to an output folder: any number at a time, or one alone."""
+"""Which runs work in an output folder: any number at a time, or one alone.
 
-import errno
-import fcntl
+    .lock            held for a moment by whoever enters the folder or looks whether it is alone
+    .lock-<token>    held by one run from its start to its end; the kernel frees it with the process
+
+A lock is never converted: flock(2) drops the old lock before it takes the new one, so a conversion
+that fails would lose both.
+"""
+
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 from bench.errors import BenchError
 
-# A file system that cannot lock: then nobody is known to be alone, and nothing is cleared up.
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+ENTER_SECONDS = 5.0  # the mutex is held for a moment, but by --fresh until records are set aside
 
 
 class Lock:
-    """A folder's lock, held; it goes with the process, however that ends."""
+    """A run's place in a folder; see `locked`."""
 
-    def __init__(self, file: IO[str], kind: int) -> None:
-        self._file, self._kind = file, kind
+    def __init__(self, folder: Path, mutex: ExitStack) -> None:
+        self._folder = folder
+        self._mutex = mutex
+        self.path = folder / f".lock-{secrets.token_hex(4)}"
 
     def share(self) -> None:
-        """Let others in, where this was alone."""
-        if self._kind == fcntl.LOCK_EX:
-            self._kind = fcntl.LOCK_SH
-            _flock(self._file, self._kind)
+        """Let other runs in, if this one held the folder alone."""
+        self._mutex.close()
 
     @contextmanager
     def alone(self) -> Iterator[bool]:
-        """Inside, whether nobody else writes to the folder; then nobody begins to."""
-        is_alone = _flock(self._file, fcntl.LOCK_EX)
-        try:
-            yield is_alone
-        finally:
-            if is_alone:
-                _flock(self._file, self._kind)
+        """Yield whether no other run is in the folder; none can enter inside the context."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(_file_lock(self._folder / ".lock").acquire(blocking=False))
+            except (Timeout, OSError):
+                yield False
+                return
+            yield not is_used(self._folder, besides=self.path)
 
 
 @contextmanager
 def locked(folder: Path, *, alone: bool = False) -> Iterator[Lock]:
-    """Hold a folder's lock, beside others or alone.
+    """Be in a folder as a run, beside others or alone.
 
-    Raises:
-        BenchError: another run must be alone in the folder, or this one must and is not.
+    Parameters
+    ----------
+    alone : refuse a folder that another run works in, and keep others out until `Lock.share`.
+
+    Raises
+    ------
+    BenchError
+        Another run has to be alone in the folder, or this one has to be and is not.
     """
-    with (folder / ".lock").open("w") as file:
-        kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+    with ExitStack() as mutex, ExitStack() as own:
         try:
-            got = _flock(file, kind)
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
-            got = True
-        if not got:
-            message = (
-                f"another run is writing to {folder}; wait for it, or choose another --out"
-                + (" (--fresh sets records aside: it has to be alone)" if alone else "")
-            )
-            raise BenchError(message)
-        yield Lock(file, kind)
+            mutex.enter_context(_file_lock(folder / ".lock").acquire(timeout=ENTER_SECONDS))
+        except Timeout:
+            raise _refused(folder) from None
+        lock = Lock(folder, mutex)
+        if alone and is_used(folder, besides=lock.path):
+            raise _refused(folder, " (--fresh sets records aside: it has to be alone)")
+        own.callback(lock.path.unlink, missing_ok=True)
+        own.enter_context(_file_lock(lock.path).acquire(blocking=False))
+        if not alone:
+            mutex.close()
+        yield lock
 
 
-def _flock(file: IO[str], kind: int) -> bool:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno in NO_LOCKS and kind == fcntl.LOCK_EX:
-            return False
-        raise
-    return True
+def is_used(folder: Path, *, besides: Path | None = None) -> bool:
+    """Whether a run is in a folder. Files of runs that have ended are removed on the way."""
+    for path in folder.glob(".lock-*"):
+        if path == besides:
+            continue
+        try:
+            with _file_lock(path).acquire(blocking=False):
+                path.unlink(missing_ok=True)
+        except Timeout:
+            return True
+        except OSError:  # a folder that may only be read: the lock cannot be tried
+            continue
+    return False
+
+
+def _file_lock(path: Path) -> FileLock:
+    return FileLock(path, thread_local=False)
+
+
+def _refused(folder: Path, why: str = "") -> BenchError:
+    return BenchError(
+        f"another run is writing to {folder}; wait for it, or choose another --out{why}"
+    )

@@ -67,11 +67,20 @@ class Store:
     def put(self, record: Record, arrays: dict[str, np.ndarray] | None = None) -> bool:
         """Write the arrays, then the record; each appears whole or not at all.
 
-        The first record of a key stays: False where another has written it meanwhile.
+        The first record of a key stays: False if another process has written it meanwhile.
         """
-        key = record["key"]
-        if self.has(key):
+        if self.has(record["key"]):
             return False
+        return self._write(record, arrays, replace=False)
+
+    def complete(self, record: Record, arrays: dict[str, np.ndarray] | None = None) -> None:
+        """Replace a record that this process has put, and its arrays if there are more by now."""
+        self._write(record, arrays, replace=True)
+
+    def _write(
+        self, record: Record, arrays: dict[str, np.ndarray] | None, *, replace: bool
+    ) -> bool:
+        key = record["key"]
         if arrays:
             write_atomically(
                 self.artifacts / f"{key}.npz",
@@ -79,7 +88,7 @@ class Store:
             )
         text = json.dumps(record, indent=1, allow_nan=False).encode()
         path = self.cells / f"{key}.json"
-        return write_atomically(path, lambda file: file.write(text), replace=False)
+        return write_atomically(path, lambda file: file.write(text), replace=replace)
 
     def supersede(self, key: str) -> None:
         """Move a record that no longer counts aside: nothing is deleted."""

@@ -32,6 +32,12 @@ class Params:
     seconds: float = 0.0
 
 
+def spin(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+
 class Villain(DummyClassifier):
     def __init__(self, how="raise", seconds=0.0):
         super().__init__()
@@ -44,6 +50,14 @@ class Villain(DummyClassifier):
             raise RuntimeError("no good")
         if self.how == "hang":
             time.sleep(3600)
+        if self.how == "spin":
+            spin(3600)
+        if self.how == "spin_in_child":
+            if os.fork() == 0:
+                spin(3600)
+            time.sleep(3600)
+        if self.how == "nearly":
+            spin(2.3)
         if self.how == "hang_in_child":
             if os.fork() == 0:
                 time.sleep(3600)
@@ -80,6 +94,15 @@ class Villain(DummyClassifier):
     def attribute(self, Z, y):
         if self.how == "attribute_raises":
             raise RuntimeError("cannot explain")
+        if self.how == "attribute_spins":
+            spin(3600)
+        if self.how == "attribute_dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.how == "attribute_eats":
+            hoard = []
+            while True:
+                hoard.append(np.ones(4_000_000))
+                time.sleep(0.01)
         return np.zeros((10, 3 if self.how == "attribute_shape" else Z.shape[1]))
 
 

@@ -1,7 +1,5 @@
 """Of two that would work on a cell, one does; the dead and the silent lose it."""
 
-import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
-from bench.store import claims
+from bench.store import locking
 from bench.store.claims import Claims
 from bench.store.locking import locked
 
@@ -53,47 +51,6 @@ def test_the_claim_of_a_process_that_is_gone_counts_for_nothing(tmp_path: Path) 
     assert mine.take("cell")
 
 
-@pytest.mark.parametrize("skew", [-3e8, 0.0, 3e8])
-def test_another_machine_s_claim_goes_when_its_count_stands_still(
-    skew: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ten years of clock skew change nothing: only this process's own clock is looked at."""
-    now = 1000.0
-    monkeypatch.setattr(claims.time, "monotonic", lambda: now)
-    theirs, mine = Claims(tmp_path), Claims(tmp_path)
-    theirs._owner["where"] = "elsewhere"
-    assert theirs.take("cell")
-    path = tmp_path / "running" / "cell.claim"
-
-    def look() -> bool:
-        stamp = path.stat().st_atime + skew
-        os.utime(path, (stamp, stamp))
-        return mine.take("cell")
-
-    assert not look()
-    now += claims.STALE_SECONDS - 1
-    theirs.beat()
-    assert not look()  # the count has moved: it is counted anew from here
-    now += claims.STALE_SECONDS - 1
-    assert not look()
-    now += 2
-    assert look()
-    theirs.drop("cell")  # back from the dead: it is not his any more
-    assert json.loads(path.read_text())["token"] == mine._owner["token"]
-
-
-def test_a_new_claim_is_not_taken_for_the_stale_one_before_it(tmp_path: Path) -> None:
-    """Another judged the same stale claim, and was faster."""
-    mine = Claims(tmp_path)
-    assert mine.take("cell")
-    path = tmp_path / "running" / "cell.claim"
-    claims._remove(path, "the text of the stale one")
-    assert json.loads(path.read_text())["token"] == mine._owner["token"]
-    assert [p.name for p in path.parent.iterdir()] == ["cell.claim"]
-    claims._remove(path, path.read_text())
-    assert not path.exists()
-
-
 def test_many_at_once_and_one_gets_it(tmp_path: Path) -> None:
     (tmp_path / "running").mkdir()
     script = (
@@ -113,13 +70,43 @@ def test_many_at_once_and_one_gets_it(tmp_path: Path) -> None:
     assert max(taken) <= 200
 
 
-def test_a_lock_is_shared_or_alone(tmp_path: Path) -> None:
+def test_asking_whether_one_is_alone_loses_no_lock(tmp_path: Path) -> None:
+    """With a lock that is converted, the first question made the second answer wrong."""
+    with locked(tmp_path) as one, locked(tmp_path) as two:
+        for lock in (two, one, two):
+            with lock.alone() as alone:
+                assert not alone
+    with locked(tmp_path) as one, one.alone() as alone:
+        assert alone
+
+
+def test_the_place_of_a_run_that_was_killed_is_free(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from bench.store.locking import locked\n"
+        "with locked(Path(sys.argv[1])): print(True, flush=True); sys.stdin.read()"
+    )
+    words = [sys.executable, "-c", script, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    other = subprocess.Popen(words, cwd=ROOT, text=True, **pipes)  # type: ignore[call-overload]
+    assert other.stdout.readline().strip() == "True"
+    with locked(tmp_path) as one:
+        with one.alone() as alone:
+            assert not alone
+        other.kill()
+        other.wait()
+        with one.alone() as alone:
+            assert alone
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_a_lock_is_shared_or_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with locked(tmp_path) as one, locked(tmp_path) as two:
         with one.alone() as alone:
             assert not alone
         with pytest.raises(BenchError, match="it has to be alone"), locked(tmp_path, alone=True):
             pass
         del two
+    monkeypatch.setattr(locking, "ENTER_SECONDS", 0.1)
     with locked(tmp_path, alone=True) as one:
         with pytest.raises(BenchError, match="another run"), locked(tmp_path):
             pass

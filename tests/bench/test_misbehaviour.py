@@ -14,8 +14,10 @@ from .conftest import records_by_label
 
 EXPECTED = {  # how -> (status, what the reason says)
     "raise": ("failed", "in train: RuntimeError: no good"),
-    "hang": ("timeout", "over 5 s during train"),
-    "hang_in_child": ("timeout", "over 5 s during train"),
+    "hang": ("timeout", "over 15 s by the clock during train"),
+    "hang_in_child": ("timeout", "over 15 s by the clock during train"),
+    "spin": ("timeout", "over 3 s of processor time during train"),
+    "spin_in_child": ("timeout", "over 3 s of processor time during train"),
     "eat": ("out_of_memory", "over 300 MiB during train"),
     "memory_error": ("out_of_memory", "in train: asked for too much"),
     "diverge": ("diverged", "in train: the loss became nan"),
@@ -25,8 +27,12 @@ EXPECTED = {  # how -> (status, what the reason says)
     "nan": ("failed", "NaN or infinity for 1 of 449 rows"),
     "no_probabilities": ("failed", "row sums from 2 to 2"),
     "short": ("failed", "returned shape (448, 10), expected (449, 10)"),
-    "attribute_raises": ("failed", "in attribute: RuntimeError: cannot explain"),
-    "attribute_shape": ("failed", "attributions have shape (10, 3), expected (10, 64)"),
+    "attribute_raises": ("ok", None),
+    "attribute_shape": ("ok", None),
+    "attribute_spins": ("ok", None),
+    "attribute_eats": ("ok", None),
+    "attribute_dies": ("ok", None),
+    "nearly": ("ok", None),
     "chatter": ("ok", None),
     "small_only": ("unsupported", "takes at most 50 features, got 64"),
 }
@@ -43,7 +49,7 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("spec") / "villains.toml"
     path.write_text(
         'name = "villains"\njobs = 2\ndatasets = ["digits"]\n'
-        "[limits]\ntimeout_seconds = 5\nmemory_mib = 300\n" + methods
+        "[limits]\ncpu_seconds = 3\nwall_seconds = 15\nmemory_mib = 300\n" + methods
     )
     return path
 
@@ -80,8 +86,33 @@ def test_a_killed_cell_keeps_the_phases_it_finished(records: dict[str, Record]) 
     assert list(records["hang"]["phases"]) == ["warm_up", "load", "convert_fit", "convert_train"]
 
 
-def test_what_was_right_before_the_failure_is_kept(records: dict[str, Record]) -> None:
-    assert records["attribute_raises"]["metrics"]["accuracy"] == pytest.approx(0.1, abs=0.02)
+@pytest.mark.parametrize(
+    ("how", "status", "reason"),
+    [
+        ("attribute_raises", "failed", "in attribute: RuntimeError: cannot explain"),
+        ("attribute_shape", "failed", "attributions have shape (10, 3), expected (10, 64)"),
+        ("attribute_spins", "timeout", "over 3 s of processor time during attribute"),
+        ("attribute_eats", "out_of_memory", "over 300 MiB during attribute"),
+        ("attribute_dies", "failed", "ended with code -9 during attribute"),
+        ("chatter", "ok", None),
+    ],
+)
+def test_an_attribution_that_fails_loses_no_prediction(
+    how: str, status: str, reason: str | None, records: dict[str, Record]
+) -> None:
+    record = records[how]
+    assert record["metrics"]["accuracy"] == pytest.approx(0.1, abs=0.02)
+    assert record["attribution_status"] == status, record["attribution_reason"]
+    assert (reason or "") in (record["attribution_reason"] or "")
+
+
+def test_a_cell_near_its_limit_is_marked(records: dict[str, Record]) -> None:
+    assert records["nearly"]["near_limit"]
+    assert not records["chatter"]["near_limit"]
+    assert 2.1 < records["nearly"]["cpu_seconds"] < 3
+
+
+def test_what_failed_has_no_accuracy(records: dict[str, Record]) -> None:
     assert records["raise"]["metrics"]["accuracy"] is None
     assert "no good" in records["raise"]["traceback"]
 
@@ -105,7 +136,7 @@ def test_the_page_and_the_table_show_failures_with_reasons(
 ) -> None:
     folder, done = outcome
     page = (folder / "report" / "index.html").read_text()
-    assert "over 5 s during train" in page
+    assert "over 3 s of processor time during train" in page
     assert "timeout" in done.stdout
 
 
