@@ -3,21 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from bench.catalog import entry
 from bench.cell import Cell
-from bench.errors import BenchError
 from bench.machine.environment import environment
 from bench.machine.processes import Ended as Exited
-from bench.machine.processes import Job, JobLimits, Processes
-from bench.machine.server import DISK_FULL
+from bench.machine.processes import Job, Limits, Processes, job_environment
 from bench.machine.slots import Slot
 from bench.run.note import read_note
 from bench.run.work import Ended, Task, Work
 from bench.store.claims import Claims
-from bench.store.store import Store
+from bench.store.store import DISK_FULL, Store, disk_full
 from bench.store.tables import is_ready
 
 ATTEMPTS = 2  # a cell that something else killed is tried once more
@@ -51,8 +48,13 @@ class Node:
         }
         logs = self.store.folder / "running"
         logs.mkdir(exist_ok=True)
-        modules = ["bench.run.worker", *work.modules]
-        self._processes = Processes(modules, slots, logs, self._has_result)
+        self._processes = Processes(
+            ["bench.run.worker", *work.modules],
+            slots,
+            job_environment(len(slots[0].cores)),
+            logs=logs,
+            has_result=self._has_result,
+        )
 
     def __enter__(self) -> "Node":
         return self
@@ -123,15 +125,14 @@ class Node:
 
     def _start(self, task: Task, attempt: int) -> None:
         payload = {
-            "kind": "cell",
             "folder": str(self.store.folder),
             "cell": asdict(task.cell),
             "dataset": task.dataset,
             "context": self._context,
         }
         work = self._work
-        limits = JobLimits(work.cpu_seconds, work.wall_seconds, work.memory_mib)
-        job = self._processes.submit(payload, limits)
+        limits = Limits(work.cpu_seconds, work.wall_seconds, work.memory_mib)
+        job = self._processes.submit("bench.run.worker:run_job", payload, limits)
         self._running[job.number] = (task, attempt)
 
     def _has_result(self, job: Job) -> bool:
@@ -159,7 +160,7 @@ class Node:
             self.store,
             task.cell,
             task.dataset,
-            {**self._context, "shared": list(exited.job.slot.shared)},
+            self._context,
             status=status,
             reason=reason,
             traceback=exited.output.strip() or None,
@@ -210,11 +211,3 @@ def record_failure(
         store.put(record)
     except OSError as error:
         raise disk_full(store.folder) from error
-
-
-def disk_full(folder: Path) -> BenchError:
-    message = (
-        f"a record could not be written to {folder}: the disk is full or a size limit is reached. "
-        "Free some space and run the same command again: every finished cell is kept."
-    )
-    return BenchError(message)
