@@ -105,7 +105,22 @@ def expand(
                             "own `label`"
                         )
                         raise BenchError(message)
+    _refuse_twins(list(cells.values()))
     return list(cells.values())
+
+
+def _refuse_twins(cells: list[Cell]) -> None:
+    """Refuse two labels for the same table, method and parameters: a record has one label."""
+    known: dict[str, Cell] = {}
+    for cell in cells:
+        twin = known.setdefault(cell.key(cell.table.id), cell)
+        if twin is not cell:
+            (table, method, seed), (other_table, other_method, _) = cell.place, twin.place
+            message = (
+                f"{method!r} on {table!r} (seed {seed}) is the same cell as {other_method!r} on "
+                f"{other_table!r}: same names, parameters and seed under two labels. Remove one."
+            )
+            raise BenchError(message)
 
 
 def _chosen(

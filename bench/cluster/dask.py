@@ -24,7 +24,7 @@ from bench.machine.node import Node
 from bench.machine.slots import Leases
 from bench.run.work import Ended, Task, Work
 from bench.spec import DaskOptions
-from bench.store.locking import locked
+from bench.store.locks import locked
 
 POLL_SECONDS = 0.1
 AHEAD = 4  # tasks a worker's thread has waiting beside the one at work: no thread waits for us

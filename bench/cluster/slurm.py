@@ -22,7 +22,7 @@ from bench.machine.processes import ROOT
 from bench.machine.slots import Slot, own_cores
 from bench.run.work import Ended, Task, Work
 from bench.spec import Resources, SlurmOptions
-from bench.store.locking import locked
+from bench.store.locks import locked
 from bench.store.store import Store
 
 POLL_SECONDS = 1.0

@@ -13,7 +13,7 @@ from bench.machine.processes import Limits, Processes, job_environment
 from bench.machine.slots import Slot
 from bench.run.note import read_note
 from bench.run.work import Ended, Task, Work
-from bench.store.claims import Claims
+from bench.store.locks import Claims
 from bench.store.store import DISK_FULL, Store, disk_full
 from bench.store.tables import is_ready
 
@@ -86,7 +86,6 @@ class Node:
         Raises:
             BenchError: the disk is full, or the process that starts the cells is gone.
         """
-        self._claims.beat()
         waiting, self._ended = self._ended, []
         yield from waiting
         for exited in self._processes.events(at_once=bool(waiting)):

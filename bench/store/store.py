@@ -92,6 +92,15 @@ class Store:
             if path.is_file():
                 os.replace(path, aside / f"{name}{path.suffix}")
 
+    def clean_up(self) -> None:
+        """Remove what killed runs left: half-written files, notes and logs. Be alone for it."""
+        for path in (self.folder / "running").glob("*"):
+            if path.is_file():
+                path.unlink()
+        for place in (self.cells, self.artifacts, self.folder / "tables", self.folder):
+            for path in (*place.glob(".*.json.*"), *place.glob(".*.npz.*")):
+                path.unlink(missing_ok=True)
+
     def _read(self, path: Path) -> Record:
         try:
             record = json.loads(path.read_text(encoding="utf-8"))

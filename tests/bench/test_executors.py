@@ -5,11 +5,16 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 from bench.cell import Cell, TableRequest, expand
+from bench.cluster.submissions import Submission, keep
+from bench.errors import BenchError
+from bench.run import elsewhere
 from bench.run.progress import Progress
-from bench.run.runner import Means, Plan, _Run
+from bench.run.queue import Queue
 from bench.run.work import Ended, Task
-from bench.spec import load_spec, parse_spec
+from bench.spec import parse_spec
 from bench.store.store import Record, Store
 
 from .conftest import ROOT, bench_environment
@@ -68,19 +73,14 @@ def test_a_detached_run_goes_on_alone(tmp_path: Path, plugin: Path, bench: Bench
     assert "goes on" in finish(begin)
     assert "local: process" in bench("status", out).stdout
     until(lambda: len(Store(out).keys()) == 3)
-    until(lambda: not list(out.glob("running/*.claim")))
+    until(lambda: not list(out.glob("running/*.lock")))
     check_whole(out, 3)
 
 
-def test_a_record_that_is_late_in_the_shared_folder_is_waited_for(
-    tmp_path: Path, plugin: Path
-) -> None:
+def test_a_record_that_is_late_in_the_shared_folder_is_waited_for(tmp_path: Path) -> None:
     """The executor says that the cell is done before its record can be seen."""
-
-    del plugin
     store = Store(tmp_path)
     store.create()
-    spec, _ = load_spec("smoke")
 
     class Late:
         """Says "written" at once, and the record appears two looks later."""
@@ -104,12 +104,29 @@ def test_a_record_that_is_late_in_the_shared_folder_is_waited_for(
             self.given.clear()
 
     cell = Cell(TableRequest("t", "t", {}, ""), "m", "m", {}, "", 0, 0.25, "cpu")
-    run = _Run(store, spec, Plan([cell]), Means(), "cpu", Progress())
-    executor = Late()
-    run._run_cells(executor, [Task("k", cell, {})])  # type: ignore[arg-type]
+    executor, progress = Late(), Progress()
+    Queue(store, progress, lambda *lost: None).run(executor, [Task("k", cell, {})])  # type: ignore[arg-type]
     assert executor.looks == 3
-    assert run.progress.done == 1
+    assert progress.done == 1
     assert store.record("k")["status"] == "ok"
+
+
+@pytest.mark.parametrize("answer", [BenchError("no answer"), {"7": "UNKNOWN"}])
+def test_a_scheduler_that_cannot_be_asked_may_have_cells(
+    answer: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def states(submission: Submission) -> object:
+        if isinstance(answer, BenchError):
+            raise answer
+        return answer
+
+    store = Store(tmp_path)
+    store.create()
+    keep(tmp_path, Submission("slurm", {}, {"7": ["k"]}))
+    monkeypatch.setattr(elsewhere, "states", states)
+    assert elsewhere.elsewhere(store) == (set(), False)
+    store.put({"schema": 1, "key": "k", "status": "ok"})
+    assert elsewhere.elsewhere(store) == (set(), True)
 
 
 def test_resources_are_the_most_that_table_and_method_ask_for(tmp_path: Path) -> None:
