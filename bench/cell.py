@@ -6,11 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.catalog import Entry, entry, table_entry
+from bench.catalog import Entry, entry, harness_hash, table_entry
 from bench.errors import BenchError, unknown
 from bench.parameters import accepts, resolve_parameters
 from bench.spec import Choice, Experiment, Spec
-from bench.store.store import SCHEMA
+from bench.store.records import SCHEMA
 
 
 def content_hash(content: object) -> str:
@@ -59,6 +59,7 @@ class Cell:
         return content_hash(
             {
                 "schema": SCHEMA,
+                "harness": harness_hash(),
                 "dataset": [self.table.name, self.table.params, checksum],
                 "method": [self.method, self.params, self.source_hash],
                 "seed": self.seed,

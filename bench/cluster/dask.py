@@ -196,7 +196,7 @@ def states(submission: Submission) -> dict[str, str]:
 
 def run_task(work: dict[str, Any], task: dict[str, Any], cores: int) -> dict[str, Any]:
     """On a worker: run a cell in its process, and say how it left."""
-    shared = Work(**{**work, "modules": tuple(work["modules"])})
+    shared = Work.from_dict(work)
     with locked(Path(shared.folder)):
         return asdict(_pump(shared, cores).run(Task.from_dict(task)))
 

@@ -12,7 +12,8 @@ from bench.cell import Cell, expand
 from bench.cluster import make_executor
 from bench.errors import BenchError
 from bench.machine.environment import environment
-from bench.machine.node import record_failure
+from bench.machine.node import put_record
+from bench.machine.processes import Limits
 from bench.run.elsewhere import elsewhere
 from bench.run.progress import Progress
 from bench.run.queue import Queue
@@ -115,7 +116,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.executor = self.means.executor or self.spec.executor.name
-        self.context = {
+        self.circumstances: dict[str, Any] = {
             "jobs": self.means.jobs or self.spec.jobs,
             "threads": 1,
             "executor": self.executor,
@@ -168,14 +169,14 @@ class _Run:
         Each record is read here, so that one that is broken or of another schema stops the run.
         """
         keys = {cell.place: self.plan.key(cell) for cell in self.plan.cells}
-        for record in self.store.records():
-            place = (record["dataset"]["label"], record["method"]["label"], record["seed"])
-            if place not in keys:
+        for key in sorted(self.store.keys()):
+            record = self.store.read(key)
+            if record.place not in keys:
                 continue
-            stale = record["key"] != keys[place]
-            again = record["transient"] or record["status"] == "unavailable"
+            stale = key != keys[record.place]
+            again = record.transient or record.status == "unavailable"
             if stale or again or self.means.fresh:
-                self.store.supersede(record["key"])
+                self.store.supersede(key)
 
     def _record_impossible(self, cells: list[Cell]) -> list[Cell]:
         """Record the cells whose table or method cannot be had; return the others."""
@@ -201,8 +202,7 @@ class _Run:
             str(self.store.folder),
             tuple(_modules([task.cell for task in tasks])),
             self.device,
-            limits.timeout_seconds,
-            limits.memory_mib,
+            Limits(limits.cpu_seconds, limits.wall_seconds, limits.memory_mib),
         )
         with make_executor(self.executor, self.spec, work, self.means.jobs) as executor:
             if self.means.detach:
@@ -221,8 +221,9 @@ class _Run:
     def _record(
         self, cell: Cell, status: str, reason: str | None, trace: str | None = None, **more: Any
     ) -> None:
+        task = Task(self.plan.key(cell), cell, self.plan.facts(cell))
         known = {"status": status, "reason": reason, "traceback": trace, **more}
-        record_failure(self.store, cell, self.plan.facts(cell), self.context, **known)
+        put_record(self.store, task.record(**self.circumstances, **known))
         self.progress.ended(cell, status, 0.0)
 
     def _record_lost(self, task: Task, reason: str) -> None:

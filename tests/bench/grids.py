@@ -22,7 +22,7 @@ def spec_of(folder: Path, *, seconds: float = 0.0, n: int = N_CELLS, more: str =
     path.write_text(
         f'name = "grid"\nseeds = {list(range(n))}\njobs = 2\ndevice = "cpu"\n'
         f'datasets = ["digits"]\nmethods = [{method}]\n'
-        f"limits = {{timeout_seconds = 60, memory_mib = 2000}}\n{more}"
+        f"limits = {{cpu_seconds = 60, memory_mib = 2000}}\n{more}"
     )
     return path
 

@@ -38,7 +38,7 @@ def test_each_cell_of_a_gpu_run_sees_one_gpu(tmp_path: Path, plugin: Path) -> No
     """Without a GPU: the variable that decides which one a process can see."""
     script = (
         "import sys, json; from pathlib import Path\n"
-        "from bench.machine.processes import Processes; from bench.machine.slots import deal\n"
+        "from bench.machine.processes import Limits; from bench.machine.slots import deal\n"
         "from bench.machine.node import Node; from bench.run.work import Work, Task\n"
         "from bench.run.runner import Plan; from bench.cell import expand\n"
         "from bench.spec import *\n"
@@ -46,7 +46,7 @@ def test_each_cell_of_a_gpu_run_sees_one_gpu(tmp_path: Path, plugin: Path) -> No
         "folder = Path(sys.argv[2]); spec, _ = load_spec(sys.argv[1])\n"
         "store = Store(folder); store.create(); plan = Plan(expand(spec, 'cpu'))\n"
         "table = plan.cells[0].table; plan.tables[table.id] = prepare(folder / 'tables', table)\n"
-        "work = Work(str(folder), ('tally',), 'cpu', 60, 2000)\n"
+        "work = Work(str(folder), ('tally',), 'cpu', Limits(60, 600, 2000))\n"
         "with Node(work, deal(2, [0, 1], ['4', '7']), 'local') as node:\n"
         "    while node.room < 2: list(node.events())\n"
         "    for cell in plan.cells: node.submit(Task(plan.key(cell), cell, plan.facts(cell)))\n"
@@ -98,7 +98,7 @@ def test_a_record_that_is_late_in_the_shared_folder_is_waited_for(tmp_path: Path
             for task in self.given:
                 self.looks += 1
                 if self.looks == 3:
-                    record: Record = {"schema": 1, "key": task.key, "status": "ok"}
+                    record: Record = {"schema": 2, "key": task.key, "status": "ok"}
                     store.put({**record, "wall_seconds": 1.0})
                 yield Ended(task.key, written=True)
             self.given.clear()
@@ -125,7 +125,7 @@ def test_a_scheduler_that_cannot_be_asked_may_have_cells(
     keep(tmp_path, Submission("slurm", {}, {"7": ["k"]}))
     monkeypatch.setattr(elsewhere, "states", states)
     assert elsewhere.elsewhere(store) == (set(), False)
-    store.put({"schema": 1, "key": "k", "status": "ok"})
+    store.put({"schema": 2, "key": "k", "status": "ok"})
     assert elsewhere.elsewhere(store) == (set(), True)
 
 

@@ -27,7 +27,7 @@ datasets = ["digits", {name = "tcga"}, {name = "broken_table", label = "gone"},
             {name = "broken_table", label = "with NaN", params = {how = "nan"}}]
 methods = ["majority", "stump", {name = "random_forest", params = {n_trees = 20}}]
 [limits]
-timeout_seconds = 60
+cpu_seconds = 60
 memory_mib = 2000
 """
 

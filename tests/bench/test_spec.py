@@ -28,7 +28,7 @@ def test_the_shipped_profiles_are_valid_and_expand() -> None:
         (GOOD + "seeds = []", "seeds"),
         (GOOD + "jobs = 0", "jobs"),
         (GOOD + "test_fraction = 1.5", "test_fraction"),
-        (GOOD + "[limits]\ntimeout = 3", "unknown key 'timeout'.*timeout_seconds"),
+        (GOOD + "[limits]\ntimeout = 3", "unknown key 'timeout'.*cpu_seconds"),
         (GOOD + "[[", "not valid TOML"),
         ('name = "x"\nmethods = ["majority"]', "needs `datasets`"),
         ('name = "x"\ndatasets = ["digits"]\nmethods = [{name="mlp", parms={}}]', "'params'"),
