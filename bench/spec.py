@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from bench.catalog import profiles
 from bench.errors import BenchError, unknown
 
-WALL_FACTOR = 10.0  # of a cell's processor seconds: a machine may be that busy
+WALL_FACTOR = 10  # of a limit: what waits as long as that is not at work
 
 
 class _Strict(BaseModel):
@@ -57,21 +57,17 @@ class Choice(_Strict):
 
 
 class Limits(_Strict):
-    """What one cell may use; past it, it is killed and recorded as such.
+    """What one cell may use before it is killed, and what follows its predictions once more.
 
-    `cpu_seconds` are those of its process and all that it starts, so that a slow or busy machine
-    decides no accuracy by its clock. `wall_seconds` only stops a cell that does nothing; left out,
-    it is ten times as long. What comes after the predictions may use as much again.
+    `cpu_seconds` are of all its processes, so that a slow or busy machine does not decide a
+    result. `wall_seconds`, ten times as many by default, ends a cell that waits for ever.
     """
 
     cpu_seconds: Annotated[float, Field(gt=0)] = 600.0
-    wall_seconds: Annotated[float, Field(gt=0)] | None = None
+    wall_seconds: Annotated[float, Field(gt=0)] = Field(
+        default_factory=lambda known: WALL_FACTOR * known["cpu_seconds"]
+    )
     memory_mib: Annotated[int, Field(gt=0)] = 8192
-
-    @property
-    def backstop_seconds(self) -> float:
-        """The limit by the clock."""
-        return WALL_FACTOR * self.cpu_seconds if self.wall_seconds is None else self.wall_seconds
 
 
 class LocalOptions(_Strict):

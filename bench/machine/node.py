@@ -1,19 +1,22 @@
 """Cells on this machine: each in a process of its own, within its limits, taken by one alone."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
 from bench.catalog import entry
-from bench.cell import Cell
 from bench.machine.environment import environment
 from bench.machine.processes import Ended as Exited
-from bench.machine.processes import Job, Limits, Processes, job_environment
+from bench.machine.processes import Processes, job_environment
 from bench.machine.slots import Slot
+from bench.metrics import of_arrays
 from bench.run.note import read_note
 from bench.run.work import Ended, Task, Work
-from bench.store.claims import Claims
+from bench.store.locks import Claims
+from bench.store.records import Record
 from bench.store.store import DISK_FULL, Store, disk_full
 from bench.store.tables import is_ready
 
@@ -34,17 +37,13 @@ class Node:
         self._claims = Claims(self.store.folder)
         self._running: dict[int, tuple[Task, int]] = {}
         self._ended: list[Ended] = []
-        self._context = {
+        self._circumstances: dict[str, Any] = {
             "jobs": len(slots),
             "threads": len(slots[0].cores),
             "shared": list(slots[0].shared),
             "executor": executor,
-            "limits": {
-                "cpu_seconds": work.cpu_seconds,
-                "wall_seconds": work.wall_seconds,
-                "memory_mib": work.memory_mib,
-            },
             "environment": environment(),
+            "limits": asdict(work.limits),
         }
         logs = self.store.folder / "running"
         logs.mkdir(exist_ok=True)
@@ -53,7 +52,6 @@ class Node:
             slots,
             job_environment(len(slots[0].cores)),
             logs=logs,
-            has_result=self._has_result,
         )
 
     def __enter__(self) -> "Node":
@@ -124,90 +122,64 @@ class Node:
         return None
 
     def _start(self, task: Task, attempt: int) -> None:
+        draft = self.store.draft_path(task.key)
+        draft.unlink(missing_ok=True)  # of an attempt that was killed
         payload = {
             "folder": str(self.store.folder),
             "cell": asdict(task.cell),
-            "dataset": task.dataset,
-            "context": self._context,
+            "record": task.record(**self._circumstances).to_dict(),
         }
-        work = self._work
-        limits = Limits(work.cpu_seconds, work.wall_seconds, work.memory_mib)
-        job = self._processes.submit("bench.run.worker:run_job", payload, limits)
+        call = "bench.run.worker:run_job"
+        job = self._processes.submit(call, payload, self._work.limits, draft)
         self._running[job.number] = (task, attempt)
-
-    def _has_result(self, job: Job) -> bool:
-        return self.store.has(self._running[job.number][0].key)
 
     def _was_killed_by_others(self, task: Task, exited: Exited) -> bool:
         return exited.code < 0 and not exited.killed_for and not self.store.has(task.key)
 
     def _close(self, task: Task, exited: Exited) -> None:
         """Write the record that a killed process could not write."""
+        if self.store.has(task.key):
+            return
         if exited.code == DISK_FULL:
             raise disk_full(self.store.folder)
-        if self.store.has(task.key):
-            self._note_what_was_cut_short(task, exited)
+        note = read_note(self.store.folder, task.key)
+        status = exited.killed_for or "failed"
+        reason = exited.job.excess or f"its process ended with code {exited.code}"
+        if exited.code < 0 and not exited.killed_for:
+            reason = f"killed by signal {-exited.code}"
+        if note.get("current"):
+            reason += f" during {note['current']}"
+        known = {
+            "phases": note.get("phases", {}),
+            "transient": exited.code < 0 and exited.killed_for is None,
+        }
+        draft = self.store.draft(task.key)
+        if draft is not None:  # the predictions are there
+            record, arrays = draft
+            known["attribution_status"], known["attribution_reason"] = status, reason
+            known["metrics"] = of_arrays(arrays, record.dataset.relevant)
+            put_record(self.store, replace(record, **known), arrays)
             return
-        during = read_note(self.store.folder, task.key)
-        where = f" during {during['current']}" if during.get("current") else ""
-        if exited.killed_for:
-            status, reason = self._limit_met(exited.killed_for, where)
-        elif exited.code < 0:
-            status, reason = "failed", f"killed by signal {-exited.code}{where}"
-        else:
-            status, reason = "failed", f"its process ended with code {exited.code}{where}"
-        record_failure(
-            self.store,
-            task.cell,
-            task.dataset,
-            self._context,
+        record = task.record(
+            **self._circumstances,
+            **known,
             status=status,
             reason=reason,
             traceback=exited.output.strip() or None,
-            phases=during.get("phases", {}),
-            transient=exited.code < 0 and exited.killed_for is None,
+            cpu_seconds=exited.job.cpu_seconds,
+            near_limit=exited.killed_for is not None,
         )
-
-    def _note_what_was_cut_short(self, task: Task, exited: Exited) -> None:
-        """The predictions are stored; say of the attribution why it is missing."""
-        record = self.store.record(task.key)
-        if exited.code == 0 or record["attribution_status"] != "unfinished":
-            return
-        during = read_note(self.store.folder, task.key)
-        where = f" during {during['current']}" if during.get("current") else ""
-        status, reason = "failed", f"its process ended with code {exited.code}{where}"
-        if exited.killed_for:
-            status, reason = self._limit_met(exited.killed_for, where)
-        phases = record["phases"] | during.get("phases", {})
-        cut = {"attribution_status": status, "attribution_reason": reason, "phases": phases}
-        self.store.complete(record | cut)
-
-    def _limit_met(self, name: str, where: str) -> tuple[str, str]:
-        """Status and reason of a cell that was killed for that limit."""
-        work = self._work
-        if name == "memory_mib":
-            return "out_of_memory", f"over {work.memory_mib} MiB{where}"
-        if name == "cpu_seconds":
-            return "timeout", f"over {work.cpu_seconds:g} s of processor time{where}"
-        return "timeout", f"over {work.wall_seconds:g} s by the clock{where}"
+        put_record(self.store, record)
 
 
-def record_failure(
-    store: Store, cell: Cell, dataset: dict[str, Any], context: dict[str, Any], **known: Any
-) -> None:
-    """Write the record of a cell that could not write its own.
-
-    Args:
-        known: fields of the record: `status`, `reason`, ...
+def put_record(store: Store, record: Record, arrays: dict[str, np.ndarray] | None = None) -> None:
+    """Write a record that the cell's own process did not write.
 
     Raises:
         BenchError: the disk is full.
     """
-    from bench.run.worker import blank_record
-
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    record = blank_record(cell, dataset, context) | {"finished": now, **known}
     try:
-        store.put(record)
+        store.put(replace(record, finished=now), arrays)
     except OSError as error:
         raise disk_full(store.folder) from error

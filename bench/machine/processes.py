@@ -2,14 +2,13 @@
 
 import contextlib
 import json
-import math
 import os
 import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -23,30 +22,31 @@ from bench.machine.slots import Slot
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = Path(__file__).with_name("server.py")
 POLL_SECONDS = 0.05
-LOOK_EVERY_SECONDS = 0.2  # reading what a family of processes uses is not free
+MEASURE_EVERY_SECONDS = 0.2  # reading what a family of processes uses is not free
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a job may use before it is killed; infinity is no limit.
+    """What a job may use before it is killed; None is no limit.
 
     Args:
-        cpu_seconds: of its process and all that it starts.
-        wall_seconds: by the clock.
+        cpu_seconds: of the process and its descendants, those that ended included.
+        wall_seconds: since it was given out.
         memory_mib: resident memory of its processes above that of its first moment.
     """
 
-    cpu_seconds: float = math.inf
-    wall_seconds: float = math.inf
-    memory_mib: float = math.inf
+    cpu_seconds: float | None = None
+    wall_seconds: float | None = None
+    memory_mib: float | None = None
 
 
 @dataclass
 class Job:
-    """A process at work. `payload` is what its function gets.
+    """A process at work.
 
-    `began` and `cpu_before` are where its time counts from. They move once: when a job meets a
-    limit of time whose result is stored (`is_extended`).
+    Args:
+        payload: what its function gets.
+        milestone: a file that the job writes half way. From then on it has its limits once more.
     """
 
     number: int
@@ -54,25 +54,35 @@ class Job:
     slot: Slot | None
     limits: Limits
     dispatched: float
-    began: float
     log: Path | None
+    milestone: Path | None = None
     pid: int | None = None
     baseline_mib: float = 0.0
-    looked_at: float = 0.0
-    cpu_before: float = 0.0
-    is_extended: bool = False
+    cpu_seconds: float = 0.0
+    measured: float = 0.0
+    wall_start: float = 0.0
+    cpu_start: float = 0.0
     killed_for: str | None = None
+    excess: str | None = None
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A job that ended: its exit code (negative: killed by that signal), the limit that it was
-    killed for (a name of `Limits`, or None), and the end of what it printed."""
+    """A job that ended.
+
+    Args:
+        code: its exit code; negative if it was killed by that signal.
+        output: the end of what it printed.
+    """
 
     job: Job
     code: int
-    killed_for: str | None
     output: str
+
+    @property
+    def killed_for(self) -> str | None:
+        """The limit that it met: "timeout", "out_of_memory" or None; `job.excess` says which."""
+        return self.job.killed_for
 
 
 class Processes:
@@ -84,8 +94,6 @@ class Processes:
         environment: the variables of the server and its jobs, all of them.
         logs: a folder for what the jobs print; None leaves it to the server's `stderr`.
         stderr: where the server prints; None is where this process does.
-        has_result: called with a job that meets a limit of time; returns whether its result is
-            stored. Such a job gets the same time once more, for what it does after that.
     """
 
     def __init__(
@@ -96,9 +104,7 @@ class Processes:
         *,
         logs: Path | None = None,
         stderr: IO[bytes] | None = None,
-        has_result: Callable[[Job], bool] = lambda job: False,
     ) -> None:
-        self._has_result = has_result
         self._free = list(reversed(slots))
         self._is_ready = False
         self.jobs: dict[int, Job] = {}
@@ -133,17 +139,24 @@ class Processes:
         """
         return len(self._free) if self._is_ready else 0
 
-    def submit(self, call: str, payload: dict[str, Any], limits: Limits = Limits()) -> Job:
+    def submit(
+        self,
+        call: str,
+        payload: dict[str, Any],
+        limits: Limits = Limits(),
+        milestone: Path | None = None,
+    ) -> Job:
         """Give out a job; there has to be a free slot.
 
         Args:
             call: "module:function". The function gets the payload, and `job` (a number), `slot`,
                 `log` and `dispatched` (`time.monotonic()`) with it.
+            milestone: see `Job`.
         """
         self._count += 1
         log = None if self._logs is None else self._logs / f"{self.name}-{self._count}.log"
-        now = time.monotonic()
-        job = Job(self._count, payload, self._free.pop(), limits, now, now, log)
+        job = Job(self._count, payload, self._free.pop(), limits, time.monotonic(), log, milestone)
+        job.wall_start = job.dispatched
         message = {
             **payload,
             "call": call,
@@ -199,8 +212,8 @@ class Processes:
         if event["event"] == "started":
             job = self.jobs[event["job"]]
             job.pid = event["pid"]
-            job.baseline_mib = _own_mib(event["pid"])
-            job.looked_at = time.monotonic()
+            job.baseline_mib = _usage(event["pid"])[1]
+            job.measured = time.monotonic()
         if event["event"] != "ended":
             return None
         job = self.jobs.pop(event["job"])
@@ -209,41 +222,30 @@ class Processes:
         if job.log is not None and job.log.is_file():
             output = job.log.read_text(errors="replace")[-4000:]
             job.log.unlink(missing_ok=True)
-        return Ended(job, event["code"], job.killed_for, output)
+        return Ended(job, event["code"], output)
 
     def _enforce(self, job: Job) -> None:
-        if job.pid is None or job.killed_for is not None:
+        now, limits = time.monotonic(), job.limits
+        if job.pid is None or job.killed_for or now - job.measured < MEASURE_EVERY_SECONDS:
             return
-        now = time.monotonic()
-        if now - job.looked_at < LOOK_EVERY_SECONDS or job.limits == Limits():
-            return
-        job.looked_at = now
-        limits, cpu = job.limits, _cpu_seconds(job.pid)
-        if cpu - job.cpu_before > limits.cpu_seconds:
-            job.killed_for = "cpu_seconds"
-        elif now - job.began > limits.wall_seconds:
-            job.killed_for = "wall_seconds"
-        if job.killed_for and not job.is_extended and self._has_result(job):
-            job.is_extended, job.began, job.cpu_before = True, now, cpu
-            job.killed_for = None
-        if _resident_mib(job.pid) - job.baseline_mib > limits.memory_mib:
-            job.killed_for = "memory_mib"
+        job.measured = now
+        cpu_seconds, mib = _usage(job.pid)
+        job.cpu_seconds = max(job.cpu_seconds, cpu_seconds)
+        if job.milestone is not None and job.milestone.exists():
+            job.milestone, job.wall_start, job.cpu_start = None, now, job.cpu_seconds
+        if _exceeds(job.cpu_seconds - job.cpu_start, limits.cpu_seconds):
+            job.killed_for, job.excess = "timeout", f"over {limits.cpu_seconds:g} CPU s"
+        elif _exceeds(now - job.wall_start, limits.wall_seconds):
+            job.killed_for, job.excess = "timeout", f"over {limits.wall_seconds:g} s"
+        elif _exceeds(mib - job.baseline_mib, limits.memory_mib):
+            job.killed_for, job.excess = "out_of_memory", f"over {limits.memory_mib:g} MiB"
         if job.killed_for:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(job.pid, signal.SIGKILL)
 
 
-def _cpu_seconds(pid: int) -> float:
-    """Processor time of a process and its descendants, ended ones too; 0 if it is gone."""
-    total = 0.0
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        for member in (process, *process.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                times = member.cpu_times()
-                total += times.user + times.system
-                total += times.children_user + times.children_system
-    return total
+def _exceeds(value: float, limit: float | None) -> bool:
+    return limit is not None and value > limit
 
 
 def job_environment(n_threads: int) -> dict[str, str]:
@@ -262,25 +264,19 @@ def job_environment(n_threads: int) -> dict[str, str]:
     }
 
 
-def _own_mib(pid: int) -> float:
-    """Resident memory of a process alone; 0 where it is gone."""
-    try:
-        return psutil.Process(pid).memory_info().rss / 2**20
-    except psutil.NoSuchProcess:
-        return 0.0
+def _usage(pid: int) -> tuple[float, float]:
+    """CPU seconds and resident MiB of a process and its descendants; 0 if it is gone.
 
-
-def _resident_mib(pid: int) -> float:
-    """Resident memory of a process, and what its descendants hold alone; 0 where it is gone.
-
-    Pages that a descendant still shares with its parent since the fork count once.
+    Of descendants that ended, the CPU time counts. Pages that a descendant still shares with its
+    parent since the fork count once.
     """
-    try:
-        descendants = psutil.Process(pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return 0.0
-    total = _own_mib(pid)
-    for member in descendants:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            total += member.memory_full_info().uss / 2**20
-    return total
+    cpu_seconds = mib = 0.0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        cpu_seconds += sum(process.cpu_times()[:4])  # user, system, those of ended children
+        mib += process.memory_info().rss / 2**20
+        for member in process.children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                cpu_seconds += sum(member.cpu_times()[:4])
+                mib += member.memory_full_info().uss / 2**20
+    return cpu_seconds, mib

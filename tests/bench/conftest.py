@@ -32,10 +32,16 @@ class Params:
     seconds: float = 0.0
 
 
-def spin(seconds):
-    end = time.process_time() + seconds
-    while time.process_time() < end:
+def spin():
+    while True:
         pass
+
+
+def eat():
+    hoard = []
+    while True:
+        hoard.append(np.ones(4_000_000))
+        time.sleep(0.01)
 
 
 class Villain(DummyClassifier):
@@ -51,22 +57,13 @@ class Villain(DummyClassifier):
         if self.how == "hang":
             time.sleep(3600)
         if self.how == "spin":
-            spin(3600)
+            spin()
         if self.how == "spin_in_child":
             if os.fork() == 0:
-                spin(3600)
-            time.sleep(3600)
-        if self.how == "nearly":
-            spin(2.3)
-        if self.how == "hang_in_child":
-            if os.fork() == 0:
-                time.sleep(3600)
-            time.sleep(3600)
+                spin()
+            os.wait()
         if self.how == "eat":
-            hoard = []
-            while True:
-                hoard.append(np.ones(4_000_000))
-                time.sleep(0.01)
+            eat()
         if self.how == "memory_error":
             raise MemoryError("asked for too much")
         if self.how == "diverge":
@@ -94,15 +91,14 @@ class Villain(DummyClassifier):
     def attribute(self, Z, y):
         if self.how == "attribute_raises":
             raise RuntimeError("cannot explain")
+        if self.how == "attribute_hangs":
+            time.sleep(3600)
         if self.how == "attribute_spins":
-            spin(3600)
-        if self.how == "attribute_dies":
-            os.kill(os.getpid(), signal.SIGKILL)
+            spin()
         if self.how == "attribute_eats":
-            hoard = []
-            while True:
-                hoard.append(np.ones(4_000_000))
-                time.sleep(0.01)
+            eat()
+        if self.how == "attribute_exits":
+            os._exit(3)
         return np.zeros((10, 3 if self.how == "attribute_shape" else Z.shape[1]))
 
 

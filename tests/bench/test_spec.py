@@ -124,6 +124,12 @@ def test_a_grid_and_an_experiment_of_the_same_content_are_the_same_cells() -> No
     assert other[0].key("c") != part[0].key("c")
 
 
+def test_one_cell_has_one_label() -> None:
+    twice = GOOD.replace('["majority"]', '["majority", {name = "majority", label = "most"}]')
+    with pytest.raises(BenchError, match=r"'most' on 'digits' .* is the same cell as 'majority'"):
+        expand(parse_spec(twice, "t"), "cpu")
+
+
 def test_one_label_has_one_meaning_on_a_table() -> None:
     text = SEVERAL.replace("seeds = [5]", "").replace('label = "network"', 'label = "stump"')
     with pytest.raises(BenchError, match="'second' has another 'stump' on 'digits'"):
