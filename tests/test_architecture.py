@@ -40,6 +40,14 @@ def test_imports_point_one_way(package: str) -> None:
         assert ours <= allowed, f"{name} imports {ours - allowed}"
 
 
+def test_nothing_of_the_product_imports_an_experiment() -> None:
+    for package in MAY_IMPORT:
+        for path in (ROOT / package).rglob("*.py"):
+            if "experiments" not in path.relative_to(ROOT).parts:
+                pattern = r"^\s*(from|import) bench(\.| import )experiments"
+                assert not re.search(pattern, path.read_text(), re.MULTILINE), path
+
+
 def test_only_one_file_imports_pydeepinsight() -> None:
     importers = [
         str(path.relative_to(ROOT))

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .stores import filled_store, record
+from .stores import filled_store, made_up
 
 SEED = 20241127
 N_CLASSES = 4
@@ -227,24 +227,20 @@ def store_append(n_records: int = 10) -> Timed:
     folder = tempfile.TemporaryDirectory()
     store = Store(Path(folder.name))
     store.create()
-    arrays: dict[str, np.ndarray] = {
-        "y_test": np.arange(500),
-        "attributions": np.zeros((4, 1_000), dtype=np.float32),
-    }
-    records = [record(i) for i in range(n_records)]
+    cells = list(made_up(n_records))
 
     def before() -> None:  # a record that is there stays
         for path in store.cells.iterdir():
             path.unlink()
 
     def run(_: None) -> Any:
-        for made in records:
-            store.put(made, arrays)
+        for record, arrays in cells:
+            store.put(record, arrays)
         return store
 
     def output(store: Any) -> list[np.ndarray]:
         text = "".join(map(str, store.records()))
-        stored = store.artifact(records[-1]["key"])
+        stored = store.artifact(cells[0][0]["key"])
         return [np.array(list(text.encode())), *(stored[name] for name in sorted(stored))]
 
     return Timed(run, before, output=output, keep=folder)

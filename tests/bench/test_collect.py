@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.asv.stores import made_up
 from bench.cli import main
 from bench.cluster.collect import collect
 from bench.errors import BenchError
-from bench.experiments.scale.report import made_up
 from bench.store.locking import locked
 from bench.store.store import Store
 

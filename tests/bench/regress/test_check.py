@@ -141,7 +141,7 @@ def test_the_sides_are_what_was_asked_for() -> None:
         assert len(base.path[1]) == len(head.path[1])
         for side, expected in ((base, False), (head, True)):
             for folder in side.path:  # the installed copy and the checkout
-                text = (Path(folder) / "deepmapper" / "trainer.py").read_text()
+                text = (Path(folder) / "deepmapper" / "training" / "trainer.py").read_text()
                 assert ("_slowed(train, 0.2)" in text) is expected
 
 

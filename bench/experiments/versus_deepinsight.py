@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from bench.catalog import entry, table_entry
-from bench.experiments.engine.memory import keep_freed_memory
-from bench.experiments.engine.records import Case
-from bench.experiments.engine.statistics import of_seeds
+from bench.experiments.conversion import keep_freed_memory
+from bench.experiments.runner import Case, measured, of_seeds
 from deepmapper.images.converter import ImageConverter
 
 TARGET = "6,216 x 19,319: >= 1,000 times faster than deepinsight_tsne (hope 3,000)"
@@ -62,7 +61,7 @@ def _ours(X: np.ndarray, scale: str) -> float:
 def summary(records: list[dict[str, Any]]) -> str:
     lines = []
     for scale, theirs in SCALES.items():
-        some = [r["measured"] for r in records if r["parameters"].get("scale") == scale]
+        some = measured(records, scale=scale)
         if some:
             both = [m["deepinsight_fit_seconds"] + m["deepinsight_transform_seconds"] for m in some]
             lines.append(

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.experiments.engine.records import Case
-from bench.experiments.engine.statistics import table
+from bench.experiments.runner import Case, table
 from bench.run.phases import Phases
 from deepmapper import DeepMapperClassifier
 

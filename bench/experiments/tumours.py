@@ -8,8 +8,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedKFold
 
 from bench.catalog import entry, table_entry
-from bench.experiments.engine.records import Case
-from bench.experiments.engine.statistics import of_seeds, table
+from bench.experiments.runner import Case, measured, of_seeds, table
 
 TARGET = (
     "5 folds x 3 seeds: balanced accuracy >= 0.985 and within 0.003 of the best plain method "
@@ -67,7 +66,7 @@ def _build(method: str, seed: int) -> Any:
 def summary(records: list[dict[str, Any]]) -> str:
     rows = []
     for method in METHODS:
-        some = [r["measured"] for r in records if r["parameters"]["method"] == method]
+        some = measured(records, method=method)
         if some:
             folds = [score for m in some for score in m["of_folds"]]
             seconds = [m["seconds_a_fold"] for m in some]

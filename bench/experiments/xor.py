@@ -5,8 +5,8 @@ XOR as of Passemiers et al., Sci Rep 2024; see `generators/needles.py`.
 
 from typing import Any
 
-from bench.experiments.engine.needles import measure_needles, summary_of_needles
-from bench.experiments.engine.records import Case
+from bench.experiments.needles import measure_needles, summary_of_needles
+from bench.experiments.runner import Case
 
 TARGET = (
     "n = 1,000, p = 1,024: both features on top in 10 of 10, accuracy >= 0.95; hope: p = 18,225 at "

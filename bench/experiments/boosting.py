@@ -14,8 +14,7 @@ from sklearn.model_selection import train_test_split
 
 from bench.catalog import entry, table_entry
 from bench.errors import BenchError
-from bench.experiments.engine.records import Case
-from bench.experiments.engine.statistics import of_seeds, table
+from bench.experiments.runner import Case, measured, of_seeds, table
 from bench.run.phases import Phases
 
 TARGET = "the library of `boosted_trees` chosen by measurement at 56,537 features"
@@ -108,8 +107,7 @@ def summary(records: list[dict[str, Any]]) -> str:
     for name in TABLES:
         for columns in COLUMNS:
             for library in LIBRARIES:
-                place = {"name": name, "columns": columns, "library": library}
-                some = [r["measured"] for r in records if place.items() <= r["parameters"].items()]
+                some = measured(records, name=name, columns=columns, library=library)
                 if some:
                     row = [
                         of_seeds([m[k] for m in some], digits)

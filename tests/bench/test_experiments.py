@@ -1,4 +1,4 @@
-"""The engine's experiments: cases have names and parameters, a record is whole, reports read it."""
+"""Experiments: cases have names and parameters, a record is whole, reports read it."""
 
 import json
 from pathlib import Path
@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from bench.errors import BenchError
-from bench.experiments.engine import gpu
-from bench.experiments.engine.__main__ import EXPERIMENTS, experiment, report, run
-from bench.experiments.engine.million import train_from_file, write_table
-from bench.experiments.engine.needles import measure_needles, summary_of_needles
-from bench.experiments.engine.records import Case, Records
-from bench.experiments.engine.scaling import slope
+from bench.experiments import gpu, large_report, merging
+from bench.experiments.__main__ import EXPERIMENTS, experiment, report, run
+from bench.experiments.million import train_from_file, write_table
+from bench.experiments.needles import measure_needles, summary_of_needles
+from bench.experiments.runner import Case, Records, of_seeds
+from bench.experiments.scaling import slope
 from deepmapper import DeepMapperError
 
 
@@ -48,7 +48,7 @@ def test_what_has_a_record_is_not_run_again(
         ran.append(case.name)
         Records(out).write(name, case, {"accuracy": 1.0})
 
-    monkeypatch.setattr("bench.experiments.engine.__main__.run_apart", pretend)
+    monkeypatch.setattr("bench.experiments.__main__.run_apart", pretend)
     for fresh in (False, False, True):
         run(["nihs"], out=tmp_path, only="seed_3", fresh=fresh)
     assert ran == ["seed_3", "seed_3"]
@@ -78,6 +78,20 @@ def test_a_table_in_a_file_is_trained_from_the_file(tmp_path: Path) -> None:
 
 def test_the_slope_of_a_line_is_one() -> None:
     assert slope([10, 100, 1000], [0.2, 2.0, 20.0]) == pytest.approx(1.0)
+
+
+def test_repeated_measurements_have_the_interval_of_student() -> None:
+    assert of_seeds([1.0, 2.0, 3.0], 2) == "2.00 ± 2.48 (1.00..3.00, n = 3)"
+    assert of_seeds([1.0], 2) == "1.00 (n = 1)"
+
+
+def test_the_harness_is_measured_on_made_up_cells() -> None:
+    merged = merging.measure(cells=20, shared=4)
+    assert merged["cells"] == 36
+    assert "36 cells" in merging.summary([{"measured": merged}])
+    built = large_report.measure(run=0, cells=20)
+    assert built["peak_mib"] > 50
+    assert "peak memory" in large_report.summary([{"parameters": {}, "measured": built}])
 
 
 SMALL = {

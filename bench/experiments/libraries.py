@@ -16,8 +16,7 @@ import torch
 from torch import nn
 
 from bench.catalog import entry, table_entry
-from bench.experiments.engine.records import Case
-from bench.experiments.engine.statistics import table
+from bench.experiments.runner import Case, table
 from bench.run.phases import Phases
 
 TARGET = "known faults and costs of the libraries, each by a measurement"

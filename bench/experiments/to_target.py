@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from bench.catalog import table_entry
-from bench.experiments.engine.records import Case
+from bench.experiments.runner import Case, measured
 from deepmapper.images.converter import ImageConverter
 from deepmapper.networks._assembly import build_network, screened_gate
 from deepmapper.training.devices import synchronise
@@ -160,8 +160,7 @@ def _result(conversion: float, looks: list[dict[str, float]], goal: float) -> di
 
 
 def summary(records: list[dict[str, Any]]) -> str:
-    ours = [r["measured"] for r in records if r["parameters"]["who"] == "ours"]
-    theirs = [r["measured"] for r in records if r["parameters"]["who"] == "published"]
+    ours, theirs = measured(records, who="ours"), measured(records, who="published")
     lines = [
         f"- {name}: {m['seconds']:.1f} s ({m['conversion_seconds']:.2f} of it conversion) to "
         f"{m['accuracy']:.4f}{'' if m['reached'] else ', not there yet'}"

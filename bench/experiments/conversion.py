@@ -1,14 +1,13 @@
 """Normalise and fold a table, against copying the same bytes, in one process."""
 
+import ctypes
 import time
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from bench.experiments.engine.memory import keep_freed_memory
-from bench.experiments.engine.records import Case
-from bench.experiments.engine.statistics import of_seeds, table
+from bench.experiments.runner import Case, measured, of_seeds, table
 from deepmapper.images.converter import ImageConverter
 
 TARGET = "6,216 x 19,319, against copying the same bytes: <= 6 times (hope 3)"
@@ -65,6 +64,20 @@ def counts(seed: int) -> np.ndarray:
     return X
 
 
+def keep_freed_memory() -> bool:
+    """Have this process's allocator keep what is freed; True if it can (the GNU C library).
+
+    Otherwise the kernel has to find and clear pages for every large array. On a virtual machine
+    that returns unused pages to its host this takes longer than a conversion, and varies.
+    """
+    trim_threshold, mmap_max, never = -1, -4, -1  # <malloc.h>
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):
+        return False
+    return bool(mallopt(mmap_max, 0) and mallopt(trim_threshold, never))
+
+
 def _seconds(work: Any) -> float:
     start = time.perf_counter()
     result = work()
@@ -77,8 +90,7 @@ def summary(records: list[dict[str, Any]]) -> str:
     rows = []
     for memory in MEMORIES:
         for scale in SCALES:
-            wanted = {"scale": scale, "memory": memory}
-            some = [r["measured"] for r in records if wanted.items() <= r["parameters"].items()]
+            some = measured(records, scale=scale, memory=memory)
             for what in ("fit_transform", "transform"):
                 if some:
                     ratios = of_seeds([m[f"{what}_ratio"] for m in some], 2)

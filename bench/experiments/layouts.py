@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from bench.catalog import table_entry
-from bench.experiments.engine.records import Case
-from bench.experiments.engine.statistics import of_seeds, table
+from bench.experiments.runner import Case, measured, of_seeds, table
 from bench.run.phases import Phases
 from deepmapper.images.layouts import make_layout
 from deepmapper.images.scaling import FeatureScaler
@@ -43,7 +42,7 @@ def measure(name: str, run: int) -> dict[str, Any]:
 def summary(records: list[dict[str, Any]]) -> str:
     rows = []
     for name in TABLES:
-        some = [r["measured"] for r in records if r["parameters"]["name"] == name]
+        some = measured(records, name=name)
         if some:
             seconds = of_seeds([m["seconds"] for m in some], 1)
             peak = max(m["peak_host_mib"] for m in some)

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.experiments.engine.records import Case
-from bench.experiments.engine.statistics import table
+from bench.experiments.runner import Case, table
 from deepmapper.images.converter import ImageConverter
 from deepmapper.networks._assembly import build_network
 from deepmapper.networks.gate import PixelGate

@@ -1,6 +1,6 @@
 """The three full-size problems on a GPU, and whether it computes what the CPU computes.
 
-python -m bench.experiments.engine run gpu --out results/engine        (needs a CUDA device)
+python -m bench.experiments run gpu --out results/engine        (needs a CUDA device)
 """
 
 import time
@@ -12,11 +12,10 @@ import torch
 from sklearn.model_selection import train_test_split
 
 from bench.catalog import table_entry
-from bench.experiments.engine import shuffled
-from bench.experiments.engine.needles import measure_needles, summary_of_needles
-from bench.experiments.engine.records import Case
-from bench.experiments.engine.statistics import of_seeds
-from bench.experiments.engine.to_target import ours
+from bench.experiments import shuffled
+from bench.experiments.needles import measure_needles, summary_of_needles
+from bench.experiments.runner import Case, of_seeds
+from bench.experiments.to_target import ours
 from deepmapper import DeepMapperClassifier
 from deepmapper.images.converter import ImageConverter
 from deepmapper.training.devices import resolve_device, synchronise

@@ -6,18 +6,18 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
+import numpy as np
 import psutil
-import typer
 
 from bench.cluster import check_executor
 from bench.errors import BenchError
-from bench.experiments.scale._keeping import Out, keep
-from bench.machine.processes import ROOT
+from bench.experiments.runner import ROOT, Case
 
+TARGET = "2,000 trivial cells, two at a time: under 50 ms a cell once warm; the front's memory flat"
 SPEC = """
-name = "scale"
+name = "overhead"
 seeds = {seeds}
 device = "cpu"
 jobs = 2
@@ -28,43 +28,35 @@ LOOK_SECONDS = 0.5
 WARM = 0.1  # the share of the cells after which everything has started
 
 
-def measure(
-    cells: Annotated[int, typer.Option(help="How many.")] = 2000,
-    executor: Annotated[str, typer.Option(help="local, dask or slurm.")] = "local",
-    out: Out = None,
-) -> None:
-    """Run a grid of trivial cells, two at a time; the seconds a cell and the front's memory."""
+def cases() -> list[Case]:
+    return [Case(name, {"executor": name}) for name in ("local", "dask")]
+
+
+def measure(executor: str, cells: int = 2000) -> dict[str, Any]:
+    """Run a grid of trivial cells; seconds a cell, and the memory of the process that runs it."""
     check_executor(executor)
     with tempfile.TemporaryDirectory() as place:
         spec, folder = Path(place) / "spec.toml", Path(place) / "out"
         spec.write_text(SPEC.format(seeds=list(range(cells))))
         words = [sys.executable, "-m", "bench", "run", str(spec), "--out", str(folder)]
         words += ["--no-report", "--executor", executor, "--jobs", "2"]
-        done = _watch(subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL), folder, cells)
-        overheads = sorted(_overhead(path) for path in (folder / "cells").glob("*.json"))
-    warm = next(look for look in done if look[1] >= WARM * cells)
-    last = done[-1]
-    seconds = (last[0] - warm[0]) / max(1, last[1] - warm[1])
-    found = {
-        "executor": executor,
+        looks = _watch(subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL), folder, cells)
+        records = [json.loads(path.read_text()) for path in (folder / "cells").glob("*.json")]
+    warm = next(look for look in looks if look[1] >= WARM * cells)
+    last = looks[-1]
+    return {
         "cells": last[1],
-        "seconds_in_all": round(last[0], 1),
-        "seconds_until_warm": round(warm[0], 1),
-        "seconds_a_cell_warm": round(seconds, 4),
-        "overhead_in_records_median": round(overheads[len(overheads) // 2], 4),
+        "seconds_in_all": last[0],
+        "seconds_until_warm": warm[0],
+        "seconds_a_cell_warm": (last[0] - warm[0]) / max(1, last[1] - warm[1]),
+        "overhead_in_records_median": float(np.median([r["overhead_seconds"] for r in records])),
         "front_mib_warm": warm[2],
         "front_mib_end": last[2],
     }
-    keep(out, found)
-    sys.stdout.write(
-        f"{last[1]} cells through {executor}, two at a time: {1000 * seconds:.1f} ms a cell once "
-        f"warm (asked for: under 50), {last[0]:.0f} s in all; the front's memory "
-        f"{warm[2]} MiB warm, {last[2]} MiB at the end\n"
-    )
 
 
 def _watch(run: subprocess.Popen[bytes], folder: Path, cells: int) -> list[tuple[float, int, int]]:
-    """Seconds since the start, records there, MiB of the front, until the run ends."""
+    """Seconds since the start, records, and MiB of the front, until the run ends."""
     start, front = time.monotonic(), psutil.Process(run.pid)
     looks: list[tuple[float, int, int]] = []
     n = 0
@@ -83,5 +75,10 @@ def _watch(run: subprocess.Popen[bytes], folder: Path, cells: int) -> list[tuple
     return looks
 
 
-def _overhead(path: Path) -> float:
-    return float(json.loads(path.read_text())["overhead_seconds"])
+def summary(records: list[dict[str, Any]]) -> str:
+    return "\n".join(
+        f"- {record['parameters']['executor']}: {1000 * m['seconds_a_cell_warm']:.1f} ms a cell; "
+        f"the front's memory {m['front_mib_warm']} MiB warm, {m['front_mib_end']} at the end"
+        for record in records
+        for m in [record["measured"]]
+    )

@@ -5,8 +5,8 @@ From the table in memory to ranked features and a fitted model: conversion, pass
 
 from typing import Any
 
-from bench.experiments.engine.needles import measure_needles, summary_of_needles
-from bench.experiments.engine.records import Case
+from bench.experiments.needles import measure_needles, summary_of_needles
+from bench.experiments.runner import Case
 
 TARGET = "test accuracy >= 0.999 (hope 1.000); both needles on top in 10 of 10; <= 30 s (hope 10 s)"
 

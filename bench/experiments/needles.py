@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from bench.catalog import table_entry
-from bench.experiments.engine.statistics import of_seeds
+from bench.experiments.runner import of_seeds
 from deepmapper import DeepMapperClassifier
 
 TEST_SHARE = 0.25
