@@ -3,21 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from bench.catalog import entry
 from bench.cell import Cell
-from bench.errors import BenchError
 from bench.machine.environment import environment
 from bench.machine.processes import Ended as Exited
-from bench.machine.processes import Processes
-from bench.machine.server import DISK_FULL
+from bench.machine.processes import Limits, Processes, job_environment
 from bench.machine.slots import Slot
 from bench.run.note import read_note
 from bench.run.work import Ended, Task, Work
 from bench.store.claims import Claims
-from bench.store.store import Store
+from bench.store.store import DISK_FULL, Store, disk_full
 from bench.store.tables import is_ready
 
 ATTEMPTS = 2  # a cell that something else killed is tried once more
@@ -46,7 +43,12 @@ class Node:
         }
         logs = self.store.folder / "running"
         logs.mkdir(exist_ok=True)
-        self._processes = Processes(["bench.run.worker", *work.modules], slots, logs)
+        self._processes = Processes(
+            ["bench.run.worker", *work.modules],
+            slots,
+            job_environment(len(slots[0].cores)),
+            logs=logs,
+        )
 
     def __enter__(self) -> "Node":
         return self
@@ -118,14 +120,14 @@ class Node:
 
     def _start(self, task: Task, attempt: int) -> None:
         payload = {
-            "kind": "cell",
             "folder": str(self.store.folder),
             "cell": asdict(task.cell),
             "dataset": task.dataset,
             "context": self._context,
         }
         work = self._work
-        job = self._processes.submit(payload, work.timeout_seconds, work.memory_mib)
+        limits = Limits(work.timeout_seconds, work.memory_mib)
+        job = self._processes.submit("bench.run.worker:run_job", payload, limits)
         self._running[job.number] = (task, attempt)
 
     def _was_killed_by_others(self, task: Task, exited: Exited) -> bool:
@@ -151,7 +153,7 @@ class Node:
             self.store,
             task.cell,
             task.dataset,
-            {**self._context, "shared": list(exited.job.slot.shared)},
+            self._context,
             status=status,
             reason=reason,
             traceback=exited.output.strip() or None,
@@ -179,11 +181,3 @@ def record_failure(
         store.put(record)
     except OSError as error:
         raise disk_full(store.folder) from error
-
-
-def disk_full(folder: Path) -> BenchError:
-    message = (
-        f"a record could not be written to {folder}: the disk is full or a size limit is reached. "
-        "Free some space and run the same command again: every finished cell is kept."
-    )
-    return BenchError(message)

@@ -1,4 +1,4 @@
-"""Isolated processes for the jobs of a run: started by the server, watched and killed from here."""
+"""Isolated processes for jobs: forked by the server, watched and killed from here."""
 
 import contextlib
 import json
@@ -8,11 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import IO, Any, Self
 
 import psutil
 
@@ -20,30 +20,43 @@ from bench.errors import BenchError
 from bench.machine.slots import Slot
 
 ROOT = Path(__file__).resolve().parents[2]
+SERVER = Path(__file__).with_name("server.py")
 POLL_SECONDS = 0.05
-MEMORY_EVERY_SECONDS = 0.2  # reading the memory of a family of processes is not free
+MEASURE_EVERY_SECONDS = 0.2  # reading what a family of processes uses is not free
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a job may use before it is killed; None is no limit.
+
+    Args:
+        wall_seconds: since it was given out.
+        memory_mib: resident memory of its processes above that of its first moment.
+    """
+
+    wall_seconds: float | None = None
+    memory_mib: float | None = None
 
 
 @dataclass
 class Job:
-    """A process at work, and its limits."""
+    """A process at work. `payload` is what its function gets."""
 
     number: int
     payload: dict[str, Any]
-    slot: Slot
-    timeout_seconds: float
-    memory_mib: float
+    slot: Slot | None
+    limits: Limits
     dispatched: float
+    log: Path | None
     pid: int | None = None
-    baseline_mib: float | None = None
-    memory_read: float = 0.0
+    baseline_mib: float = 0.0
+    measured: float = 0.0
     killed_for: str | None = None
-    log: Path = field(default_factory=Path)
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A job that came to its end: exit code (negative: killed by that signal), why it was killed
+    """A job that ended: its exit code (negative: killed by that signal), why it was killed
     ("timeout", "out_of_memory", None), and the end of what it printed."""
 
     job: Job
@@ -56,12 +69,22 @@ class Processes:
     """A server and the jobs that it forked. Use as a context manager.
 
     Args:
-        modules: what the server imports before it forks.
-        slots: so many jobs run side by side.
-        logs: a folder for what the jobs print.
+        preloaded: what the server imports before it forks, see `bench.machine.server`.
+        slots: one for each job that may run at a time; None leaves cores and GPU alone.
+        environment: the variables of the server and its jobs, all of them.
+        logs: a folder for what the jobs print; None leaves it to the server's `stderr`.
+        stderr: where the server prints; None is where this process does.
     """
 
-    def __init__(self, modules: list[str], slots: list[Slot], logs: Path) -> None:
+    def __init__(
+        self,
+        preloaded: Sequence[str],
+        slots: Sequence[Slot | None],
+        environment: Mapping[str, str],
+        *,
+        logs: Path | None = None,
+        stderr: IO[bytes] | None = None,
+    ) -> None:
         self._free = list(reversed(slots))
         self._is_ready = False
         self.jobs: dict[int, Job] = {}
@@ -69,16 +92,24 @@ class Processes:
         self._logs = logs
         self._count = 0
         self._buffer = b""
-        self._stopped = False
-        self._server = self._start(modules, len(slots[0].cores))
+        self._server = subprocess.Popen(
+            [sys.executable, "-P", str(SERVER), *preloaded],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            cwd=ROOT,
+            env=dict(environment),
+        )
 
-    def __enter__(self) -> "Processes":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._stopped = True
         self._server.kill()  # its children die with it
         self._server.wait()
+        for pipe in (self._server.stdin, self._server.stdout):
+            with contextlib.suppress(OSError):  # what was still to be sent
+                pipe.close()  # type: ignore[union-attr]
 
     @property
     def room(self) -> int:
@@ -88,24 +119,22 @@ class Processes:
         """
         return len(self._free) if self._is_ready else 0
 
-    def submit(self, payload: dict[str, Any], timeout_seconds: float, memory_mib: float) -> Job:
-        """Give out a job; there has to be a free slot."""
+    def submit(self, call: str, payload: dict[str, Any], limits: Limits = Limits()) -> Job:
+        """Give out a job; there has to be a free slot.
+
+        Args:
+            call: "module:function". The function gets the payload, and `job` (a number), `slot`,
+                `log` and `dispatched` (`time.monotonic()`) with it.
+        """
         self._count += 1
-        log = self._logs / f"{self.name}-{self._count}.log"
-        job = Job(
-            self._count,
-            payload,
-            self._free.pop(),
-            timeout_seconds,
-            memory_mib,
-            time.monotonic(),
-            log=log,
-        )
+        log = None if self._logs is None else self._logs / f"{self.name}-{self._count}.log"
+        job = Job(self._count, payload, self._free.pop(), limits, time.monotonic(), log)
         message = {
             **payload,
+            "call": call,
             "job": job.number,
-            "slot": job.slot.to_dict(),
-            "log": str(log),
+            "slot": None if job.slot is None else job.slot.to_dict(),
+            "log": None if log is None else str(log),
             "dispatched": job.dispatched,
         }
         self._send(json.dumps(message).encode() + b"\n")
@@ -113,7 +142,11 @@ class Processes:
         return job
 
     def events(self, at_once: bool = False) -> Iterator[Ended]:
-        """What ended within the next moment, or by now; enforces the limits meanwhile."""
+        """What ended within the next moment, or by now; enforces the limits meanwhile.
+
+        Raises:
+            BenchError: the server is gone.
+        """
         assert self._server.stdout is not None
         stdout = self._server.stdout.fileno()
         readable, _, _ = select.select([stdout], [], [], 0 if at_once else POLL_SECONDS)
@@ -129,25 +162,6 @@ class Processes:
         for job in self.jobs.values():
             self._enforce(job)
 
-    def _start(self, modules: list[str], n_threads: int) -> subprocess.Popen[bytes]:
-        threads = {
-            name: str(n_threads)
-            for name in (
-                "OMP_NUM_THREADS",
-                "OPENBLAS_NUM_THREADS",
-                "MKL_NUM_THREADS",
-                "NUMBA_NUM_THREADS",  # with more than its cores, numba slows torch, too
-            )
-        }
-        return subprocess.Popen(
-            [sys.executable, "-m", "bench.machine.server", *modules],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-            # A look for GPUs through the driver's library leaves forks free to use them.
-            env={**os.environ, **threads, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
-        )
-
     def _send(self, line: bytes) -> None:
         assert self._server.stdin is not None
         try:
@@ -159,7 +173,7 @@ class Processes:
     def _server_gone(self) -> BenchError:
         code = self._server.wait()
         message = (
-            f"the process that starts the cells ended with code {code}. What is finished is kept: "
+            f"the process that forks the jobs ended with code {code}. What is finished is kept: "
             "run the same command again."
         )
         return BenchError(message)
@@ -171,28 +185,46 @@ class Processes:
             job = self.jobs[event["job"]]
             job.pid = event["pid"]
             job.baseline_mib = _own_mib(event["pid"])
-            job.memory_read = time.monotonic()
+            job.measured = time.monotonic()
         if event["event"] != "ended":
             return None
         job = self.jobs.pop(event["job"])
         self._free.append(job.slot)
-        output = job.log.read_text(errors="replace")[-4000:] if job.log.is_file() else ""
-        job.log.unlink(missing_ok=True)
+        output = ""
+        if job.log is not None and job.log.is_file():
+            output = job.log.read_text(errors="replace")[-4000:]
+            job.log.unlink(missing_ok=True)
         return Ended(job, event["code"], job.killed_for, output)
 
     def _enforce(self, job: Job) -> None:
         if job.pid is None or job.killed_for is not None:
             return
-        now = time.monotonic()
-        if now - job.dispatched > job.timeout_seconds:
+        now, limits = time.monotonic(), job.limits
+        if limits.wall_seconds is not None and now - job.dispatched > limits.wall_seconds:
             job.killed_for = "timeout"
-        elif now - job.memory_read > MEMORY_EVERY_SECONDS:
-            job.memory_read = now
-            if _resident_mib(job.pid) - (job.baseline_mib or 0.0) > job.memory_mib:
+        elif limits.memory_mib is not None and now - job.measured > MEASURE_EVERY_SECONDS:
+            job.measured = now
+            if _resident_mib(job.pid) - job.baseline_mib > limits.memory_mib:
                 job.killed_for = "out_of_memory"
         if job.killed_for:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(job.pid, signal.SIGKILL)
+
+
+def job_environment(n_threads: int) -> dict[str, str]:
+    """The variables of jobs of this project with a number of threads each.
+
+    A look for GPUs through the driver's library leaves forks free to use them. With more threads
+    than its cores numba slows torch, too.
+    """
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+    path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        **os.environ,
+        **dict.fromkeys(names, str(n_threads)),
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+        "PYTHONPATH": os.pathsep.join(path),
+    }
 
 
 def _own_mib(pid: int) -> float:

@@ -1,21 +1,29 @@
-"""The process that has the libraries loaded and forks a process for every cell.
+"""A process that loads libraries once and forks a child for every job.
 
-It reads jobs from its standard input, one JSON object a line, and reports on its standard output:
+    python -P server.py MODULE... NAME=FOLDER...
 
-    {"job": 7, "kind": "cell" | "table", "folder": ..., "slot": {"cores": [0], ...}, ...}   in
+It loads each MODULE, and each package in a FOLDER under another NAME, and calls the module's
+`before_forks` if there is one. It reads jobs from its standard input, one JSON object a line, and
+reports on its standard output:
+
+    {"job": 7, "call": "module:function", "log": PATH or null, "slot": {...} or null, ...}    in
     {"event": "ready"}  {"event": "started", "job": 7, "pid": 123}
-    {"event": "ended", "job": 7, "code": 0}        code < 0: killed by that signal         out
+    {"event": "ended", "job": 7, "code": 0}              code < 0: killed by that signal     out
 
-It starts no threads and touches no GPU, so that its forks inherit no thread pools and no context.
-A module that it loads may have a function `before_forks`, for what is better done once.
-When its input closes, whatever the reason, it kills its children and ends: a run that dies leaves
-no cell behind. When it dies itself, the kernel kills the children.
+The child calls `function(job)`; what that returns is its exit code (None is 0). The server imports
+nothing of this project by itself, starts no threads and touches no GPU, so that its forks inherit
+no thread pool and no context. It kills its children and ends when its input closes. If it dies,
+the kernel kills its children.
+
+Not the standard library's forkserver: that is one per process with one list of modules, and its
+children import the parent's `__main__` again.
 """
 
 import contextlib
 import ctypes
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import select
@@ -26,14 +34,14 @@ from typing import Any
 
 PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 1.0  # a child that ends wakes the server up before
-DISK_FULL = 74  # EX_IOERR: the record could not be written
 
 
-def main(modules: list[str]) -> None:
-    """Load the modules that cells will need, then fork on demand until the input closes."""
-    for name in modules:
-        with contextlib.suppress(Exception):  # the cell that needs it will fail, with its reason
-            module = importlib.import_module(name)
+def main(preloaded: list[str]) -> None:
+    """Load what the jobs will need, then fork on demand until the input closes."""
+    for word in preloaded:
+        with contextlib.suppress(Exception):  # the job that needs it will fail, with its reason
+            name, _, folder = word.partition("=")
+            module = _load_package(name, Path(folder)) if folder else importlib.import_module(name)
             getattr(module, "before_forks", lambda: None)()
     gc.collect()
     gc.freeze()  # a fork that collects garbage would copy every page that it looks at
@@ -64,8 +72,19 @@ def main(modules: list[str]) -> None:
                 _say(out, event="started", job=job["job"], pid=pid)
         _reap(running, out)
     for pid in running:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
+        _kill_group(pid)
+
+
+def _load_package(name: str, folder: Path) -> Any:
+    """The package in a folder, under another name than its own."""
+    spec = importlib.util.spec_from_file_location(
+        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _say(out: Any, **event: Any) -> None:
@@ -73,13 +92,23 @@ def _say(out: Any, **event: Any) -> None:
 
 
 def _reap(running: dict[int, int], out: Any) -> None:
+    """Report the children that ended, and kill what they left running."""
     while running:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if pid == 0:
+        # The ended child keeps its number until it is waited for, so the group is surely its own.
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
             return
+        if ended.si_pid in running:
+            _kill_group(ended.si_pid)
+        pid, status = os.waitpid(ended.si_pid, 0)
         if pid in running:
             code = os.waitstatus_to_exitcode(status)
             _say(out, event="ended", job=running.pop(pid), code=code)
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _fork(job: dict[str, Any]) -> int:
@@ -90,8 +119,9 @@ def _fork(job: dict[str, Any]) -> int:
         return pid
     code = 1
     try:
-        _become_cell(job)
-        code = _do(job)
+        _become_job(job["log"], job["slot"])
+        module, _, function = job["call"].partition(":")
+        code = getattr(importlib.import_module(module), function)(job) or 0
     except BaseException:
         import traceback
 
@@ -102,52 +132,33 @@ def _fork(job: dict[str, Any]) -> int:
         os._exit(code)
 
 
-def _become_cell(job: dict[str, Any]) -> None:
+def _become_job(log: str | None, slot: dict[str, Any] | None) -> None:
     """Own process group (so that all of it can be killed), own cores and GPU, own log."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     _die_with_parent()
-    with contextlib.suppress(OSError, AttributeError):
-        os.sched_setaffinity(0, job["slot"]["cores"])
-    if job["slot"]["gpu"] is not None:  # nothing here has looked for GPUs yet
-        os.environ["CUDA_VISIBLE_DEVICES"] = job["slot"]["gpu"]
-    log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    if log is not None:
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+    if slot is None:
+        return
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setaffinity(0, slot["cores"])
+    if slot["gpu"] is not None:  # nothing here has looked for GPUs yet
+        os.environ["CUDA_VISIBLE_DEVICES"] = slot["gpu"]
     if "torch" in sys.modules:  # tables are made without it
         import torch
 
-        torch.set_num_threads(len(job["slot"]["cores"]))
+        torch.set_num_threads(len(slot["cores"]))
 
 
 def _die_with_parent() -> None:
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _do(job: dict[str, Any]) -> int:
-    from bench.cell import Cell, TableRequest
-    from bench.store.tables import prepare
-
-    folder = Path(job["folder"])
-    try:
-        if job["kind"] == "table":
-            told = prepare(folder / "tables", TableRequest(**job["table"]))
-            Path(job["answer"]).write_text(json.dumps(told))
-        else:
-            from bench.run.worker import run_cell
-            from bench.store.store import Store
-
-            cell = Cell(**{**job["cell"], "table": TableRequest(**job["cell"]["table"])})
-            context = {**job["context"], "shared": list(job["slot"]["shared"])}
-            run_cell(Store(folder), cell, job["dataset"], context, job["dispatched"])
-    except OSError as error:
-        sys.stderr.write(f"cannot write: {error.strerror}\n")
-        return DISK_FULL
-    return 0
 
 
 if __name__ == "__main__":

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.cell import TableRequest
-from bench.machine.node import disk_full
-from bench.machine.processes import Ended, Processes
-from bench.machine.server import DISK_FULL
+from bench.machine.processes import Ended, Limits, Processes, job_environment
 from bench.machine.slots import deal, own_cores
-from bench.spec import Limits
+from bench.spec import Limits as CellLimits
+from bench.store.store import DISK_FULL, disk_full
 from bench.store.tables import describe_failure
 
 SECONDS_AT_LEAST = 600.0
@@ -21,7 +20,7 @@ MEMORY_FACTOR = 8
 def make_tables(
     requests: Iterable[TableRequest],
     folder: Path,
-    limits: Limits,
+    limits: CellLimits,
     *,
     jobs: int,
     note: Callable[[str], None],
@@ -44,19 +43,22 @@ def make_tables(
         return found
     logs = folder / "running"
     logs.mkdir(exist_ok=True)
-    seconds = max(SECONDS_AT_LEAST, limits.timeout_seconds)
-    with Processes(["bench.store.tables"], deal(jobs, own_cores()), logs) as processes:
+    its_limits = Limits(
+        max(SECONDS_AT_LEAST, limits.timeout_seconds), MEMORY_FACTOR * limits.memory_mib
+    )
+    slots = deal(jobs, own_cores())
+    environment = job_environment(len(slots[0].cores))
+    with Processes(["bench.store.tables"], slots, environment, logs=logs) as processes:
         while waiting or processes.jobs:
             while waiting and processes.room:
                 request = waiting.pop()
                 note(f"making table {request.label}")
                 payload = {
-                    "kind": "table",
                     "table": asdict(request),
                     "folder": str(folder.resolve()),
                     "answer": str((logs / f"{request.id}.{processes.name}.table.json").resolve()),
                 }
-                processes.submit(payload, seconds, MEMORY_FACTOR * limits.memory_mib)
+                processes.submit("bench.store.tables:run_job", payload, its_limits)
             for ended in processes.events():
                 request = TableRequest(**ended.job.payload["table"])
                 found[request.id] = _description(request, ended, folder)

@@ -16,20 +16,21 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench import metrics
 from bench.catalog import entries, entry
-from bench.cell import Cell
+from bench.cell import Cell, TableRequest
 from bench.machine.slots import Watch
 from bench.run.answers import checked_attributions, predict
 from bench.run.importances import attribute
 from bench.run.note import Note
 from bench.run.phases import Phases
 from bench.run.split import split_kind, split_rows
-from bench.store.store import SCHEMA, Record, Store
+from bench.store.store import DISK_FULL, SCHEMA, Record, Store
 from bench.store.tables import read_table
 from datasets.table import DataUnavailable
 from deepmapper.errors import Diverged
@@ -64,6 +65,19 @@ def before_forks() -> None:
     entries("methods")
     labels, certain = np.array([0, 1]), np.eye(2)
     metrics.compute(metrics.Outcome(labels, certain, labels, labels, certain, labels[:1]))
+
+
+def run_job(job: dict[str, Any]) -> int:
+    """Run the cell of a job of the server and write its record; returns the exit code."""
+    cell = Cell(**{**job["cell"], "table": TableRequest(**job["cell"]["table"])})
+    try:
+        run_cell(
+            Store(Path(job["folder"])), cell, job["dataset"], job["context"], job["dispatched"]
+        )
+    except OSError as error:
+        sys.stderr.write(f"cannot write: {error.strerror}\n")
+        return DISK_FULL
+    return 0
 
 
 def run_cell(

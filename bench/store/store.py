@@ -19,6 +19,7 @@ import numpy as np
 from bench.errors import BenchError
 
 SCHEMA = 1
+DISK_FULL = 74  # EX_IOERR: exit code of a job that could not write
 
 Record = dict[str, Any]
 
@@ -108,6 +109,15 @@ class Store:
             )
             raise BenchError(message)
         return record
+
+
+def disk_full(folder: Path) -> BenchError:
+    """The error for a folder that takes no more records."""
+    message = (
+        f"a record could not be written to {folder}: the disk is full or a size limit is reached. "
+        "Free some space and run the same command again: every finished cell is kept."
+    )
+    return BenchError(message)
 
 
 def write_atomically(

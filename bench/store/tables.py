@@ -7,6 +7,7 @@ tables/<id>/ keeps its arrays and is removed when the run ends.
 import contextlib
 import json
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,8 +18,19 @@ from scipy import sparse
 
 from bench.catalog import table_entry
 from bench.cell import TableRequest
-from bench.store.store import write_atomically
+from bench.store.store import DISK_FULL, write_atomically
 from datasets.table import DataUnavailable, Source, Table
+
+
+def run_job(job: dict[str, Any]) -> int:
+    """Make a table in a process of its own and write its description; returns the exit code."""
+    try:
+        told = prepare(Path(job["folder"]) / "tables", TableRequest(**job["table"]))
+        Path(job["answer"]).write_text(json.dumps(told))
+    except OSError as error:
+        sys.stderr.write(f"cannot write: {error.strerror}\n")
+        return DISK_FULL
+    return 0
 
 
 def prepare(folder: Path, request: TableRequest) -> dict[str, Any]:

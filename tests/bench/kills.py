@@ -72,7 +72,9 @@ def victims(pid: int) -> list[psutil.Process]:
     """The processes of cells of a run, and dask's workers; none where it has just ended."""
     try:
         family = psutil.Process(pid).children(recursive=True)
-        servers = [p for p in family if "bench.machine.server" in " ".join(p.cmdline())]
+        servers = [
+            p for p in family if str(ROOT / "bench" / "machine" / "server.py") in p.cmdline()
+        ]
         cells = [cell for server in servers for cell in server.children()]
         return cells + [p.parent() for p in servers if p.ppid() != pid]
     except psutil.NoSuchProcess:

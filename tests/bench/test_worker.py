@@ -48,7 +48,7 @@ def test_memory_that_is_not_to_be_had_is_told_apart(error: Exception, status: st
 def test_a_cell_without_torch_never_loads_it() -> None:
     code = """
 import sys
-import bench.machine.server, bench.store.tables, bench.run.worker
+import bench.machine.node, bench.store.tables, bench.run.worker
 from bench.catalog import entries
 bench.run.worker.before_forks()
 entries("methods")["stump"].load()
