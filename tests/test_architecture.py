@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "reports": {"deepmapper", "bench"},
 }
 # Stages below the command line know nothing of what is built on them; benchmarks time all of it.
-CLI_ONLY = {"bench/cli.py", "bench/asv/workloads.py"}
+CLI_ONLY = {"bench/cli.py", "bench/asv/harness.py"}
 
 
 def _imports(path: Path) -> set[str]:

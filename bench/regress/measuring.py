@@ -1,6 +1,7 @@
 """One side of a pair: a process that has one revision on its path and does as it is told.
 
-It answers over a connection, one answer an order:
+It imports nothing of ours by name: `deepmapper`, `bench` and `reports` are those of the revision
+that is first on the path. It answers over a connection, one answer an order:
 
     ("prepare", row, workload, parameters) -> None
     ("output", row) -> list of arrays
@@ -29,10 +30,10 @@ def serve(order: dict[str, Any]) -> None:
     """Obey until the connection closes.
 
     Args:
-        order: `path` (folders to put first), `address` and `key` (hexadecimal) of the connection,
-            `side` (its name), `core` (to be timed on), `device`.
+        order: `path` (folders to put first), `address` of the connection, `side` (its name),
+            `core` (to be timed on), `device`.
     """
-    connection = Client(order["address"], authkey=bytes.fromhex(order["key"]))
+    connection = Client(order["address"])
     connection.send(order["side"])
     side = Side(order["path"], order["core"], order["device"])
     while True:
@@ -69,8 +70,8 @@ class Side:
 
     def prepare(self, row: str, workload: str, parameters: dict[str, Any]) -> None:
         """Make the data of a row and run it once: the first run pays for what is loaded then."""
-        workloads = import_module("measured.workloads")
-        make = getattr(workloads, workload)
+        module, _, function = workload.partition(".")
+        make = getattr(import_module(f"measured.{module}"), function)
         if "device" in signature(make).parameters:
             parameters = {**parameters, "device": self._device}
         self._timed[row] = make(**parameters)
