@@ -1,7 +1,7 @@
 """Boosted trees: many small trees, each fitted to what the ones before it left over.
 
 Friedman, Annals of Statistics 29 (2001); Ke et al., "LightGBM", NeurIPS 2017. LightGBM rather than
-XGBoost by measurement: `python -m bench.experiments.engine run boosting`.
+XGBoost by measurement: `python -m bench.experiments run boosting`.
 """
 
 from dataclasses import dataclass

@@ -155,15 +155,16 @@ def collect(
     sources: Annotated[list[Path], typer.Argument(help="Output folders of `run`, of one spec.")],
     out: Annotated[Path, typer.Option(help="A new folder, or one to merge into.")],
     keep: Annotated[
-        list[Path] | None,
-        typer.Option(help="Where records contradict each other, those of this folder count."),
-    ] = None,
-    live: Annotated[bool, typer.Option("--live", help="While runs write to the sources.")] = False,
+        str, typer.Option(help="first or last: the folder that decides about contradictions.")
+    ] = "",
 ) -> None:
     """Merge output folders of several machines into one; the sources stay as they are."""
-    from bench.cluster.collecting.command import collect
+    from bench.cluster.collect import KEEPS, collect
+    from bench.errors import unknown
 
-    lines = f"{collect(sources, out, keep or (), live=live)}\nnext: python -m bench report {out}"
+    if keep and keep not in KEEPS:
+        raise unknown(keep, "value", KEEPS, "--keep")
+    lines = f"{collect(sources, out, keep)}\nnext: python -m bench report {out}"
     _console().print(lines, highlight=False, markup=False, soft_wrap=True)
 
 

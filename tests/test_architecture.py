@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "reports": {"deepmapper", "bench"},
 }
 # Stages below the command line know nothing of what is built on them; benchmarks time all of it.
-CLI_ONLY = {"bench/cli.py", "bench/asv/workloads.py"}
+CLI_ONLY = {"bench/cli.py", "bench/asv/harness.py"}
 
 
 def _imports(path: Path) -> set[str]:
@@ -38,6 +38,14 @@ def test_imports_point_one_way(package: str) -> None:
         ours = _imports(path) & set(MAY_IMPORT) - {package}
         allowed = MAY_IMPORT[package] - (set() if name in CLI_ONLY else {"reports"})
         assert ours <= allowed, f"{name} imports {ours - allowed}"
+
+
+def test_nothing_of_the_product_imports_an_experiment() -> None:
+    for package in MAY_IMPORT:
+        for path in (ROOT / package).rglob("*.py"):
+            if "experiments" not in path.relative_to(ROOT).parts:
+                pattern = r"^\s*(from|import) bench(\.| import )experiments"
+                assert not re.search(pattern, path.read_text(), re.MULTILINE), path
 
 
 def test_only_one_file_imports_pydeepinsight() -> None:

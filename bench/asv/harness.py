@@ -1,66 +1,96 @@
-"""The harness itself: store, report, and how soon the command line answers."""
+"""Workloads of the harness: the store, the report, and the start of a command line."""
 
+import subprocess
 import sys
+import tempfile
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from .workloads import import_cli, report_build, report_tables, store_append, store_read
+import numpy as np
 
-# Only the engine is installed; the rest of the commit that is measured lies beside it.
-sys.path.append(str(Path(import_module("deepmapper").__path__[0]).parent))
-
-
-class Append:
-    """Records with their arrays, one after the other."""
-
-    def setup(self) -> None:
-        self.timed = store_append()
-
-    def time_append(self) -> None:
-        self.timed.once()
+from .stores import filled_store, made_up
+from .timed import Timed
 
 
-class Read:
-    """All records of a store as a frame."""
+def store_append(n_records: int = 10) -> Timed:
+    """Write records with their arrays, one after the other."""
+    from bench.store.store import Store
 
-    params = (100, 2_000)
-    param_names = ("n_records",)
+    folder = tempfile.TemporaryDirectory()
+    store = Store(Path(folder.name))
+    store.create()
+    cells = list(made_up(n_records))
 
-    def setup(self, n_records: int) -> None:
-        self.timed = store_read(n_records)
+    def before() -> None:  # a record that is there stays
+        for path in store.cells.iterdir():
+            path.unlink()
 
-    def time_read(self, _: int) -> None:
-        self.timed.once()
+    def run(_: None) -> Any:
+        for record, arrays in cells:
+            store.put(record, arrays)
+        return store
 
-    def peakmem_read(self, _: int) -> None:
-        self.timed.once()
+    def output(store: Any) -> list[np.ndarray]:
+        text = "".join(map(str, store.records()))
+        stored = store.artifact(cells[0][0]["key"])
+        return [np.array(list(text.encode())), *(stored[name] for name in sorted(stored))]
 
-
-class Report:
-    """The report of 40 cells: its tables alone, and all of it."""
-
-    number = 1
-    timeout = 300
-
-    def setup(self) -> None:
-        self.tables, self.whole = report_tables(), report_build()
-
-    def time_tables(self) -> None:
-        self.tables.once()
-
-    def time_whole(self) -> None:
-        self.whole.once()
+    return Timed(run, before, output=output, keep=folder)
 
 
-class CommandLine:
-    """A fresh Python that imports the command line."""
+def store_read(n_records: int = 100) -> Timed:
+    """Read all records of a store as the frame of results.parquet."""
+    from bench.store.store import Store
+    from reports.aggregate import results_frame
 
-    params = ("bench", "deepmapper")
-    param_names = ("package",)
-    number = 1
+    folder = filled_store(n_records)
+    store = Store(Path(folder.name))
+    return Timed(
+        lambda _: results_frame(store),
+        output=lambda frame: [frame["accuracy"].to_numpy()],
+        keep=folder,
+    )
 
-    def setup(self, package: str) -> None:
-        self.timed = import_cli(package)
 
-    def time_import(self, _: str) -> None:
-        self.timed.once()
+def report_tables(n_records: int = 40) -> Timed:
+    """All tables of the report, from the stored cells."""
+    from bench.store.store import Store
+    from reports.results import Results
+    from reports.tables import all_views
+
+    folder = filled_store(n_records)
+    store = Store(Path(folder.name))
+
+    def run(_: None) -> Any:
+        return all_views(Results.read(store))
+
+    def output(views: Any) -> list[np.ndarray]:
+        return [np.array(list(repr(views).encode()))]
+
+    return Timed(run, output=output, keep=folder)
+
+
+def report_build(n_records: int = 40) -> Timed:
+    """The whole report: frame, tables, figures, page."""
+    from reports.build import build
+
+    folder = filled_store(n_records)
+
+    def run(_: None) -> int:
+        build(Path(folder.name), interactive=False)
+        return n_records
+
+    return Timed(run, keep=folder)
+
+
+def import_cli(module: str = "bench") -> Timed:
+    """A fresh Python that imports the command line of a package of ours, and nothing else."""
+    root = str(Path(import_module(module).__path__[0]).parent)
+    code = f"import sys; sys.path.insert(0, {root!r}); import {module}.cli"
+    words = [sys.executable, "-I", "-c", code]
+
+    def run(_: None) -> int:
+        return subprocess.run(words, check=True, stdin=subprocess.DEVNULL, timeout=60).returncode
+
+    return Timed(run)

@@ -1,92 +1,197 @@
-"""Stores of methods and tables that do not exist, for benchmarks of the harness."""
+"""Stores of made-up cells, for benchmarks of the harness and tests of large reports.
+
+Records and arrays have the shape of real ones, with failures and their reasons; only their numbers
+are drawn, the same at each call.
+"""
 
 import json
+import math
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-N_CLASSES = 4
+import numpy as np
+
+SEEDS = 10
+METHODS_FOR_DATASETS = 1.6  # 40 methods on 25 datasets make 10,000 cells
+N_TRAIN, N_TEST = 600, 200
+# classes, features, needles: digits, genes, needles in noise
+TABLES = ((10, 784, 0), (7, 2000, 400), (2, 1024, 5), (2, 500, 20), (3, 2500, 0))
+FAMILIES = ("deepmapper", "deepinsight_tsne", "igtd", "cnn1d", "random_forest", "logistic", "stump")
+MAKES_IMAGES = FAMILIES[:3]
+TRAINS_A_NETWORK = FAMILIES[:4]
+ATTRIBUTES = ("deepmapper", "igtd", "random_forest", "logistic", "stump")
+PHASES = {
+    **{"warm_up": 0.01, "load": 0.02, "convert_fit": 0.1, "convert_train": 0.1, "train": 1.0},
+    **{"convert_test": 0.03, "predict": 0.05, "predict_train": 0.05, "attribute": 0.1},
+}
+TROUBLE = {  # status by the drawn percent
+    **dict.fromkeys((0, 1, 2), ("timeout", "over 240 s during train")),
+    3: ("out_of_memory", "in convert_fit: over 6,000 MiB, of which the data are 57 MiB"),
+    4: ("diverged", "in train: the loss is NaN in epoch 3"),
+    5: ("failed", "in train: ValueError: array must not contain infs or NaNs"),
+}
+TRACE = 'Traceback:\n  File "/somewhere/checkout/baselines/part.py", line 1, in step\n' * 20
+ENVIRONMENT = {
+    "python": "3.12.1",
+    "platform": "Linux x86_64",
+    "machine": "00000000",
+    "cpu": "A made-up CPU",
+    "cpu_features": ["AVX2"],
+    "n_cpus": 2,
+    "memory_mib": 24000,
+    "gpu": None,
+    "packages": {"numpy": "2.4.6"},
+    "commit": "0123456789abcdef0123456789abcdef01234567",
+    "dirty": False,
+}
 
 
-def record(number: int) -> dict[str, Any]:
-    """A record as `bench.run.worker` writes it, of a method and a table that do not exist."""
+def filled_store(n_cells: int) -> "tempfile.TemporaryDirectory[str]":
+    """A folder that holds a store of `n_cells` cells."""
+    folder = tempfile.TemporaryDirectory()
+    fill(Path(folder.name), n_cells)
+    return folder
+
+
+def fill(folder: Path, n_cells: int, numbers: range | None = None) -> None:
+    """Write a store of `n_cells` cells, or these of them, without flushes to the disk."""
+    for name in ("cells", "artifacts", "tables"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "spec.toml").write_text('name = "scale"\ndatasets = ["digits"]\nmethods = ["mlp"]\n')
+    for record, arrays in made_up(n_cells, numbers):
+        (folder / "cells" / f"{record['key']}.json").write_text(json.dumps(record, indent=1))
+        if arrays:
+            np.savez_compressed(folder / "artifacts" / f"{record['key']}.npz", **arrays)
+
+
+def made_up(
+    n_cells: int, numbers: range | None = None
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Records with their arrays: seeds of methods of datasets, until there are enough."""
+    n_groups = math.ceil(n_cells / SEEDS)
+    n_methods = min(n_groups, round(math.sqrt(METHODS_FOR_DATASETS * n_groups)))
+    for number in numbers or range(n_cells):
+        group, seed = divmod(number, SEEDS)
+        dataset, method = divmod(group, n_methods)
+        yield _cell(number, dataset, method, seed)
+
+
+def _cell(number: int, table: int, method: int, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    from bench.metrics import METRICS
     from bench.store.store import SCHEMA
 
-    peaks = {"peak_host_mib": 100.0, "peak_device_mib": None}
-    phases = ("load", "convert_fit", "convert_train", "train", "convert_test", "predict")
-    accuracy = 0.5 + 0.4 * (number * 37 % 101) / 101
-    return {
+    rng = np.random.default_rng([table, method, seed])
+    n_classes, n_features, n_needles = TABLES[table % len(TABLES)]
+    family = FAMILIES[method % len(FAMILIES)]
+    needles = np.random.default_rng(table).choice(n_features, n_needles, replace=False)
+    relevant = sorted(map(int, needles)) or None
+    status, reason = TROUBLE.get(int(rng.integers(100)), ("ok", None))
+    skill = 0.5 + 0.49 * math.sin(method + 1) ** 2 * (0.6 + 0.4 * math.cos(table) ** 2)
+    arrays = _arrays(rng, n_classes, n_features, relevant, family, skill) if status == "ok" else {}
+    metrics: dict[str, float | None] = dict.fromkeys(METRICS)
+    if arrays:
+        right = float((arrays["probabilities"].argmax(1) == arrays["y_test"]).mean())
+        metrics |= {"train_accuracy": right + 0.01, "accuracy": right, "log_loss": 1.3 - right}
+        metrics |= {"balanced_accuracy": right - 0.01, "macro_f1": right - 0.02, "auroc": right}
+        if relevant and "attributions" in arrays:
+            metrics |= {"precision_at_k": skill, "recall_at_k": skill, "needle_auprc": skill}
+            metrics["worst_needle_rank"] = round(n_features * (1 - skill)) + 1.0
+    seconds = min(240.0, float(np.exp(rng.normal(0.15 * (method % 40) - 3, 0.1))))
+    peaks = {"peak_host_mib": 90.0 + seconds, "peak_device_mib": None}
+    side = math.ceil(math.sqrt(n_features))
+    record = {
         "schema": SCHEMA,
         "key": f"{number:032x}",
-        "status": "ok",
-        "reason": None,
-        "traceback": None,
+        "status": status,
+        "reason": reason,
+        "transient": False,
+        "traceback": f"{TRACE}{reason}\n" if status == "failed" else None,
         "dataset": {
-            "name": f"table{number % 4}",
-            "label": f"table{number % 4}",
-            "params": {},
-            "checksum": "ab" * 32,
-            "n_samples": 1_000,
-            "n_features": 500,
-            "n_classes": N_CLASSES,
-            "n_train": 750,
-            "n_test": 250,
-            "classes": [f"class {c}" for c in range(N_CLASSES)],
-            "relevant": None,
-            "source": {"citation": "Nobody (2024)", "address": "", "licence": "CC0"},
-            "prepare_seconds": 0.1,
+            "name": "needles" if relevant else "digits",
+            "label": f"table {table}, {n_features:,} features",
+            "params": {"n_samples": N_TRAIN + N_TEST, "n_features": n_features, "seed": seed},
+            "checksum": f"{table:064x}",
+            "n_samples": N_TRAIN + N_TEST,
+            "n_features": n_features,
+            "n_classes": n_classes,
+            "classes": [f"class_{i}" for i in range(n_classes)],
+            "relevant": relevant,
+            "source": {"citation": "Nobody (2024)", "address": "generated", "licence": "MIT"},
+            "prepare_seconds": 0.12,
+            "n_train": N_TRAIN,
+            "n_test": N_TEST,
         },
         "method": {
-            "name": f"method{number // 4 % 5}",
-            "label": f"method{number // 4 % 5}",
-            "params": {},
-            "source_hash": "cd" * 32,
+            "name": family,
+            "label": f"{family} ({method // len(FAMILIES)})" if method >= 7 else family,
+            "params": {"epochs": 15, "learning_rate": 0.001, "batch_size": 64, "number": method},
+            "source_hash": f"{method:064x}",
             "looks_at_labels": False,
         },
-        "seed": number // 20,
+        "seed": seed,
         "split": {"kind": "stratified", "test_fraction": 0.25},
         "device": "cpu",
-        "phases": {name: {"seconds": 0.1 + 0.01 * (number % 7), **peaks} for name in phases},
-        "metrics": {
-            "train_accuracy": accuracy + 0.05,
-            "accuracy": accuracy,
-            "balanced_accuracy": accuracy,
-            "macro_f1": accuracy,
-            "log_loss": 1 - accuracy,
-            "auroc": None,
-            "precision_at_k": None,
-            "recall_at_k": None,
-            "worst_needle_rank": None,
-            "needle_auprc": None,
-        },
-        "n_parameters": 10_000,
-        "image_shape": None,
-        "wall_seconds": 1.0,
-        "overhead_seconds": 0.05,
-        "threads": 1,
+        "phases": {name: {"seconds": share * seconds, **peaks} for name, share in PHASES.items()},
+        "metrics": metrics,
+        "n_parameters": 11_170_000 if family in TRAINS_A_NETWORK else None,
+        "image_shape": [side, side] if family in MAKES_IMAGES else None,
+        "wall_seconds": seconds * 1.2 + 0.5,
+        "overhead_seconds": 0.1,
+        "started": f"2026-01-{1 + table % 28:02d}T{method % 24:02d}:{seed:02d}:00+00:00",
+        "finished": f"2026-01-{1 + table % 28:02d}T{method % 24:02d}:{seed + 10:02d}:00+00:00",
+        "warnings": ["RuntimeWarning: divide by zero encountered in log"] if seed == 1 else [],
+        "shared": [],
         "jobs": 2,
-        "environment": {
-            "python": "3.12.1",
-            "platform": "Linux x86_64",
-            "cpu": "A made-up CPU",
-            "n_cpus": 2,
-            "memory_mib": 24000.0,
-            "gpu": None,
-            "packages": {"numpy": "2.4.6"},
-            "commit": "0123456789abcdef",
-            "dirty": False,
-        },
-        "started": "2024-05-01T10:00:00+00:00",
-        "finished": "2024-05-01T10:01:00+00:00",
-        "warnings": [],
+        "threads": 1,
+        "environment": ENVIRONMENT,
     }
+    return record, arrays
 
 
-def filled_store(n_records: int) -> "tempfile.TemporaryDirectory[str]":
-    """A folder that holds a store of so many records."""
-    folder = tempfile.TemporaryDirectory()
-    cells = Path(folder.name) / "cells"
-    cells.mkdir()
-    for made in map(record, range(n_records)):
-        (cells / f"{made['key']}.json").write_text(json.dumps(made))
-    return folder
+def _arrays(
+    rng: np.random.Generator,
+    n_classes: int,
+    n_features: int,
+    relevant: list[int] | None,
+    family: str,
+    skill: float,
+) -> dict[str, Any]:
+    y = rng.permutation(np.arange(N_TEST) % n_classes)
+    scores = (
+        rng.random((N_TEST, n_classes))
+        + np.where(rng.random(N_TEST) < skill, 3.0, 0.0)[:, None] * np.eye(n_classes)[y]
+    )
+    y_train = rng.integers(0, n_classes, N_TRAIN)
+    arrays = {
+        "y_test": y,
+        "test_rows": rng.permutation(N_TRAIN + N_TEST)[:N_TEST],
+        "probabilities": (scores / scores.sum(1, keepdims=True)).astype(np.float32),
+        "y_train": y_train,
+        "train_predictions": np.where(rng.random(N_TRAIN) < skill + 0.01, y_train, 0),
+    }
+    if family in ATTRIBUTES:
+        strength = rng.random((n_classes, n_features), dtype=np.float32)
+        strength[:, relevant or []] += 2 * skill
+        arrays["attributions"] = strength
+    if family in TRAINS_A_NETWORK:
+        arrays["history"] = np.array(json.dumps([_epoch(n, skill) for n in range(1, 16)]))
+    if family in MAKES_IMAGES:
+        side, n_shown = math.ceil(math.sqrt(n_features)), min(n_classes, 4)
+        arrays["example_images"] = rng.random((n_shown, side, side)).astype(np.float16)
+        arrays["example_rows"] = arrays["test_rows"][:n_shown]
+        arrays["example_labels"] = y[:n_shown]
+    return arrays
+
+
+def _epoch(number: int, skill: float) -> dict[str, float | int]:
+    return {
+        "pass": 0,
+        "epoch": number,
+        "train_loss": math.exp(-number * skill / 3),
+        "train_accuracy": 1 - 0.5 * math.exp(-number * skill / 2),
+        "validation_loss": 0.1 + math.exp(-number * skill / 4),
+        "validation_accuracy": 0.97 - 0.5 * math.exp(-number * skill / 3),
+        "seconds": 0.8,
+    }

@@ -1,52 +1,13 @@
-"""What is timed, once for asv, for pytest-benchmark and for `bench regress`.
+"""Workloads of the engine, for asv, for pytest-benchmark and for `bench regress`."""
 
-A workload is a function of sizes that returns a `Timed`: it makes its data outside the clock. The
-engine is imported inside the functions, so that the same file times whichever revision is first on
-the path.
-"""
-
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .stores import filled_store, record
+from .timed import Timed
 
 SEED = 20241127
 N_CLASSES = 4
-
-
-def _nothing() -> None:
-    return None
-
-
-@dataclass(frozen=True, eq=False)
-class Timed:
-    """Something to time.
-
-    Args:
-        run: what the clock sees; given what `before` returned.
-        before: makes what `run` may use up (a fresh network), outside the clock.
-        output: the arrays to compare between revisions, from what `run` returned.
-        n_bytes: of the table or the images that a run reads; 0 where there are none.
-        keep: what has to live as long as this does (a temporary folder).
-    """
-
-    run: Callable[[Any], Any]
-    before: Callable[[], Any] = _nothing
-    output: Callable[[Any], list[np.ndarray]] = field(default=lambda result: [np.asarray(result)])
-    n_bytes: int = 0
-    keep: Any = None
-
-    def once(self) -> Any:
-        """Prepare and run, whatever the clock says."""
-        return self.run(self.before())
 
 
 def counts(n_samples: int, n_features: int) -> np.ndarray:
@@ -106,7 +67,7 @@ def unfold(
     return Timed(run, output=_host, n_bytes=images.nbytes)
 
 
-def learn_layout(n_samples: int = 200, n_features: int = 256, layout: str = "learned") -> Timed:
+def learn_layout(n_samples: int = 200, n_features: int = 256) -> Timed:
     """Find a pixel for each feature."""
     from deepmapper.images.layouts import make_layout
 
@@ -114,12 +75,11 @@ def learn_layout(n_samples: int = 200, n_features: int = 256, layout: str = "lea
     factors = rng.standard_normal((n_samples, 8), dtype=np.float32)
     X = factors @ rng.standard_normal((8, n_features), dtype=np.float32)
     X += rng.standard_normal(X.shape, dtype=np.float32)
-    y = (X[:, 0] * X[:, 1] > 0).astype(np.int64)
-
-    def run(_: None) -> Any:
-        return make_layout(layout, n_features, SEED, X=X, y=y)
-
-    return Timed(run, output=lambda made: [made.pixel_of_feature], n_bytes=X.nbytes)
+    return Timed(
+        lambda _: make_layout("learned", n_features, SEED, X=X),
+        output=lambda made: [made.pixel_of_feature],
+        n_bytes=X.nbytes,
+    )
 
 
 def screen(
@@ -218,93 +178,6 @@ def attribute(
         )
 
     return Timed(run, output=_host, n_bytes=images.nbytes)
-
-
-def store_append(n_records: int = 10) -> Timed:
-    """Write records with their arrays, one after the other."""
-    from bench.store.store import Store
-
-    folder = tempfile.TemporaryDirectory()
-    store = Store(Path(folder.name))
-    store.create()
-    arrays: dict[str, np.ndarray] = {
-        "y_test": np.arange(500),
-        "attributions": np.zeros((4, 1_000), dtype=np.float32),
-    }
-    records = [record(i) for i in range(n_records)]
-
-    def before() -> None:  # a record that is there stays
-        for path in store.cells.iterdir():
-            path.unlink()
-
-    def run(_: None) -> Any:
-        for made in records:
-            store.put(made, arrays)
-        return store
-
-    def output(store: Any) -> list[np.ndarray]:
-        text = "".join(map(str, store.records()))
-        stored = store.artifact(records[-1]["key"])
-        return [np.array(list(text.encode())), *(stored[name] for name in sorted(stored))]
-
-    return Timed(run, before, output=output, keep=folder)
-
-
-def store_read(n_records: int = 100) -> Timed:
-    """Read all records of a store as the frame of results.parquet."""
-    from bench.store.store import Store
-    from reports.aggregate import results_frame
-
-    folder = filled_store(n_records)
-    store = Store(Path(folder.name))
-    return Timed(
-        lambda _: results_frame(store),
-        output=lambda frame: [frame["accuracy"].to_numpy()],
-        keep=folder,
-    )
-
-
-def report_tables(n_records: int = 40) -> Timed:
-    """All tables of the report, from the stored cells."""
-    from bench.store.store import Store
-    from reports.results import Results
-    from reports.tables import all_views
-
-    folder = filled_store(n_records)
-    store = Store(Path(folder.name))
-
-    def run(_: None) -> Any:
-        return all_views(Results.read(store))
-
-    def output(views: Any) -> list[np.ndarray]:
-        return [np.array(list(repr(views).encode()))]
-
-    return Timed(run, output=output, keep=folder)
-
-
-def report_build(n_records: int = 40) -> Timed:
-    """The whole report: frame, tables, figures, page."""
-    from reports.build import build
-
-    folder = filled_store(n_records)
-
-    def run(_: None) -> int:
-        build(Path(folder.name), interactive=False)
-        return n_records
-
-    return Timed(run, keep=folder)
-
-
-def import_cli(module: str = "bench") -> Timed:
-    """A fresh Python that imports the command line of a package of ours, and nothing else."""
-    root = str(Path(import_module(module).__path__[0]).parent)
-    code = f"import sys; sys.path.insert(0, {root!r}); import {module}.cli"
-    words = [sys.executable, "-I", "-c", code]
-
-    def run(_: None) -> int:
-        return subprocess.run(words, check=True, stdin=subprocess.DEVNULL, timeout=60).returncode
-
-    return Timed(run)
 
 
 def control(size: int = 192) -> Timed:

@@ -120,23 +120,24 @@ class Slurm:
         groups: dict[Resources, list[Task]] = defaultdict(list)
         for task in given:
             groups[Resources(**task.cell.resources)].append(task)
-        keys: dict[str, list[str]] = {}
-        for resources, tasks in groups.items():
-            for job, some in self._submit_alike(resources, tasks):
-                self._jobs[job.job_id] = (job, {task.key for task in some})
-                keys[job.job_id] = [task.key for task in some]
         where = {"cluster": self._options.cluster, "folder": str(_logs(self._work))}
-        submission = Submission("slurm", where, keys)
-        keep(self._store.folder, submission)
+        submission = Submission("slurm", where, {})
+        try:
+            for resources, tasks in groups.items():
+                for job, some in self._submit_alike(resources, tasks):
+                    self._jobs[job.job_id] = (job, {task.key for task in some})
+                    submission.keys[job.job_id] = [task.key for task in some]
+        finally:  # if an array is refused, those before it are noted; leaving cancels them
+            if submission.keys:
+                keep(self._store.folder, submission)
         return submission
 
     def _submit_alike(
         self, resources: Resources, tasks: list[Task]
-    ) -> list[tuple[submitit.Job[None], list[Task]]]:
+    ) -> Iterator[tuple[submitit.Job[None], list[Task]]]:
         each = self._options.cells_per_job
         chunks = [tasks[i : i + each] for i in range(0, len(tasks), each)]
         executor = self._executor(resources)
-        found: list[tuple[submitit.Job[None], list[Task]]] = []
         for i in range(0, len(chunks), LARGEST_ARRAY):
             some = chunks[i : i + LARGEST_ARRAY]
             batch = Batch(self._work)
@@ -146,8 +147,7 @@ class Slurm:
             except submitit.core.utils.FailedJobError as error:
                 message = f"sbatch refused the jobs: {str(error).strip()}"
                 raise BenchError(message) from error
-            found += zip(jobs, some, strict=True)
-        return found
+            yield from zip(jobs, some, strict=True)
 
     def _executor(self, resources: Resources) -> Any:
         """A submitit executor with the parameters of such jobs."""

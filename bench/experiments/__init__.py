@@ -1,1 +1,11 @@
-"""Experiments about this project itself; they import the product, never the other way."""
+"""Experiments about this project itself, apart from the grid of methods: one file an experiment.
+
+    python -m bench.experiments list
+    python -m bench.experiments run nihs xor ... --out results/experiments
+    python -m bench.experiments report --out results/experiments
+
+An experiment is a file with TARGET (what must be reached, and what is hoped for), `cases()`,
+`measure(**parameters) -> dict` and `summary(records) -> str`. Each case runs in its own process and
+is one record; a case that has a record is not run again. Experiments import the product; nothing of
+the product imports an experiment.
+"""

@@ -8,7 +8,7 @@ import numpy as np
 from bench.errors import BenchError
 from bench.machine.environment import environment
 from bench.regress.pairs import Pairs, Say, Timings, both
-from bench.regress.processes import Zygote
+from bench.regress.processes import SideProcesses
 from bench.regress.ratios import estimate, is_slower
 from bench.regress.rows import CONTROL, Sizes
 from bench.regress.settings import FEWEST_PAIRS, Settings
@@ -36,17 +36,17 @@ def check(base: str, head: str | None, settings: Settings, say: Say = lambda lin
     with sides(base, head) as (old, new):
         say(f"base {old.commit[:10]}, head {new.commit[:10]}: checked out and installed")
         measure = Pairs(old, new, threshold, settings.pairs, say)
-        with Zygote(core, settings.device) as zygote:
-            same, figures = _compare(zygote, old, new, rows | exact)
+        with SideProcesses(core, settings.device) as processes:
+            same, figures = _compare(processes, old, new, rows | exact)
             say(f"outputs and figures of {len(same)} rows compared")
-            first = _whole(measure(zygote, rows, settings.seconds), rows)
+            first = _whole(measure(processes, rows, settings.seconds), rows)
         flagged = {
             row: rows[row] for row in rows if is_slower(first.estimate(row, threshold), threshold)
         }
         again = Timings()
-        if flagged:  # a new zygote: what luck of place in memory slowed down is not seen twice
-            with Zygote(core, settings.device) as zygote:
-                again = _whole(measure(zygote, flagged, settings.seconds / 2), flagged)
+        if flagged:  # new processes: what luck of place in memory slowed down is not seen twice
+            with SideProcesses(core, settings.device) as processes:
+                again = _whole(measure(processes, flagged, settings.seconds / 2), flagged)
     control = first.ratios(CONTROL) + (again.ratios(CONTROL) if flagged else [])
     return Verdict(
         commits=(old.commit, new.commit),
@@ -84,11 +84,11 @@ def _whole(timings: Timings, rows: dict[str, Sizes]) -> Timings:
 
 
 def _compare(
-    zygote: Zygote, old: Side, new: Side, rows: dict[str, Sizes]
+    processes: SideProcesses, old: Side, new: Side, rows: dict[str, Sizes]
 ) -> tuple[dict[str, bool], list[Figure]]:
     """Whether each row computes the same on both sides, and the figures of rows with a table."""
     same, figures = {}, []
-    with zygote.pair(old, new) as (base, head):
+    with processes.pair(old, new) as (base, head):
         for row, (workload, parameters) in rows.items():
             both((base, head), "prepare", row, workload, parameters)
             same[row] = same_arrays(*both((base, head), "output", row))

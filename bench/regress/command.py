@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.machine.processes import ROOT
 from bench.regress.check import check
 from bench.regress.settings import Settings
-from bench.regress.sides import ROOT
 from bench.regress.summary import markdown
 from bench.regress.verdict import Verdict
 from bench.store.store import write_atomically

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.regress.processes import Remote, Zygote
+from bench.regress.processes import Remote, SideProcesses
 from bench.regress.ratios import Estimate, estimate
 from bench.regress.rows import CONTROL, CONTROL_WORKLOAD, Sizes
 from bench.regress.sides import Side
@@ -61,7 +61,7 @@ class Pairs:
     fewest: int
     say: Say
 
-    def __call__(self, zygote: Zygote, rows: dict[str, Sizes], seconds: float) -> Timings:
+    def __call__(self, processes: SideProcesses, rows: dict[str, Sizes], seconds: float) -> Timings:
         """Timings of the rows and of the control.
 
         After `seconds` no pair is begun beyond the fewest; after twice as long none at all.
@@ -73,7 +73,7 @@ class Pairs:
             spent = time.monotonic() - start
             if not left or spent > 2 * seconds or (spent > seconds and pair >= self.fewest):
                 break
-            self._one(zygote, pair, left, timings)
+            self._one(processes, pair, left, timings)
             if pair + 1 >= self.fewest:
                 left = {row: left[row] for row in left if not self._is_tight(timings, row)}
             self.say(f"pair {pair + 1}: {len(left)} rows to go")
@@ -83,8 +83,10 @@ class Pairs:
         found = timings.estimate(row, self.threshold)
         return found.half_width <= TIGHT * (self.threshold - 1)
 
-    def _one(self, zygote: Zygote, number: int, rows: dict[str, Sizes], timings: Timings) -> None:
-        with zygote.pair(self.base, self.head) as (base, head):
+    def _one(
+        self, processes: SideProcesses, number: int, rows: dict[str, Sizes], timings: Timings
+    ) -> None:
+        with processes.pair(self.base, self.head) as (base, head):
             # The control first: nothing of a revision is imported yet that could slow it down.
             for row, (workload, parameters) in {CONTROL: CONTROL_WORKLOAD, **rows}.items():
                 both((base, head), "prepare", row, workload, parameters)

@@ -1,28 +1,32 @@
-"""Fresh processes for the sides of a pair, forked by `measuring/zygote.py`."""
+"""Fresh processes for the sides of a pair, forked by `bench.machine.server`.
 
-import json
+The server loads the libraries and imports nothing of ours by name, so that base and head share
+everything else: libraries, their place in memory, the seed of hashes.
+"""
+
 import os
-import secrets
-import select
-import subprocess
-import sys
+import socket
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection, Listener, wait
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from queue import Empty, Queue
-from tempfile import TemporaryDirectory, TemporaryFile
-from threading import Thread
 from typing import Any, Self
 
 from bench.errors import BenchError
+from bench.machine.processes import ROOT, Processes
 from bench.regress.sides import Side
 
-ZYGOTE = Path(__file__).resolve().parent / "measuring" / "zygote.py"
-START_SECONDS = 120.0  # libraries may have to come from a cold disk
+PRELOADED = (
+    f"measured={ROOT / 'bench' / 'asv'}",  # clock and workloads of this checkout, for both sides
+    f"measuring={ROOT / 'bench' / 'regress'}",
+    *("scipy.optimize", "sklearn.manifold", "pyarrow", "jinja2", "pydantic"),
+)
+START_SECONDS = 300.0  # libraries may have to come from a cold disk
 ANSWER_SECONDS = 120.0  # no order takes so long
-# One thread; the same hashes; an allocator that keeps what is freed, so that a timing is not the
-# kernel's. What a revision allocates more is seen by the figures that are compared exactly.
+# One thread; the same hashes; an allocator that keeps freed memory, so that a timing is not the
+# kernel's. Allocations of a revision are seen by the figures that are compared exactly.
 VARIABLES = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -30,6 +34,7 @@ VARIABLES = {
     "NUMBA_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONWARNINGS": "ignore",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
     "MALLOC_TOP_PAD_": str(2**26),
@@ -41,7 +46,7 @@ VARIABLES = {
 
 
 class Remote:
-    """A side's process: orders go there, answers come back."""
+    """The process of a side: it takes orders and answers them."""
 
     def __init__(self, name: str, connection: Connection) -> None:
         self.name = name
@@ -53,7 +58,7 @@ class Remote:
         return self.finish(action, *words)
 
     def start(self, action: str, *words: Any) -> None:
-        """Give an order; a process that is gone shows when its answer is waited for."""
+        """Give an order; `finish` shows if the process is gone."""
         with suppress(ConnectionError):
             self._connection.send((action, *words))
 
@@ -82,8 +87,10 @@ class Remote:
         self._connection.close()
 
 
-class Zygote:
-    """Starts the zygote; `pair` gives two fresh processes. Use as a context manager.
+class SideProcesses:
+    """A server that has the libraries loaded; `pair` gives two fresh processes from it.
+
+    Use as a context manager.
 
     Args:
         core: the core that is timed, with one thread.
@@ -92,106 +99,70 @@ class Zygote:
 
     def __init__(self, core: int, device: str) -> None:
         self.core, self.device = core, device
-        self._folder = TemporaryDirectory(prefix="regress-")
-        # What workloads write lies in memory where there is such a place: a disk's moods are not
-        # a revision's. It goes with the zygote, however its forks end.
-        self._memory = TemporaryDirectory(prefix="regress-", dir=_in_memory())
-        self._log = TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would fill
-        self._key = secrets.token_bytes(16)
-        self._listener = Listener(f"{self._folder.name}/socket", authkey=self._key)
-        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-W", "ignore", str(ZYGOTE)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env={**environment, **VARIABLES, "TMPDIR": self._memory.name},
-        )
+        # What workloads write lies in memory if there is such a place, so that the speed of a disk
+        # is not counted as a revision's.
+        memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+        self._folder = tempfile.TemporaryDirectory(prefix="regress-", dir=memory)
+        self._address = f"{self._folder.name}/socket"
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(self._address)
+        self._listener.listen()
+        self._listener.settimeout(0.5)
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that is not read would fill
+        variables = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        variables |= {**VARIABLES, "TMPDIR": self._folder.name}
+        self._processes = Processes(PRELOADED, [None, None], variables, stderr=self._log)
 
     def __enter__(self) -> Self:
-        out = self._process.stdout
-        assert out is not None
-        started, _, _ = select.select([out], [], [], START_SECONDS)
-        if not started or out.readline().strip() != b"ready":
-            message = f"the measuring process could not start:\n{self._told()}"
-            self.__exit__()
-            raise BenchError(message)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._process.kill()  # its forks die with it
-        self._process.wait()
+        self._processes.__exit__()  # its forks die with it
         self._listener.close()
-        for pipe in (self._process.stdin, self._process.stdout, self._log):
-            with suppress(OSError):
-                pipe.close()  # type: ignore[union-attr]
-        for folder in (self._folder, self._memory):
-            with suppress(OSError):
-                folder.cleanup()
+        self._log.close()
+        with suppress(OSError):
+            self._folder.cleanup()
 
     @contextmanager
     def pair(self, base: Side, head: Side) -> Iterator[tuple[Remote, Remote]]:
-        """Two fresh processes, base's and head's.
+        """Two fresh processes, base's and head's; those of an earlier pair are waited for.
 
         Raises:
             BenchError: one of them did not start.
         """
         made: dict[str, Remote] = {}
         try:
+            until = time.monotonic() + START_SECONDS
+            while self._processes.room < 2:
+                self._expect(until)
             for side in (base, head):
-                self._fork(side)
-            for _ in range(2):
-                remote = self._accept()
-                made[remote.name] = remote
+                order = {"side": side.name, "path": list(side.path), "address": self._address}
+                order |= {"core": self.core, "device": self.device}
+                self._processes.submit("measuring.measuring:serve", order)
+            while len(made) < 2:
+                if self._expect(until):
+                    raise self._gone("it ended before it answered")
+                with suppress(TimeoutError):
+                    connection = Connection(self._listener.accept()[0].detach())
+                    remote = Remote(str(connection.recv()), connection)
+                    made[remote.name] = remote
             yield made[base.name], made[head.name]
         finally:
             for remote in made.values():
                 remote.close()
 
-    def _fork(self, side: Side) -> None:
-        order = {
-            "side": side.name,
-            "path": list(side.path),
-            "address": self._listener.address,
-            "key": self._key.hex(),
-            "core": self.core,
-            "device": self.device,
-        }
-        assert self._process.stdin is not None
+    def _expect(self, until: float) -> bool:
+        """Whether a process ended within the next moment; BenchError after a point in time."""
         try:
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
-            self._process.stdin.flush()
-        except OSError as error:
-            raise self._gone() from error
+            ended = any(list(self._processes.events()))
+        except BenchError as error:
+            raise self._gone(str(error)) from error
+        if time.monotonic() > until:
+            raise self._gone(f"no answer in {START_SECONDS:.0f} s")
+        return ended
 
-    def _accept(self) -> Remote:
-        """A fork that has connected; in a thread, since a listener waits for ever."""
-        found: Queue[Remote | Exception] = Queue()
-
-        def accept() -> None:
-            try:
-                connection = self._listener.accept()
-                found.put(Remote(str(connection.recv()), connection))
-            except Exception as error:
-                found.put(error)
-
-        Thread(target=accept, daemon=True).start()
-        try:
-            remote = found.get(timeout=START_SECONDS)
-        except Empty as error:
-            raise self._gone() from error
-        if isinstance(remote, Exception):
-            raise self._gone() from remote
-        return remote
-
-    def _gone(self) -> BenchError:
-        return BenchError(f"a fork of the measuring process did not start:\n{self._told()}")
-
-    def _told(self) -> str:
-        """The end of what the zygote and its forks printed."""
+    def _gone(self, reason: str) -> BenchError:
+        """The error of a process that did not start, with the end of what was printed."""
         self._log.seek(0)
-        return self._log.read().decode(errors="replace")[-2000:]
-
-
-def _in_memory() -> str | None:
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+        told = self._log.read().decode(errors="replace")[-2000:]
+        return BenchError(f"a measuring process did not start: {reason}\n{told}")

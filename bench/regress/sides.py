@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.errors import BenchError
+from filelock import FileLock
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from bench.errors import BenchError
+from bench.machine.processes import ROOT
+
 # Commits that nobody keeps; a workflow's checkout has no name of its own.
 IDENTITY = ("-c", "user.name=regress", "-c", "user.email=regress@localhost")
 INSTALL_SECONDS = 300.0
@@ -57,9 +59,11 @@ def sides(base: str, head: str | None) -> Iterator[tuple[Side, Side]]:
                 made = pool.map(lambda n, c: _side(Path(folder), n, c), names, commits)
                 yield tuple(made)  # type: ignore[misc]
         finally:
-            for name in names:
-                git("worktree", "remove", "--force", str(Path(folder) / name / "tree"), fails=True)
-            git("worktree", "prune", fails=True)
+            with _git_lock():
+                for name in names:
+                    tree = str(Path(folder) / name / "tree")
+                    git("worktree", "remove", "--force", tree, fails=True)
+                git("worktree", "prune", fails=True)
 
 
 def resolve(revision: str) -> str:
@@ -75,13 +79,15 @@ def resolve(revision: str) -> str:
 
 
 def working_tree() -> str:
-    """A commit of the checkout as it stands; HEAD where nothing has changed."""
-    return git("stash", "create") or git("rev-parse", "HEAD")
+    """A commit of the checkout as it stands; HEAD if nothing has changed."""
+    with _git_lock():
+        return git("stash", "create") or git("rev-parse", "HEAD")
 
 
 def _side(folder: Path, name: str, commit: str) -> Side:
     tree, site = folder / name / "tree", folder / name / "site"
-    git("worktree", "add", "--detach", "--force", "--no-checkout", str(tree), commit)
+    with _git_lock():
+        git("worktree", "add", "--detach", "--force", "--no-checkout", str(tree), commit)
     git("-C", str(tree), "checkout", commit, "--", ".", NOT_MEASURED)
     packages = [str(tree / package) for package in OURS if (tree / package).is_dir()]
     if not (tree / "pyproject.toml").is_file() or not packages:
@@ -141,6 +147,11 @@ def _installed(package: str) -> str | None:
         return None
 
 
+def _git_lock() -> FileLock:
+    """Held by one check of this repository at a time: Git fails if two change its files at once."""
+    return FileLock(ROOT / git("rev-parse", "--git-common-dir") / "regress.lock")
+
+
 def git(*words: str, fails: bool = False, given: str = "", index: str = "") -> str:
     """What git says; "" where it fails and may.
 
@@ -163,6 +174,9 @@ def git(*words: str, fails: bool = False, given: str = "", index: str = "") -> s
         check=False,
     )
     if done.returncode and not fails:
-        message = f"git {words[0]} failed: {done.stderr.strip()}"
+        message = (
+            f"`git {' '.join(words)}` in {ROOT} ended with code {done.returncode}:\n"
+            f"{done.stderr.strip() or done.stdout.strip()}"
+        )
         raise BenchError(message)
     return done.stdout.strip() if not done.returncode else ""

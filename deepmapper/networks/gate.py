@@ -11,7 +11,7 @@ be open; then the gate g >= 0 is trained by plain gradient steps, each followed 
   took for noise, not at all for one that it was sure of. Where the signal is dense (images, gene
   expression) nothing is pushed shut. On shuffled digits the same threshold for all
   gave 0.929, by doubt 0.980, no gate 0.975 (balanced accuracy, development seed 101;
-  `python -m bench.experiments.engine.trials digits`).
+  `python -m bench.experiments run gates --only digits`).
 """
 
 import torch

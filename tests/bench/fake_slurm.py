@@ -51,7 +51,8 @@ def note(job: str, state: str) -> None:
 
 
 def sbatch(words: list[str]) -> None:
-    if (state_folder() / "refuse").exists():
+    refuse = state_folder() / "refuse"  # what the script of a refused job contains
+    if refuse.exists() and refuse.read_text() in Path(words[-1]).read_text():
         sys.exit("sbatch: error: Batch job submission failed: Invalid account")
     number = 100 + len(list(state_folder().glob("*.sh")))
     script = state_folder() / f"{number}.sh"

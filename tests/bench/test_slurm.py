@@ -91,6 +91,24 @@ def test_what_sbatch_says_is_told(tmp_path: Path, plugin: Path, slurm: dict[str,
     assert "Invalid account" in said
 
 
+def test_if_a_later_array_is_refused_the_earlier_ones_are_noted_and_cancelled(
+    tmp_path: Path, plugin: Path, slurm: dict[str, str]
+) -> None:
+    (Path(slurm["FAKE_SLURM"]) / "refuse").write_text("--cpus-per-task=3")
+    spec = spec_of(tmp_path, n=1, seconds=60, more=on_slurm())
+    small = (
+        '{name = "needles", params = {n_samples = 100, n_features = 10}, resources = {cores = 3}}'
+    )
+    spec.write_text(spec.read_text().replace('["digits"]', f'["digits", {small}]'))
+    run = start(spec, tmp_path / "out", plugin, **slurm)
+    said, _ = run.communicate(timeout=SECONDS)
+    assert run.returncode == 2, said
+    assert "Invalid account" in said
+    (note,) = (tmp_path / "out" / "jobs").glob("*.json")
+    (job,) = json.loads(note.read_text())["keys"]
+    assert fake_slurm.states(tmp_path / "slurm") == {job: "CANCELLED by 0"}
+
+
 def test_without_slurm_it_says_so(tmp_path: Path, plugin: Path) -> None:
     run = start(spec_of(tmp_path, n=1, more=on_slurm()), tmp_path / "out", plugin)
     said, _ = run.communicate(timeout=SECONDS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.experiments.scale.report import made_up, make_store
+from bench.asv.stores import fill, made_up
 from bench.store.store import Store
 from reports import figure_many, sections
 from reports.build import build
@@ -17,7 +17,9 @@ N_CELLS = 300
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return make_store(tmp_path_factory.mktemp("scale") / "store", N_CELLS)
+    folder = tmp_path_factory.mktemp("scale") / "store"
+    fill(folder, N_CELLS)
+    return Store(folder)
 
 
 @pytest.fixture

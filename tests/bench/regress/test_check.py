@@ -3,17 +3,17 @@
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench.asv import workloads
 from bench.cli import main
 from bench.errors import BenchError
 from bench.experiments import injections
 from bench.regress.check import same_arrays
-from bench.regress.processes import Zygote
+from bench.regress.processes import SideProcesses
 from bench.regress.rows import CONTROL_WORKLOAD, EXACT_ROWS, ROWS
 from bench.regress.settings import Settings
 from bench.regress.sides import git, sides
@@ -148,7 +148,8 @@ def test_the_sides_are_what_was_asked_for() -> None:
 @pytest.mark.parametrize("row", [*ROWS, *EXACT_ROWS, "control"])
 def test_every_row_computes_the_same_twice(row: str) -> None:
     name, parameters = {**ROWS, **EXACT_ROWS, "control": CONTROL_WORKLOAD}[row]
-    timed = getattr(workloads, name)(**parameters)
+    module, _, function = name.partition(".")
+    timed = getattr(import_module(f"bench.asv.{module}"), function)(**parameters)
     assert same_arrays(timed.output(timed.once()), timed.output(timed.once()))
 
 
@@ -222,10 +223,27 @@ def test_an_output_folder_that_is_none_ends_with_2(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_measuring_process_that_is_gone_is_an_error_and_leaves_nothing() -> None:
-    with sides("HEAD", "HEAD") as (base, head), Zygote(0, "cpu") as zygote:
-        zygote._process.kill()
-        zygote._process.wait()
-        with pytest.raises(BenchError, match="did not start"), zygote.pair(base, head):
+    with sides("HEAD", "HEAD") as (base, head), SideProcesses(0, "cpu") as processes:
+        processes._processes._server.kill()
+        with pytest.raises(BenchError, match="did not start"), processes.pair(base, head):
             pass
-    assert not Path(zygote._folder.name).exists()
-    assert not Path(zygote._memory.name).exists()
+    assert not Path(processes._folder.name).exists()
+
+
+def test_two_checks_work_in_one_checkout_at_the_same_time() -> None:
+    code = (
+        "from bench.regress.sides import sides\n"
+        "with sides('HEAD', None) as (base, head): print(base.commit)"
+    )
+    words = [sys.executable, "-c", code]
+    both = [
+        subprocess.Popen(words, cwd=ROOT, stdout=-1, stderr=subprocess.STDOUT, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=300)[0] for process in both]
+    assert said == [git("rev-parse", "HEAD") + "\n"] * 2
+
+
+def test_an_error_of_git_is_shown_whole_with_its_command() -> None:
+    with pytest.raises(BenchError, match=r"`git read-tree no-such-tree` in .*\nfatal: .*no-such"):
+        git("read-tree", "no-such-tree")

@@ -1,0 +1,84 @@
+"""Thousands of cells that do next to nothing: what a cell costs beside its own work."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from bench.cluster import check_executor
+from bench.errors import BenchError
+from bench.experiments.runner import ROOT, Case
+
+TARGET = "2,000 trivial cells, two at a time: under 50 ms a cell once warm; the front's memory flat"
+SPEC = """
+name = "overhead"
+seeds = {seeds}
+device = "cpu"
+jobs = 2
+datasets = ["digits"]
+methods = ["majority"]
+"""
+LOOK_SECONDS = 0.5
+WARM = 0.1  # the share of the cells after which everything has started
+
+
+def cases() -> list[Case]:
+    return [Case(name, {"executor": name}) for name in ("local", "dask")]
+
+
+def measure(executor: str, cells: int = 2000) -> dict[str, Any]:
+    """Run a grid of trivial cells; seconds a cell, and the memory of the process that runs it."""
+    check_executor(executor)
+    with tempfile.TemporaryDirectory() as place:
+        spec, folder = Path(place) / "spec.toml", Path(place) / "out"
+        spec.write_text(SPEC.format(seeds=list(range(cells))))
+        words = [sys.executable, "-m", "bench", "run", str(spec), "--out", str(folder)]
+        words += ["--no-report", "--executor", executor, "--jobs", "2"]
+        looks = _watch(subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL), folder, cells)
+        records = [json.loads(path.read_text()) for path in (folder / "cells").glob("*.json")]
+    warm = next(look for look in looks if look[1] >= WARM * cells)
+    last = looks[-1]
+    return {
+        "cells": last[1],
+        "seconds_in_all": last[0],
+        "seconds_until_warm": warm[0],
+        "seconds_a_cell_warm": (last[0] - warm[0]) / max(1, last[1] - warm[1]),
+        "overhead_in_records_median": float(np.median([r["overhead_seconds"] for r in records])),
+        "front_mib_warm": warm[2],
+        "front_mib_end": last[2],
+    }
+
+
+def _watch(run: subprocess.Popen[bytes], folder: Path, cells: int) -> list[tuple[float, int, int]]:
+    """Seconds since the start, records, and MiB of the front, until the run ends."""
+    start, front = time.monotonic(), psutil.Process(run.pid)
+    looks: list[tuple[float, int, int]] = []
+    n = 0
+    while run.poll() is None:
+        time.sleep(LOOK_SECONDS)
+        try:
+            mib = front.memory_info().rss // 2**20
+        except psutil.NoSuchProcess:
+            break
+        n = len(list((folder / "cells").glob("*.json")))
+        if not looks or n > looks[-1][1]:
+            looks.append((time.monotonic() - start, n, mib))
+    if run.wait() or n < cells:
+        message = f"the run ended with code {run.returncode} and {n} of {cells} cells"
+        raise BenchError(message)
+    return looks
+
+
+def summary(records: list[dict[str, Any]]) -> str:
+    return "\n".join(
+        f"- {record['parameters']['executor']}: {1000 * m['seconds_a_cell_warm']:.1f} ms a cell; "
+        f"the front's memory {m['front_mib_warm']} MiB warm, {m['front_mib_end']} at the end"
+        for record in records
+        for m in [record["measured"]]
+    )

@@ -1,0 +1,209 @@
+"""`bench collect`: several output folders become one; a contradiction stops it before it copies."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.asv.stores import made_up
+from bench.cli import main
+from bench.cluster.collect import collect
+from bench.errors import BenchError
+from bench.store.locking import locked
+from bench.store.store import Store
+
+SPEC = 'name = "merge"\nseeds = [0]\ndatasets = ["digits"]\nmethods = ["majority"]\n'
+RECORDS = [record for record, _ in made_up(10)]
+SLOWER = {"wall_seconds": 99.0}
+UNAVAILABLE = {"status": "unavailable", "reason": "no data"}
+CUT_SHORT = {"status": "failed", "reason": "killed by signal 9", "transient": True}
+
+Changes = dict[str, Any]
+
+
+def key(number: int) -> str:
+    return str(RECORDS[number]["key"])
+
+
+def filled(folder: Path, cells: dict[int, Changes], spec: str = SPEC) -> Path:
+    """An output folder with these cells, each with changes to its record."""
+    store = Store(folder)
+    store.create()
+    (folder / "spec.toml").write_text(spec)
+    (folder / "environment.json").write_text("{}")
+    for number, changes in cells.items():
+        record = {**RECORDS[number], "status": "ok", "reason": None, **changes}
+        (store.cells / f"{record['key']}.json").write_text(json.dumps(record))
+        if record["status"] == "ok":
+            np.savez(store.artifacts / f"{record['key']}.npz", probabilities=np.full((3, 2), 0.5))
+    return folder
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """The bytes of every file but the lock, by name."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def walls(folder: Path) -> dict[str, float]:
+    return {record["key"]: record["wall_seconds"] for record in Store(folder).records()}
+
+
+def test_folders_become_one_and_stay_as_they_are(tmp_path: Path) -> None:
+    one = filled(tmp_path / "one", {1: {}, 2: {}})
+    two = filled(tmp_path / "two", {2: {}, 3: {"status": "failed"}})
+    before = content(one), content(two)
+    out = tmp_path / "out"
+    assert collect([one, two, one], out) == f"{out}: 3 records, 3 of them new"
+    assert (content(one), content(two)) == before
+    assert content(out) == content(one) | content(two)
+    again = content(out)
+    (one / "artifacts" / f"{key(2)}.npz").unlink()  # a copy may come without its arrays
+    assert "0 of them new" in collect([one, out, two], out)  # out itself, as results/* names it
+    assert content(out) == again
+    collect([two], one)
+    assert Store(one).artifact(key(2))
+
+
+@pytest.mark.parametrize("other", [SLOWER, {"status": "timeout"}, {"key": "ff" * 16}])
+def test_different_records_of_a_cell_are_an_error_before_anything_is_copied(
+    tmp_path: Path, other: Changes
+) -> None:
+    one = filled(tmp_path / "one", {number: {} for number in range(8)})
+    two = filled(tmp_path / "two", {number: SLOWER for number in range(7)} | {7: other, 8: {}})
+    out = tmp_path / "out"
+    with pytest.raises(BenchError) as raised:
+        collect([one, two], out)
+    message = str(raised.value)
+    dataset, method = (RECORDS[0][kind]["label"] for kind in ("dataset", "method"))
+    assert "8 cells have different records, so nothing was copied" in message
+    assert f"{dataset} / {method} / seed 0: {one}: ok, key {key(0)[:8]}; {two}: ok" in message
+    assert "and 3 more" in message
+    assert "--keep first or --keep last" in message
+    assert not out.exists()
+
+
+def test_keep_says_which_folder_decides_and_what_was_there_is_set_aside(tmp_path: Path) -> None:
+    one = filled(tmp_path / "one", {1: {}})
+    two = filled(tmp_path / "two", {1: SLOWER, 2: {}})
+    for keep, folder in (("first", one), ("last", two)):
+        collect([one, two], tmp_path / keep, keep)
+        assert walls(tmp_path / keep) == {**walls(two), **walls(folder)}
+    before = content(one)
+    collect([two], one, "last")
+    assert walls(one) == walls(two)
+    assert (one / "cells/superseded" / f"{key(1)}.json").read_bytes() in before.values()
+    collect([tmp_path / "first"], one, "first")  # what is there comes before the sources
+    assert walls(one) == walls(two)
+
+
+@pytest.mark.parametrize("weak", [UNAVAILABLE, CUT_SHORT])
+@pytest.mark.parametrize("own_key", [{}, {"key": "ee" * 16}])
+def test_a_record_that_a_rerun_repeats_loses_against_any_result(
+    tmp_path: Path, weak: Changes, own_key: Changes
+) -> None:
+    one = filled(tmp_path / "one", {1: {**weak, **own_key}, 2: weak})
+    two = filled(tmp_path / "two", {1: {"status": "failed"}, 2: {**weak, "wall_seconds": 1.0}})
+    for sources in ([one, two], [two, one]):
+        out = tmp_path / f"out-{sources[0].name}"
+        collect(sources, out, "last")
+        assert [r["status"] for r in Store(out).records() if r["key"] != key(2)] == ["failed"]
+    collect([two], one)
+    assert {r["status"] for r in Store(one).records()} == {"failed", weak["status"]}
+
+
+def test_tables_of_one_name_have_one_content(tmp_path: Path) -> None:
+    folders = [filled(tmp_path / name, {n: {}}) for n, name in enumerate(("one", "two"))]
+    for folder, seconds in zip(folders, (1, 2), strict=True):
+        facts = {"checksum": "a", "prepare_seconds": seconds}
+        (folder / "tables" / "t.json").write_text(json.dumps(facts))
+    collect(folders, tmp_path / "out")
+    assert json.loads((tmp_path / "out/tables/t.json").read_text())["prepare_seconds"] == 1
+    (folders[1] / "tables" / "t.json").write_text('{"checksum": "b"}')
+    with pytest.raises(BenchError, match=r"one/tables/t.json and .*two.* different tables.*--keep"):
+        collect(folders, tmp_path / "out2")
+    collect(folders, tmp_path / "out2", "last")
+    assert json.loads((tmp_path / "out2/tables/t.json").read_text())["checksum"] == "b"
+
+
+def test_another_spec_is_an_error_that_names_what_differs(tmp_path: Path) -> None:
+    one = filled(tmp_path / "one", {1: {}})
+    two = filled(tmp_path / "two", {2: {}}, SPEC.replace("[0]", "[0, 7]"))
+    with pytest.raises(BenchError, match=r"two has another spec than .*one \(different: seeds\)"):
+        collect([one, two], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    three = filled(tmp_path / "three", {3: {}}, SPEC + "jobs = 4\n")  # measures the same
+    assert "2 records" in collect([one, three], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda two: (two / "cells/x.json").write_text('{"schema": 1, "ke'), r"x\.json cannot be"),
+        (lambda two: next(two.glob("cells/*.json")).rename(two / "cells/x.json"), "another name"),
+        (lambda two: os.truncate(next(two.glob("artifacts/*.npz")), 200), r"a whole \.npz"),
+        (lambda two: (two / "spec.toml").unlink(), "is not an output folder"),
+    ],
+)
+def test_a_broken_source_is_named_and_nothing_is_copied(
+    tmp_path: Path, damage: Callable[[Path], object], message: str
+) -> None:
+    one, two = filled(tmp_path / "one", {2: {}}), filled(tmp_path / "two", {1: {}})
+    damage(two)
+    with pytest.raises(BenchError, match=message) as raised:
+        collect([one, two], tmp_path / "out")
+    assert str(two) in str(raised.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_strange_folders_and_folders_in_use_are_refused(tmp_path: Path) -> None:
+    one, out = filled(tmp_path / "one", {1: {}}), filled(tmp_path / "out", {2: {}})
+    (tmp_path / "home").mkdir()
+    collect([one], tmp_path / "home")  # an empty folder will do
+    (tmp_path / "home" / "spec.toml").unlink()
+    with pytest.raises(BenchError, match="home is not an output folder"):
+        collect([one], tmp_path / "home")
+    with pytest.raises(BenchError, match="nothing to collect"):
+        collect([one], one)
+    for folder in (one, out):
+        with locked(folder), pytest.raises(BenchError, match=f"run is .* {folder}"):
+            collect([one], out)
+    assert "2 records" in collect([one], out)
+
+
+def test_stopped_anywhere_it_leaves_whole_records_and_the_same_command_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = filled(tmp_path / "one", {1: {}}), filled(tmp_path / "two", {1: SLOWER, 2: {}})
+    for n in range(6):  # files that are moved into place: spec, environment, records, arrays
+        out = tmp_path / f"out-{n}"
+        moves = [os.replace] * n
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", lambda *paths, moves=moves: moves.pop()(*paths))
+            with pytest.raises(IndexError):
+                collect([one, two], out, "last")
+        for record in Store(out).records():
+            assert Store(out).artifact(record["key"])
+        collect([one, two], out, "last")
+        assert walls(out) == walls(two)
+
+
+def test_the_command_shows_a_contradiction_as_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = filled(tmp_path / "one", {1: {}}), filled(tmp_path / "two", {1: SLOWER})
+    words = ["bench", "collect", str(one), str(two), "--out", str(tmp_path / "out")]
+    for more, code in (([], 2), (["--keep", "x"], 2), (["--keep", "first"], 0)):
+        monkeypatch.setattr(sys, "argv", [*words, *more])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert stopped.value.code == code
+    said = capsys.readouterr()
+    assert "error: 1 cells have different records" in said.err
+    assert "unknown value 'x' in --keep" in said.err
+    assert "1 records, 1 of them new" in said.out
