@@ -21,7 +21,7 @@ from deepmapper.attribution._state import evaluated
 from deepmapper.attribution._steps import forward_steps
 from deepmapper.errors import DeepMapperError
 from deepmapper.estimators.network_classifier import NetworkClassifier
-from deepmapper.images.layout import square_side
+from deepmapper.images.layouts import square_side
 from deepmapper.images.scaling import FeatureScaler
 
 BLOCK_ROWS = 512  # pyDeepInsight makes float64 images: keep few of them at a time

@@ -14,14 +14,14 @@ _HOMES = {
     "DeepMapperEmbedder": "deepmapper.estimators._embedder",
     "DeepMapperError": "deepmapper.errors",
     "Diverged": "deepmapper.errors",
-    "Layout": "deepmapper.images.layout",
+    "Layout": "deepmapper.images.layouts",
 }
 
 if TYPE_CHECKING:
     from deepmapper.errors import DeepMapperError, Diverged
     from deepmapper.estimators._classifier import DeepMapperClassifier
     from deepmapper.estimators._embedder import DeepMapperEmbedder
-    from deepmapper.images.layout import Layout
+    from deepmapper.images.layouts import Layout
 
 
 def __getattr__(name: str) -> object:

@@ -30,20 +30,6 @@ class LearnedMemory:
         self.timed.once()
 
 
-class LabelAware:
-    """Features that interact in one patch."""
-
-    params = (256, 1_024, 8_192)
-    param_names = ("n_features",)
-    number = 1
-
-    def setup(self, n_features: int) -> None:
-        self.timed = learn_layout(n_features=n_features, layout="label_aware")
-
-    def time_label_aware(self, _: int) -> None:
-        self.timed.once()
-
-
 class Screen:
     """Classes compared feature by feature, and pair by pair."""
 

@@ -114,10 +114,9 @@ def learn_layout(n_samples: int = 200, n_features: int = 256, layout: str = "lea
     factors = rng.standard_normal((n_samples, 8), dtype=np.float32)
     X = factors @ rng.standard_normal((8, n_features), dtype=np.float32)
     X += rng.standard_normal(X.shape, dtype=np.float32)
-    y = (X[:, 0] * X[:, 1] > 0).astype(np.int64)
 
     def run(_: None) -> Any:
-        return make_layout(layout, n_features, SEED, X=X, y=y)
+        return make_layout(layout, n_features, SEED, X=X)
 
     return Timed(run, output=lambda made: [made.pixel_of_feature], n_bytes=X.nbytes)
 

@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 from sklearn.feature_selection import f_classif
 
-from deepmapper.estimators._network_state import screen as home
+from deepmapper.networks import screen as home
 from deepmapper.networks.screen import Screen, false_discovery_rate, most_open, screen
 
 
