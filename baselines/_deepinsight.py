@@ -16,12 +16,10 @@ from sklearn.pipeline import Pipeline
 
 from baselines._cnn import Training, image_model
 from datasets.table import Table
-from deepmapper.attribution._grad_cam import spatial_step
-from deepmapper.attribution._state import evaluated
-from deepmapper.attribution._steps import forward_steps
+from deepmapper.attribution import evaluated, forward_steps, spatial_step
 from deepmapper.errors import DeepMapperError
 from deepmapper.estimators.network_classifier import NetworkClassifier
-from deepmapper.images.layout import square_side
+from deepmapper.images.layouts import square_side
 from deepmapper.images.scaling import FeatureScaler
 
 BLOCK_ROWS = 512  # pyDeepInsight makes float64 images: keep few of them at a time

@@ -19,10 +19,9 @@ from sklearn.pipeline import Pipeline
 
 from baselines._cnn import Training, image_model
 from datasets.table import Table
-from deepmapper.images._neighbours import strongest_products
 from deepmapper.images.converter import LAYOUT_VALUES, ImageConverter
-from deepmapper.images.layout import Array, Layout, square_side
-from deepmapper.images.placement import assign
+from deepmapper.images.layouts import Array, Layout, square_side
+from deepmapper.images.placement import assign, strongest_products
 from deepmapper.images.scaling import FeatureScaler
 from deepmapper.training.streams import stream, stream_seed
 

@@ -22,7 +22,7 @@ from torch import nn
 from datasets.table import Table
 from deepmapper.estimators.network_classifier import NetworkClassifier
 from deepmapper.images.scaling import FeatureScaler
-from deepmapper.networks.backbones._dropout import Dropout
+from deepmapper.networks.backbones import Dropout
 
 MIN_FEATURES = 64  # below it nothing is left after the strides or the pooling
 

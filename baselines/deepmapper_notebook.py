@@ -19,7 +19,7 @@ from torch import nn
 
 from deepmapper.estimators.network_classifier import NetworkClassifier
 from deepmapper.images.converter import ImageConverter
-from deepmapper.networks.backbones._resnet import resnet18
+from deepmapper.networks.backbones import resnet18
 
 MNIST_MEAN, MNIST_SD = 0.1307, 0.3081  # of grey values from 0 to 1
 CHANNELS = 3

@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline
 from baselines import _tintolib
 from baselines._tintolib import Placement, build_with, one_each, refusal
 from datasets.table import Table
-from deepmapper.images.layout import square_side
+from deepmapper.images.layouts import square_side
 
 MOST_FEATURES = 5_000
 MIN_GAIN = 1e-5

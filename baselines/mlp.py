@@ -23,7 +23,7 @@ from torch import nn
 
 from deepmapper.estimators.network_classifier import NetworkClassifier
 from deepmapper.images.scaling import FeatureScaler
-from deepmapper.networks.backbones._dropout import Dropout
+from deepmapper.networks.backbones import Dropout
 
 LONGEST = 2.0  # the paper's c for MNIST, the length of the weights into a hidden unit
 

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from baselines import _tintolib
 from baselines._tintolib import Placement, build_with, refusal
 from datasets.table import Table
-from deepmapper.images.layout import square_side
+from deepmapper.images.layouts import square_side
 
 REQUIRES = {"TINTOlib": "TINTOlib"}
 MOST_FEATURES = 60_000

@@ -2,6 +2,26 @@
 
 After Ersavas, Smith, Mattick, Sci Rep 14 (2024), "Novel applications of Convolutional Neural
 Networks in the age of Transformers".
+
+Public modules; every other module is private, and its name or its folder's begins with "_":
+
+    deepmapper                                    the estimators, `Layout`, the errors
+    deepmapper.attribution                        which pixels a network uses
+    deepmapper.errors                             the exceptions
+    deepmapper.estimators.consensus               agreement between passes
+    deepmapper.estimators.network_classifier      a classifier of images
+    deepmapper.images.converter                   from a table to images
+    deepmapper.images.layouts                     which pixel each feature is
+    deepmapper.images.placement                   how a learned layout is made
+    deepmapper.images.scaling                     scaling of features
+    deepmapper.networks.backbones                 the networks by name
+    deepmapper.networks.gate                      a trained weight before every pixel
+    deepmapper.networks.screen                    features and pairs that differ between classes
+    deepmapper.tables                             reading a table from a file
+    deepmapper.training.devices                   CPU or GPU, and its memory
+    deepmapper.training.objectives                losses and scores
+    deepmapper.training.streams                   named random streams of one seed
+    deepmapper.training.trainer                   the training loop
 """
 
 from typing import TYPE_CHECKING
@@ -14,14 +34,14 @@ _HOMES = {
     "DeepMapperEmbedder": "deepmapper.estimators._embedder",
     "DeepMapperError": "deepmapper.errors",
     "Diverged": "deepmapper.errors",
-    "Layout": "deepmapper.images.layout",
+    "Layout": "deepmapper.images.layouts",
 }
 
 if TYPE_CHECKING:
     from deepmapper.errors import DeepMapperError, Diverged
     from deepmapper.estimators._classifier import DeepMapperClassifier
     from deepmapper.estimators._embedder import DeepMapperEmbedder
-    from deepmapper.images.layout import Layout
+    from deepmapper.images.layouts import Layout
 
 
 def __getattr__(name: str) -> object:

@@ -4,6 +4,8 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,60 @@ def test_nothing_of_the_product_imports_an_experiment() -> None:
             if "experiments" not in path.relative_to(ROOT).parts:
                 pattern = r"^\s*(from|import) bench(\.| import )experiments"
                 assert not re.search(pattern, path.read_text(), re.MULTILINE), path
+
+
+def _engine_modules() -> dict[str, Path]:
+    modules = {}
+    for path in sorted((ROOT / "deepmapper").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return modules
+
+
+def _engine_imports(path: Path, modules: dict[str, Path]) -> set[str]:
+    """Modules of deepmapper that a file imports at run time, inside functions too."""
+
+    def nodes(parent: ast.AST) -> Iterator[ast.AST]:
+        for node in ast.iter_child_nodes(parent):
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                continue
+            yield node
+            yield from nodes(node)
+
+    imported = set()
+    for node in nodes(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            imported |= (names & set(modules)) or {node.module}
+    return {name for name in imported if name.split(".")[0] == "deepmapper"}
+
+
+def test_the_list_of_public_modules_is_complete() -> None:
+    modules = _engine_modules()
+    listed = re.findall(r"^ {4}(deepmapper\S*) ", modules["deepmapper"].read_text(), re.MULTILINE)
+    rooms = {f"deepmapper.{room}" for room in ("estimators", "images", "networks", "training")}
+    public = {name for name in modules if not any(p.startswith("_") for p in name.split("."))}
+    assert set(listed) == public - rooms
+
+
+@pytest.mark.parametrize("package", ["baselines", "datasets", "generators", "reports"])
+def test_other_packages_import_public_modules_of_the_engine_only(package: str) -> None:
+    for path in (ROOT / package).rglob("*.py"):
+        for name in _engine_imports(path, _engine_modules()):
+            assert "._" not in name, f"{path.relative_to(ROOT)} imports the private module {name}"
+
+
+def test_the_engine_has_no_import_circle() -> None:
+    modules = _engine_modules()
+    graph = {name: _engine_imports(path, modules) - {name} for name, path in modules.items()}
+    TopologicalSorter(graph).prepare()  # CycleError names the modules of a circle
+
+
+def test_the_top_of_the_engine_has_at_most_ten_entries() -> None:
+    entries = {path.name for path in (ROOT / "deepmapper").iterdir()}
+    assert len(entries - {"__init__.py", "__pycache__"}) <= 10
 
 
 def test_only_one_file_imports_pydeepinsight() -> None:

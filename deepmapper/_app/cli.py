@@ -1,17 +1,12 @@
-"""The command line: fit, predict and embed one's own table. Commands import what they need.
-
-Under `torchrun` every rank runs `fit`; the first one alone shows and writes.
-"""
+"""The command line: fit, predict and embed one's own table. Commands import what they need."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.ranks import Launch
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,9 +24,7 @@ app = typer.Typer(
 
 Table = Annotated[
     Path,
-    typer.Argument(
-        help=".csv, .tsv, .txt (also .gz, .bz2, .xz), .parquet, .h5ad, .npy, a folder of shards."
-    ),
+    typer.Argument(help=".csv, .tsv, .txt (also .gz, .bz2, .xz), .parquet, .h5ad, .npy."),
 ]
 RowNames = Annotated[str | None, typer.Option(help="The column that names the rows.")]
 Drop = Annotated[list[str] | None, typer.Option(help="A column that is no feature; repeatable.")]
@@ -80,10 +73,6 @@ def fit(
     settings: Settings = None,
 ) -> None:
     """Train a classifier on a table; write the model, ranked features and a report."""
-    if label is None and labels is None and table.is_dir():
-        from deepmapper.shards import label_of
-
-        label = label_of(table)
     if label is None and labels is None:
         message = "say which column holds the label (--label COLUMN), or give --labels FILE"
         raise DeepMapperError(message)
@@ -128,7 +117,6 @@ def predict(
     ] = None,
 ) -> None:
     """Predict the rows of a table: the class and the probability of each class."""
-    _refuse_ranks("predict")
     from deepmapper._app.runs import predictions
 
     with _status(f"predicting {table}"):
@@ -160,7 +148,6 @@ def embed(
     settings: Settings = None,
 ) -> None:
     """Embed the rows of a table without labels; rank the features that separate them."""
-    _refuse_ranks("embed")
     if model is not None:
         from deepmapper._app.runs import embedding_of
 
@@ -184,11 +171,7 @@ def embed(
 
 
 def main() -> None:
-    """Run the command line; errors that are ours end it with one line and exit code 2.
-
-    Under `torchrun` one rank says what went wrong, and the others end without a word: what they
-    meet is mostly that this one is gone.
-    """
+    """Run the command line; errors that are ours end it with one line and exit code 2."""
     try:
         app(standalone_mode=True)
     except DeepMapperError as error:
@@ -197,29 +180,11 @@ def main() -> None:
         _end(f"error: {error.strerror}: {error.filename or ''}", 2)
     except KeyboardInterrupt:
         _end("stopped; nothing was written", 130)
-    except Exception:
-        if not Launch.of_environment().is_first_to_fail():
-            sys.exit(1)
-        raise
 
 
 def _end(text: str, code: int) -> NoReturn:
-    launch = Launch.of_environment()
-    if launch.is_first_to_fail():
-        where = f"rank {launch.rank}: " if launch.is_shared else ""
-        sys.stderr.write(f"{where}{text}\n")
+    sys.stderr.write(f"{text}\n")
     sys.exit(code)
-
-
-def _refuse_ranks(command: str) -> None:
-    """DeepMapperError where `torchrun` started several processes for what one does."""
-    launch = Launch.of_environment()
-    if launch.is_shared:
-        message = (
-            f"`deepmapper {command}` runs on one device, and torchrun started {launch.n_ranks} "
-            f"processes; only `fit` shares its work: start {command} without torchrun"
-        )
-        raise DeepMapperError(message)
 
 
 def _configured(
@@ -271,16 +236,12 @@ def _train(
 
     check_target(out)
     _show_tables(tables)
-    is_first = Launch.of_environment().is_first
-    if not is_first:
-        tables = replace(tables, test=None)  # the first rank tests
     parameters = estimator.get_params()
     limits = parameters.get("passes"), parameters.get("epochs")
     with TrainingProgress(_console(), *limits) as progress:
         run = fit(estimator, tables, source=table.name, label=label, on_epoch=progress)
         progress.say("writing")
-        if is_first:
-            write_run(run, out)
+        write_run(run, out)
     for note in run.notes:
         _say(f"note: {note}")
     _say(f"trained on {len(tables.train.row_names)} rows in {run.seconds:.1f} s")
@@ -345,7 +306,7 @@ def _status(text: str) -> Any:
 def _console() -> "Console":
     from rich.console import Console
 
-    return Console(quiet=not Launch.of_environment().is_first)
+    return Console()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from deepmapper._app.charts import Line, line_chart
 from deepmapper._app.pictures import colour_bar, picture
 from deepmapper._app.runs import Run, named
 from deepmapper._app.scores import Evaluation
-from deepmapper.images.layout import Layout
+from deepmapper.images.layouts import Layout
 from deepmapper.tables._raw import listed
 
 N_TOP = 12  # features a class

@@ -21,7 +21,6 @@ from deepmapper._app.scores import Evaluation
 from deepmapper.errors import DeepMapperError
 from deepmapper.estimators._run_log import OnEpoch
 from deepmapper.estimators._saving import load_model, read_preparation, replaced_folder, write_model
-from deepmapper.shards import ShardedTable
 from deepmapper.tables import PreparedTable, TrainingTables, read_new
 
 # Called with a row of the history after each epoch.
@@ -141,10 +140,8 @@ def probabilities(estimator: Any, table: PreparedTable) -> np.ndarray:
 def named(table: PreparedTable, rows: slice | np.ndarray = slice(None)) -> Any:
     """Rows of X with the names of the features where they can have some, without a copy.
 
-    CSR matrices, memory-mapped files and tables in shards stay as they are.
+    CSR matrices and memory-mapped files stay as they are.
     """
-    if isinstance(table.X, ShardedTable):
-        return table.X.take(rows)
     X = table.X[rows]
     if not isinstance(X, np.ndarray) or isinstance(table.X, np.memmap):
         return X

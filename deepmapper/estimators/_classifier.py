@@ -22,13 +22,10 @@ from deepmapper.estimators._latents import latent
 from deepmapper.estimators._run_log import OnEpoch, RunLog
 from deepmapper.estimators.consensus import Consensus
 from deepmapper.estimators.network_classifier import NetworkClassifier
-from deepmapper.images._rows import feature_names, is_on_disk
-from deepmapper.images.converter import MEMORY_SHARE, ImageConverter
-from deepmapper.images.layout import Layout
-from deepmapper.ranks import Ranks, all_ranks
-from deepmapper.sharded_images import checked_rows, fit_images, images_of
-from deepmapper.shards import ShardedTable
-from deepmapper.training.devices import free_bytes, resolve_device
+from deepmapper.images._rows import checked, feature_names, is_on_disk
+from deepmapper.images.converter import ImageConverter
+from deepmapper.images.layouts import Layout
+from deepmapper.training.devices import resolve_device
 from deepmapper.training.objectives import Classification
 from deepmapper.training.streams import seed_of
 from deepmapper.training.trainer import Epoch
@@ -42,10 +39,8 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
     to features; passes are repeated until what they say agrees.
 
     Args:
-        layout: "natural", "random", "learned", "label_aware", a `Layout`, or the pixel of each
-            feature; see `images.layouts`. "label_aware" looks at all rows of `fit`, so the
-            accuracy of a pass on the rows it holds out is too high with it.
-        relayout: shuffle the pixels anew in every pass.
+        layout: "natural", "random", "learned", a `Layout`, or the pixel of each feature; see
+            `images.layouts`.
         backbone: a name in `deepmapper.networks.backbones.BACKBONES`.
         gate, interactions: see `deepmapper.estimators.network_classifier.NetworkClassifier`.
         passes: at most so many train-attribute rounds.
@@ -55,7 +50,7 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         attribution: a name in `deepmapper.attribution.EXPLAINERS`, or None to leave it out.
         epochs, batch_size, learning_rate, weight_decay, schedule, target_loss, patience,
             precision: see `deepmapper.training.trainer.TrainingSettings`.
-        balanced, validation_fraction, min_accuracy, side_by_side: see `NetworkClassifier`.
+        balanced, validation_fraction, min_accuracy: see `NetworkClassifier`.
         log, scale: see `deepmapper.images.scaling.FeatureScaler`.
         stream: see `deepmapper.images.converter.ImageConverter`.
         run_log: a file to which every epoch and every pass is added, a line of JSON each.
@@ -86,7 +81,6 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
     def __init__(
         self,
         layout: str | Layout | np.ndarray = "natural",
-        relayout: bool = False,
         backbone: str = "patch",
         gate: bool = True,
         interactions: bool | str = "auto",
@@ -105,7 +99,6 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         balanced: bool = True,
         validation_fraction: float = 0.1,
         min_accuracy: float | None = None,
-        side_by_side: int | str = 1,
         log: bool | str = "auto",
         scale: str = "standard",
         stream: bool | str = "auto",
@@ -114,7 +107,6 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.layout = layout
-        self.relayout = relayout
         self.backbone = backbone
         self.gate = gate
         self.interactions = interactions
@@ -133,7 +125,6 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         self.balanced = balanced
         self.validation_fraction = validation_fraction
         self.min_accuracy = min_accuracy
-        self.side_by_side = side_by_side
         self.log = log
         self.scale = scale
         self.stream = stream
@@ -170,43 +161,27 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
     def fit(self, X: Any, y: Any, *, on_epoch: OnEpoch | None = None) -> Self:
         """Train on X, (n_samples, n_features), and labels y, (n_samples,).
 
-        Started by `torchrun`, all its processes train one model together: each calls this with the
-        same X and y, and each ends with the same model.
-
         Args:
-            X: numpy, CSR, a DataFrame; or, of a table that does not fit in memory, a
-                `numpy.memmap` or a `deepmapper.shards.ShardedTable`.
-            on_epoch: called after each epoch with its row of the history, on every rank.
+            X: numpy, CSR, a DataFrame; or a `numpy.memmap` of a table that does not fit
+                in memory.
+            on_epoch: called after each epoch with its row of the history.
         """
-        with all_ranks(resolve_device(self.device)) as ranks:
-            return self._fit(X, y, on_epoch, ranks)
-
-    def _fit(self, X: Any, y: Any, on_epoch: OnEpoch | None, ranks: Ranks) -> Self:
-        device = ranks.device
+        device = resolve_device(self.device)
         X, y = self._checked(X, y)
-        if ranks.is_shared:
-            same = {"shape of X": X.shape, "labels": y.tolist()}
-            ranks.check_same(same | self._plain_parameters())
-        seed = ranks.of_first(seed_of(self.random_state))
+        seed = seed_of(self.random_state)
         self.converter_ = ImageConverter(
             self.layout,
             log=self.log,
             scale=self.scale,
-            stream=self._streams(X, ranks),
+            stream=self.stream,
             device=str(device),
             random_state=seed,
         )
-        images = fit_images(self.converter_, X, y)
-        self.converter_.stream = self.stream  # other tables, converted by one rank
+        images = self.converter_.fit_transform(X)
         self.layout_ = self.converter_.layout_
         self.consensus_ = Consensus(self.top)
-        classifier: Any = self._classifier(str(device), seed)
-        if ranks.is_shared:
-            from deepmapper.parallel import ParallelClassifier
-
-            classifier = ParallelClassifier.of(classifier, ranks)
-        self.classifier_ = classifier
-        log = RunLog(self.run_log if ranks.is_first else None)
+        self.classifier_ = self._classifier(str(device), seed)
+        log = RunLog(self.run_log)
 
         def after_pass() -> bool:
             if self.attribution is None:
@@ -225,8 +200,6 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
                 on_epoch(row)
 
         self.classifier_.fit(images, y, after_pass=after_pass, on_epoch=after_epoch)
-        if ranks.is_shared:
-            self.classifier_ = classifier.plain()
         self.classes_ = self.classifier_.classes_
         self.history_ = self.classifier_.history_
         if self.attribution is not None:
@@ -246,8 +219,7 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> Any:
         """Images (n_samples, 1, height, width), numpy on the CPU, else a tensor on the device."""
         check_is_fitted(self)
-        X = checked_rows(self, X, reset=False)
-        return images_of(self.converter_, X)
+        return self.converter_.transform(checked(self, X, reset=False))
 
     def latent(self, X: Any, layer: str, number: int = 0) -> np.ndarray:
         """What a layer of a pass's network gives, (n_samples, ...).
@@ -282,26 +254,9 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
 
         return load_model(folder, cls)
 
-    def _plain_parameters(self) -> dict[str, Any]:
-        """Those that two processes can compare."""
-        plain = str | float | int | None
-        return {k: v for k, v in self.get_params(deep=False).items() if isinstance(v, plain)}
-
-    def _streams(self, X: Any, ranks: Ranks) -> bool | str:
-        """`stream`; "auto" among ranks is decided by the first, for the images of all.
-
-        Ranks on CPUs share their machine's memory; each GPU has its own.
-        """
-        if self.stream != "auto" or not ranks.is_shared:
-            return self.stream
-        n_copies = ranks.n_local if ranks.device.type == "cpu" else 1
-        free = free_bytes(ranks.device)
-        needed = 4 * X.shape[0] * X.shape[1] * n_copies
-        return bool(ranks.of_first(free is not None and needed > MEMORY_SHARE * free))
-
     def _checked(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
-        if is_on_disk(X) or isinstance(X, ShardedTable):
-            X = checked_rows(self, X, reset=True)
+        if is_on_disk(X):
+            X = checked(self, X, reset=True)
             y = column_or_1d(y, warn=True)
             check_consistent_length(X, y)
         else:

@@ -22,7 +22,7 @@ from deepmapper.estimators._separation import Separation
 from deepmapper.images._folded import RowsOf
 from deepmapper.images._rows import checked, feature_names
 from deepmapper.images.converter import ImageConverter
-from deepmapper.images.layout import Layout
+from deepmapper.images.layouts import Layout
 from deepmapper.networks._autoencoder import Autoencoder, Reconstruction
 from deepmapper.training.devices import resolve_device
 from deepmapper.training.streams import seed_of, stream, stream_seed, torch_stream
@@ -42,7 +42,7 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     Args:
         n_components: the width of the bottleneck.
-        layout: see `ImageConverter`, "label_aware" excepted.
+        layout: see `ImageConverter`.
         passes: networks, each with other rows held out. All of them score the features; the one
             that guesses best embeds. About 1 / validation_fraction passes score on every row.
         hidden: the share of features hidden in training.
@@ -318,9 +318,6 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                     f"{name} is a share {'from' if low else 'above'} 0 and below 1, got {value!r}"
                 )
                 raise DeepMapperError(message)
-        if isinstance(self.layout, str) and self.layout == "label_aware":
-            message = "layout='label_aware' looks at labels, an embedding has none; try 'learned'"
-            raise DeepMapperError(message)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

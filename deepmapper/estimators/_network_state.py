@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.networks._assembly import Reorder, build_network
+from deepmapper.networks._assembly import build_network
 from deepmapper.networks.backbones import BACKBONES
 from deepmapper.networks.gate import GatedNetwork, PixelGate
 from deepmapper.training.streams import torch_stream
@@ -24,13 +24,11 @@ def describe(
     """The description of a fitted network, from which `rebuild` makes it again."""
     if type(network).__name__ == "Autoencoder":
         return _describe_autoencoder(network)
-    ungated = network.backbone if isinstance(network, GatedNetwork) else network
     return {
         "backbone": backbone,
         "image_shape": list(image_shape),
         "n_classes": n_classes,
         "gated": isinstance(network, GatedNetwork),
-        "reordered": isinstance(ungated, nn.Sequential) and isinstance(ungated[0], Reorder),
     }
 
 
@@ -65,17 +63,7 @@ def _build(data: dict[str, Any], weights: dict[str, torch.Tensor]) -> nn.Module:
         (1, height, width),
         _count(data["n_classes"]),
         gate=PixelGate(torch.zeros(1, height, width)) if data["gated"] else None,
-        order=_order(weights, height * width) if data["reordered"] else None,
     )
-
-
-def _order(weights: dict[str, torch.Tensor], n_pixels: int) -> torch.Tensor:
-    """The order of the pixels; DeepMapperError where it is none (it would index other memory)."""
-    orders = [tensor for name, tensor in weights.items() if name.split(".")[-1] == "order"]
-    if len(orders) != 1 or not torch.equal(orders[0].sort().values, torch.arange(n_pixels)):
-        message = f"the order of the pixels is none of 0..{n_pixels - 1}"
-        raise DeepMapperError(message)
-    return orders[0]
 
 
 def _describe_autoencoder(network: Any) -> dict[str, Any]:

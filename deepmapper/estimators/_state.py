@@ -25,7 +25,7 @@ CLASSES = {
     "DeepMapperEmbedder": "deepmapper.estimators._embedder",
     "FeatureScaler": "deepmapper.images.scaling",
     "ImageConverter": "deepmapper.images.converter",
-    "Layout": "deepmapper.images.layout",
+    "Layout": "deepmapper.images.layouts",
     "NetworkClassifier": "deepmapper.estimators.network_classifier",
     "Pass": "deepmapper.estimators.network_classifier",
 }

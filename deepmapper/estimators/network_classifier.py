@@ -8,7 +8,6 @@ import copy
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -23,9 +22,9 @@ from deepmapper.attribution import attribute
 from deepmapper.errors import DeepMapperError
 from deepmapper.images._folded import FoldedRows, RowsOf, mean_image
 from deepmapper.networks._assembly import Backbone, build_network, screened_gate
-from deepmapper.training.devices import resolve_device, room_for
+from deepmapper.training.devices import resolve_device
 from deepmapper.training.objectives import Classification, class_weights
-from deepmapper.training.streams import stream, stream_seed, torch_stream
+from deepmapper.training.streams import stream_seed, torch_stream
 from deepmapper.training.trainer import Epoch, TrainingSettings, autocast, predict_logits, train
 
 
@@ -59,10 +58,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             training images (`networks.screen`) and trained with the network; none where the
             screen finds nothing to close.
         interactions: whether the screen searches all pairs of pixels; see `screen`.
-        relayout: shuffle the pixels anew in every pass.
         passes: at most so many networks; their probabilities are averaged.
-        side_by_side: so many passes train at the same time, on the same device; "auto" as many as
-            its memory has room for once the first has shown what it takes (on a GPU; else one).
         validation_fraction: the share of each pass's images held out to judge it; 0 for none.
         min_accuracy: a pass below this accuracy on its held-out images does not count; None asks
             it to beat the share of the largest class. If none passes, the best one is kept.
@@ -87,9 +83,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         backbone: Backbone = "patch",
         gate: bool = True,
         interactions: bool | str = "auto",
-        relayout: bool = False,
         passes: int = 1,
-        side_by_side: int | str = 1,
         validation_fraction: float = 0.1,
         min_accuracy: float | None = None,
         epochs: int = 10,
@@ -111,9 +105,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self.backbone = backbone
         self.gate = gate
         self.interactions = interactions
-        self.relayout = relayout
         self.passes = passes
-        self.side_by_side = side_by_side
         self.validation_fraction = validation_fraction
         self.min_accuracy = min_accuracy
         self.epochs = epochs
@@ -152,10 +144,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             DeepMapperError: fewer than two classes, settings that make no sense.
             Diverged: the loss became NaN or infinite.
         """
-        at_once = self.side_by_side
-        if self.passes < 1 or (at_once != "auto" and (isinstance(at_once, str) or at_once < 1)):
-            message = f"passes and side_by_side (or 'auto') are 1 or more, got {self.passes} and "
-            raise DeepMapperError(message + repr(at_once))
+        if self.passes < 1:
+            message = f"passes must be 1 or more, got {self.passes}"
+            raise DeepMapperError(message)
         self.device_ = resolve_device(self.device)
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
         if len(self.classes_) < 2:
@@ -170,18 +161,13 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self.passes_: list[Pass] = []
         self._epochs: list[dict[str, torch.Tensor]] = []  # weights: no part of a saved model
         rejected: list[Pass] = []
-        enough = False
-        n_made = 0
-        while n_made < self.passes and not enough:
-            together = self._n_side_by_side(n_made)
-            numbers = range(n_made, min(n_made + together, self.passes))
-            n_made = numbers.stop
-            for trained in self._train_passes(numbers, images, labels, codes, on_epoch):
-                is_good = trained.accuracy is None or trained.accuracy > bar
-                self.history_ += [{**row, "accepted": is_good} for row in trained.history]
-                (self.passes_ if is_good else rejected).append(trained)
-                if is_good:
-                    enough |= after_pass is not None and after_pass()
+        for number in range(self.passes):
+            trained = self._train_pass(number, images, labels, codes, on_epoch)
+            is_good = trained.accuracy is None or trained.accuracy > bar
+            self.history_ += [{**row, "accepted": is_good} for row in trained.history]
+            (self.passes_ if is_good else rejected).append(trained)
+            if is_good and after_pass is not None and after_pass():
+                break
         if not self.passes_:
             best = max(rejected, key=lambda trained: trained.accuracy or 0.0)
             self.passes_ = [best]
@@ -269,48 +255,19 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             .numpy()
         )
 
-    def _n_side_by_side(self, n_made: int) -> int:
-        """How many passes to train next, after so many."""
-        if self.side_by_side != "auto":
-            return int(self.side_by_side)
-        is_known = self.device_.type == "cuda" and n_made > 0
-        peak = torch.cuda.max_memory_allocated(self.device_) if is_known else 0
-        return room_for(self.device_, peak) if is_known else 1
-
-    def _train_passes(
+    def _train_pass(
         self,
-        numbers: range,
+        number: int,
         images: Any,
         labels: torch.Tensor,
         codes: np.ndarray,
         on_epoch: Callable[[int, Epoch], None] | None,
-    ) -> list[Pass]:
-        """These passes; several train side by side."""
-        splits = [self._split(number, codes) for number in numbers]
-        # Weights come from torch's global generator: networks are made one after the other.
-        networks = [
-            self._network(number, images, labels, training)
-            for number, (training, _) in zip(numbers, splits, strict=True)
-        ]
-
-        def run(i: int) -> Pass:
-            return self._train_one(numbers[i], *splits[i], networks[i], images, labels, on_epoch)
-
-        if len(numbers) == 1:
-            # For what draws from torch's global generator, as dropout that is not ours does.
-            with torch_stream(self.random_state, "training", numbers[0]):
-                return [run(0)]
-        threads = torch.get_num_threads()
-
-        def run_on_its_share(i: int) -> Pass:
-            torch.set_num_threads(max(1, threads // len(numbers)))
-            return run(i)
-
-        try:
-            with ThreadPoolExecutor(len(numbers)) as pool:
-                return list(pool.map(run_on_its_share, range(len(numbers))))
-        finally:
-            torch.set_num_threads(threads)
+    ) -> Pass:
+        training, held_out = self._split(number, codes)
+        network = self._network(number, images, labels, training)
+        # For layers that draw from torch's global generator, such as dropout that is not ours.
+        with torch_stream(self.random_state, "training", number):
+            return self._train_one(number, training, held_out, network, images, labels, on_epoch)
 
     def _network(
         self, number: int, images: Any, labels: torch.Tensor, training: np.ndarray
@@ -326,15 +283,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
                 interactions=self.interactions,
                 seed=stream_seed(self.random_state, "screen", number) % 2**32,
             )
-        order = None
-        if self.relayout:
-            n_pixels = shape[-2] * shape[-1]
-            drawn = stream(self.random_state, "relayout", number).permutation(n_pixels)
-            order = torch.from_numpy(drawn)
         with torch_stream(self.random_state, "initialisation", number):
-            network = build_network(
-                self.backbone, shape, len(self.classes_), gate=gate, order=order
-            )
+            network = build_network(self.backbone, shape, len(self.classes_), gate=gate)
         return network.to(self.device_)
 
     def _train_one(

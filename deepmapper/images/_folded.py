@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from deepmapper.images._rows import dense
-from deepmapper.images.layout import Layout
+from deepmapper.images.layouts import Layout
 from deepmapper.images.scaling import FeatureScaler
 
 MEAN_VALUES = 1 << 24  # values of images in memory at a time while their mean is taken: 64 MiB

@@ -3,7 +3,7 @@
 import numpy as np
 
 from deepmapper.images._neighbours import FeatureGraph
-from deepmapper.images.layout import Layout
+from deepmapper.images.layouts import Layout
 
 TOUCHING = 8  # pixels that touch a pixel
 

@@ -84,15 +84,6 @@ def feature_graph(X: np.ndarray, seed: int, n_neighbours: int = N_NEIGHBOURS) ->
     return _symmetric(varies, index, similarity, p)
 
 
-def graph_of_pairs(pairs: np.ndarray, strength: np.ndarray, n_features: int) -> FeatureGraph:
-    """The graph whose ties are given: pairs int (m, 2), strength (m,), positive ones count."""
-    keep = (strength > 0) & (pairs[:, 0] != pairs[:, 1])
-    a, b = pairs[keep].T
-    entries = (strength[keep].astype(np.float32), (a, b))
-    one_way = sparse.csr_matrix(entries, (n_features, n_features))
-    return FeatureGraph(one_way.maximum(one_way.T).tocsr())
-
-
 def strongest_products(
     vectors: torch.Tensor, k: int, block_elements: int = BLOCK_ELEMENTS
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from deepmapper.images._folded import FoldedRows
 from deepmapper.images._rows import Scratch, checked, dense, each_block
-from deepmapper.images.layout import Array, Layout
-from deepmapper.images.layouts import looks_at_labels, make_layout, needs_rows
+from deepmapper.images.layouts import Array, Layout, make_layout, needs_rows
 from deepmapper.images.scaling import FeatureScaler
 from deepmapper.training.devices import free_bytes, resolve_device
 
@@ -24,8 +23,8 @@ class ImageConverter(TransformerMixin, BaseEstimator):
     """Rows become one-channel images in which one feature is one pixel.
 
     Args:
-        layout: "natural", "random", "learned", "label_aware", a `Layout`, or an index: the pixel of
-            each feature. See `deepmapper.images.layouts`.
+        layout: "natural", "random", "learned", a `Layout`, or an index: the pixel of each feature.
+            See `deepmapper.images.layouts`.
         log, scale, clip: see `FeatureScaler`.
         stream: True makes images only as they are asked for (`FoldedRows`), False at once; "auto"
             streams where they would take more than half of the device's free memory.
@@ -35,7 +34,6 @@ class ImageConverter(TransformerMixin, BaseEstimator):
     Attributes:
         layout_: the `Layout` in use.
         scaler_: the `FeatureScaler` learned from the training rows.
-        looks_at_labels: whether the layout does.
     """
 
     def __init__(
@@ -56,27 +54,20 @@ class ImageConverter(TransformerMixin, BaseEstimator):
         self.device = device
         self.random_state = random_state
 
-    @property
-    def looks_at_labels(self) -> bool:
-        return looks_at_labels(self.layout)
-
-    def fit(self, X: Any, y: np.ndarray | None = None) -> Self:
-        """Learn scaling and layout from X, shape (n_samples, n_features).
-
-        y, (n_samples,), is looked at by layout="label_aware" alone.
-        """
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Learn scaling and layout from X, shape (n_samples, n_features); y is not used."""
         X = checked(self, X, reset=True, ensure_all_finite=False)  # the scaler looks
         self.scaler_ = FeatureScaler(self.log, self.scale, self.clip).learn(X)
-        self.layout_ = self._make_layout(X, y)
+        self.layout_ = self._make_layout(X)
         return self
 
-    def fit_transform(self, X: Any, y: np.ndarray | None = None, **fit_params: Any) -> Any:
+    def fit_transform(self, X: Any, y: object = None, **fit_params: Any) -> Any:
         """As `fit`, then `transform`, in fewer sweeps over the table."""
         X = checked(self, X, reset=True, ensure_all_finite=False)  # the scaler looks
         device = resolve_device(self.device)
         if needs_rows(self.layout) or self._streams(X, device) or device.type != "cpu":
-            return self.fit(X, y).transform(X)
-        self.layout_ = self._make_layout(X, y)
+            return self.fit(X).transform(X)
+        self.layout_ = self._make_layout(X)
         flat = self._blank(X.shape[0], device)
         self.scaler_ = FeatureScaler(self.log, self.scale, self.clip)
         if self.layout_.is_natural:
@@ -120,7 +111,7 @@ class ImageConverter(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self.layout_.unfold(pixels)
 
-    def _make_layout(self, X: Any, y: np.ndarray | None) -> Layout:
+    def _make_layout(self, X: Any) -> Layout:
         if not needs_rows(self.layout):
             return make_layout(self.layout, X.shape[1], self.random_state)
         rows = np.arange(X.shape[0])
@@ -135,8 +126,7 @@ class ImageConverter(TransformerMixin, BaseEstimator):
                 torch.from_numpy(scaled[part]), dense(X, rows[part])
             ),
         )
-        labels = None if y is None else np.unique(y, return_inverse=True)[1][rows]
-        return make_layout(self.layout, X.shape[1], self.random_state, X=scaled, y=labels)
+        return make_layout(self.layout, X.shape[1], self.random_state, X=scaled)
 
     def _blank(self, n_samples: int, device: torch.device) -> torch.Tensor:
         """Flat images (n_samples, height * width) whose padding is zero; the rest is not set.

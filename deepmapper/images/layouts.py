@@ -1,26 +1,127 @@
-"""Ways to lay features out: natural, random, learned from the rows, by interactions, or given."""
+"""Layouts: which pixel each feature is, and ways to choose it.
 
-from dataclasses import replace
+One feature is one pixel; pixels left over are zero. Paper: Fig. 1 ("padded with zeroes to the
+nearest m x n"), Methods 6, Fig. 2 ("the natural order of the data or ... the index that is
+generated or supplied").
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
+import torch
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.images.layout import Layout, square_side
 from deepmapper.training.streams import stream
 
-LAYOUTS = ("natural", "random", "learned", "label_aware")
-SURE_PAIR = 0.95  # pairs that chance would bring up are not worth moving features for
-LARGEST_PATCHED_SIDE = 64  # from here on the patch network reads 7x7 pixels at once, below 4x4
+LAYOUTS = ("natural", "random", "learned")
+Array = TypeVar("Array", np.ndarray, torch.Tensor)
 
 
-def looks_at_labels(layout: "str | Layout | np.ndarray") -> bool:
-    """Whether `make_layout` needs the classes of the training rows for it."""
-    return isinstance(layout, str) and layout == "label_aware"
+def square_side(n_features: int) -> int:
+    """The side of the smallest square image that holds the features.
+
+    >>> square_side(19_319), square_side(18_225)
+    (139, 135)
+    """
+    return math.isqrt(n_features - 1) + 1
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """An invertible map from features to the pixels of an image.
+
+    Args:
+        pixel_of_feature: int64, shape (n_features,): the flat index, row by row, of the pixel that
+            each feature is; all different.
+        shape: (height, width) of the image.
+        name: how the layout came about, for reports.
+        quality: `placement.neighbour_preservation` of a learned layout, 0 (random) to 1; None
+            where no neighbours are known.
+
+    Raises:
+        DeepMapperError: two features on one pixel, or a pixel outside the image.
+    """
+
+    pixel_of_feature: np.ndarray
+    shape: tuple[int, int]
+    name: str = "given"
+    quality: float | None = None
+    is_natural: bool = field(init=False, repr=False, default=False)
+
+    def __post_init__(self) -> None:
+        pixels = np.ascontiguousarray(self.pixel_of_feature, dtype=np.int64)
+        height, width = (int(side) for side in self.shape)
+        if pixels.ndim != 1 or len(pixels) == 0:
+            message = f"a layout needs one pixel a feature, got an array of shape {pixels.shape}"
+            raise DeepMapperError(message)
+        if pixels.min() < 0 or pixels.max() >= height * width:
+            message = (
+                f"a layout of {height}x{width} has pixels 0..{height * width - 1}, got "
+                f"{pixels.min()}..{pixels.max()}; enlarge `shape` or mend the index"
+            )
+            raise DeepMapperError(message)
+        taken, counts = np.unique(pixels, return_counts=True)
+        if len(taken) < len(pixels):
+            message = (
+                f"{int((counts > 1).sum())} pixels hold more than one feature (the first: pixel "
+                f"{taken[counts > 1][0]}); DeepMapper needs one pixel a feature"
+            )
+            raise DeepMapperError(message)
+        object.__setattr__(self, "pixel_of_feature", pixels)
+        object.__setattr__(self, "shape", (height, width))
+        natural = len(pixels) == taken[-1] + 1 and bool((np.diff(pixels) == 1).all())
+        object.__setattr__(self, "is_natural", natural)
+
+    @property
+    def n_features(self) -> int:
+        return len(self.pixel_of_feature)
+
+    def fold(self, X: Array) -> Array:
+        """Images, shape (n_samples, 1, height, width), from rows of shape (n_samples, p).
+
+        >>> Layout(np.arange(3), (2, 2)).fold(np.array([[1.0, 2.0, 3.0]]))[0, 0].tolist()
+        [[1.0, 2.0], [3.0, 0.0]]
+        """
+        if X.ndim != 2 or X.shape[1] != self.n_features:
+            message = (
+                f"this layout folds rows of {self.n_features} features, got shape {tuple(X.shape)}"
+            )
+            raise DeepMapperError(message)
+        n, (height, width) = X.shape[0], self.shape
+        if isinstance(X, torch.Tensor):
+            flat = X.new_zeros((n, height * width))
+            self.place(flat, X)
+            return flat.view(n, 1, height, width)
+        flat_array = np.zeros((n, height * width), dtype=X.dtype)
+        flat_array[:, self._columns()] = X
+        return flat_array.reshape(n, 1, height, width)
+
+    def place(self, flat: torch.Tensor, X: torch.Tensor) -> None:
+        """Write rows (n, n_features) into flat images (n, height * width)."""
+        if self.is_natural:
+            flat[:, : self.n_features].copy_(X)
+        else:
+            flat.index_copy_(1, torch.from_numpy(self.pixel_of_feature).to(flat.device), X)
+
+    def unfold(self, images: Array) -> Array:
+        """Values a feature, shape (..., n_features), from images of shape (..., height, width)."""
+        if tuple(images.shape[-2:]) != self.shape:
+            message = f"this layout unfolds images of {self.shape}, got {tuple(images.shape[-2:])}"
+            raise DeepMapperError(message)
+        flat = images.reshape(*images.shape[:-2], -1)
+        if isinstance(flat, torch.Tensor):
+            return flat[..., torch.from_numpy(self.pixel_of_feature).to(flat.device)]
+        return flat[..., self._columns()]
+
+    def _columns(self) -> slice | np.ndarray:
+        return slice(0, self.n_features) if self.is_natural else self.pixel_of_feature
 
 
 def needs_rows(layout: "str | Layout | np.ndarray") -> bool:
-    """Whether `make_layout` needs the scaled training rows for it."""
-    return isinstance(layout, str) and layout in ("learned", "label_aware")
+    """Whether `make_layout` needs the scaled training rows."""
+    return isinstance(layout, str) and layout == "learned"
 
 
 def make_layout(
@@ -29,22 +130,17 @@ def make_layout(
     seed: int,
     *,
     X: np.ndarray | None = None,
-    y: np.ndarray | None = None,
-    n_classes: int | None = None,
 ) -> Layout:
-    """The layout that a name, a Layout or an index of pixels asks for.
+    """The layout for a name of `LAYOUTS`, a `Layout` or an index of pixels.
 
     Args:
-        X: scaled training rows, float32 (n_samples, n_features); for "learned", "label_aware".
-        y: class codes 0..n_classes - 1 of these rows; for "label_aware".
-        n_classes: how many classes there are; from y where it is None.
+        X: scaled training rows, float32 (n_samples, n_features); needed by "learned" only.
 
     Raises:
-        DeepMapperError: an unknown name, a layout for another number of features, or rows or
-            classes missing that the layout is made from.
+        DeepMapperError: an unknown name, a layout for another number of features, or missing rows.
     """
     if isinstance(layout, str):
-        return _named(layout, n_features, seed, X, y, n_classes)
+        return _named(layout, n_features, seed, X)
     if not isinstance(layout, Layout):
         index = np.asarray(layout)
         side = square_side(n_features)
@@ -83,52 +179,7 @@ def learned(X: np.ndarray, seed: int) -> Layout:
     return replace(layout, quality=neighbour_preservation(layout, graph))
 
 
-def label_aware(
-    pairs: np.ndarray,
-    pair_strength: np.ndarray,
-    strength: np.ndarray,
-    n_features: int,
-    seed: int,
-    base: Layout | None = None,
-) -> Layout:
-    """The base layout with features that interact moved into one patch of the patch network.
-
-    Pairs join, strongest first, into groups no larger than a patch; a pair whose groups together
-    are too large stays apart. Each group, strongest first, goes to the patch nearest to where its
-    members lie; what was there takes their places, so all else stays as it was.
-
-    Args:
-        pairs: int (m, 2), features that interact (see `deepmapper.networks.screen`).
-        pair_strength: (m,), only positive ones count.
-        strength: (n_features,), marginal strength: where a group has a choice, it goes to the
-            place of its marginally strongest member.
-        base: where the other features are; natural order where it is None.
-
-    Raises:
-        DeepMapperError: pairs of features that do not exist, or sizes that do not match.
-    """
-    from deepmapper.images._layout_scores import neighbour_preservation
-    from deepmapper.images._neighbours import graph_of_pairs
-    from deepmapper.interaction_groups import gather, joined
-
-    base = base or natural(n_features)
-    pairs = np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
-    _check_pairs(pairs, pair_strength, strength, n_features, base)
-    patch = 7 if max(base.shape) >= LARGEST_PATCHED_SIDE else 4
-    groups = joined(pairs, pair_strength, patch * patch)
-    layout = Layout(gather(base, groups, strength, patch), base.shape, "label_aware")
-    graph = graph_of_pairs(pairs, pair_strength, n_features)
-    return replace(layout, quality=neighbour_preservation(layout, graph))
-
-
-def _named(
-    name: str,
-    n_features: int,
-    seed: int,
-    X: np.ndarray | None,
-    y: np.ndarray | None,
-    n_classes: int | None,
-) -> Layout:
+def _named(name: str, n_features: int, seed: int, X: np.ndarray | None) -> Layout:
     if name not in LAYOUTS:
         message = f"unknown layout {name!r}; known: {', '.join(LAYOUTS)}, a Layout or an index"
         raise DeepMapperError(message)
@@ -140,34 +191,4 @@ def _named(
         got = "none" if X is None else f"shape {X.shape}"
         message = f"the layout {name!r} is made from rows of {n_features} features, got {got}"
         raise DeepMapperError(message)
-    if name == "learned":
-        return learned(X, seed)
-    if y is None or len(y) != len(X):
-        n_codes = "none" if y is None else str(len(y))
-        message = (
-            f"the layout {name!r} is made from a class for each of {len(X)} rows, got {n_codes}"
-        )
-        raise DeepMapperError(message)
-    import torch
-
-    from deepmapper.networks.screen import screen
-
-    codes = torch.from_numpy(np.asarray(y, dtype=np.int64))
-    rows = torch.from_numpy(np.ascontiguousarray(X, dtype=np.float32))
-    seen = screen(rows, codes, n_classes or int(codes.max()) + 1, seed=seed)
-    sure = seen.pair_sureness() > SURE_PAIR
-    return label_aware(seen.pairs[sure], seen.pair_strength[sure], seen.strength, n_features, seed)
-
-
-def _check_pairs(
-    pairs: np.ndarray, pair_strength: np.ndarray, strength: np.ndarray, p: int, base: Layout
-) -> None:
-    if pairs.size and (pairs.min() < 0 or pairs.max() >= p):
-        message = f"pairs name features 0..{p - 1}, got {pairs.min()}..{pairs.max()}"
-        raise DeepMapperError(message)
-    if len(pair_strength) != len(pairs) or len(strength) != p or base.n_features != p:
-        message = (
-            f"a strength for each of {len(pairs)} pairs and {p} features, and a base layout of as "
-            f"many, got {len(pair_strength)}, {len(strength)} and {base.n_features}"
-        )
-        raise DeepMapperError(message)
+    return learned(X, seed)

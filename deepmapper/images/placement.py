@@ -17,9 +17,18 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import eigsh
 
-from deepmapper.images._neighbours import FeatureGraph
+from deepmapper.images._neighbours import FeatureGraph, strongest_products
 from deepmapper.images._swaps import anneal, tie_length
 from deepmapper.training.streams import stream
+
+__all__ = [
+    "assign",
+    "best_turn",
+    "landmark_start",
+    "place",
+    "strongest_products",
+    "unfold_plane",
+]
 
 PATH_BUDGET = 2_000_000  # lengths of paths that are kept: landmarks x features
 FEWEST_LANDMARKS = 48

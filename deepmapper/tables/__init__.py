@@ -1,7 +1,7 @@
 """One's own table from a file: read, checked, cleaned, and made numbers of.
 
 raw       what a file holds: numbers, text columns, labels, names of rows
-delimited, parquet, h5ad, npy, sharded      a format each: file -> raw
+delimited, parquet, h5ad, npy      a format each: file -> raw
 text      text columns: numbers after all, or categories
 labels    labels checked
 blanks    empty and all-zero rows dropped

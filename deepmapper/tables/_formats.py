@@ -9,7 +9,6 @@ from deepmapper.tables._h5ad import read_h5ad
 from deepmapper.tables._npy import read_npy
 from deepmapper.tables._parquet import read_parquet
 from deepmapper.tables._raw import Planner, RawTable
-from deepmapper.tables.sharded import read_sharded
 
 # (file, planner, further marks of a missing value) -> its table
 Reader = Callable[[Path, Planner, tuple[str, ...]], RawTable]
@@ -24,13 +23,11 @@ READERS: dict[str, Reader] = {
 
 
 def reader_of(path: Path) -> Reader:
-    """The reader for a file, or for a folder of shards.
+    """The reader for a file.
 
     Raises:
         DeepMapperError: no such file, an unknown suffix.
     """
-    if path.is_dir():
-        return read_sharded
     if not path.is_file():
         message = f"there is no file {path}"
         raise DeepMapperError(message)

@@ -16,7 +16,6 @@ from scipy import sparse
 
 from deepmapper.errors import DeepMapperError
 from deepmapper.images._rows import blocks
-from deepmapper.shards import ShardedTable
 from deepmapper.tables._blanks import (
     DroppedRows,
     drop_rows,
@@ -38,8 +37,7 @@ class PreparedTable:
     """A table to train on or to predict.
 
     Args:
-        X: float32 (n_samples, n_features), in memory, memory-mapped, in shards, or CSR; nothing
-            missing.
+        X: float32 (n_samples, n_features), in memory, memory-mapped, or CSR; nothing missing.
         y: (n_samples,), or None.
         features: their names.
         row_names: (n_samples,).
@@ -197,7 +195,7 @@ class Preparation:
                 raise DeepMapperError(message)
             data = np.nan_to_num(X.data, nan=0.0)
             return sparse.csr_matrix((data, X.indices, X.indptr), shape=X.shape)
-        if isinstance(X, ShardedTable) or not X.flags.writeable:
+        if not X.flags.writeable:
             X = copied(X, np.arange(X.shape[0]), np.arange(X.shape[1]))
         fills = np.zeros(X.shape[1]) if self.medians is None else np.array(self.medians)
         fills = fills.astype(np.float32)

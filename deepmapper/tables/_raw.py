@@ -11,10 +11,8 @@ from scipy import sparse
 
 from deepmapper.errors import DeepMapperError
 from deepmapper.images._rows import blocks
-from deepmapper.shards import ShardedTable
 
-# float32 (n_samples, n_columns), NaN where a value is missing: in memory, memory-mapped, in shards,
-# or CSR
+# float32 (n_samples, n_columns), NaN where a value is missing: in memory, memory-mapped, or CSR
 Matrix = Any
 
 IN_MEMORY_BYTES = 2 << 30  # a larger matrix that has to be rewritten goes to a temporary file
@@ -83,11 +81,9 @@ Planner = Callable[[list[str], list[str], str], Plan]
 
 
 def take(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> Matrix:
-    """matrix[rows][:, columns] in float32, in blocks of rows; CSR stays CSR, and shards on disk."""
+    """matrix[rows][:, columns] in float32, in blocks of rows; CSR stays CSR."""
     if sparse.issparse(matrix):
         return matrix[rows][:, columns]
-    if isinstance(matrix, ShardedTable):
-        return matrix.take(rows, columns)
     return copied(matrix, rows, columns)
 
 

@@ -48,13 +48,11 @@ def read_training(
     test_fraction: float = 0.0,
     random_state: int = 0,
 ) -> TrainingTables:
-    """A table from a CSV, TSV, Parquet, AnnData or numpy file or from shards, divided and prepared.
+    """A table from a CSV, TSV, Parquet, AnnData or numpy file, divided and prepared.
 
     Args:
-        path: .csv, .tsv, .tab, .txt (also .gz, .bz2, .xz), .parquet, .h5ad or .npy; or a folder of
-            shards (`deepmapper.shards`), which stays on disk.
-        label: the column of the label (in .h5ad a column of obs; in shards what its labels are
-            called); None where there is none.
+        path: .csv, .tsv, .tab, .txt (also .gz, .bz2, .xz), .parquet, .h5ad or .npy.
+        label: the column of the label (in .h5ad a column of obs); None where there is none.
         labels: a file with the labels, in the order of the rows: a .npy vector, or a table whose
             column `label` it is.
         row_names: the column that names the rows; left out, a first column without a header is

@@ -6,9 +6,6 @@ import torch
 
 from deepmapper.errors import DeepMapperError
 
-ROOM = 0.8  # the share of a device's free memory that trainings side by side may take
-MOST_TOGETHER = 4  # Python starts their kernels in turn: more would wait for it
-
 
 def resolve_device(name: str) -> torch.device:
     """The torch device of "auto", "cpu", "cuda", "cuda:1", "mps"; "auto" is the fastest there.
@@ -58,21 +55,3 @@ def free_bytes(device: torch.device) -> int | None:
         return None
     available = next((line for line in lines if line.startswith("MemAvailable:")), None)
     return None if available is None else 1024 * int(available.split()[1])
-
-
-def room_for(device: torch.device, peak_bytes: int) -> int:
-    """How many trainings that need `peak_bytes` each fit on a GPU at a time; 1 on other devices.
-
-    A CPU has no cores to spare: one training uses all.
-    """
-    free = free_bytes(device) if device.type == "cuda" else None
-    return 1 if free is None else passes_that_fit(free, peak_bytes)
-
-
-def passes_that_fit(free: int, peak_bytes: int) -> int:
-    """How many times peak_bytes go into four fifths of what is free: 1 to 4.
-
-    >>> passes_that_fit(10_000, 3_000), passes_that_fit(10_000, 9_000), passes_that_fit(10_000, 0)
-    (2, 1, 4)
-    """
-    return max(1, min(MOST_TOGETHER, int(ROOM * free // max(1, peak_bytes))))

@@ -182,20 +182,6 @@ def test_a_patch_net_of_a_million_pixels_needs_no_more_weights_a_pixel_than_a_sm
     assert patch_side((1000, 1)) == patch_side((1, 1000)) == 28
 
 
-def test_retention_in_parallel_equals_retention_token_by_token() -> None:
-    torch.manual_seed(0)
-    layer = MultiScaleRetention(width=12, heads=3, value_width=18).double()
-    x = torch.randn(2, 9, 12, dtype=torch.float64)
-    outputs, state = [], None
-    for token in x.unbind(1):
-        output, state = layer.recurrent(token, state)
-        outputs.append(output)
-    assert state is not None
-    assert state.position == 9
-    assert state.memory.shape == (2, 3, 4, 6)
-    torch.testing.assert_close(torch.stack(outputs, 1), layer.parallel(x), rtol=0, atol=1e-10)
-
-
 def test_retention_is_the_sum_of_the_paper() -> None:
     """Equation 5 and 8, term by term, with complex rotations."""
     torch.manual_seed(0)

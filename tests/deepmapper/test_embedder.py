@@ -200,7 +200,6 @@ def test_few_rows_are_warned_about_and_still_embedded(n: int) -> None:
         ({"passes": 1.5}, "passes is a whole number from 1 on, got 1.5"),
         ({"hidden": 0.0}, "hidden is a share above 0 and below 1, got 0.0"),
         ({"validation_fraction": 1.0}, "validation_fraction is a share from 0 and below 1"),
-        ({"layout": "label_aware"}, "an embedding has none"),
         ({"device": "abacus"}, "abacus"),
     ],
 )

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -147,28 +146,3 @@ def test_consensus_averages_shares_and_ranks() -> None:
     np.testing.assert_allclose(table["sd"], np.array([0.5, 0.4, 0.1]) / np.sqrt(2))
     np.testing.assert_allclose(table["selection_frequency"], [0.5, 0.5, 0.0])
     np.testing.assert_allclose(table["mean_rank"], [1.5, 1.5, 3.0])
-
-
-@pytest.mark.parametrize("side_by_side", [2, 3, "auto"])
-def test_passes_side_by_side_are_the_passes_one_after_another(side_by_side: int | str) -> None:
-    X, y = _table()
-    images = X.reshape(len(X), 1, 5, 8)
-    settings = {"passes": 3, "epochs": 2, "device": "cpu", "random_state": 4}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums over more threads are rounded otherwise
-    alone = NetworkClassifier(**settings).fit(images, y)
-    together = NetworkClassifier(side_by_side=side_by_side, **settings).fit(images, y)
-    torch.set_num_threads(threads)
-    assert [p.number for p in together.passes_] == [p.number for p in alone.passes_]
-    for one, other in zip(together.passes_, alone.passes_, strict=True):
-        np.testing.assert_array_equal(one.held_out, other.held_out)
-    np.testing.assert_allclose(
-        together.predict_proba(images), alone.predict_proba(images), atol=1e-6
-    )
-
-
-@pytest.mark.parametrize("wrong", [0, -1, "many"])
-def test_side_by_side_is_a_number_or_auto(wrong: object) -> None:
-    X, y = _table()
-    with pytest.raises(DeepMapperError, match="side_by_side"):
-        NetworkClassifier(side_by_side=wrong, device="cpu").fit(X.reshape(len(X), 1, 5, 8), y)

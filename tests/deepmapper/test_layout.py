@@ -1,7 +1,5 @@
 """Layouts are invertible, one pixel a feature, zero elsewhere."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -9,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepmapper import DeepMapperError, Layout
-from deepmapper.images.layout import square_side
-from deepmapper.images.layouts import make_layout, natural, random
+from deepmapper.images.layouts import make_layout, natural, random, square_side
 
 
 @given(st.integers(1, 400), st.integers(0, 2**31), st.sampled_from(["natural", "random"]))
@@ -44,13 +41,6 @@ def test_random_layouts_differ_by_seed_and_repeat() -> None:
     first, again, other = random(100, 1), random(100, 1), random(100, 2)
     np.testing.assert_array_equal(first.pixel_of_feature, again.pixel_of_feature)
     assert (first.pixel_of_feature != other.pixel_of_feature).any()
-
-
-def test_a_layout_survives_json() -> None:
-    layout = random(10, 3)
-    back = Layout.from_dict(json.loads(json.dumps(layout.to_dict())))
-    np.testing.assert_array_equal(back.pixel_of_feature, layout.pixel_of_feature)
-    assert (back.shape, back.name) == (layout.shape, "random")
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,19 @@
-"""Learned and label-aware layouts: what belongs together lies together, on one pixel a feature."""
-
-import json
+"""Learned layouts: features that vary together lie together, one pixel a feature."""
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import ndimage
+from scipy import ndimage, sparse
 
 from deepmapper import DeepMapperError, Layout
 from deepmapper.images import _neighbours as neighbours
 from deepmapper.images import layouts as orders
 from deepmapper.images import placement
 from deepmapper.images._layout_scores import adjacency_recovered, neighbour_preservation
-from deepmapper.images._neighbours import feature_graph, graph_of_pairs, strongest_products
-from deepmapper.images.layouts import LAYOUTS, label_aware, learned, make_layout, natural, random
-from deepmapper.interaction_groups import gather, joined
+from deepmapper.images._neighbours import FeatureGraph, feature_graph, strongest_products
+from deepmapper.images.layouts import LAYOUTS, learned, make_layout, natural, random
 
 
 def smooth_images(n: int, side: int, seed: int) -> np.ndarray:
@@ -25,23 +22,23 @@ def smooth_images(n: int, side: int, seed: int) -> np.ndarray:
     return images.reshape(n, -1).astype(np.float32)
 
 
+def graph_of(n_features: int, *ties: tuple[int, int]) -> FeatureGraph:
+    weights = np.zeros((n_features, n_features), dtype=np.float32)
+    for a, b in ties:
+        weights[a, b] = weights[b, a] = 1.0
+    return FeatureGraph(sparse.csr_matrix(weights))
+
+
 def table(n: int, p: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(n, p)).astype(np.float32)
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 2**31), st.sampled_from(LAYOUTS))
-def test_every_layout_is_inverted_and_survives_json(p: int, n: int, seed: int, name: str) -> None:
+def test_every_layout_is_inverted(p: int, n: int, seed: int, name: str) -> None:
     X = table(n, p, seed)
-    if name == "label_aware":
-        pairs = np.random.default_rng(seed).integers(p, size=(p, 2))
-        layout = label_aware(pairs, np.ones(p), np.ones(p), p, seed)
-    else:
-        layout = make_layout(name, p, seed, X=X)
+    layout = make_layout(name, p, seed, X=X)
     np.testing.assert_array_equal(layout.unfold(layout.fold(X))[:, 0], X)
-    back = Layout.from_dict(json.loads(json.dumps(layout.to_dict())))
-    np.testing.assert_array_equal(back.pixel_of_feature, layout.pixel_of_feature)
-    assert (back.shape, back.name, back.quality) == (layout.shape, layout.name, layout.quality)
 
 
 def test_shuffled_images_are_put_together_again() -> None:
@@ -137,9 +134,7 @@ def test_no_block_of_products_is_p_by_p(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_preservation_is_one_for_pairs_that_touch_and_none_without_ties() -> None:
-    touching = graph_of_pairs(np.array([[0, 1], [5, 11]]), np.ones(2), 36)
-    apart = graph_of_pairs(np.array([[0, 35]]), np.ones(1), 36)
-    nothing = graph_of_pairs(np.empty((0, 2), dtype=np.int64), np.empty(0), 36)
+    touching, apart, nothing = (graph_of(36, *ties) for ties in (((0, 1), (5, 11)), ((0, 35),), ()))
     assert neighbour_preservation(natural(36), touching) == 1.0
     assert neighbour_preservation(natural(36), apart) == 0.0
     assert neighbour_preservation(natural(36), nothing) is None
@@ -163,61 +158,11 @@ def test_adjacency_recovered_counts_pairs_that_share_an_edge() -> None:
     assert np.isnan(adjacency_recovered(natural(4), places, features=np.array([0, 3])))
 
 
-@pytest.mark.parametrize(("p", "patch"), [(1024, 4), (5000, 7)])
-def test_features_that_interact_share_a_patch(p: int, patch: int) -> None:
-    rng = np.random.default_rng(0)
-    groups = rng.permutation(p)[:30].reshape(10, 3)
-    pairs = np.concatenate([groups[:, :2], groups[:, 1:]])
-    layout = label_aware(pairs, np.arange(20, 0, -1.0), np.zeros(p), p, 0)
-    rows, columns = np.divmod(layout.pixel_of_feature, layout.shape[1])
-    for group in groups:
-        assert len({(rows[m] // patch, columns[m] // patch) for m in group}) == 1
-    moved = (layout.pixel_of_feature != np.arange(p)).sum()
-    assert moved <= 2 * 30  # each member trades places with one feature at most
-
-
-def test_an_xor_pair_is_found_and_put_in_one_patch() -> None:
-    X = table(1500, 400, 0)
-    y = ((X[:, 17] > 0) ^ (X[:, 390] > 0)).astype(np.int64)
-    layout = make_layout("label_aware", 400, 0, X=X, y=y, n_classes=2)
-    first, second = np.stack(np.divmod(layout.pixel_of_feature[[17, 390]], layout.shape[1]), axis=1)
-    np.testing.assert_array_equal(first // 4, second // 4)
-    assert np.abs(first - second).max() == 1  # they touch
-    assert layout.quality == 1.0
-
-
-def test_chance_moves_no_feature() -> None:
-    y = np.arange(400) % 2
-    layout = make_layout("label_aware", 100, 0, X=table(400, 100, 0), y=y)
-    np.testing.assert_array_equal(layout.pixel_of_feature, np.arange(100))
-    assert layout.quality is None
-
-
-def test_groups_that_do_not_fit_any_patch_stay() -> None:
-    base = natural(16)
-    np.testing.assert_array_equal(
-        gather(base, [list(range(0, 16, 3))], np.zeros(16), 2), base.pixel_of_feature
-    )
-
-
-def test_joining_never_exceeds_the_largest_group() -> None:
-    pairs = np.stack([np.zeros(20, dtype=np.int64), np.arange(1, 21)], axis=1)
-    groups = joined(pairs, np.arange(20, 0, -1.0), 5)
-    assert groups == [[0, 1, 2, 3, 4]]
-
-
 def test_what_a_layout_needs_is_asked_for() -> None:
     X = table(20, 9, 0)
-    assert [orders.needs_rows(name) for name in LAYOUTS] == [False, False, True, True]
-    assert [orders.looks_at_labels(name) for name in LAYOUTS] == [False, False, False, True]
+    assert [orders.needs_rows(name) for name in LAYOUTS] == [False, False, True]
     assert not orders.needs_rows(natural(9))
     with pytest.raises(DeepMapperError, match="made from rows of 9 features, got none"):
         make_layout("learned", 9, 0)
     with pytest.raises(DeepMapperError, match=r"rows of 8 features, got shape \(20, 9\)"):
         make_layout("learned", 8, 0, X=X)
-    with pytest.raises(DeepMapperError, match="a class for each of 20 rows, got none"):
-        make_layout("label_aware", 9, 0, X=X)
-    with pytest.raises(DeepMapperError, match=r"features 0\.\.8"):
-        label_aware(np.array([[0, 9]]), np.ones(1), np.ones(9), 9, 0)
-    with pytest.raises(DeepMapperError, match="a strength for each of 1 pairs"):
-        label_aware(np.array([[0, 1]]), np.ones(2), np.ones(9), 9, 0)

@@ -7,10 +7,13 @@ from torch import nn
 
 from deepmapper.errors import DeepMapperError
 from deepmapper.networks.backbones._cnn import SmallCNN
+from deepmapper.networks.backbones._dropout import Dropout
 from deepmapper.networks.backbones._from_timm import from_timm
 from deepmapper.networks.backbones._patch import PatchNet
 from deepmapper.networks.backbones._resnet import resnet18
 from deepmapper.networks.backbones._retnet import RetNet
+
+__all__ = ["BACKBONES", "TIMM", "Dropout", "build_backbone", "resnet18"]
 
 Shape = tuple[int, int]
 

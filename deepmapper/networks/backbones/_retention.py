@@ -1,26 +1,13 @@
-"""Multi-scale retention: attention without softmax, trained in parallel, run token by token.
+"""Multi-scale retention: attention without softmax, all tokens in parallel.
 
 Sun et al., "Retentive Network: A Successor to Transformer for Large Language Models", 2023
 (arXiv 2307.08621), section 2.1 (retention) and 2.2 (several decays, group norm, swish gate).
 """
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import nn
-
-
-class RetentionState(NamedTuple):
-    """What is kept of the tokens so far, whatever their number.
-
-    Attributes:
-        memory: (n, heads, key width, value width), S of equation 6.
-        position: the number of tokens so far.
-    """
-
-    memory: torch.Tensor
-    position: int
 
 
 class MultiScaleRetention(nn.Module):
@@ -57,9 +44,6 @@ class MultiScaleRetention(nn.Module):
         self.register_buffer("angle", angle, persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.parallel(x)
-
-    def parallel(self, x: torch.Tensor) -> torch.Tensor:
         """(n, tokens, width) -> the same, all tokens at once: equation 5."""
         positions = torch.arange(x.shape[1], device=x.device)
         query, key, value = self._project(x, positions)
@@ -67,22 +51,6 @@ class MultiScaleRetention(nn.Module):
         decay = self.decay[:, None, None] ** distance.clamp(min=0) * (distance >= 0)
         scores = query @ key.transpose(-1, -2) * decay  # (n, heads, tokens, tokens)
         return self._leave(x, scores @ value)
-
-    def recurrent(
-        self, x: torch.Tensor, state: RetentionState | None = None
-    ) -> tuple[torch.Tensor, RetentionState]:
-        """The next token (n, width) -> its output (n, width) and the new state: equation 6.
-
-        Args:
-            state: what the tokens before left; None at the first.
-        """
-        position = 0 if state is None else state.position
-        x = x[:, None]  # (n, 1, width)
-        query, key, value = self._project(x, torch.tensor([position], device=x.device))
-        memory = key.transpose(-1, -2) @ value  # (n, heads, key width, value width)
-        if state is not None:
-            memory = self.decay[:, None, None] * state.memory + memory
-        return self._leave(x, query @ memory)[:, 0], RetentionState(memory, position + 1)
 
     def _project(
         self, x: torch.Tensor, positions: torch.Tensor

@@ -166,7 +166,7 @@ def test_outputs_are_the_same_up_to_rounding() -> None:
 
 
 def test_a_slowed_fold_waits_its_share_and_folds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    from deepmapper.images.layout import Layout
+    from deepmapper.images.layouts import Layout
 
     class Slowed(Layout):
         pass
