@@ -73,7 +73,7 @@ class Evidence:
         if group is None:
             return {}
         cells = group.ok if seed is None else group.ok[group.ok["seed"] == seed]
-        return self.results.store.artifact(cells["key"].iloc[0]) if len(cells) else {}
+        return self.results.source.arrays(cells["key"].iloc[0]) if len(cells) else {}
 
     def history(self, group: Group | None) -> list[dict[str, Any]]:
         """The history of the first seed that is ok, a row an epoch."""
@@ -90,7 +90,7 @@ class Evidence:
     def elsewhere(self, dataset: str, method: str) -> str:
         """The processor of these cells where it is not that of most cells; "" where it is."""
         group = self.group(dataset, method)
-        keys = (group.timed_keys if group is not None else []) or keys_of(group)
+        keys = (group.timed["key"].to_list() if group is not None else []) or keys_of(group)
         mine = {_processor(self.results.records[key]) for key in keys}
         return " and ".join(sorted(mine - {self._most}))
 
