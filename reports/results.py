@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bench.store.store import Record, Store
-from reports.aggregate import frame_of
+from reports.aggregate import TEXT, columns, frame_of
 from reports.machines import Kind, kinds, left_out, legend
 from reports.statistics import Estimate, accuracy_estimate, estimate, mean_ranks
 from reports.topics import Source, open_source
@@ -107,25 +107,26 @@ class Group:
         return ", ".join(status_words(status) + n for status, n in sorted(several.items()))
 
     @cached_property
-    def _values(self) -> dict[str, list[float]]:
-        return {}
+    def _of_ok(self) -> dict[str, np.ndarray]:
+        return _numbers(self.ok)
+
+    @cached_property
+    def _of_timed(self) -> dict[str, np.ndarray]:
+        return self._of_ok if len(self.timed) == self.n_ok else _numbers(self.timed)
 
     def values(self, column: str) -> list[float]:
         """The numbers of a column over the ok cells, in the order of seeds, without nulls.
 
         Seconds are those that count.
         """
-        if column not in self._values:
-            cells = self.timed if column.endswith("_seconds") else self.ok
-            numbers = cells[column].to_numpy()
-            self._values[column] = numbers[~np.isnan(numbers)].tolist()
-        return self._values[column]
+        numbers = (self._of_timed if column.endswith("_seconds") else self._of_ok)[column]
+        return numbers[~np.isnan(numbers)].tolist()
 
     def is_left_out(self, column: str) -> bool:
         """Whether there are seconds, and none that count."""
         if not column.endswith("_seconds") or not self.shared or self.values(column):
             return False
-        return bool(self.ok[column].notna().any())
+        return not np.isnan(self._of_ok[column]).all()
 
     def mean(self, column: str) -> Estimate | None:
         return estimate(self.values(column))
@@ -139,13 +140,20 @@ class Group:
     @cached_property
     def total_seconds(self) -> float | None:
         """Median conversion + training + prediction: the time to use the method."""
-        totals = sum(self.timed[column].to_numpy() for column in TOTAL)
+        totals = np.sum([self._of_timed[column] for column in TOTAL], axis=0)
         known = totals[~np.isnan(totals)]
         return float(np.median(known)) if len(known) else None
 
     @cached_property
     def image_shape(self) -> str | None:
         return next((shape for shape in self.ok["image_shape"] if isinstance(shape, str)), None)
+
+
+def _numbers(cells: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The columns of numbers as arrays, NaN for null: one slice instead of one a column."""
+    names = [name for name, kind in columns().items() if kind != TEXT]
+    values = cells[names].to_numpy(dtype=float, na_value=np.nan)
+    return dict(zip(names, values.T, strict=True))
 
 
 @dataclass(frozen=True)
