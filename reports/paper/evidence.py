@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from bench.spec import Choice, Spec, load_spec
-from bench.store.store import Store
 from reports.machines import reasons
 from reports.results import Group, Results, Spread
 
@@ -34,8 +33,9 @@ class Evidence:
         Raises:
             BenchError: the folder's spec or a record cannot be read.
         """
+        results = Results.read(folder)
         ran, _ = load_spec(str(folder / "spec.toml"))
-        return cls(Results.read(Store(folder)), ran, load_spec(PROFILE)[0])
+        return cls(results, ran, load_spec(PROFILE)[0])
 
     @property
     def is_full_size(self) -> bool:
