@@ -19,8 +19,8 @@ from reports.statistics import pareto_front
 TITLE = "Accuracy against total time"
 CAPTION = (
     "Total is conversion, training and prediction (median over seeds), on a log scale. The line is "
-    "the Pareto front: no method is both as fast and as accurate as those on it. Vertical lines are "
-    "95% intervals, cut where they leave the panel. The accuracy axis is stretched towards 1 "
+    "the Pareto front: no method is both as fast and as accurate as those on it. Vertical lines "
+    "are 95% intervals, cut where they leave the panel. The accuracy axis is stretched towards 1 "
     "(logarithmic in the error), where methods differ."
 )
 WITHOUT = "No cell has both an accuracy and a time."

@@ -122,7 +122,7 @@ def _commits(records: list[Record]) -> list[str]:
 
 
 def _records(source: Path) -> Iterator[Record]:
-    """The records of a run; those of an experiment have any form, and get the name of their file."""
+    """The records of a run; those of an experiment, of any form, with the name of their file."""
     if (source / "spec.toml").is_file():
         yield from open_source(source).records()
         return

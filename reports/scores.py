@@ -5,6 +5,7 @@ computed them. Values of another version, and metrics added since, are computed 
 """
 
 import hashlib
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -50,10 +51,8 @@ def metrics_of(record: Record, source: Source) -> dict[str, float | None]:
     for name, metric in METRICS.items():
         found[name] = stored.get(name)
         if is_scored and not (is_current and name in stored):
-            try:
+            with suppress(NotStoredError):
                 found[name] = metric(cast(Outcome, outcome))
-            except NotStoredError:
-                pass
     return found
 
 
