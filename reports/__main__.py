@@ -1,4 +1,7 @@
-"""Reports that are not part of every run: `python -m reports paper DIR`, `... publish DIR DIR`."""
+"""Reports of results: `python -m reports build FOLDER`, `... paper FOLDER`, `... publish FOLDER`.
+
+FOLDER is an output folder of `bench run` or a topic of reports/published.
+"""
 
 import sys
 from pathlib import Path
@@ -9,33 +12,52 @@ import typer
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
-@app.command()
-def paper(
-    folder: Annotated[Path, typer.Argument(help="An output folder of `bench run paper`.")],
-) -> None:
-    """The paper's figures, tables and claims from stored cells, into DIR/paper."""
-    from bench.errors import BenchError
+Folder = Annotated[Path, typer.Argument(help="A results folder or a published topic.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Where to write. Default: the results folder; build/TOPIC for a topic."),
+]
 
-    if not (folder / "cells").is_dir():
-        message = f"{folder} is no output folder of `bench run`: it has no cells/"
-        raise BenchError(message)
+
+@app.command()
+def build(folder: Folder, out: Out = None) -> None:
+    """Build results.parquet, tables (Markdown, CSV, LaTeX), figures and the page."""
+    from reports.build import build
+
+    sys.stdout.write(f"{build(folder, out or _place(folder))}\n")
+
+
+@app.command()
+def paper(folder: Folder, out: Out = None) -> None:
+    """Build the paper's figures, tables and claims, into OUT/paper."""
     from reports.paper.build import build
 
-    sys.stdout.write(f"{build(folder)}\n")
+    sys.stdout.write(f"{build(folder, out or _place(folder))}\n")
+
+
+def _place(folder: Path) -> Path:
+    """Pages of a published topic are not stored beside it."""
+    is_topic = (folder / "cells.parquet").is_file()
+    return Path("build") / folder.resolve().name if is_topic else folder
 
 
 @app.command()
 def publish(
-    source: Path,
-    target: Path,
-    command: Annotated[str, typer.Option(help="The command that made the result.")],
-    arrays: Annotated[bool, typer.Option(help="Keep predictions, attributions, images.")] = True,
-    paper: Annotated[bool, typer.Option(help="The paper's page in place of the report.")] = False,
+    results: Annotated[Path, typer.Argument(help="An output folder.")],
+    topic: Annotated[str, typer.Argument(help="Default: the name of the folder.")] = "",
+    command: Annotated[str | None, typer.Option(help="Renews the result.")] = None,
+    stale: Annotated[str | None, typer.Option(help="Why its code is not that of the tree.")] = None,
+    arrays: Annotated[bool, typer.Option(help="Keep attributions, images, histories.")] = True,
+    paper: Annotated[bool, typer.Option(help="Keep the paper's figures as pictures.")] = False,
 ) -> None:
-    """Copy a result into the repository."""
-    from reports import publish as publishing
+    """Write a result into reports/published/TOPIC."""
+    from reports.publish import publish
+    from reports.topics import PUBLISHED
 
-    publishing.main(source, target, command, arrays, paper)
+    target = PUBLISHED / (topic or results.resolve().name)
+    publish(results, target, command, stale=stale, arrays=arrays, paper=paper)
+    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+    sys.stdout.write(f"{target}: {size / 2**20:.1f} MiB\n")
 
 
 @app.command()

@@ -6,28 +6,16 @@ from pathlib import Path
 import pandas as pd
 
 from bench.machine.environment import hardware, not_alone
+from bench.metrics import METRICS
 from bench.store.store import Record, Store, write_atomically
 from reports.machines import letters
+from reports.scores import metrics_of
+from reports.topics import Source, open_source
 
 TEXT, REAL, WHOLE = "string", "float64", "Int64"
 
-METRICS = (
-    "train_accuracy",
-    "accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "log_loss",
-    "auroc",
-    "precision_at_k",
-    "recall_at_k",
-    "worst_needle_rank",
-    "needle_auprc",
-)
-
-# Column -> type, in the order of results.parquet. The names are those of the design, section 5.
-# `shared`: why the cell was not alone on what it ran on, so that its seconds do not count; null
-# where it was. `machine`: the letter of its kind of hardware, see `reports.machines`.
-COLUMNS = {
+# Column -> type, in the order of results.parquet, before the metrics.
+BEFORE_METRICS = {
     "dataset": TEXT,
     "method": TEXT,
     "dataset_label": TEXT,
@@ -52,7 +40,10 @@ COLUMNS = {
     "peak_host_mib": REAL,
     "peak_device_mib": REAL,
     "n_parameters": WHOLE,
-    **{metric: REAL for metric in METRICS},
+}
+# `shared`: why the cell was not alone on its hardware, so that its seconds do not count; null if it
+# was alone. `machine`: the letter of its kind of hardware, see `reports.machines`.
+AFTER_METRICS = {
     "threads": WHOLE,
     "jobs": WHOLE,
     "key": TEXT,
@@ -63,21 +54,28 @@ COLUMNS = {
 CONVERSION = ("convert_fit", "convert_train", "convert_test")
 
 
-def results_frame(store: Store) -> pd.DataFrame:
-    """One row a current cell, with the columns `COLUMNS`; no rows for an empty store."""
-    return frame_of(store.records())
+def columns() -> dict[str, str]:
+    """Column -> type of results.parquet. Each metric of `bench.metrics.METRICS` has one."""
+    return BEFORE_METRICS | dict.fromkeys(METRICS, REAL) | AFTER_METRICS
 
 
-def frame_of(records: Iterable[Record]) -> pd.DataFrame:
+def results_frame(store: Store | Source) -> pd.DataFrame:
+    """One row a current cell, with the columns `columns()`; no rows for an empty store."""
+    source = open_source(store)
+    return frame_of(source.records(), source)
+
+
+def frame_of(records: Iterable[Record], source: Source) -> pd.DataFrame:
     """The same frame from records already read, in a stable order: dataset, method, seed, key."""
     rows, ran_on = [], []
     for record in records:
-        rows.append(_row(record))
+        rows.append(_row(record) | metrics_of(record, source))
         ran_on.append(hardware(record))
     named = letters(ran_on)
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    types = columns()
+    frame = pd.DataFrame(rows, columns=list(types))
     frame["machine"] = [named[kind] for kind in ran_on]
-    frame = frame.astype(COLUMNS)
+    frame = frame.astype(types)
     order = ["dataset_label", "method_label", "seed", "key"]
     return frame.sort_values(order, kind="stable", ignore_index=True)
 
@@ -105,7 +103,6 @@ def _row(record: Record) -> dict[str, object]:
         **_times(phases, record["status"] == "ok"),
         "peak_host_mib": _peak(phases, "peak_host_mib"),
         "peak_device_mib": _peak(phases, "peak_device_mib"),
-        **{name: (record.get("metrics") or {}).get(name) for name in METRICS},
         "shared": "; ".join(not_alone(record)) or None,
     }
 

@@ -7,6 +7,14 @@ from reports import units
 from reports.figure_style import INK, QUIET, colours, method_rows, panels, say
 from reports.results import Results
 
+TITLE = "Test accuracy"
+CAPTION = (
+    "Points are means over seeds, lines 95% intervals (as in the table). Blue circles: methods "
+    "that make images; orange diamonds: plain methods. Dashed: chance, the share of the largest "
+    "class in the test rows. Words: what happened instead."
+)
+WITHOUT = "No cell has a test accuracy."
+
 
 def draw(results: Results) -> Figure | None:
     """None where no cell has an accuracy."""
@@ -40,7 +48,7 @@ def _row(axes: Axes, results: Results, dataset: str, method: str, row: int, digi
         return
     found = group.accuracy
     # Blue for methods that make images, orange for plain ones; the same weight for both.
-    kind = 0 if group.image_shape() else 1
+    kind = 0 if group.image_shape else 1
     colour, marker = colours()[kind], "oD"[kind]
     if found.low is not None and found.high is not None:
         axes.plot([found.low, found.high], [row, row], color=colour, linewidth=1.8, zorder=3)

@@ -4,7 +4,6 @@ A few methods are drawn over one another; more would hide each other, and each g
 own, one a dataset, with its accuracy.
 """
 
-import json
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,14 @@ SIDES: dict[str, dict[str, Any]] = {
     "validation": {"linewidth": 1.5, "markersize": 3.5},
 }
 
+TITLE = "Training curves"
+CAPTION = (
+    "The first seed that recorded a history. Dashed: training rows; solid: validation rows. Passes "
+    "follow one another, with a gap between them. Losses are on a log scale; those below 0.0001 "
+    "are drawn there. If there are more than eight methods, each has a row of panels with its accuracy "
+    "and the number of its epochs."
+)
+WITHOUT = "No run recorded a training history."
 MOST_OVERLAID = 8  # methods
 SHORT = 7  # epochs, of a small panel whose points are marked
 LOSS_FLOOR = 1e-4  # lower losses are drawn here: a logarithmic axis has no zero
@@ -30,7 +37,7 @@ History = list[dict[str, Any]]
 
 def draw(results: Results) -> Figure | None:
     """The curves of every method that has some; None where nothing was recorded."""
-    found = {dataset: _of_dataset(results, dataset) for dataset in results.datasets}
+    found = {dataset: histories(results, dataset) for dataset in results.datasets}
     shown = {dataset: histories for dataset, histories in found.items() if histories}
     if not shown:
         return None
@@ -93,16 +100,15 @@ def _small_panel(axes: Axes, history: History | None, colour: Any) -> None:
     axes.set_xticks(list(ends), list(ends.values()))
 
 
-def _of_dataset(results: Results, dataset: str) -> dict[str, History]:
+def histories(results: Results, dataset: str) -> dict[str, History]:
+    """Method -> the history of its first seed that has one."""
     found = {group.method: _history(results, group) for group in results.groups(dataset)}
     return {method: history for method, history in found.items() if history}
 
 
 def _history(results: Results, group: Group) -> History:
-    """That of the first seed that has one."""
     for key in group.ok_keys:
-        text = results.array(key, "history")
-        if text is not None and (history := json.loads(str(text))):
+        if history := results.history(key):
             return history
     return []
 

@@ -16,6 +16,14 @@ from reports.figure_time import FLOOR_SECONDS, whole_decades
 from reports.results import Results
 from reports.statistics import pareto_front
 
+TITLE = "Accuracy against total time"
+CAPTION = (
+    "Total is conversion, training and prediction (median over seeds), on a log scale. The line is "
+    "the Pareto front: no method is both as fast and as accurate as those on it. Vertical lines "
+    "are 95% intervals, cut where they leave the panel. The accuracy axis is stretched towards 1 "
+    "(logarithmic in the error), where methods differ."
+)
+WITHOUT = "No cell has both an accuracy and a time."
 MANY = 12  # methods: beyond, those on the front are named where they stand
 LINE_PIXELS = 11  # between names, in the figure's own pixels, 100 an inch
 ERROR_TICKS = [0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005]
@@ -37,7 +45,7 @@ def _points(results: Results, dataset: str) -> dict[str, tuple[float, float]]:
     """Method -> (total seconds, mean accuracy)."""
     found = {}
     for group in results.groups(dataset):
-        seconds = group.total_seconds()
+        seconds = group.total_seconds
         if group.accuracy and seconds is not None:
             found[group.method] = (max(seconds, FLOOR_SECONDS), group.accuracy.mean)
     return found

@@ -11,6 +11,12 @@ from matplotlib.figure import Figure
 from reports.figure_style import FAINT, QUIET, WARNING
 from reports.results import Results
 
+TITLE = "The same sample as each converter shows it"
+CAPTION = (
+    "After Fig. 6 of the paper: rows are datasets, columns are the methods that make images; one "
+    "sample a row. Brightness is scaled for each image, its top 0.5% clipped if the image is large."
+)
+WITHOUT = "No run kept example images."
 MOST_BESIDE = 13  # methods; more are put one below the other
 PIXEL_BUDGET = 2.4e6  # of the whole figure: noise does not compress, and the page holds it
 
@@ -28,7 +34,7 @@ def draw(results: Results) -> Figure | None:
 
     Many methods become the rows: a page has room below, not beside.
     """
-    found = {dataset: _of_dataset(results, dataset) for dataset in results.datasets}
+    found = {dataset: examples_of(results, dataset) for dataset in results.datasets}
     datasets = [dataset for dataset, examples in found.items() if examples]
     methods = [m for m in results.methods if any(m in found[d] for d in datasets)]
     if not datasets:
@@ -52,16 +58,16 @@ def draw(results: Results) -> Figure | None:
     return figure
 
 
-def _of_dataset(results: Results, dataset: str) -> dict[str, Examples]:
+def examples_of(results: Results, dataset: str) -> dict[str, Examples]:
     """Method -> the examples of its first seed that has some."""
     found: dict[str, Examples] = {}
     for group in results.groups(dataset):
-        for key in group.ok_keys:
-            images = results.array(key, "example_images")
+        for key in group.ok_keys if group.image_shape else []:
+            images = results.source.array(key, "example_images")
             if images is not None and len(images):
-                rows = results.array(key, "example_rows")
+                rows = results.source.array(key, "example_rows")
                 listed = range(len(images)) if rows is None else rows
-                found[group.method] = Examples([int(r) for r in listed], images.astype(float))
+                found[group.method] = Examples([int(r) for r in listed], images)
                 break
     return found
 
@@ -89,7 +95,7 @@ def _line(
 
 def _image(axes: Axes, examples: Examples, row: int | None) -> None:
     shown = row if row is not None else examples.rows[0]
-    image = np.nan_to_num(examples.images[examples.rows.index(shown)])
+    image = np.nan_to_num(examples.images[examples.rows.index(shown)].astype(float))
     # The brightest pixels of a sparse image would leave all others black.
     top = np.quantile(image, 0.995) if image.size > 1000 else image.max()
     low = image.min()

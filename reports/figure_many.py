@@ -4,7 +4,6 @@ A panel a dataset with a row a method takes minutes to draw and a metre to show 
 dozens of both. Here every pair has a cell of its own all the same: nothing is left out.
 """
 
-import json
 from collections.abc import Callable
 
 import numpy as np
@@ -14,9 +13,9 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from reports.figure_curves import series
+from reports.figure_curves import History, histories, series
 from reports.figure_front import MANY, draw_points
-from reports.figure_images import Examples, common_row
+from reports.figure_images import Examples, common_row, examples_of
 from reports.figure_style import FAINT, QUIET, colours
 from reports.results import Group, Results
 from reports.statistics import pareto_front
@@ -42,7 +41,11 @@ def accuracy(results: Results) -> Figure | None:
 
 def time(results: Results) -> Figure | None:
     """Median total seconds as a colour."""
-    return _heat_map(results, Group.total_seconds, "total seconds", logarithmic=True)
+    return _heat_map(results, _total_seconds, "total seconds", logarithmic=True)
+
+
+def _total_seconds(group: Group) -> float | None:
+    return group.total_seconds
 
 
 def needle_ranks(results: Results) -> Figure | None:
@@ -130,7 +133,7 @@ def _sheet(methods: list[str], datasets: list[str]) -> tuple[Figure, Axes]:
 
 def accuracy_vs_time(results: Results) -> Figure | None:
     """One panel: mean rank by accuracy against the median over datasets of total seconds."""
-    seconds = _grid(results, Group.total_seconds)
+    seconds = _grid(results, _total_seconds)
     points = {}
     for method, row in zip(results.methods, seconds, strict=True):
         rank = results.mean_ranks["mean_rank"].get(method, np.nan)
@@ -146,7 +149,7 @@ def accuracy_vs_time(results: Results) -> Figure | None:
 
 def images(results: Results) -> Figure | None:
     """A row a method and a column a dataset: the same sample down a column, made smaller."""
-    found = {dataset: _examples(results, dataset) for dataset in results.datasets}
+    found = {dataset: examples_of(results, dataset) for dataset in results.datasets}
     methods = [m for m in results.methods if any(m in examples for examples in found.values())]
     datasets = [dataset for dataset, examples in found.items() if examples]
     if not datasets:
@@ -167,21 +170,6 @@ def images(results: Results) -> Figure | None:
     return figure
 
 
-def _examples(results: Results, dataset: str) -> dict[str, Examples]:
-    """Method -> the examples of its first ok seed, where that has some."""
-    found = {}
-    for group in results.groups(dataset):
-        if group.image_shape() is None:
-            continue
-        key = group.ok_keys[0]
-        shown = results.array(key, "example_images")
-        if shown is not None and len(shown):
-            rows = results.array(key, "example_rows")
-            listed = range(len(shown)) if rows is None else rows
-            found[group.method] = Examples([int(r) for r in listed], shown)
-    return found
-
-
 def _tile(examples: Examples, row: int | None) -> np.ndarray:
     """The image between 0 and 1, every so many pixels of it."""
     at = 0 if row is None else examples.rows.index(row)
@@ -195,12 +183,12 @@ def _tile(examples: Examples, row: int | None) -> np.ndarray:
 
 def curves(results: Results) -> Figure | None:
     """A row a method and a column a dataset: accuracy by epoch, from 0 to 1 in each."""
-    found: dict[tuple[str, str], dict[str, np.ndarray]] = {}
-    for dataset in results.datasets:
-        for group in results.groups(dataset):
-            history = _history(results, group)
-            if history:
-                found[group.method, dataset] = history
+    found = {
+        (method, dataset): curves
+        for dataset in results.datasets
+        for method, history in histories(results, dataset).items()
+        if (curves := _accuracies(history))
+    }
     if not found:
         return None
     methods = [m for m in results.methods if any(m == method for method, _ in found)]
@@ -220,14 +208,8 @@ def curves(results: Results) -> Figure | None:
     return figure
 
 
-def _history(results: Results, group: Group) -> dict[str, np.ndarray]:
-    """The accuracies of its first ok seed by epoch."""
-    if not group.n_ok:
-        return {}
-    text = results.array(group.ok_keys[0], "history")
-    history = json.loads(str(text)) if text is not None else []
-    if not history:
-        return {}
+def _accuracies(history: History) -> dict[str, np.ndarray]:
+    """Those that were recorded, by epoch."""
     found = {side: series(history, f"{side}_accuracy") for side in ("train", "validation")}
     return {side: values for side, values in found.items() if np.isfinite(values).any()}
 
@@ -236,3 +218,41 @@ def _line(values: np.ndarray, column: int, row: int) -> np.ndarray:
     """Points (n, 2) within the cell: epochs from left to right, accuracy from 0 up to 1."""
     x = column - 0.42 + 0.84 * np.linspace(0, 1, len(values))
     return np.column_stack([x, row + 0.42 - 0.84 * values])
+
+
+FIGURES: dict[str, tuple[str, Callable[[Results], Figure | None]]] = {  # caption, what draws it
+    "accuracy": (
+        "Means over seeds, of all datasets and methods as colours; grey: no number. Intervals and "
+        "failures are in the table.",
+        accuracy,
+    ),
+    "time": (
+        "Conversion, training and prediction together, medians over seeds, of all datasets and "
+        "methods as colours on a log scale; grey: no number. The table has each phase.",
+        time,
+    ),
+    "accuracy_vs_time": (
+        "Of each method the mean rank by test accuracy over all datasets and seeds (1 is best, "
+        "failed cells rank last) against the median over datasets of its total seconds "
+        "(conversion, training and prediction; datasets on which it finished). The line is the "
+        "Pareto front, whose methods have names; the interactive chart has each dataset.",
+        accuracy_vs_time,
+    ),
+    "images": (
+        "Rows are the methods that make images, columns the datasets; one sample a column, of each "
+        f"image {TILE - 2} × {TILE - 2} pixels. Brightness is scaled for each image, its top 0.5% "
+        "clipped. Grey: no image.",
+        images,
+    ),
+    "needle_ranks": (
+        "The rank of the needle (a feature known to matter) that is ranked last, median over "
+        "seeds, as a colour on a log scale: the number of needles would be perfect. Grey: no "
+        "attribution.",
+        needle_ranks,
+    ),
+    "curves": (
+        "Accuracy by epoch, in each cell from 0 (below) to 1 (above), of the first seed. Grey: "
+        "training rows; blue: validation rows.",
+        curves,
+    ),
+}

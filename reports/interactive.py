@@ -46,7 +46,7 @@ def points(results: Results) -> list[dict[str, Any]]:
 
 
 def _point(group: Group) -> dict[str, Any] | None:
-    accuracy, seconds = group.accuracy, group.total_seconds()
+    accuracy, seconds = group.accuracy, group.total_seconds
     if accuracy is None or seconds is None:
         return None
     low = accuracy.mean if accuracy.low is None else accuracy.low

@@ -40,17 +40,20 @@ def markdown(view: View) -> str:
     """The view with its reading and its footnotes, as GitHub's Markdown."""
     lines = [f"# {view.title}", "", view.reading, ""]
     for block in view.blocks:
-        lines += _markdown_block(block, heading=len(view.blocks) > 1 or bool(block.dataset))
+        heading = len(view.blocks) > 1 or bool(block.dataset)
+        lines += [f"## {_markdown_text(block.caption)}", ""] if heading else []
+        lines += markdown_block(block)
     lines += [f"{n}. {_footnote(text)}" for n, text in enumerate(view.footnotes, 1)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _markdown_block(block: Block, heading: bool) -> list[str]:
+def markdown_block(block: Block) -> list[str]:
+    """The lines of a grid, an empty one at the end."""
     head = [_markdown_text(c.header) + _markdown_notes(c.notes) for c in block.columns]
     rows = [[_markdown_cell(cell) for cell in row] for row in block.rows]
     rule = ["---" if i == 0 or c.mark == PROSE else "---:" for i, c in enumerate(block.columns)]
     grid = ["| " + " | ".join(row) + " |" for row in [head, rule, *rows]]
-    return ([f"## {_markdown_text(block.caption)}", ""] if heading else []) + [*grid, ""]
+    return [*grid, ""]
 
 
 def _markdown_cell(cell: Cell) -> str:

@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from reports import interactive as chart
 from reports import sections, units
 from reports.figures import Drawn
 from reports.results import Results
+from reports.topics import Folder
 from reports.views import View
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ COLOURS = 256
 def render(
     results: Results,
     views: list[View],
-    drawn: Callable[[], list[Drawn]],
+    drawn: list[Drawn],
     *,
     interactive: bool = True,
 ) -> str:
@@ -34,8 +34,7 @@ def render(
 
     Args:
         views: the tables of `reports.tables.all_views`.
-        drawn: gives the figures of `reports.figures`, which are waited for when all else is there;
-            those without files become notes.
+        drawn: the figures of `reports.figures`; those without files become notes.
         interactive: whether plotly's script (4.5 MB) and the chart that needs it are inside.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -63,9 +62,7 @@ def render(
     )
 
 
-def _context(
-    results: Results, views: list[View], drawn: Callable[[], list[Drawn]]
-) -> dict[str, Any]:
+def _context(results: Results, views: list[View], drawn: list[Drawn]) -> dict[str, Any]:
     by_name = {view.name: view for view in views}
     context = {
         "title": sections.title(results),
@@ -81,9 +78,10 @@ def _context(
         "cells": sections.cell_rows(results),
         "cell_groups": sections.cell_groups(results),
         "n_cells": len(results.frame),
+        "has_files": isinstance(results.source, Folder),
         "statuses": units.status_words,
     }
-    return context | _figures(results, drawn())
+    return context | _figures(results, drawn)
 
 
 def _figures(results: Results, drawn: list[Drawn]) -> dict[str, Any]:

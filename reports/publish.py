@@ -1,106 +1,203 @@
-"""Keep a result: copy a store to a folder small enough for the repository.
+"""Write a result into the repository: `python -m reports publish RESULTS_FOLDER [TOPIC]`.
 
-    python -m reports.publish results/quick reports/published/quick --command "make quick"
-
-Records, environment, spec, tables, figures (PNG, in 256 colours) and the page (without its
-interactive chart) are made anew in which no folder of the machine is named: the data folder is
-`$DEEPMAPPER_DATA` there, and so on. Of the arrays, attributions of wide tables are cut to the
-strongest features, of each class and of their mean: `top_features` (k,), `top_values`
-(n_classes, k). `--no-arrays` leaves all arrays out, for results of many cells: their metrics are in
-the records. `--paper` publishes the figures, tables and claims of `python -m reports paper`.
+`reports.topics` describes the files of a topic. Texts name no folder of this machine: the data
+folder is `$DEEPMAPPER_DATA`, for example. Of wide attributions the strongest features are kept, of
+each class and of their mean: `top_features` (k,), `top_values` (n_classes, k).
 """
 
 import json
-import os
+import re
 import shutil
-import sys
 import tempfile
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import typer
 
+from bench.catalog import entry
+from bench.errors import BenchError
 from bench.machine.redaction import folders_and_words, redacted
-from bench.store.store import Store, write_atomically
-from reports.build import build
-from reports.page import reduced
-from reports.paper.build import build as build_paper
+from bench.store.store import Record, write_atomically
+from reports.markup import markdown_block
+from reports.topics import PREDICTED, Topic, open_source, write_arrays, write_cells
 
 KEEP_WHOLE = 20_000  # numbers of an attribution array; wider ones are cut
 TOP = 100
+MOST_LINES = 40  # of README.md
+MOST_PICTURES = 4
+PICTURES = ("accuracy", "accuracy_vs_time", "needle_ranks", "images")  # of a report
+FOLDER = re.compile(r"(?<![\w.$>~:/])/(?:home|root|Users|tmp|work|mnt|scratch|srv|data)/[\w.-]+")
 
 
 def publish(
-    source: Path, target: Path, command: str, *, arrays: bool = True, paper: bool = False
-) -> None:
-    """Copy what is worth keeping of `source` to `target`, in place of an earlier copy.
-
-    With `paper`, what `python -m reports paper` makes takes the place of the report.
-
-    Other files of `target`, such as its README, stay. The records of `source` are only read.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Store(Path(folder) / target.name)
-        _copy_redacted(Store(source), copy)
-        if paper:
-            build_paper(copy.folder)
-        else:
-            build(copy.folder, interactive=False)
-        for picture in (copy.folder / "report" / "figures").glob("*.png"):
-            picture.write_bytes(reduced(picture.read_bytes(), 1))
-        for vector in copy.folder.glob("*/figures/*.svg"):
-            vector.unlink()
-        links = copy.artifacts.rename(Path(folder) / "links")
-        if arrays:
-            copy.artifacts.mkdir()
-            for link in sorted(links.iterdir()):
-                _cut(Store(source).artifact(link.stem), copy.artifacts / link.name)
-        (copy.folder / "COMMAND").write_text(command + "\n")
-        for name in ("cells", "artifacts", "report", "paper"):
-            shutil.rmtree(target / name, ignore_errors=True)
-        shutil.copytree(copy.folder, target, dirs_exist_ok=True)
-
-
-def _copy_redacted(source: Store, copy: Store) -> None:
-    """Records on one line each, without folders of this machine; links to the arrays."""
-    copy.cells.mkdir(parents=True)
-    copy.artifacts.mkdir()
-    words = folders_and_words(source.folder)
-    for record in source.records():
-        text = json.dumps(redacted(record, words), allow_nan=False)
-        (copy.cells / f"{record['key']}.json").write_text(text + "\n")
-        artifact = source.artifacts / f"{record['key']}.npz"
-        if artifact.is_file():
-            os.symlink(artifact.resolve(), copy.artifacts / artifact.name)
-    for name in ("spec.toml", "environment.json"):
-        shutil.copyfile(source.folder / name, copy.folder / name)
-
-
-def _cut(arrays: dict[str, np.ndarray], path: Path) -> None:
-    scores = arrays.get("attributions")
-    if scores is not None and scores.size > KEEP_WHOLE:
-        strengths = np.abs(scores)
-        by_class = np.argsort(-strengths, axis=1, kind="stable")[:, :TOP]
-        overall = np.argsort(-strengths.mean(0), kind="stable")[:TOP]
-        top = np.unique(np.append(by_class, overall))
-        rest = {name: array for name, array in arrays.items() if name != "attributions"}
-        arrays = rest | {"top_features": top, "top_values": scores[:, top]}
-    write_atomically(path, lambda file: np.savez_compressed(file, **arrays))  # type: ignore[arg-type]
-
-
-def main(
     source: Path,
     target: Path,
-    command: Annotated[str, typer.Option(help="The command that made the result.")],
-    arrays: Annotated[bool, typer.Option(help="Keep predictions, attributions, images.")] = True,
-    paper: Annotated[bool, typer.Option(help="The paper's page in place of the report.")] = False,
+    command: str | None = None,
+    *,
+    stale: str | None = None,
+    arrays: bool = True,
+    paper: bool = False,
 ) -> None:
-    """Copy a result into the repository."""
-    publish(source, target, command, arrays=arrays, paper=paper)
-    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
-    sys.stdout.write(f"{target}: {size / 2**20:.1f} MiB\n")
+    """Write the topic of a result, in place of an earlier one. An existing README.md is kept.
+
+    Args:
+        source: an output folder of `bench run`, or a folder with cells/*.json of an experiment.
+        command: renews the result; `python -m bench run` with the spec's name if it is None.
+        stale: why the result is published although its code is not that of the tree.
+        arrays: whether to write histories, example images and attributions for figures.
+        paper: whether the pictures are those of the paper's page.
+
+    Raises:
+        BenchError: the result is not of one commit with the sources of the tree, and `stale` is
+            None; or its README.md is too long.
+    """
+    words = folders_and_words(source)
+    records = [redacted(record, words) for record in _records(source)]
+    name = _spec_name(source)
+    if command is None and name is None:
+        message = f"{source} has no spec.toml. Say with --command how it was made."
+        raise BenchError(message)
+    with tempfile.TemporaryDirectory() as folder:
+        topic = Path(folder) / target.name
+        topic.mkdir()
+        write_cells(records, topic / "cells.parquet")
+        _write_about(topic, records, command or f"python -m bench run {name}", stale)
+        if name is not None:
+            shutil.copyfile(source / "spec.toml", topic / "spec.toml")
+            write_arrays(_arrays(source, records, whole=arrays), topic)
+            _draw(source, topic, paper=paper)
+        if (target / "README.md").is_file():
+            shutil.copyfile(target / "README.md", topic / "README.md")
+        else:
+            (topic / "README.md").write_text(_readme(topic, is_grid=name is not None))
+        found = problems(topic)
+        if found:
+            raise BenchError("\n".join(found))
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(topic, target)
 
 
-if __name__ == "__main__":
-    typer.run(main)
+def problems(folder: Path) -> list[str]:
+    """What is wrong with a published topic, each with the command that mends it; [] if nothing."""
+    about = tomllib.loads((folder / "topic.toml").read_text())
+    records = list(Topic(folder).records())
+    renew = f"Renew it: {about['command']}, then python -m reports publish."
+    found = []
+    if "stale" not in about:
+        commits = _commits(records)
+        if len(commits) != 1:
+            listed = ", ".join(commit[:12] for commit in commits) or "none"
+            found.append(f"{folder.name}: cells of commits {listed}, expected one. {renew}")
+        if changed := changed_methods(records):
+            found.append(
+                f"{folder.name}: the sources of {', '.join(changed)} are not those of this tree. "
+                f"{renew}"
+            )
+    n_lines = len((folder / "README.md").read_text().splitlines())
+    if n_lines > MOST_LINES:
+        found.append(f"{folder.name}/README.md: {n_lines} lines, at most {MOST_LINES}. Shorten it.")
+    texts = [path.read_text() for path in folder.glob("*.toml")] + [json.dumps(records)]
+    if paths := sorted({path for text in texts for path in FOLDER.findall(text)}):
+        found.append(f"{folder.name}: names folders of a machine: {', '.join(paths)}. {renew}")
+    return found
+
+
+def changed_methods(records: list[Record]) -> list[str]:
+    """The methods of these records whose source is not that of the tree."""
+    hashes = {(r["method"]["name"], r["method"]["source_hash"]) for r in records if "method" in r}
+    return sorted({name for name, source in hashes if _source_hash(name) != source})
+
+
+def _source_hash(method: str) -> str | None:
+    try:
+        return entry("methods", method).source_hash
+    except BenchError:  # the tree has no such method any more
+        return None
+
+
+def _commits(records: list[Record]) -> list[str]:
+    found = {(record.get("environment") or {}).get("commit") for record in records}
+    return sorted(commit for commit in found if commit)
+
+
+def _records(source: Path) -> Iterator[Record]:
+    """The records of a run; those of an experiment, of any form, with the name of their file."""
+    if (source / "spec.toml").is_file():
+        yield from open_source(source).records()
+        return
+    for path in sorted((source / "cells").rglob("*.json")):
+        name = path.relative_to(source / "cells").with_suffix("").as_posix()
+        yield {"file": name} | json.loads(path.read_text())
+
+
+def _spec_name(source: Path) -> str | None:
+    path = source / "spec.toml"
+    return str(tomllib.loads(path.read_text())["name"]) if path.is_file() else None
+
+
+def _write_about(topic: Path, records: list[Record], command: str, stale: str | None) -> None:
+    entries: dict[str, object] = {"command": command, "commits": _commits(records)}
+    if stale is not None:
+        entries["stale"] = stale
+    # JSON's texts and lists are TOML's too.
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in entries.items()]
+    (topic / "topic.toml").write_text("\n".join(lines) + "\n")
+
+
+def _arrays(
+    source: Path, records: list[Record], *, whole: bool
+) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    reader = open_source(source)
+    for record in records:
+        found = _cut(reader.arrays(record["key"]))
+        names = found if whole else [name for name in PREDICTED if name in found]
+        yield record["key"], {name: found[name] for name in names}
+
+
+def _cut(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    scores = arrays.get("attributions")
+    if scores is None or scores.size <= KEEP_WHOLE:
+        return arrays
+    strengths = np.abs(scores)
+    by_class = np.argsort(-strengths, axis=1, kind="stable")[:, :TOP]
+    overall = np.argsort(-strengths.mean(0), kind="stable")[:TOP]
+    top = np.unique(np.append(by_class, overall))
+    rest = {name: array for name, array in arrays.items() if name != "attributions"}
+    return rest | {"top_features": top, "top_values": scores[:, top]}
+
+
+def _draw(source: Path, topic: Path, *, paper: bool) -> None:
+    """The pictures of a topic, from all arrays of the run."""
+    from reports.build import build
+    from reports.page import reduced
+    from reports.paper.build import build as build_paper
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        if paper:
+            build_paper(source, out)
+            drawn = sorted((out / "paper" / "figures").glob("*.png"))
+        else:
+            build(source, out, interactive=False)
+            names = [out / "report" / "figures" / f"{name}.png" for name in PICTURES]
+            drawn = [path for path in names if path.is_file()][:MOST_PICTURES]
+        for path in drawn:
+            write_atomically(
+                topic / path.name, lambda file, path=path: file.write(reduced(path.read_bytes(), 1))
+            )
+
+
+def _readme(topic: Path, *, is_grid: bool) -> str:
+    """A first README: the command, the outcome and the test accuracies, as far as they fit."""
+    from reports.results import Results
+    from reports.sections import summary, title
+    from reports.table_accuracy import accuracy
+
+    about = tomllib.loads((topic / "topic.toml").read_text())
+    lines = [f"# {topic.name}", "", f"`{about['command']}`", ""]
+    if is_grid:
+        results = Results.read(topic)
+        (block,) = accuracy(results).blocks
+        lines = [f"# {title(results)}", *lines[1:], summary(results), "", *markdown_block(block)]
+    return "\n".join(lines[:MOST_LINES]).rstrip() + "\n"

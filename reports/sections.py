@@ -118,7 +118,7 @@ def _side_by_side(facts: dict[str, Any]) -> str:
 
 def title(results: Results) -> str:
     """The name that the spec gives; that of the folder where there is no spec."""
-    folder = results.store.folder.resolve()
+    folder = results.source.folder.resolve()
     spec = folder / "spec.toml"
     return str(tomllib.loads(spec.read_text())["name"]) if spec.is_file() else folder.name
 

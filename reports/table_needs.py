@@ -58,7 +58,7 @@ def _rows(results: Results, method: str, notes: Footnotes) -> list[list[Cell]]:
 
 
 def _cell(group: Group, notes: Footnotes) -> Cell:
-    seconds = group.total_seconds()
+    seconds = group.total_seconds
     if seconds is None and group.is_left_out("train_seconds"):
         return left_out_cell(group, notes)
     if seconds is None:
@@ -79,7 +79,7 @@ def _memory(group: Group) -> float | None:
 def _data(group: Group) -> dict[str, object]:
     host, device = group.spread("peak_host_mib"), group.spread("peak_device_mib")
     return {
-        "total_seconds": group.total_seconds(),
+        "total_seconds": group.total_seconds,
         "peak_host_mib": host.median if host else None,
         "peak_device_mib": device.median if device else None,
     }

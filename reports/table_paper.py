@@ -89,7 +89,7 @@ def _cell(entry: Entry, column: str, digits: int, notes: Footnotes) -> Cell:
 
 def _value(group: Group, column: str) -> float | str | None:
     if column == "image_shape":
-        return group.image_shape()
+        return group.image_shape
     if column.endswith("_seconds"):
         found = group.spread(column)
         return found.median if found else None

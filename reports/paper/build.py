@@ -51,17 +51,21 @@ DOCUMENT = r"""\documentclass[10pt,a4paper]{article}
 """
 
 
-def build(folder: Path) -> Path:
-    """Write `folder`/paper from the stored cells alone and return the path of its page.
+def build(folder: Path, out: Path | None = None) -> Path:
+    """Write `out`/paper from the stored cells alone and return the path of its page.
 
     Doing it again gives the same bytes. Figures are .png (300 dots an inch), .svg and .pdf, each
     with its caption as .txt; tables .md, .csv and .tex, and `tables.tex` holds all of them.
+
+    Args:
+        folder: an output folder or a published topic.
+        out: `folder` if it is None.
 
     Raises:
         BenchError: the folder's spec or a record cannot be read.
     """
     evidence = Evidence.read(folder)
-    target = folder / "paper"
+    target = (out or folder) / "paper"
     with print_style():
         exhibits = [_marked(evidence, make(evidence)) for make in EXHIBITS]
         for exhibit in exhibits:

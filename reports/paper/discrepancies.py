@@ -90,7 +90,7 @@ def _seconds(column: str, *places: tuple[str, str]) -> Callable[[Evidence], Meas
         for group in groups:
             spread = evidence.seconds(group, column)
             if group is not None and spread is not None:
-                shape = units.shape(group.image_shape())
+                shape = units.shape(group.image_shape)
                 parts.append(f"{group.method} at {shape}: {units.duration(spread.median)}")
         return "; ".join(parts) or "not measured", groups
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from bench.spec import Choice, Spec, load_spec
-from bench.store.store import Store
 from reports.machines import reasons
 from reports.results import Group, Results, Spread
 
@@ -34,8 +33,9 @@ class Evidence:
         Raises:
             BenchError: the folder's spec or a record cannot be read.
         """
+        results = Results.read(folder)
         ran, _ = load_spec(str(folder / "spec.toml"))
-        return cls(Results.read(Store(folder)), ran, load_spec(PROFILE)[0])
+        return cls(results, ran, load_spec(PROFILE)[0])
 
     @property
     def is_full_size(self) -> bool:
@@ -73,7 +73,7 @@ class Evidence:
         if group is None:
             return {}
         cells = group.ok if seed is None else group.ok[group.ok["seed"] == seed]
-        return self.results.store.artifact(cells["key"].iloc[0]) if len(cells) else {}
+        return self.results.source.arrays(cells["key"].iloc[0]) if len(cells) else {}
 
     def history(self, group: Group | None) -> list[dict[str, Any]]:
         """The history of the first seed that is ok, a row an epoch."""
@@ -90,7 +90,7 @@ class Evidence:
     def elsewhere(self, dataset: str, method: str) -> str:
         """The processor of these cells where it is not that of most cells; "" where it is."""
         group = self.group(dataset, method)
-        keys = (group.timed_keys if group is not None else []) or keys_of(group)
+        keys = (group.timed["key"].to_list() if group is not None else []) or keys_of(group)
         mine = {_processor(self.results.records[key]) for key in keys}
         return " and ".join(sorted(mine - {self._most}))
 

@@ -93,7 +93,7 @@ def passes(evidence: Evidence, group: Group) -> Found | None:
     tops = {}
     relevant = {}
     for key in accepted["key"]:
-        features, strengths = strongest(evidence.results.store.artifact(key), TOP)
+        features, strengths = strongest(evidence.results.source.arrays(key), TOP)
         if not len(features):
             return None
         tops[str(key)] = dict(zip(features.tolist(), strengths.tolist(), strict=True))

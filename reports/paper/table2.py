@@ -125,7 +125,7 @@ def _cell(group: Group, column: str, digits: int, keys: tuple[str, ...]) -> Cell
 def value_of(group: Group, column: str) -> float | str | None:
     """The number that the table shows: a median of durations, a mean of accuracies."""
     if column == "image_shape":
-        return group.image_shape()
+        return group.image_shape
     if column.endswith("_seconds"):
         found = group.spread(column)
         return found.median if found else None

@@ -7,11 +7,10 @@ import pytest
 from PIL import Image
 
 from bench.store.store import Store
-from reports import figure_curves, figure_front, figure_images, figure_time, figures
+from reports import figure_curves, figure_front, figure_images, figures
 from reports.figure_curves import series
 from reports.figure_images import Examples, common_row
 from reports.figure_style import method_styles
-from reports.figures import drawing
 from reports.results import Results
 
 NAMES = ["accuracy", "time", "accuracy_vs_time", "images", "needle_ranks", "curves"]
@@ -33,37 +32,10 @@ def test_an_empty_store_draws_nothing_and_leaves_no_file(empty: Store, tmp_path:
     stale = tmp_path / "figures" / "accuracy.png"
     stale.parent.mkdir()
     stale.write_bytes(b"old")
-    with drawing(Results.read(empty), tmp_path / "figures") as wait:
-        drawn = wait()
+    drawn = figures.draw_all(Results.read(empty), tmp_path / "figures")
     assert [figure.name for figure in drawn] == NAMES
     assert all(figure.note and figure.png is None for figure in drawn)
     assert not stale.exists()
-
-
-def test_one_after_the_other_they_are_the_same(
-    filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(figures, "MOST_COPIES", 1)
-    with drawing(Results.read(filled), tmp_path) as wait:
-        alone = {figure.png.name: figure.png.read_bytes() for figure in wait() if figure.png}
-    there = filled.folder / "report" / "figures"
-    assert alone == {name: (there / name).read_bytes() for name in alone}
-    assert len(alone) == len(NAMES)
-
-
-def test_what_a_figure_raises_is_raised_where_it_is_waited_for(
-    filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(results: Results) -> None:
-        message = "no good"
-        raise ArithmeticError(message)
-
-    monkeypatch.setattr(figure_time, "draw", broken)
-    with (
-        pytest.raises(ArithmeticError, match="no good"),
-        drawing(Results.read(filled), tmp_path) as wait,
-    ):
-        wait()
 
 
 def test_every_method_looks_different() -> None:

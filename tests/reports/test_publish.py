@@ -1,17 +1,28 @@
-"""Publishing a result: small, whole enough to be read again, and without folders of the machine."""
+"""Published topics: lossless, small, of one commit with the tree's sources or marked stale."""
 
 import json
 import shutil
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from bench import metrics
+from bench.catalog import entry
+from bench.errors import BenchError
 from bench.machine.redaction import folders_and_words, redacted
 from bench.store.store import Store
-from reports.publish import TOP, publish
+from reports.aggregate import results_frame
+from reports.build import build
+from reports.publish import MOST_LINES, TOP, problems, publish
 from reports.results import Results
+from reports.scores import metrics_version
+from reports.topics import PUBLISHED, Topic, read_cells, write_cells
+
+TOPICS = sorted(path for path in PUBLISHED.iterdir() if path.is_dir())
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +33,10 @@ def results(filled: Store, tmp_path_factory: pytest.TempPathFactory, put_again: 
     (folder / "spec.toml").write_text(
         'name = "made up"\ndatasets = ["digits"]\nmethods = ["mlp"]\n'
     )
-    (folder / "environment.json").write_text("{}\n")
     store = Store(folder)
+    for record in store.records():
+        record["method"]["source_hash"] = entry("methods", record["method"]["name"]).source_hash
+        put_again(store, record)
     failed = next(r for r in store.records() if r["status"] == "failed")
     failed["reason"] = f"no file {folder.resolve()}/x and none in {Path.home()}/y"
     put_again(store, failed)
@@ -35,8 +48,9 @@ def results(filled: Store, tmp_path_factory: pytest.TempPathFactory, put_again: 
 
 @pytest.fixture(scope="module")
 def published(results: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where it was published twice, beside a text of somebody's own."""
-    target = tmp_path_factory.mktemp("published")
+    """Where it was published twice, beside a README of somebody's own."""
+    target = tmp_path_factory.mktemp("published") / "topic"
+    target.mkdir()
     (target / "README.md").write_text("kept")
     for _ in range(2):  # the second takes the place of the first
         publish(results.folder, target, "a command")
@@ -44,33 +58,168 @@ def published(results: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_no_folder_of_the_machine_is_named(results: Store, published: Path) -> None:
-    for path in published.rglob("*"):
-        if path.is_file():
-            content = path.read_bytes()
-            for folder, _ in folders_and_words(results.folder):
-                assert folder.encode() not in content, (path, folder)
-    reasons = [record["reason"] for record in Store(published).records() if record["reason"]]
-    assert "no file <results>/x and none in ~/y" in reasons
+    text = json.dumps(list(Topic(published).records()))
+    for path in published.glob("*.[mt]*"):
+        text += path.read_text()
+    for folder, _ in folders_and_words(results.folder):
+        assert folder not in text
+    assert "no file <results>/x and none in ~/y" in text
 
 
-def test_a_published_result_can_be_read_again(results: Store, published: Path) -> None:
+def test_a_topic_is_read_like_its_results(results: Store, published: Path, tmp_path: Path) -> None:
     assert (published / "README.md").read_text() == "kept"
-    assert (published / "COMMAND").read_text() == "a command\n"
-    before, after = Results.read(results), Results.read(Store(published))
+    assert tomllib.loads((published / "topic.toml").read_text()) == {
+        "command": "a command",
+        "commits": ["0123456789abcdef"],
+    }
+    files = {path.name for path in published.iterdir()}
+    assert files - {path.name for path in published.glob("*.png")} == {
+        *("README.md", "topic.toml", "spec.toml", "cells.parquet", "arrays.parquet"),
+    }  # the made-up cells have no probabilities
+    before, after = Results.read(results), Results.read(published)
+    words = folders_and_words(results.folder)
+    assert list(after.records.values()) == [redacted(r, words) for r in results.records()]
     assert before.frame["accuracy"].equals(after.frame["accuracy"])
-    assert (published / "report" / "index.html").stat().st_size > 10_000
-    keys = after.records
-    cut = [a for key in keys if "top_features" in (a := Store(published).artifact(key))]
+    cut = [a for key in after.records if "top_features" in (a := after.source.arrays(key))]
     assert len(cut) == 1
     assert TOP <= len(cut[0]["top_features"]) == cut[0]["top_values"].shape[1] <= 3 * TOP
+    text = build(published, tmp_path, interactive=False).read_text()
+    assert "cells.parquet" in text
+    assert "../cells/" not in text
+    assert not (published / "report").exists()
 
 
-@pytest.mark.slow
-def test_arrays_may_be_left_out(results: Store, tmp_path: Path) -> None:
-    target = tmp_path / "published"
-    publish(results.folder, target, "a command", arrays=False)
-    assert not (target / "artifacts").exists()
-    assert list((target / "report" / "figures").glob("*.png"))  # drawn while they were there
+def test_predictions_are_kept_row_by_row(tmp_path: Path, make_cell: Callable) -> None:
+    store, arrays = store_of_predictions(tmp_path / "store", make_cell)
+    publish(store.folder, tmp_path / "topic", stale="made up", arrays=False)
+    (record,) = store.records()
+    found = Topic(tmp_path / "topic").arrays(record["key"])
+    assert found.keys() == {"y_test", "probabilities", "test_rows"}
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, arrays[name])
+        assert values.dtype == arrays[name].dtype
+    about = tomllib.loads((tmp_path / "topic" / "topic.toml").read_text())
+    assert about["command"] == "python -m bench run made up"
+    assert (tmp_path / "topic" / "README.md").read_text().count("| logistic |") == 1
+
+
+def store_of_predictions(
+    folder: Path, make_cell: Callable
+) -> tuple[Store, dict[str, np.ndarray[Any, Any]]]:
+    """A store of one cell, which is right in three of its four test rows."""
+    record, _ = make_cell("nihs", "logistic", 0)
+    arrays = {
+        "y_test": np.array([0, 1, 1, 0]),
+        "test_rows": np.array([3, 5, 8, 9]),
+        "probabilities": np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [1, 0]], dtype=np.float32),
+    }
+    store = Store(folder)
+    store.create()
+    (folder / "spec.toml").write_text('name = "made up"\ndatasets = ["nihs"]\nmethods = ["mlp"]\n')
+    store.put(record, arrays)
+    return store, arrays
+
+
+def test_a_new_metric_needs_no_rerun(
+    tmp_path: Path, make_cell: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, _ = store_of_predictions(tmp_path / "store", make_cell)
+    (record,) = store.records()
+
+    def share_of_ones(outcome: metrics.Outcome) -> float:
+        return float(outcome.predictions.mean())
+
+    monkeypatch.setitem(metrics.METRICS, "share_of_ones", share_of_ones)
+    row = results_frame(store).iloc[0]
+    assert row["share_of_ones"] == 0.25
+    assert row["accuracy"] == 0.75  # the record has no version: computed again
+    assert row["train_accuracy"] == record["metrics"]["train_accuracy"]  # no arrays: as stored
+    build(store.folder, interactive=False)
+    assert "share_of_ones" in results_frame(store).columns
+
+
+def test_metrics_of_the_same_version_are_as_stored(
+    tmp_path: Path, make_cell: Callable, put_again: Callable
+) -> None:
+    store, arrays = store_of_predictions(tmp_path / "store", make_cell)
+    (record,) = store.records()
+    for version, accuracy in ((metrics_version(), record["metrics"]["accuracy"]), ("old", 0.75)):
+        put_again(store, record | {"metrics_version": version}, arrays)
+        assert results_frame(store).iloc[0]["accuracy"] == accuracy
+
+
+def test_records_of_any_form_are_read_as_they_were_written(tmp_path: Path) -> None:
+    records: list[dict[str, Any]] = [
+        {"key": "a", "n": 1, "x": 1.0, "deep": {"b": [1, {"c": None}], "d": True}, "mixed": 1},
+        {
+            "key": "b",
+            "n": None,
+            "x": None,
+            "deep": {"b": [], "d": None},
+            "mixed": "ä",
+            "more": None,
+        },
+    ]
+    write_cells(records, tmp_path / "cells.parquet")
+    assert list(map(repr, read_cells(tmp_path / "cells.parquet"))) == list(map(repr, records))
+
+
+def test_an_experiment_is_published_as_it_is(tmp_path: Path) -> None:
+    cells = tmp_path / "results" / "cells" / "xor"
+    cells.mkdir(parents=True)
+    record = {"case": "a", "measured": {"seconds": 1.5}, "environment": {"commit": "c0ffee"}}
+    (cells / "a.json").write_text(json.dumps(record))
+    with pytest.raises(BenchError, match="--command"):
+        publish(tmp_path / "results", tmp_path / "topic")
+    publish(tmp_path / "results", tmp_path / "topic", "a command")
+    assert list(Topic(tmp_path / "topic").records()) == [{"file": "xor/a"} | record]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"environment": {"commit": "c0ffee"}}, "cells of commits 0123456789ab, c0ffee"),
+        ({"method": {"name": "mlp", "source_hash": "0"}}, "the sources of mlp are not those"),
+        ({"method": {"name": "gone", "source_hash": "0"}}, "the sources of gone are not those"),
+        ({"reason": "no file /home/someone/x"}, "names folders of a machine: /home/someone"),
+    ],
+)
+def test_a_topic_of_other_code_is_refused(
+    published: Path, tmp_path: Path, change: dict[str, Any], expected: str
+) -> None:
+    topic = tmp_path / "topic"
+    shutil.copytree(published, topic)
+    assert problems(topic) == []
+    records = list(Topic(topic).records())
+    records[0] |= {k: records[0][k] | v if isinstance(v, dict) else v for k, v in change.items()}
+    write_cells(records, topic / "cells.parquet")
+    (message,) = problems(topic)
+    assert expected in message
+    assert "Renew it: a command" in message
+    with (topic / "topic.toml").open("a") as file:
+        file.write('stale = "a reason"\n')
+    assert bool(problems(topic)) == ("folders" in expected)
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda path: path.name)
+def test_what_is_published_is_of_the_tree_or_marked_stale(topic: Path) -> None:
+    assert problems(topic) == []
+    assert len(list(topic.glob("*.png"))) <= (6 if topic.name == "paper" else 4)
+
+
+def test_published_topics_keep_their_budget() -> None:
+    files = [path for path in PUBLISHED.rglob("*") if path.is_file()]
+    assert len(files) <= 120
+    assert sum(path.stat().st_size for path in files) <= 15 * 2**20
+    assert {path.suffix for path in files} <= {".parquet", ".toml", ".md", ".png"}
+
+
+def test_a_readme_that_is_too_long_is_refused(published: Path, tmp_path: Path) -> None:
+    topic = tmp_path / "topic"
+    shutil.copytree(published, topic)
+    (topic / "README.md").write_text("line\n" * (MOST_LINES + 1))
+    (message,) = problems(topic)
+    assert "41 lines, at most 40" in message
 
 
 def test_longer_folders_are_replaced_first() -> None:

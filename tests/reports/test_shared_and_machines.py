@@ -13,7 +13,7 @@ from bench.commands.comparing import comparison
 from bench.machine.environment import hardware, not_alone
 from bench.store.store import Store
 from reports import figures, interactive, sections, terminal
-from reports.aggregate import COLUMNS, results_frame
+from reports.aggregate import columns, results_frame
 from reports.machines import letters
 from reports.markup import csv, markdown
 from reports.results import Results
@@ -78,10 +78,11 @@ def test_a_shared_cell_leaves_the_times_and_the_note_says_so(store_of: Callable)
     assert any("Without the seconds" in text for text in sections.left_out(results, []))
     remarks = {cell["method"]: cell["remark"] for cell in sections.cell_rows(results)}
     assert (remarks["logistic"], remarks["majority"]) == ("shared", "")
-    for plan in figures.plans():
-        (one,) = figures._of_machines(plan, results)
-        assert plan.is_timed == (plan.name in ("time", "accuracy_vs_time"))
-        assert "Without the seconds" in one[0].caption
+    plans = figures.plans(results)
+    assert len(plans) == 6
+    for plan in plans:
+        is_timed = plan.name in ("time", "accuracy_vs_time")
+        assert ("Without the seconds" in plan.caption) == is_timed
 
 
 def test_times_of_two_machines_are_not_mixed(store_of: Callable) -> None:
@@ -118,13 +119,12 @@ def test_times_of_two_machines_are_not_mixed(store_of: Callable) -> None:
         "nihs, machine A",
         "nihs, machine B",
     }
-    plan = next(plan for plan in figures.plans() if plan.name == "accuracy_vs_time")
-    drawn = figures._of_machines(plan, results)
-    assert [one.name for one, _ in drawn] == ["accuracy_vs_time", "accuracy_vs_time_B"]
-    assert [sorted(set(part.frame["machine"])) for _, part in drawn] == [["A"], ["B"]]
-    (_, on_b), points = drawn[1], []
-    points = [group.total_seconds() for group in on_b.groups("nihs")]
-    assert max(points) > 99.0
+    names = [plan.name for plan in figures.plans(results)]
+    assert names[1:5] == ["time", "time_B", "accuracy_vs_time", "accuracy_vs_time_B"]
+    on_b = results.of_machine("B")
+    assert set(on_b.frame["machine"]) == {"B"}
+    seconds = [group.total_seconds for group in on_b.groups("nihs")]
+    assert max(second for second in seconds if second is not None) > 99.0
     assert {one.letter for one in sections.machines(results)} == {"A", "B"}
     text = printed(terminal.comparison(results_frame(store)))
     assert "machines A, B" in text
@@ -145,7 +145,7 @@ def test_one_machine_is_not_named(store_of: Callable) -> None:
 def test_the_frame_has_both_after_the_older_columns(store_of: Callable) -> None:
     changes = {("logistic", 0): {"shared": [REASON, "x"]}, ("majority", 0): {"where": OTHER}}
     frame = results_frame(store_of(changes)).set_index("method")
-    assert list(COLUMNS)[-2:] == ["shared", "machine"]
+    assert list(columns())[-2:] == ["shared", "machine"]
     assert frame.at["logistic", "shared"] == f"{REASON}; x"
     assert pd.isna(frame.at["majority", "shared"])
     assert sorted(frame["machine"]) == ["A", "B"]

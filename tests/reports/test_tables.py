@@ -67,7 +67,7 @@ def test_needs_give_seconds_and_memory_or_the_reason_to_give_up(results: Results
     found = view.data.set_index(["dataset", "method"])
     group = results.group("tcga", "deepmapper")
     assert group is not None
-    assert found.at[("tcga", "deepmapper"), "total_seconds"] == group.total_seconds()
+    assert found.at[("tcga", "deepmapper"), "total_seconds"] == group.total_seconds
     text = markdown(view)
     assert "MiB" in text
     assert "timeout: stopped after 300 s in convert_fit" in text

@@ -1,0 +1,62 @@
+"""Metrics of a cell, computed from its stored arrays when a report is made.
+
+A record stores the values of its run and `metrics_version`, the version of bench/metrics.py that
+computed them. Values of another version, and metrics added since, are computed from the arrays.
+"""
+
+import hashlib
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from bench import metrics
+from bench.metrics import METRICS, Outcome
+from bench.store.store import Record
+from reports.topics import Source
+
+
+class NotStoredError(Exception):
+    """A metric asked for an array that is not stored."""
+
+
+class StoredOutcome:
+    """The arrays of a cell under the names of `bench.metrics.Outcome`, read when used."""
+
+    def __init__(self, record: Record, source: Source) -> None:
+        self._key, self._source = record["key"], source
+        relevant = record["dataset"].get("relevant")
+        self.relevant = None if relevant is None else np.asarray(relevant)
+
+    predictions = Outcome.predictions
+    ranks = Outcome.ranks
+
+    def __getattr__(self, name: str) -> Any:
+        array = self._source.array(self._key, name)
+        if array is None:
+            raise NotStoredError(name)
+        setattr(self, name, array)
+        return array
+
+
+def metrics_of(record: Record, source: Source) -> dict[str, float | None]:
+    """Every metric of `METRICS`; stored values if they are current or their arrays are missing."""
+    stored: dict[str, float | None] = record.get("metrics") or {}
+    is_current = record.get("metrics_version") == metrics_version()
+    is_scored = any(value is not None for value in stored.values())
+    outcome = StoredOutcome(record, source)
+    found = {}
+    for name, metric in METRICS.items():
+        found[name] = stored.get(name)
+        if is_scored and not (is_current and name in stored):
+            with suppress(NotStoredError):
+                found[name] = metric(cast(Outcome, outcome))
+    return found
+
+
+@cache
+def metrics_version() -> str:
+    """SHA-256 of the source of bench/metrics.py."""
+    return hashlib.sha256(Path(metrics.__file__).read_bytes()).hexdigest()

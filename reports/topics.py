@@ -1,0 +1,261 @@
+"""Published topics: the records and predictions of a result in a few parquet files.
+
+A topic is a folder of `reports/published`:
+
+    cells.parquet        a row a cell: every field of its record
+    predictions.parquet  a row a test row of a cell: key, row, label, probabilities of each class
+    arrays.parquet       other arrays that figures need: histories, example images, attributions
+    spec.toml            what was run
+    topic.toml           `command` renews it; `commits` of its cells; `stale`: why it is out of date
+    README.md, *.png     what the numbers show
+
+A field of `cells.parquet` whose value is a text, a number or a truth value is a typed column. The
+entries of an object that all cells have alike are columns of their own, `metrics.accuracy` for
+example. All else is JSON text, and null if the record lacks the field.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.errors import BenchError
+from bench.store.store import Record, Store, write_atomically
+
+PUBLISHED = Path(__file__).parent / "published"
+PREDICTED = ("y_test", "probabilities", "test_rows")
+NOT_KEPT = ("y_train", "train_predictions")  # their metric is in the record
+TYPES = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
+JSON = {b"json": b"true"}  # marks a column of JSON text
+
+
+class Folder:
+    """The output folder of a run, with the interface of a topic."""
+
+    def __init__(self, store: Store) -> None:
+        self.folder = store.folder
+        self._store = store
+
+    def records(self) -> Iterator[Record]:
+        """All current records, in the order of their keys."""
+        return self._store.records()
+
+    def arrays(self, key: str) -> dict[str, np.ndarray]:
+        """The stored arrays of a cell; empty if it has none."""
+        return self._store.artifact(key)
+
+    def array(self, key: str, name: str) -> np.ndarray | None:
+        """One array of a cell, without reading the others; None if it has none."""
+        path = self._store.artifacts / f"{key}.npz"
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays[name] if name in arrays.files else None
+
+
+class Topic:
+    """A published result."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def records(self) -> Iterator[Record]:
+        """All records, in the order of their keys."""
+        yield from read_cells(self.folder / "cells.parquet")
+
+    def arrays(self, key: str) -> dict[str, np.ndarray]:
+        """The published arrays of a cell; empty if it has none."""
+        found = {name: _array(content) for name, content in self._others.get(key, {}).items()}
+        if key not in self._places:
+            return found
+        rows = self._predictions.slice(*self._places[key])
+        n_classes = len(rows["probabilities"][0])
+        values = rows["probabilities"].combine_chunks().flatten().to_numpy()
+        found["probabilities"] = values.reshape(-1, n_classes)
+        found["y_test"] = rows["label"].to_numpy().astype(np.int64)
+        if not rows["row"].null_count:
+            found["test_rows"] = rows["row"].to_numpy().astype(np.int64)
+        return found
+
+    def array(self, key: str, name: str) -> np.ndarray | None:
+        """One array of a cell; None if it has none."""
+        if name in PREDICTED:
+            return self.arrays(key).get(name)
+        content = self._others.get(key, {}).get(name)
+        return None if content is None else _array(content)
+
+    @cached_property
+    def _predictions(self) -> pa.Table:
+        path = self.folder / "predictions.parquet"
+        return pq.read_table(path) if path.is_file() else _predictions([])
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[int, int]]:
+        """Key -> the first of its rows in predictions.parquet, and their number."""
+        keys = self._predictions["key"].to_numpy().astype(str)
+        names, first, counts = np.unique(keys, return_index=True, return_counts=True)
+        return {
+            str(key): (int(start), int(n))
+            for key, start, n in zip(names, first, counts, strict=True)
+        }
+
+    @cached_property
+    def _others(self) -> dict[str, dict[str, bytes]]:
+        path = self.folder / "arrays.parquet"
+        found: dict[str, dict[str, bytes]] = {}
+        if path.is_file():
+            for row in pq.read_table(path).to_pylist():
+                found.setdefault(row["key"], {})[row["name"]] = row["content"]
+        return found
+
+
+Source = Folder | Topic
+
+
+def open_source(place: Path | Store | Source) -> Source:
+    """The reader of an output folder of `bench run` or of a published topic.
+
+    Raises:
+        BenchError: the folder is neither.
+    """
+    if isinstance(place, Folder | Topic):
+        return place
+    if isinstance(place, Store):
+        return Folder(place)
+    if (place / "cells.parquet").is_file():
+        return Topic(place)
+    if (place / "cells").is_dir():
+        return Folder(Store(place))
+    message = (
+        f"{place}: found neither cells/ nor cells.parquet. Expected an output folder of "
+        "`bench run` or a topic of reports/published."
+    )
+    raise BenchError(message)
+
+
+def write_cells(records: Iterable[Record], path: Path) -> None:
+    """Write records of any form, one row each, so that `read_cells` returns equal ones."""
+    listed = list(records)
+    columns = _columns(listed)
+    fields = [_field(name, values) for name, values in columns.items()]
+    arrays = []
+    for field in fields:
+        values = columns[field.name]
+        texts = [_text(value) for value in values] if field.metadata else values
+        arrays.append(pa.array(texts, field.type))
+    _write(pa.Table.from_arrays(arrays, schema=pa.schema(fields)), path)
+
+
+def read_cells(path: Path) -> Iterator[Record]:
+    """The records of a cells.parquet, as they were written."""
+    table = pq.read_table(path)
+    is_json = {field.name for field in table.schema if field.metadata == JSON}
+    for row in table.to_pylist():
+        record: Record = {}
+        for name, value in row.items():
+            if name in is_json:
+                if value is None:
+                    continue
+                value = json.loads(value)
+            outer, dot, inner = name.partition(".")
+            if dot:
+                record.setdefault(outer, {})[inner] = value
+            else:
+                record[name] = value
+        yield record
+
+
+ABSENT = object()  # the record lacks the field
+
+
+def _columns(records: list[Record]) -> dict[str, list[Any]]:
+    """Name -> its value in each record; objects of the same entries in all records are split."""
+    names = list(dict.fromkeys(name for record in records for name in record))
+    columns: dict[str, list[Any]] = {}
+    for name in names:
+        values = [record.get(name, ABSENT) for record in records]
+        entries = {tuple(value) if isinstance(value, dict) else None for value in values}
+        (alike,) = entries if len(entries) == 1 else (None,)
+        if alike:
+            columns |= {f"{name}.{entry}": [value[entry] for value in values] for entry in alike}
+        else:
+            columns[name] = values
+    return columns
+
+
+def _field(name: str, values: list[Any]) -> pa.Field:
+    """A typed column if all values are null or of one type, else one of JSON text."""
+    kinds = {type(value) for value in values} - {type(None)}
+    (kind,) = kinds if len(kinds) == 1 else (None,)
+    if kind in TYPES:
+        return pa.field(name, TYPES[kind])
+    return pa.field(name, pa.string(), metadata=JSON)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is ABSENT else json.dumps(value, allow_nan=False, ensure_ascii=False)
+
+
+def write_arrays(found: Iterable[tuple[str, dict[str, np.ndarray]]], folder: Path) -> None:
+    """Write predictions.parquet and arrays.parquet from the arrays of each key; neither if empty.
+
+    Args:
+        found: key and arrays of each cell, in the order of the keys.
+    """
+    predicted, others = [], []
+    for key, arrays in found:
+        if "probabilities" in arrays:
+            predicted.append((key, arrays))
+        rest = {k: v for k, v in arrays.items() if k not in (*PREDICTED, *NOT_KEPT)}
+        others += [{"key": key, "name": k, "content": _content(v)} for k, v in rest.items()]
+    if predicted:
+        _write(_predictions(predicted), folder / "predictions.parquet")
+    if others:
+        _write(pa.Table.from_pylist(others), folder / "arrays.parquet")
+
+
+def _predictions(found: list[tuple[str, dict[str, np.ndarray]]]) -> pa.Table:
+    schema = pa.schema(
+        {
+            "key": pa.dictionary(pa.int32(), pa.string()),
+            "row": pa.int32(),
+            "label": pa.int32(),
+            "probabilities": pa.list_(pa.float32()),
+        }
+    )
+    tables = []
+    for key, arrays in found:
+        n = len(arrays["y_test"])
+        columns = [
+            pa.array([key] * n).dictionary_encode(),
+            pa.array(arrays["test_rows"].astype(np.int32))
+            if "test_rows" in arrays
+            else pa.nulls(n, pa.int32()),
+            pa.array(arrays["y_test"].astype(np.int32)),
+            pa.array(list(arrays["probabilities"].astype(np.float32)), pa.list_(pa.float32())),
+        ]
+        tables.append(pa.Table.from_arrays(columns, schema=schema))
+    return pa.concat_tables(tables).unify_dictionaries() if tables else schema.empty_table()
+
+
+def _content(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _array(content: bytes) -> np.ndarray:
+    return np.load(io.BytesIO(content), allow_pickle=False)
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    write_atomically(
+        path,
+        lambda file: pq.write_table(table, file, compression="zstd", compression_level=19),
+    )
