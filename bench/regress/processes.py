@@ -136,12 +136,17 @@ class SideProcesses:
             while self._processes.room < 2:
                 self._expect(until)
             for side in (base, head):
-                order = {"side": side.name, "path": list(side.path), "address": self._address}
+                order: dict[str, Any] = {
+                    "side": side.name,
+                    "path": list(side.path),
+                    "address": self._address,
+                }
                 order |= {"core": self.core, "device": self.device}
                 self._processes.submit("measuring.measuring:serve", order)
             while len(made) < 2:
                 if self._expect(until):
-                    raise self._gone("it ended before it answered")
+                    reason = "it ended before it answered"
+                    raise self._gone(reason)
                 with suppress(TimeoutError):
                     connection = Connection(self._listener.accept()[0].detach())
                     remote = Remote(str(connection.recv()), connection)
@@ -158,7 +163,8 @@ class SideProcesses:
         except BenchError as error:
             raise self._gone(str(error)) from error
         if time.monotonic() > until:
-            raise self._gone(f"no answer in {START_SECONDS:.0f} s")
+            reason = f"no answer in {START_SECONDS:.0f} s"
+            raise self._gone(reason)
         return ended
 
     def _gone(self, reason: str) -> BenchError:
