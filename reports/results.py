@@ -217,7 +217,8 @@ class Results:
         # Plain numbers and texts: pandas' nullable types take longer to slice than to read.
         nullable = self.frame.select_dtypes("Int64").columns
         texts = self.frame.select_dtypes("string").columns
-        frame = self.frame.astype(dict.fromkeys(nullable, float) | dict.fromkeys(texts, object))
+        types: dict[Any, Any] = {**dict.fromkeys(nullable, float), **dict.fromkeys(texts, object)}
+        frame = self.frame.astype(types)
         grouped = frame.groupby(["dataset_label", "method_label"])
         return {(str(d), str(m)): Group(str(d), str(m), cells) for (d, m), cells in grouped}
 

@@ -12,7 +12,7 @@ import torch
 import deepmapper
 from deepmapper._app.charts import Line, line_chart
 from deepmapper._app.pictures import colour_bar, picture
-from deepmapper._app.runs import Run, named
+from deepmapper._app.run import Run, named
 from deepmapper._app.scores import Evaluation
 from deepmapper.images.layouts import Layout
 from deepmapper.tables._raw import listed

@@ -10,13 +10,13 @@ import re
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from deepmapper._app.run import Run, named
 from deepmapper._app.scores import Evaluation
 from deepmapper.errors import DeepMapperError
 from deepmapper.estimators._run_log import OnEpoch
@@ -27,29 +27,6 @@ from deepmapper.tables import PreparedTable, TrainingTables, read_new
 
 PREDICT_BYTES = 256 << 20  # rows of a table on disk are predicted so much at a time
 LONGEST_FILE_NAME = 80
-
-
-@dataclass(frozen=True)
-class Run:
-    """A model, the table that it was made from, and what came of it.
-
-    Args:
-        estimator: fitted.
-        tables: what was read.
-        source: the table's file.
-        label: the column of the label; None without labels.
-        evaluation: on the rows kept aside; None where there are none.
-        seconds: of fitting.
-        notes: warnings met on the way.
-    """
-
-    estimator: Any
-    tables: TrainingTables
-    source: str
-    label: str | None
-    evaluation: Evaluation | None
-    seconds: float
-    notes: tuple[str, ...]
 
 
 def fit(
@@ -135,17 +112,6 @@ def embedding(estimator: Any, table: PreparedTable) -> pd.DataFrame:
 def probabilities(estimator: Any, table: PreparedTable) -> np.ndarray:
     """(n_samples, n_classes), a block of rows at a time."""
     return _by_blocks(estimator.predict_proba, table)
-
-
-def named(table: PreparedTable, rows: slice | np.ndarray = slice(None)) -> Any:
-    """Rows of X with the names of the features where they can have some, without a copy.
-
-    CSR matrices and memory-mapped files stay as they are.
-    """
-    X = table.X[rows]
-    if not isinstance(X, np.ndarray) or isinstance(table.X, np.memmap):
-        return X
-    return pd.DataFrame(X, columns=table.features, copy=False)
 
 
 def write_ranked_features(estimator: Any, folder: Path) -> None:

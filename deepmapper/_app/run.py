@@ -1,0 +1,43 @@
+"""A finished run of the command line: what the report and the run's folder are made from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from deepmapper._app.scores import Evaluation
+from deepmapper.tables import PreparedTable, TrainingTables
+
+
+@dataclass(frozen=True)
+class Run:
+    """A model, the table that it was made from, and what came of it.
+
+    Args:
+        estimator: fitted.
+        tables: what was read.
+        source: the table's file.
+        label: the column of the label; None without labels.
+        evaluation: on the rows kept aside; None where there are none.
+        seconds: of fitting.
+        notes: warnings met on the way.
+    """
+
+    estimator: Any
+    tables: TrainingTables
+    source: str
+    label: str | None
+    evaluation: Evaluation | None
+    seconds: float
+    notes: tuple[str, ...]
+
+
+def named(table: PreparedTable, rows: slice | np.ndarray = slice(None)) -> Any:
+    """Rows of X with the names of the features where they can have some, without a copy.
+
+    CSR matrices and memory-mapped files stay as they are.
+    """
+    X = table.X[rows]
+    if not isinstance(X, np.ndarray) or isinstance(table.X, np.memmap):
+        return X
+    return pd.DataFrame(X, columns=table.features, copy=False)
