@@ -216,7 +216,7 @@ class Results:
     def _groups(self) -> dict[tuple[str, str], Group]:
         # Plain numbers and texts: pandas' nullable types take longer to slice than to read.
         nullable = self.frame.select_dtypes("Int64").columns
-        texts = self.frame.select_dtypes("string").columns
+        texts: pd.Index = self.frame.select_dtypes("string").columns
         types: dict[Any, Any] = {**dict.fromkeys(nullable, float), **dict.fromkeys(texts, object)}
         frame = self.frame.astype(types)
         grouped = frame.groupby(["dataset_label", "method_label"])
