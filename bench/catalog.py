@@ -20,6 +20,8 @@ from bench.errors import BenchError, unknown
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"methods": "baselines", "datasets": "datasets", "generators": "generators"}
+# What decides results beside the method: how rows are split, phases run, answers checked.
+HARNESS = ("split", "worker", "afterwards", "answers", "importances")
 NOT_ENTRIES = {"table", "fetch"}  # the shared files of datasets/
 # Packages that never import torch.
 TORCH_FREE = frozenset(sys.stdlib_module_names) | {"numpy", "pandas", "scipy", "sklearn"}
@@ -152,6 +154,15 @@ def _hash_of_sources(path: Path) -> str:
     digest = hashlib.sha256()
     for source in sorted(_closure(path), key=str):
         digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def harness_hash() -> str:
+    """SHA-256 over the sources of `HARNESS`."""
+    digest = hashlib.sha256()
+    for name in HARNESS:
+        digest.update((ROOT / "bench" / "run" / f"{name}.py").read_bytes())
     return digest.hexdigest()
 
 

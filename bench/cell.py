@@ -6,11 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.catalog import Entry, entry, table_entry
+from bench.catalog import Entry, entry, harness_hash, table_entry
 from bench.errors import BenchError, unknown
 from bench.parameters import accepts, resolve_parameters
 from bench.spec import Choice, Experiment, Spec
-from bench.store.store import SCHEMA
+from bench.store.records import SCHEMA
 
 
 def content_hash(content: object) -> str:
@@ -59,6 +59,7 @@ class Cell:
         return content_hash(
             {
                 "schema": SCHEMA,
+                "harness": harness_hash(),
                 "dataset": [self.table.name, self.table.params, checksum],
                 "method": [self.method, self.params, self.source_hash],
                 "seed": self.seed,
@@ -105,7 +106,22 @@ def expand(
                             "own `label`"
                         )
                         raise BenchError(message)
+    _refuse_twins(list(cells.values()))
     return list(cells.values())
+
+
+def _refuse_twins(cells: list[Cell]) -> None:
+    """Refuse two labels for the same table, method and parameters: a record has one label."""
+    known: dict[str, Cell] = {}
+    for cell in cells:
+        twin = known.setdefault(cell.key(cell.table.id), cell)
+        if twin is not cell:
+            (table, method, seed), (other_table, other_method, _) = cell.place, twin.place
+            message = (
+                f"{method!r} on {table!r} (seed {seed}) is the same cell as {other_method!r} on "
+                f"{other_table!r}: same names, parameters and seed under two labels. Remove one."
+            )
+            raise BenchError(message)
 
 
 def _chosen(

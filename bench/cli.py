@@ -330,8 +330,11 @@ def _numbers(text: str) -> tuple[int, ...]:
     try:
         for part in _names(text):
             first, _, last = part.partition("-")
-            found += range(int(first), int(last or first) + 1)
+            numbers = range(int(first), int(last or first) + 1)
+            if not numbers:
+                raise ValueError(part)
+            found += numbers
     except ValueError as error:
-        message = f"--seeds takes numbers and ranges such as 0-4 or 0,3, got {text!r}"
+        message = f"--seeds takes numbers and rising ranges such as 0-4 or 0,3, got {text!r}"
         raise BenchError(message) from error
     return tuple(found)

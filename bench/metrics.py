@@ -3,12 +3,15 @@
 Each metric is a function of `Outcome`; None where it has no meaning.
 """
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
-from scipy.stats import rankdata
-from sklearn import metrics as scores
+
+# scipy and scikit-learn are imported where they are used: who lists the metrics needs neither.
 
 TOP = 20  # the length of the lists in the paper's notebooks
 
@@ -16,12 +19,12 @@ TOP = 20  # the length of the lists in the paper's notebooks
 @dataclass(frozen=True)
 class Outcome:
     """What a run left: test labels (n,), probabilities (n, n_classes), training labels and
-    predictions, attributions (n_classes, n_features) or None, relevant features or None."""
+    predictions or None, attributions (n_classes, n_features) or None, relevant features or None."""
 
     y_test: np.ndarray
     probabilities: np.ndarray
     y_train: np.ndarray
-    train_predictions: np.ndarray
+    train_predictions: np.ndarray | None = None
     attributions: np.ndarray | None = None
     relevant: np.ndarray | None = None
 
@@ -45,8 +48,10 @@ def feature_strength(attributions: np.ndarray) -> np.ndarray:
     return (magnitude / np.where(total > 0, total, 1.0)).mean(0)
 
 
-def train_accuracy(o: Outcome) -> float:
+def train_accuracy(o: Outcome) -> float | None:
     """The share of the training rows that is recognised."""
+    if o.train_predictions is None:
+        return None
     return float((o.y_train == o.train_predictions).mean())
 
 
@@ -63,6 +68,8 @@ def balanced_accuracy(o: Outcome) -> float:
 
 def macro_f1(o: Outcome) -> float:
     """The mean over classes of F1, the harmonic mean of precision and recall."""
+    from sklearn import metrics as scores
+
     return float(scores.f1_score(o.y_test, o.predictions, average="macro", zero_division=0))
 
 
@@ -74,6 +81,8 @@ def log_loss(o: Outcome) -> float:
 
 def auroc(o: Outcome) -> float | None:
     """Area under the ROC curve; one class against the rest, averaged over the classes."""
+    from scipy.stats import rankdata
+
     # Of Mann and Whitney's U: how often a row of the class is ranked above one of the others.
     positive = o.y_test[:, None] == np.arange(o.probabilities.shape[1])
     n_rows, n_positive = len(o.y_test), positive.sum(0)
@@ -106,6 +115,8 @@ def needle_auprc(o: Outcome) -> float | None:
     """Area under the precision-recall curve of strength against relevance (average precision)."""
     if o.attributions is None or o.relevant is None:
         return None
+    from sklearn import metrics as scores
+
     strength = feature_strength(o.attributions)
     truth = np.zeros(len(strength), dtype=bool)
     truth[o.relevant] = True
@@ -132,3 +143,25 @@ METRICS: dict[str, Callable[[Outcome], float | None]] = {
 def compute(outcome: Outcome) -> dict[str, float | None]:
     """Every metric of a run."""
     return {name: metric(outcome) for name, metric in METRICS.items()}
+
+
+def of_arrays(
+    arrays: Mapping[str, np.ndarray], relevant: Sequence[int] | np.ndarray | None
+) -> dict[str, float | None]:
+    """Every metric of a run, from its stored arrays (named in `bench.run.worker`)."""
+    return compute(
+        Outcome(
+            arrays["y_test"],
+            arrays["probabilities"],
+            arrays["y_train"],
+            arrays.get("train_predictions"),
+            arrays.get("attributions"),
+            None if relevant is None else np.asarray(relevant),
+        )
+    )
+
+
+@cache
+def version() -> str:
+    """SHA-256 of this file: metrics of another version are to be computed again."""
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()

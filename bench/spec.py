@@ -9,6 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from bench.catalog import profiles
 from bench.errors import BenchError, unknown
 
+WALL_FACTOR = 10  # of a limit: what waits as long as that is not at work
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -55,9 +57,16 @@ class Choice(_Strict):
 
 
 class Limits(_Strict):
-    """What one cell may use; past it, it is killed and recorded as such."""
+    """What one cell may use before it is killed, and what follows its predictions once more.
 
-    timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
+    `cpu_seconds` are of all its processes, so that a slow or busy machine does not decide a
+    result. `wall_seconds`, ten times as many by default, ends a cell that waits for ever.
+    """
+
+    cpu_seconds: Annotated[float, Field(gt=0)] = 600.0
+    wall_seconds: Annotated[float, Field(gt=0)] = Field(
+        default_factory=lambda known: WALL_FACTOR * known["cpu_seconds"]
+    )
     memory_mib: Annotated[int, Field(gt=0)] = 8192
 
 

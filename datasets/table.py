@@ -85,7 +85,7 @@ class Table:
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 of the values, the labels and the names: the identity of the content."""
+        """SHA-256 of values, labels, names and relevant features: the identity of the content."""
         digest = hashlib.sha256()
         X = self.X
         parts = [X] if isinstance(X, np.ndarray) else [X.data, X.indices, X.indptr]
@@ -94,6 +94,8 @@ class Table:
             digest.update(repr((part.shape, part.dtype.str)).encode())
             digest.update(np.ascontiguousarray(part).data)
         digest.update("\0".join([*self.classes, "", *self.features]).encode())
+        if self.relevant is not None:
+            digest.update(b"relevant" + np.asarray(self.relevant, dtype=np.int64).tobytes())
         return digest.hexdigest()
 
 

@@ -24,7 +24,7 @@ from bench.machine.node import Node
 from bench.machine.slots import Leases
 from bench.run.work import Ended, Task, Work
 from bench.spec import DaskOptions
-from bench.store.locking import locked
+from bench.store.locks import locked
 
 POLL_SECONDS = 0.1
 AHEAD = 4  # tasks a worker's thread has waiting beside the one at work: no thread waits for us
@@ -196,7 +196,7 @@ def states(submission: Submission) -> dict[str, str]:
 
 def run_task(work: dict[str, Any], task: dict[str, Any], cores: int) -> dict[str, Any]:
     """On a worker: run a cell in its process, and say how it left."""
-    shared = Work(**{**work, "modules": tuple(work["modules"])})
+    shared = Work.from_dict(work)
     with locked(Path(shared.folder)):
         return asdict(_pump(shared, cores).run(Task.from_dict(task)))
 

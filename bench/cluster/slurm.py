@@ -22,7 +22,7 @@ from bench.machine.processes import ROOT
 from bench.machine.slots import Slot, own_cores
 from bench.run.work import Ended, Task, Work
 from bench.spec import Resources, SlurmOptions
-from bench.store.locking import locked
+from bench.store.locks import locked
 from bench.store.store import Store
 
 POLL_SECONDS = 1.0
@@ -152,14 +152,14 @@ class Slurm:
     def _executor(self, resources: Resources) -> Any:
         """A submitit executor with the parameters of such jobs."""
         options, logs = self._options, _logs(self._work)
-        minutes = resources.minutes or math.ceil(self._work.timeout_seconds / 60)
+        minutes = resources.minutes or math.ceil((self._work.limits.wall_seconds or 0.0) / 60)
         minutes = minutes * options.cells_per_job + STARTING_MINUTES
         if options.cluster == "local":
             executor: Any = submitit.LocalExecutor(logs, max_num_timeout=options.requeue)
             executor.update_parameters(timeout_min=minutes, setup=[*_setup(), *options.setup])
             return executor
         gpus = resources.gpus if resources.gpus is not None else int(self._work.device == "cuda")
-        mib = (resources.memory_mib or self._work.memory_mib) + LIBRARIES_MIB
+        mib = math.ceil(resources.memory_mib or self._work.limits.memory_mib or 0) + LIBRARIES_MIB
         try:
             executor = submitit.SlurmExecutor(logs, max_num_timeout=options.requeue)
             executor.update_parameters(

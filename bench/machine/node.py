@@ -1,19 +1,22 @@
 """Cells on this machine: each in a process of its own, within its limits, taken by one alone."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
 from bench.catalog import entry
-from bench.cell import Cell
 from bench.machine.environment import environment
 from bench.machine.processes import Ended as Exited
-from bench.machine.processes import Limits, Processes, job_environment
+from bench.machine.processes import Processes, job_environment
 from bench.machine.slots import Slot
+from bench.metrics import of_arrays
 from bench.run.note import read_note
 from bench.run.work import Ended, Task, Work
-from bench.store.claims import Claims
+from bench.store.locks import Claims
+from bench.store.records import Record
 from bench.store.store import DISK_FULL, Store, disk_full
 from bench.store.tables import is_ready
 
@@ -34,12 +37,13 @@ class Node:
         self._claims = Claims(self.store.folder)
         self._running: dict[int, tuple[Task, int]] = {}
         self._ended: list[Ended] = []
-        self._context = {
+        self._circumstances: dict[str, Any] = {
             "jobs": len(slots),
             "threads": len(slots[0].cores),
             "shared": list(slots[0].shared),
             "executor": executor,
             "environment": environment(),
+            "limits": asdict(work.limits),
         }
         logs = self.store.folder / "running"
         logs.mkdir(exist_ok=True)
@@ -86,7 +90,6 @@ class Node:
         Raises:
             BenchError: the disk is full, or the process that starts the cells is gone.
         """
-        self._claims.beat()
         waiting, self._ended = self._ended, []
         yield from waiting
         for exited in self._processes.events(at_once=bool(waiting)):
@@ -119,15 +122,15 @@ class Node:
         return None
 
     def _start(self, task: Task, attempt: int) -> None:
+        draft = self.store.draft_path(task.key)
+        draft.unlink(missing_ok=True)  # of an attempt that was killed
         payload = {
             "folder": str(self.store.folder),
             "cell": asdict(task.cell),
-            "dataset": task.dataset,
-            "context": self._context,
+            "record": task.record(**self._circumstances).to_dict(),
         }
-        work = self._work
-        limits = Limits(work.timeout_seconds, work.memory_mib)
-        job = self._processes.submit("bench.run.worker:run_job", payload, limits)
+        call = "bench.run.worker:run_job"
+        job = self._processes.submit(call, payload, self._work.limits, draft)
         self._running[job.number] = (task, attempt)
 
     def _was_killed_by_others(self, task: Task, exited: Exited) -> bool:
@@ -139,45 +142,44 @@ class Node:
             return
         if exited.code == DISK_FULL:
             raise disk_full(self.store.folder)
-        during = read_note(self.store.folder, task.key)
-        where = f" during {during['current']}" if during.get("current") else ""
-        if exited.killed_for == "timeout":
-            status, reason = "timeout", f"over {self._work.timeout_seconds:g} s{where}"
-        elif exited.killed_for == "out_of_memory":
-            status, reason = "out_of_memory", f"over {self._work.memory_mib} MiB{where}"
-        elif exited.code < 0:
-            status, reason = "failed", f"killed by signal {-exited.code}{where}"
-        else:
-            status, reason = "failed", f"its process ended with code {exited.code}{where}"
-        record_failure(
-            self.store,
-            task.cell,
-            task.dataset,
-            self._context,
+        note = read_note(self.store.folder, task.key)
+        status = exited.killed_for or "failed"
+        reason = exited.job.excess or f"its process ended with code {exited.code}"
+        if exited.code < 0 and not exited.killed_for:
+            reason = f"killed by signal {-exited.code}"
+        if note.get("current"):
+            reason += f" during {note['current']}"
+        known = {
+            "phases": note.get("phases", {}),
+            "transient": exited.code < 0 and exited.killed_for is None,
+        }
+        draft = self.store.draft(task.key)
+        if draft is not None:  # the predictions are there
+            record, arrays = draft
+            known["attribution_status"], known["attribution_reason"] = status, reason
+            known["metrics"] = of_arrays(arrays, record.dataset.relevant)
+            put_record(self.store, replace(record, **known), arrays)
+            return
+        record = task.record(
+            **self._circumstances,
+            **known,
             status=status,
             reason=reason,
             traceback=exited.output.strip() or None,
-            phases=during.get("phases", {}),
-            transient=exited.code < 0 and exited.killed_for is None,
+            cpu_seconds=exited.job.cpu_seconds,
+            near_limit=exited.killed_for is not None,
         )
+        put_record(self.store, record)
 
 
-def record_failure(
-    store: Store, cell: Cell, dataset: dict[str, Any], context: dict[str, Any], **known: Any
-) -> None:
-    """Write the record of a cell that could not write its own.
-
-    Args:
-        known: fields of the record: `status`, `reason`, ...
+def put_record(store: Store, record: Record, arrays: dict[str, np.ndarray] | None = None) -> None:
+    """Write a record that the cell's own process did not write.
 
     Raises:
         BenchError: the disk is full.
     """
-    from bench.run.worker import blank_record
-
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    record = blank_record(cell, dataset, context) | {"finished": now, **known}
     try:
-        store.put(record)
+        store.put(replace(record, finished=now), arrays)
     except OSError as error:
         raise disk_full(store.folder) from error

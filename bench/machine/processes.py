@@ -30,17 +30,24 @@ class Limits:
     """What a job may use before it is killed; None is no limit.
 
     Args:
+        cpu_seconds: of the process and its descendants, those that ended included.
         wall_seconds: since it was given out.
         memory_mib: resident memory of its processes above that of its first moment.
     """
 
+    cpu_seconds: float | None = None
     wall_seconds: float | None = None
     memory_mib: float | None = None
 
 
 @dataclass
 class Job:
-    """A process at work. `payload` is what its function gets."""
+    """A process at work.
+
+    Args:
+        payload: what its function gets.
+        milestone: a file that the job writes half way. From then on it has its limits once more.
+    """
 
     number: int
     payload: dict[str, Any]
@@ -48,21 +55,34 @@ class Job:
     limits: Limits
     dispatched: float
     log: Path | None
+    milestone: Path | None = None
     pid: int | None = None
     baseline_mib: float = 0.0
+    cpu_seconds: float = 0.0
     measured: float = 0.0
+    wall_start: float = 0.0
+    cpu_start: float = 0.0
     killed_for: str | None = None
+    excess: str | None = None
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A job that ended: its exit code (negative: killed by that signal), why it was killed
-    ("timeout", "out_of_memory", None), and the end of what it printed."""
+    """A job that ended.
+
+    Args:
+        code: its exit code; negative if it was killed by that signal.
+        output: the end of what it printed.
+    """
 
     job: Job
     code: int
-    killed_for: str | None
     output: str
+
+    @property
+    def killed_for(self) -> str | None:
+        """The limit that it met: "timeout", "out_of_memory" or None; `job.excess` says which."""
+        return self.job.killed_for
 
 
 class Processes:
@@ -119,16 +139,24 @@ class Processes:
         """
         return len(self._free) if self._is_ready else 0
 
-    def submit(self, call: str, payload: dict[str, Any], limits: Limits = Limits()) -> Job:
+    def submit(
+        self,
+        call: str,
+        payload: dict[str, Any],
+        limits: Limits = Limits(),
+        milestone: Path | None = None,
+    ) -> Job:
         """Give out a job; there has to be a free slot.
 
         Args:
             call: "module:function". The function gets the payload, and `job` (a number), `slot`,
                 `log` and `dispatched` (`time.monotonic()`) with it.
+            milestone: see `Job`.
         """
         self._count += 1
         log = None if self._logs is None else self._logs / f"{self.name}-{self._count}.log"
-        job = Job(self._count, payload, self._free.pop(), limits, time.monotonic(), log)
+        job = Job(self._count, payload, self._free.pop(), limits, time.monotonic(), log, milestone)
+        job.wall_start = job.dispatched
         message = {
             **payload,
             "call": call,
@@ -184,7 +212,7 @@ class Processes:
         if event["event"] == "started":
             job = self.jobs[event["job"]]
             job.pid = event["pid"]
-            job.baseline_mib = _own_mib(event["pid"])
+            job.baseline_mib = _usage(event["pid"])[1]
             job.measured = time.monotonic()
         if event["event"] != "ended":
             return None
@@ -194,21 +222,30 @@ class Processes:
         if job.log is not None and job.log.is_file():
             output = job.log.read_text(errors="replace")[-4000:]
             job.log.unlink(missing_ok=True)
-        return Ended(job, event["code"], job.killed_for, output)
+        return Ended(job, event["code"], output)
 
     def _enforce(self, job: Job) -> None:
-        if job.pid is None or job.killed_for is not None:
-            return
         now, limits = time.monotonic(), job.limits
-        if limits.wall_seconds is not None and now - job.dispatched > limits.wall_seconds:
-            job.killed_for = "timeout"
-        elif limits.memory_mib is not None and now - job.measured > MEASURE_EVERY_SECONDS:
-            job.measured = now
-            if _resident_mib(job.pid) - job.baseline_mib > limits.memory_mib:
-                job.killed_for = "out_of_memory"
+        if job.pid is None or job.killed_for or now - job.measured < MEASURE_EVERY_SECONDS:
+            return
+        job.measured = now
+        cpu_seconds, mib = _usage(job.pid)
+        job.cpu_seconds = max(job.cpu_seconds, cpu_seconds)
+        if job.milestone is not None and job.milestone.exists():
+            job.milestone, job.wall_start, job.cpu_start = None, now, job.cpu_seconds
+        if _exceeds(job.cpu_seconds - job.cpu_start, limits.cpu_seconds):
+            job.killed_for, job.excess = "timeout", f"over {limits.cpu_seconds:g} CPU s"
+        elif _exceeds(now - job.wall_start, limits.wall_seconds):
+            job.killed_for, job.excess = "timeout", f"over {limits.wall_seconds:g} s"
+        elif _exceeds(mib - job.baseline_mib, limits.memory_mib):
+            job.killed_for, job.excess = "out_of_memory", f"over {limits.memory_mib:g} MiB"
         if job.killed_for:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(job.pid, signal.SIGKILL)
+
+
+def _exceeds(value: float, limit: float | None) -> bool:
+    return limit is not None and value > limit
 
 
 def job_environment(n_threads: int) -> dict[str, str]:
@@ -227,25 +264,19 @@ def job_environment(n_threads: int) -> dict[str, str]:
     }
 
 
-def _own_mib(pid: int) -> float:
-    """Resident memory of a process alone; 0 where it is gone."""
-    try:
-        return psutil.Process(pid).memory_info().rss / 2**20
-    except psutil.NoSuchProcess:
-        return 0.0
+def _usage(pid: int) -> tuple[float, float]:
+    """CPU seconds and resident MiB of a process and its descendants; 0 if it is gone.
 
-
-def _resident_mib(pid: int) -> float:
-    """Resident memory of a process, and what its descendants hold alone; 0 where it is gone.
-
-    Pages that a descendant still shares with its parent since the fork count once.
+    Of descendants that ended, the CPU time counts. Pages that a descendant still shares with its
+    parent since the fork count once.
     """
-    try:
-        descendants = psutil.Process(pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return 0.0
-    total = _own_mib(pid)
-    for member in descendants:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            total += member.memory_full_info().uss / 2**20
-    return total
+    cpu_seconds = mib = 0.0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        cpu_seconds += sum(process.cpu_times()[:4])  # user, system, those of ended children
+        mib += process.memory_info().rss / 2**20
+        for member in process.children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                cpu_seconds += sum(member.cpu_times()[:4])
+                mib += member.memory_full_info().uss / 2**20
+    return cpu_seconds, mib

@@ -138,7 +138,7 @@ class Watch:
     """Watches the cores and the GPU of this process for others, from its making on."""
 
     def __init__(self) -> None:
-        self._start = time.monotonic(), _own_seconds(), _busy_seconds(own_cores())
+        self._start = time.monotonic(), own_seconds(), _busy_seconds(own_cores())
 
     def others(self, device: str) -> list[str]:
         """Who else was at work here, as reasons for which times do not count."""
@@ -146,7 +146,7 @@ class Watch:
         start, own, busy = self._start
         seconds, now = time.monotonic() - start, _busy_seconds(own_cores())
         if busy is not None and now is not None and seconds >= SHORTEST_SECONDS:
-            theirs = now - busy - (_own_seconds() - own)
+            theirs = now - busy - (own_seconds() - own)
             share = theirs / (seconds * len(own_cores()))
             if share > OTHERS_SHARE:
                 found.append(f"cores: {share:.0%} of their time went to others")
@@ -155,7 +155,7 @@ class Watch:
         return found
 
 
-def _own_seconds() -> float:
+def own_seconds() -> float:
     """Processor time of this process and of its children that have ended."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)

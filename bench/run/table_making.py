@@ -9,6 +9,7 @@ from typing import Any
 from bench.cell import TableRequest
 from bench.machine.processes import Ended, Limits, Processes, job_environment
 from bench.machine.slots import deal, own_cores
+from bench.spec import WALL_FACTOR
 from bench.spec import Limits as CellLimits
 from bench.store.store import DISK_FULL, disk_full
 from bench.store.tables import describe_failure
@@ -44,7 +45,9 @@ def make_tables(
     logs = folder / "running"
     logs.mkdir(exist_ok=True)
     its_limits = Limits(
-        max(SECONDS_AT_LEAST, limits.timeout_seconds), MEMORY_FACTOR * limits.memory_mib
+        max(SECONDS_AT_LEAST, limits.cpu_seconds),
+        max(WALL_FACTOR * SECONDS_AT_LEAST, limits.wall_seconds),
+        MEMORY_FACTOR * limits.memory_mib,
     )
     slots = deal(jobs, own_cores())
     environment = job_environment(len(slots[0].cores))
@@ -74,6 +77,6 @@ def _description(request: TableRequest, ended: Ended, folder: Path) -> dict[str,
     if ended.code == DISK_FULL:
         raise disk_full(folder)
     lines = ended.output.strip().splitlines() or [f"exit code {ended.code}"]
-    reason = ended.killed_for or lines[-1]
+    reason = ended.job.excess or lines[-1]
     failure = describe_failure(request, "failed", f"making the table: {reason}")
     return {**failure, "traceback": ended.output}

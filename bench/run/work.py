@@ -1,9 +1,12 @@
 """What is given out: a cell with what its process has to know, and what all of a run share."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from bench.cell import Cell, TableRequest
+from bench.machine.processes import Limits
+from bench.metrics import METRICS
+from bench.store.records import Dataset, Method, Record, Split
 
 
 @dataclass(frozen=True)
@@ -14,14 +17,19 @@ class Work:
         folder: the output folder, absolute; every machine at work sees it under this path.
         modules: what a cell's process needs, loaded beforehand.
         device: "cpu", "cuda" or "mps".
-        timeout_seconds, memory_mib: the limits of one cell.
+        limits: of one cell.
     """
 
     folder: str
     modules: tuple[str, ...]
     device: str
-    timeout_seconds: float
-    memory_mib: int
+    limits: Limits
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Work":
+        """From what `dataclasses.asdict` makes."""
+        parts = {"modules": tuple(data["modules"]), "limits": Limits(**data["limits"])}
+        return cls(**{**data, **parts})
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,21 @@ class Task:
     def from_dict(cls, told: dict[str, Any]) -> "Task":
         cell = Cell(**{**told["cell"], "table": TableRequest(**told["cell"]["table"])})
         return cls(told["key"], cell, told["dataset"])
+
+    def record(self, **known: Any) -> Record:
+        """Its record as far as it is known before the cell runs, and the fields in `known`."""
+        cell, facts = self.cell, self.dataset
+        names = {field.name for field in fields(Dataset)}
+        return Record(
+            key=self.key,
+            dataset=Dataset(**{name: facts[name] for name in facts if name in names}),
+            method=Method(cell.method, cell.label, cell.params, cell.source_hash),
+            seed=cell.seed,
+            split=Split(None, cell.test_fraction),
+            device=cell.device,
+            metrics=dict.fromkeys(METRICS),
+            **known,
+        )
 
 
 @dataclass(frozen=True)

@@ -1,59 +1,91 @@
-"""What a cell's own process does: fit, predict, attribute, measure, and write the record.
+"""What a cell's own process does: split, fit, predict, measure, and write the record.
 
 Arrays of a run (`artifacts/<key>.npz`): y_test, test_rows, probabilities (n_test, n_classes),
 y_train, train_predictions, attributions (n_classes, n_features), history (JSON), and
 example_images (k, h, w), k >= 2 of different classes, with example_rows and example_labels.
 
+The predictions are kept as a draft before anything else is done with the model, so that what
+follows them (`bench.run.afterwards`) cannot lose them.
+
 Torch is loaded where a method may use it (`bench.run.runner` says so to the server), and not here.
 """
 
-import json
-import math
 import sys
 import time
 import traceback
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bench import metrics
 from bench.catalog import entries, entry
 from bench.cell import Cell, TableRequest
-from bench.machine.slots import Watch
-from bench.run.answers import checked_attributions, predict
-from bench.run.importances import attribute
+from bench.machine.slots import Watch, own_seconds
+from bench.run.afterwards import Arrays, Fitted, explain
+from bench.run.answers import predict
 from bench.run.note import Note
 from bench.run.phases import Phases
 from bench.run.split import split_kind, split_rows
-from bench.store.store import DISK_FULL, SCHEMA, Record, Store
+from bench.store.records import Record, is_near
+from bench.store.store import DISK_FULL, Store
 from bench.store.tables import read_table
 from datasets.table import DataUnavailable
 from deepmapper.errors import Diverged
 from deepmapper.training.streams import stream_seed
-
-EXAMPLE_PIXELS = 10_000  # of a cell's example images: ten digits of MNIST
-
-Arrays = dict[str, np.ndarray]
 
 
 class Unsupported(ValueError):
     """A method politely refuses a table."""
 
 
+class Ending(NamedTuple):
+    """How an action ended: a status of `bench.store.records`, and why."""
+
+    status: str
+    reason: str | None = None
+    traceback: str | None = None
+
+
 @dataclass
 class Run:
-    """A cell on its way: its record and arrays as far as they are known."""
+    """A cell at work: its record and arrays as far as they are known.
+
+    Args:
+        dispatched: `time.monotonic()` when it was given out.
+    """
 
     cell: Cell
     record: Record
     phases: Phases
+    dispatched: float
     arrays: Arrays = field(default_factory=dict)
-    relevant: np.ndarray | None = None
+    watch: Watch = field(default_factory=Watch)
+
+    def measured(self, caught: list[warnings.WarningMessage]) -> Record:
+        """The record with times, warnings and who else was at work, as of now."""
+        wall = time.monotonic() - self.dispatched
+        return replace(
+            self.record,
+            phases=dict(self.phases.records),
+            wall_seconds=wall,
+            overhead_seconds=wall - self.phases.total_seconds,
+            shared=[*self.record.shared, *self.watch.others(self.cell.device)],
+            warnings=sorted({f"{w.category.__name__}: {w.message}" for w in caught})[:20],
+            finished=_now(),
+        )
+
+    def used(self) -> dict[str, float]:
+        """What the cell has used of its limits."""
+        peaks = [float(phase["peak_host_mib"] or 0.0) for phase in self.phases.records.values()]
+        return {
+            "cpu_seconds": own_seconds(),
+            "wall_seconds": time.monotonic() - self.dispatched,
+            "memory_mib": max(peaks, default=0.0),
+        }
 
 
 def before_forks() -> None:
@@ -70,118 +102,82 @@ def before_forks() -> None:
 def run_job(job: dict[str, Any]) -> int:
     """Run the cell of a job of the server and write its record; returns the exit code."""
     cell = Cell(**{**job["cell"], "table": TableRequest(**job["cell"]["table"])})
+    record = replace(Record.from_dict(job["record"]), started=_now())
+    run = Run(cell, record, Phases(cell.device), job["dispatched"])
     try:
-        run_cell(
-            Store(Path(job["folder"])), cell, job["dataset"], job["context"], job["dispatched"]
-        )
+        run_cell(Store(job["folder"]), run)
     except OSError as error:
         sys.stderr.write(f"cannot write: {error.strerror}\n")
         return DISK_FULL
     return 0
 
 
-def run_cell(
-    store: Store, cell: Cell, dataset: dict[str, Any], context: dict[str, Any], dispatched: float
-) -> None:
-    """Run a cell and write its record, whatever happens in it.
-
-    Args:
-        dataset: the table's description.
-        context: `jobs`, `threads`, `shared`, `environment`, for the record.
-        dispatched: `time.monotonic()` when the runner gave the cell out.
-    """
-    started, watch = datetime.now(UTC), Watch()
-    record = blank_record(cell, dataset, context)
-    note = Note(store.folder, record["key"])
-    run = Run(cell, record, Phases(cell.device))
+def run_cell(store: Store, run: Run) -> None:
+    """Run a cell and write its record, whatever its method does."""
+    note = Note(store.folder, run.record.key)
     run.phases.on_change = lambda: note.write(run.phases)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
-        status, reason, trace = _attempt(lambda: _run(store, run))
-    if run.phases.current and reason:
-        reason = f"in {run.phases.current}: {reason}"
-    if "train_predictions" in run.arrays:
-        record["metrics"] = score(run.arrays, run.relevant)
-    wall = time.monotonic() - dispatched
-    record["shared"] = [*record["shared"], *watch.others(cell.device)]
-    record |= {
-        "status": status,
-        "reason": reason,
-        "traceback": trace,
-        "phases": run.phases.records,
-        "wall_seconds": wall,
-        "overhead_seconds": wall - run.phases.total_seconds,
-        "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "warnings": sorted({f"{w.category.__name__}: {w.message}" for w in caught})[:20],
-    }
-    store.put(record, run.arrays)
+        fitted: list[Fitted] = []
+        ending = _attempt(run, lambda: fitted.append(_learn(store, run)))
+        used = run.used()
+        run.record = replace(
+            run.record,
+            status=ending.status,
+            reason=ending.reason,
+            traceback=ending.traceback,
+            cpu_seconds=used["cpu_seconds"],
+            near_limit=is_near(run.record.limits, used),
+            metrics_version=metrics.version(),
+        )
+        if fitted:
+            _explain(store, run, fitted[0], caught)
+    store.put(run.measured(caught), run.arrays)
     note.remove()
+    store.draft_path(run.record.key).unlink(missing_ok=True)
 
 
-def blank_record(cell: Cell, dataset: dict[str, Any], context: dict[str, Any]) -> Record:
-    """The parts of a record that are known before the cell runs; the rest empty."""
-    facts = {k: v for k, v in dataset.items() if k not in ("status", "reason")}
-    return {
-        "schema": SCHEMA,
-        "key": cell.key(dataset["checksum"]),
-        "status": "failed",
-        "reason": None,
-        "transient": False,
-        "traceback": None,
-        "dataset": {**facts, "n_train": None, "n_test": None},
-        "method": {
-            "name": cell.method,
-            "label": cell.label,
-            "params": cell.params,
-            "source_hash": cell.source_hash,
-            "looks_at_labels": None,
-        },
-        "seed": cell.seed,
-        "split": {"kind": None, "test_fraction": cell.test_fraction},
-        "device": cell.device,
-        "phases": {},
-        "metrics": dict.fromkeys(metrics.METRICS),
-        "n_parameters": None,
-        "image_shape": None,
-        "wall_seconds": None,
-        "overhead_seconds": None,
-        "started": None,
-        "finished": None,
-        "warnings": [],
-        "shared": [],
-        **context,
-    }
+def _explain(store: Store, run: Run, fitted: Fitted, caught: list[warnings.WarningMessage]) -> None:
+    """Keep the predictions; then do what follows them, and score what there is."""
 
+    def keep() -> None:
+        store.put_draft(run.measured(caught), run.arrays)
 
-def score(arrays: Arrays, relevant: np.ndarray | None) -> dict[str, float | None]:
-    """Every metric from a run's stored arrays."""
-    outcome = metrics.Outcome(
-        arrays["y_test"],
-        arrays["probabilities"],
-        arrays["y_train"],
-        arrays["train_predictions"],
-        arrays.get("attributions"),
-        relevant,
+    keep()
+    ending = _attempt(run, lambda: explain(fitted, run.phases, run.arrays, keep))
+    status = "ok" if "attributions" in run.arrays else "none"
+    if ending.status != "ok":
+        status = "out_of_memory" if ending.status == "out_of_memory" else "failed"
+    run.record = replace(
+        run.record,
+        attribution_status=status,
+        attribution_reason=ending.reason,
+        traceback=ending.traceback,
+        metrics=metrics.of_arrays(run.arrays, fitted.table.relevant),
     )
-    return metrics.compute(outcome)
 
 
-def _attempt(action: Callable[[], None]) -> tuple[str, str | None, str | None]:
-    """Status, reason and traceback of an action: the one place where all errors are caught."""
+def _attempt(run: Run, action: Callable[[], None]) -> Ending:
+    """How an action ended: the one place where all errors are caught."""
     try:
         action()
     except Unsupported as error:
-        return "unsupported", str(error), None
+        return Ending("unsupported", str(error))
     except (DataUnavailable, ModuleNotFoundError) as error:
-        return "unavailable", str(error), traceback.format_exc()
+        ending = Ending("unavailable", str(error), traceback.format_exc())
     except Diverged as error:
-        return "diverged", str(error), None
+        ending = Ending("diverged", str(error))
     except Exception as error:  # a method may raise anything: that is a row in the table
         if _is_out_of_memory(error):
-            return "out_of_memory", str(error) or "an allocation failed", traceback.format_exc()
-        return "failed", f"{type(error).__name__}: {error}", traceback.format_exc()
-    return "ok", None, None
+            why = str(error) or "an allocation failed"
+            ending = Ending("out_of_memory", why, traceback.format_exc())
+        else:
+            why = f"{type(error).__name__}: {error}"
+            ending = Ending("failed", why, traceback.format_exc())
+    else:
+        return Ending("ok")
+    phase = run.phases.current
+    return ending._replace(reason=f"in {phase}: {ending.reason}") if phase else ending
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -191,7 +187,8 @@ def _is_out_of_memory(error: Exception) -> bool:
     return torch is not None and isinstance(error, torch.OutOfMemoryError)
 
 
-def _run(store: Store, run: Run) -> None:
+def _learn(store: Store, run: Run) -> Fitted:
+    """Split, fit and predict."""
     cell, phase = run.cell, run.phases
     method = entry("methods", cell.method).load()
     with phase("warm_up"):
@@ -202,52 +199,47 @@ def _run(store: Store, run: Run) -> None:
         train, test = split_rows(table, cell.seed, cell.test_fraction, cell.split)
         X_train, y_train = table.X[train], table.y[train]
         X_test, y_test = table.X[test], table.y[test]
-    run.relevant = table.relevant
-    run.record["dataset"] |= {"n_train": len(train), "n_test": len(test)}
-    run.record["split"]["kind"] = split_kind(table, cell.split)
+    record = run.record
+    run.record = replace(
+        record,
+        dataset=replace(record.dataset, n_train=len(train), n_test=len(test)),
+        split=replace(record.split, kind=split_kind(table, cell.split)),
+    )
     refusal = method.supports(table) if hasattr(method, "supports") else None
     if refusal:
         raise Unsupported(refusal)
     seed = stream_seed(cell.seed, "method") % 2**32
     pipeline = method.build(method.Params(**_tuples(cell.params)), device=cell.device, seed=seed)
     convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
-    run.record["method"]["looks_at_labels"] = bool(getattr(convert, "looks_at_labels", False))
+    looks = bool(getattr(convert, "looks_at_labels", False))
+    run.record = replace(run.record, method=replace(record.method, looks_at_labels=looks))
     with phase("convert_fit"):
         convert.fit(X_train, y_train)
-    _keep_threads(run)
+    _keep_threads(record.threads)
     with phase("convert_train"):
         Z_train = convert.transform(X_train)
     with phase("train"):
         model.fit(Z_train, y_train)
-    _keep_threads(run)
+    _keep_threads(record.threads)
     with phase("convert_test"):
         Z_test = convert.transform(X_test)
     with phase("predict"):
         probabilities = predict(model, Z_test, table.n_classes)
-    run.record["n_parameters"] = _count_parameters(model)
-    run.record["image_shape"] = list(Z_train.shape[-2:]) if Z_train.ndim == 4 else None
-    with phase("predict_train"):  # for the training accuracy; in no table of times
-        fitted = predict(model, Z_train, table.n_classes).argmax(1)
+    run.record = replace(
+        run.record,
+        n_parameters=_count_parameters(model),
+        image_shape=list(Z_train.shape[-2:]) if Z_train.ndim == 4 else None,
+    )
     run.arrays |= {
         "y_test": y_test,
         "test_rows": test,
         "probabilities": probabilities.astype(np.float32),
         "y_train": y_train,
-        "train_predictions": fitted,
-        **_examples(Z_test, test, y_test),
     }
-    with phase("test_curve"):  # looked at when all is learned; in no table of times
-        run.arrays |= _history(model, _test_curve(model, Z_test, y_test, table.n_classes))
-    over = (Z_train, y_train)
-    if getattr(model, "attributes_over", "training") == "test":  # without the test labels
-        over = (Z_test, probabilities.argmax(1))
-    with phase("attribute"):
-        values = attribute(convert, model, *over, table.n_classes)
-    if values is not None:
-        run.arrays["attributions"] = checked_attributions(values, table)
+    return Fitted(table, convert, model, Z_train, y_train, Z_test, y_test, test, probabilities)
 
 
-def _keep_threads(run: Run) -> None:
+def _keep_threads(given: int) -> None:
     """Give torch back the threads of the cell where a method's library took or left others.
 
     More threads than cores wait for each other: forty times slower was seen, after UMAP.
@@ -255,7 +247,7 @@ def _keep_threads(run: Run) -> None:
     torch = sys.modules.get("torch")
     if torch is None:
         return
-    given, found = int(run.record["threads"]), torch.get_num_threads()
+    found = torch.get_num_threads()
     if found != given:
         message = f"the method left torch {found} threads where the cell has {given}: set back"
         warnings.warn(message, RuntimeWarning, stacklevel=2)
@@ -294,46 +286,5 @@ def _count_parameters(model: Any) -> int | None:
     return None
 
 
-def _test_curve(
-    model: Any, Z_test: Any, y_test: np.ndarray, n_classes: int
-) -> list[dict[str, float]]:
-    """Loss and accuracy on test rows after each epoch, from a model that kept its epochs."""
-    if not getattr(model, "keep_epochs", False):
-        return []
-    curve = []
-    for values in model.staged_predict_proba(Z_test):
-        probabilities = np.zeros((len(y_test), n_classes))
-        probabilities[:, model.classes_] = values
-        right = np.maximum(probabilities[np.arange(len(y_test)), y_test], 1e-12)
-        accuracy = float((probabilities.argmax(1) == y_test).mean())
-        curve.append({"test_loss": float(-np.log(right).mean()), "test_accuracy": accuracy})
-    return curve
-
-
-def _history(model: Any, test_curve: list[dict[str, float]]) -> Arrays:
-    """The history as JSON; the first epochs, those of the first pass, with their test curve."""
-    history = [dict(row) for row in getattr(model, "history_", None) or []]
-    if not history:
-        return {}
-    for row, measured in zip(history, test_curve, strict=False):
-        row.update(measured)
-    finite = [
-        {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in row.items()}
-        for row in history
-    ]
-    return {"history": np.array(json.dumps(finite))}
-
-
-def _examples(Z: Any, rows: np.ndarray, y: np.ndarray) -> Arrays:
-    """The first test image of some classes, two or more, where the method makes images."""
-    if Z.ndim != 4:
-        return {}
-    most = max(2, EXAMPLE_PIXELS // int(np.prod(Z.shape[-2:])))
-    chosen = [int(np.flatnonzero(y == c)[0]) for c in np.unique(y)[:most]]
-    images = [Z[i].mean(0) for i in chosen]
-    arrays = [im.cpu().numpy() if hasattr(im, "cpu") else im for im in images]
-    return {
-        "example_images": np.stack(arrays).astype(np.float16),
-        "example_rows": rows[chosen],
-        "example_labels": y[chosen],
-    }
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

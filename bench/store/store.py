@@ -17,8 +17,11 @@ from typing import Any
 import numpy as np
 
 from bench.errors import BenchError
+from bench.store.records import SCHEMA
+from bench.store.records import Record as TypedRecord
 
-SCHEMA = 1
+__all__ = ["DISK_FULL", "SCHEMA", "Record", "Store", "disk_full", "write_atomically"]
+
 DISK_FULL = 74  # EX_IOERR: exit code of a job that could not write
 
 Record = dict[str, Any]
@@ -65,11 +68,26 @@ class Store:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
 
-    def put(self, record: Record, arrays: dict[str, np.ndarray] | None = None) -> bool:
+    def read(self, key: str) -> TypedRecord:
+        """One record; raises like `record`, and for fields that this version does not know."""
+        try:
+            return TypedRecord.from_dict(self.record(key))
+        except (TypeError, KeyError) as error:
+            message = (
+                f"the record {self.cells / key}.json has other fields than this version writes: "
+                f"{error}. Move it away and run again: the cell is then repeated."
+            )
+            raise BenchError(message) from error
+
+    def put(
+        self, record: TypedRecord | Record, arrays: dict[str, np.ndarray] | None = None
+    ) -> bool:
         """Write the arrays, then the record; each appears whole or not at all.
 
         The first record of a key stays: False where another has written it meanwhile.
         """
+        if isinstance(record, TypedRecord):
+            record = record.to_dict()
         key = record["key"]
         if self.has(key):
             return False
@@ -82,6 +100,26 @@ class Store:
         path = self.cells / f"{key}.json"
         return write_atomically(path, lambda file: file.write(text), replace=False)
 
+    def draft_path(self, key: str) -> Path:
+        return self.folder / "running" / f"{key}.draft.npz"
+
+    def put_draft(self, record: TypedRecord, arrays: dict[str, np.ndarray]) -> None:
+        """Keep what a cell at work has by now, in case that it is killed."""
+        text = np.array(record.to_json())
+        write_atomically(
+            self.draft_path(record.key),
+            lambda file: np.savez(file, record=text, **arrays),  # type: ignore[arg-type]
+            sync=False,
+        )
+
+    def draft(self, key: str) -> tuple[TypedRecord, dict[str, np.ndarray]] | None:
+        """What a cell that was killed had kept, if anything."""
+        if not self.draft_path(key).is_file():
+            return None
+        with np.load(self.draft_path(key), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        return TypedRecord.from_json(str(arrays.pop("record"))), arrays
+
     def supersede(self, key: str) -> None:
         """Move a record that no longer counts aside: nothing is deleted."""
         aside = self.cells / "superseded"
@@ -91,6 +129,15 @@ class Store:
         for path in (self.cells / f"{key}.json", self.artifacts / f"{key}.npz"):
             if path.is_file():
                 os.replace(path, aside / f"{name}{path.suffix}")
+
+    def clean_up(self) -> None:
+        """Remove what killed runs left: half-written files, notes and logs. Be alone for it."""
+        for path in (self.folder / "running").glob("*"):
+            if path.is_file():
+                path.unlink()
+        for place in (self.cells, self.artifacts, self.folder / "tables", self.folder):
+            for path in (*place.glob(".*.json.*"), *place.glob(".*.npz.*")):
+                path.unlink(missing_ok=True)
 
     def _read(self, path: Path) -> Record:
         try:
@@ -121,11 +168,16 @@ def disk_full(folder: Path) -> BenchError:
 
 
 def write_atomically(
-    path: Path, write: Callable[[BufferedWriter], object], *, replace: bool = True
+    path: Path,
+    write: Callable[[BufferedWriter], object],
+    *,
+    replace: bool = True,
+    sync: bool = True,
 ) -> bool:
     """Let `write` fill a temporary file beside `path`, flush it to the disk, move it into place.
 
     Args:
+        sync: whether the file has to survive a crash of the machine.
         replace: whether to take the place of a file that is there; False is returned where there
             is one and it stays.
     """
@@ -133,8 +185,9 @@ def write_atomically(
     try:
         with os.fdopen(handle, "wb") as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's files are for their owner alone
         if not replace:
             return _place_once(temporary, path)

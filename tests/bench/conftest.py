@@ -32,6 +32,18 @@ class Params:
     seconds: float = 0.0
 
 
+def spin():
+    while True:
+        pass
+
+
+def eat():
+    hoard = []
+    while True:
+        hoard.append(np.ones(4_000_000))
+        time.sleep(0.01)
+
+
 class Villain(DummyClassifier):
     def __init__(self, how="raise", seconds=0.0):
         super().__init__()
@@ -44,15 +56,14 @@ class Villain(DummyClassifier):
             raise RuntimeError("no good")
         if self.how == "hang":
             time.sleep(3600)
-        if self.how == "hang_in_child":
+        if self.how == "spin":
+            spin()
+        if self.how == "spin_in_child":
             if os.fork() == 0:
-                time.sleep(3600)
-            time.sleep(3600)
+                spin()
+            os.wait()
         if self.how == "eat":
-            hoard = []
-            while True:
-                hoard.append(np.ones(4_000_000))
-                time.sleep(0.01)
+            eat()
         if self.how == "memory_error":
             raise MemoryError("asked for too much")
         if self.how == "diverge":
@@ -80,6 +91,14 @@ class Villain(DummyClassifier):
     def attribute(self, Z, y):
         if self.how == "attribute_raises":
             raise RuntimeError("cannot explain")
+        if self.how == "attribute_hangs":
+            time.sleep(3600)
+        if self.how == "attribute_spins":
+            spin()
+        if self.how == "attribute_eats":
+            eat()
+        if self.how == "attribute_exits":
+            os._exit(3)
         return np.zeros((10, 3 if self.how == "attribute_shape" else Z.shape[1]))
 
 

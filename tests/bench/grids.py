@@ -22,7 +22,7 @@ def spec_of(folder: Path, *, seconds: float = 0.0, n: int = N_CELLS, more: str =
     path.write_text(
         f'name = "grid"\nseeds = {list(range(n))}\njobs = 2\ndevice = "cpu"\n'
         f'datasets = ["digits"]\nmethods = [{method}]\n'
-        f"limits = {{timeout_seconds = 60, memory_mib = 2000}}\n{more}"
+        f"limits = {{cpu_seconds = 60, memory_mib = 2000}}\n{more}"
     )
     return path
 
@@ -66,4 +66,4 @@ def check_whole(out: Path, n: int = N_CELLS) -> None:
     assert Counter(r["status"] for r in records) == {"ok": n}, [r["reason"] for r in records]
     assert len({r["seed"] for r in records}) == n
     assert not list(out.glob("cells/.*"))
-    assert not list(out.glob("running/*.claim"))
+    assert not list(out.glob("running/*.lock"))

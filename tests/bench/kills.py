@@ -30,7 +30,7 @@ jobs = 2
 datasets = ["digits", {name = "shuffled_mnist", label = "shuffled", params = {base = "digits"}}]
 methods = [METHODS]
 [limits]
-timeout_seconds = 60
+cpu_seconds = 60
 memory_mib = 2000
 """
 FEW = """"majority", "stump", {name = "random_forest", params = {n_trees = 60}}"""

@@ -15,7 +15,7 @@ SPEC = """
 name = "outside"
 seeds = [0]
 [limits]
-timeout_seconds = 60
+cpu_seconds = 60
 memory_mib = 2000
 [[datasets]]
 name = "nihs"

@@ -5,11 +5,16 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 from bench.cell import Cell, TableRequest, expand
+from bench.cluster.submissions import Submission, keep
+from bench.errors import BenchError
+from bench.run import elsewhere
 from bench.run.progress import Progress
-from bench.run.runner import Means, Plan, _Run
+from bench.run.queue import Queue
 from bench.run.work import Ended, Task
-from bench.spec import load_spec, parse_spec
+from bench.spec import parse_spec
 from bench.store.store import Record, Store
 
 from .conftest import ROOT, bench_environment
@@ -33,7 +38,7 @@ def test_each_cell_of_a_gpu_run_sees_one_gpu(tmp_path: Path, plugin: Path) -> No
     """Without a GPU: the variable that decides which one a process can see."""
     script = (
         "import sys, json; from pathlib import Path\n"
-        "from bench.machine.processes import Processes; from bench.machine.slots import deal\n"
+        "from bench.machine.processes import Limits; from bench.machine.slots import deal\n"
         "from bench.machine.node import Node; from bench.run.work import Work, Task\n"
         "from bench.run.runner import Plan; from bench.cell import expand\n"
         "from bench.spec import *\n"
@@ -41,7 +46,7 @@ def test_each_cell_of_a_gpu_run_sees_one_gpu(tmp_path: Path, plugin: Path) -> No
         "folder = Path(sys.argv[2]); spec, _ = load_spec(sys.argv[1])\n"
         "store = Store(folder); store.create(); plan = Plan(expand(spec, 'cpu'))\n"
         "table = plan.cells[0].table; plan.tables[table.id] = prepare(folder / 'tables', table)\n"
-        "work = Work(str(folder), ('tally',), 'cpu', 60, 2000)\n"
+        "work = Work(str(folder), ('tally',), 'cpu', Limits(60, 600, 2000))\n"
         "with Node(work, deal(2, [0, 1], ['4', '7']), 'local') as node:\n"
         "    while node.room < 2: list(node.events())\n"
         "    for cell in plan.cells: node.submit(Task(plan.key(cell), cell, plan.facts(cell)))\n"
@@ -68,19 +73,14 @@ def test_a_detached_run_goes_on_alone(tmp_path: Path, plugin: Path, bench: Bench
     assert "goes on" in finish(begin)
     assert "local: process" in bench("status", out).stdout
     until(lambda: len(Store(out).keys()) == 3)
-    until(lambda: not list(out.glob("running/*.claim")))
+    until(lambda: not list(out.glob("running/*.lock")))
     check_whole(out, 3)
 
 
-def test_a_record_that_is_late_in_the_shared_folder_is_waited_for(
-    tmp_path: Path, plugin: Path
-) -> None:
+def test_a_record_that_is_late_in_the_shared_folder_is_waited_for(tmp_path: Path) -> None:
     """The executor says that the cell is done before its record can be seen."""
-
-    del plugin
     store = Store(tmp_path)
     store.create()
-    spec, _ = load_spec("smoke")
 
     class Late:
         """Says "written" at once, and the record appears two looks later."""
@@ -98,18 +98,35 @@ def test_a_record_that_is_late_in_the_shared_folder_is_waited_for(
             for task in self.given:
                 self.looks += 1
                 if self.looks == 3:
-                    record: Record = {"schema": 1, "key": task.key, "status": "ok"}
+                    record: Record = {"schema": 2, "key": task.key, "status": "ok"}
                     store.put({**record, "wall_seconds": 1.0})
                 yield Ended(task.key, written=True)
             self.given.clear()
 
     cell = Cell(TableRequest("t", "t", {}, ""), "m", "m", {}, "", 0, 0.25, "cpu")
-    run = _Run(store, spec, Plan([cell]), Means(), "cpu", Progress())
-    executor = Late()
-    run._run_cells(executor, [Task("k", cell, {})])  # type: ignore[arg-type]
+    executor, progress = Late(), Progress()
+    Queue(store, progress, lambda *lost: None).run(executor, [Task("k", cell, {})])  # type: ignore[arg-type]
     assert executor.looks == 3
-    assert run.progress.done == 1
+    assert progress.done == 1
     assert store.record("k")["status"] == "ok"
+
+
+@pytest.mark.parametrize("answer", [BenchError("no answer"), {"7": "UNKNOWN"}])
+def test_a_scheduler_that_cannot_be_asked_may_have_cells(
+    answer: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def states(submission: Submission) -> object:
+        if isinstance(answer, BenchError):
+            raise answer
+        return answer
+
+    store = Store(tmp_path)
+    store.create()
+    keep(tmp_path, Submission("slurm", {}, {"7": ["k"]}))
+    monkeypatch.setattr(elsewhere, "states", states)
+    assert elsewhere.elsewhere(store) == (set(), False)
+    store.put({"schema": 2, "key": "k", "status": "ok"})
+    assert elsewhere.elsewhere(store) == (set(), True)
 
 
 def test_resources_are_the_most_that_table_and_method_ask_for(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ seeds = [0]
 datasets = ["digits"]
 methods = [{methods}]
 [limits]
-timeout_seconds = 60
+cpu_seconds = 60
 memory_mib = 2000
 """
 

@@ -8,14 +8,22 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.store.store import Record
+from bench.store.store import Record, Store
 
 from .conftest import records_by_label
 
+# What goes wrong after the predictions -> (attribution_status, what its reason says)
+LATE = {
+    "attribute_hangs": ("timeout", "over 20 s during attribute"),
+    "attribute_spins": ("timeout", "over 2 CPU s during attribute"),
+    "attribute_eats": ("out_of_memory", "over 300 MiB during attribute"),
+    "attribute_exits": ("failed", "its process ended with code 3 during attribute"),
+    "attribute_raises": ("failed", "in attribute: RuntimeError: cannot explain"),
+    "attribute_shape": ("failed", "attributions have shape (10, 3), expected (10, 64)"),
+}
 EXPECTED = {  # how -> (status, what the reason says)
     "raise": ("failed", "in train: RuntimeError: no good"),
-    "hang": ("timeout", "over 5 s during train"),
-    "hang_in_child": ("timeout", "over 5 s during train"),
+    "hang": ("timeout", "over 20 s during train"),
     "eat": ("out_of_memory", "over 300 MiB during train"),
     "memory_error": ("out_of_memory", "in train: asked for too much"),
     "diverge": ("diverged", "in train: the loss became nan"),
@@ -25,9 +33,10 @@ EXPECTED = {  # how -> (status, what the reason says)
     "nan": ("failed", "NaN or infinity for 1 of 449 rows"),
     "no_probabilities": ("failed", "row sums from 2 to 2"),
     "short": ("failed", "returned shape (448, 10), expected (449, 10)"),
-    "attribute_raises": ("failed", "in attribute: RuntimeError: cannot explain"),
-    "attribute_shape": ("failed", "attributions have shape (10, 3), expected (10, 64)"),
+    "spin": ("timeout", "over 2 CPU s during train"),
+    "spin_in_child": ("timeout", "over 2 CPU s during train"),
     "chatter": ("ok", None),
+    **dict.fromkeys(LATE, ("ok", None)),
     "small_only": ("unsupported", "takes at most 50 features, got 64"),
 }
 
@@ -43,7 +52,7 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("spec") / "villains.toml"
     path.write_text(
         'name = "villains"\njobs = 2\ndatasets = ["digits"]\n'
-        "[limits]\ntimeout_seconds = 5\nmemory_mib = 300\n" + methods
+        "[limits]\ncpu_seconds = 2\nwall_seconds = 20\nmemory_mib = 300\n" + methods
     )
     return path
 
@@ -80,8 +89,29 @@ def test_a_killed_cell_keeps_the_phases_it_finished(records: dict[str, Record]) 
     assert list(records["hang"]["phases"]) == ["warm_up", "load", "convert_fit", "convert_train"]
 
 
-def test_what_was_right_before_the_failure_is_kept(records: dict[str, Record]) -> None:
-    assert records["attribute_raises"]["metrics"]["accuracy"] == pytest.approx(0.1, abs=0.02)
+@pytest.mark.parametrize("how", sorted(LATE))
+def test_what_goes_wrong_after_the_predictions_loses_none(
+    how: str, records: dict[str, Record], outcome: tuple
+) -> None:
+    record = records[how]
+    status, reason = LATE[how]
+    assert record["attribution_status"] == status
+    assert reason in record["attribution_reason"]
+    assert record["metrics"]["accuracy"] == pytest.approx(0.1, abs=0.02)
+    assert record["metrics"]["train_accuracy"] == pytest.approx(0.1, abs=0.02)
+    assert not record["near_limit"]
+    assert Store(outcome[0]).artifact(record["key"])["probabilities"].shape == (449, 10)
+
+
+def test_a_cell_says_what_it_used_of_its_limits(records: dict[str, Record]) -> None:
+    assert records["chatter"]["attribution_status"] == "ok"
+    limits = {"cpu_seconds": 2.0, "wall_seconds": 20.0, "memory_mib": 300}
+    assert records["chatter"]["limits"] == limits
+    assert 0 < records["chatter"]["cpu_seconds"] < 1.4
+    assert not records["chatter"]["near_limit"]
+    for how in ("hang", "spin", "eat"):
+        assert records[how]["near_limit"]
+    assert records["spin_in_child"]["cpu_seconds"] > 2
     assert records["raise"]["metrics"]["accuracy"] is None
     assert "no good" in records["raise"]["traceback"]
 
@@ -105,7 +135,7 @@ def test_the_page_and_the_table_show_failures_with_reasons(
 ) -> None:
     folder, done = outcome
     page = (folder / "report" / "index.html").read_text()
-    assert "over 5 s during train" in page
+    assert "over 20 s during train" in page
     assert "timeout" in done.stdout
 
 

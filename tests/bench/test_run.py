@@ -15,6 +15,7 @@ from bench.cli import main
 from bench.store.store import Store
 
 from .conftest import ROOT, bench_environment, records_by_label
+from .grids import finish, start, until
 
 Bench = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -26,7 +27,7 @@ datasets = ["digits", {name = "tcga"}, {name = "broken_table", label = "gone"},
             {name = "broken_table", label = "with NaN", params = {how = "nan"}}]
 methods = ["majority", "stump", {name = "random_forest", params = {n_trees = 20}}]
 [limits]
-timeout_seconds = 60
+cpu_seconds = 60
 memory_mib = 2000
 """
 
@@ -165,6 +166,7 @@ def test_a_full_disk_stops_the_run_and_nothing_is_lost(tmp_path: Path, plugin: P
         (["run", "quick", "--methods", "deepmaper"], "Did you mean 'deepmapper'"),
         (["run", "table2", "--datasets", '"tcga, shufled",x'], "unknown dataset 'tcga, shufled'"),
         (["run", "quick", "--seeds", "a"], "0-4"),
+        (["run", "quick", "--seeds", "4-0"], "0-4"),
         (["run", "quick", "--executor", "slurn"], "Did you mean 'slurm'"),
         (["run", "quick", "--device", "abacus"], "abacus"),
         (["status", "no/such"], "no output folder"),
@@ -184,16 +186,21 @@ def test_wrong_words_get_a_clear_error(
     assert says in capsys.readouterr().err
 
 
-def test_two_runs_do_not_write_to_one_folder(tmp_path: Path, plugin: Path, bench: Bench) -> None:
-    import fcntl
-
-    spec = write(tmp_path, 'name = "lock"\ndatasets = ["digits"]\nmethods = ["majority"]\n')
-    (tmp_path / "out").mkdir()
-    with (tmp_path / "out" / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        done = bench("run", spec, "--out", tmp_path / "out")
-    assert done.returncode == 2
-    assert "another run" in done.stderr
+def test_runs_of_different_selections_share_a_folder(tmp_path: Path, plugin: Path) -> None:
+    """The first one to end leaves the other its tables."""
+    methods = [
+        f'{{name = "villain", label = "{s}", params = {{how = "", seconds = {s}.0}}}}'
+        for s in (0, 4)
+    ]
+    datasets = '["digits", {name = "shuffled_mnist", params = {base = "digits"}}]'
+    text = f'name = "two"\ndatasets = {datasets}\nmethods = [{", ".join(methods)}]\n'
+    spec, out = write(tmp_path, text), tmp_path / "out"
+    long = start(spec, out, plugin, "--methods", "4")
+    until(lambda: list(out.glob("cells/*.json")))
+    short = start(spec, out, plugin, "--methods", "0")
+    finish(short)
+    finish(long)
+    assert [r["status"] for r in Store(out).records()] == ["ok"] * 4
 
 
 def test_status_compare_and_report_read_the_folder(

@@ -28,7 +28,7 @@ def test_the_shipped_profiles_are_valid_and_expand() -> None:
         (GOOD + "seeds = []", "seeds"),
         (GOOD + "jobs = 0", "jobs"),
         (GOOD + "test_fraction = 1.5", "test_fraction"),
-        (GOOD + "[limits]\ntimeout = 3", "unknown key 'timeout'.*timeout_seconds"),
+        (GOOD + "[limits]\ntimeout = 3", "unknown key 'timeout'.*cpu_seconds"),
         (GOOD + "[[", "not valid TOML"),
         ('name = "x"\nmethods = ["majority"]', "needs `datasets`"),
         ('name = "x"\ndatasets = ["digits"]\nmethods = [{name="mlp", parms={}}]', "'params'"),
@@ -122,6 +122,12 @@ def test_a_grid_and_an_experiment_of_the_same_content_are_the_same_cells() -> No
     random = PART + 'split = "random"\n'
     other = expand(parse_spec('name = "x"\n[[experiments]]\n' + random, "t"), "cpu")
     assert other[0].key("c") != part[0].key("c")
+
+
+def test_one_cell_has_one_label() -> None:
+    twice = GOOD.replace('["majority"]', '["majority", {name = "majority", label = "most"}]')
+    with pytest.raises(BenchError, match=r"'most' on 'digits' .* is the same cell as 'majority'"):
+        expand(parse_spec(twice, "t"), "cpu")
 
 
 def test_one_label_has_one_meaning_on_a_table() -> None:

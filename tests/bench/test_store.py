@@ -23,7 +23,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_a_record_comes_back_with_its_arrays(store: Store) -> None:
-    record = {"schema": 1, "key": "k", "status": "ok"}
+    record = {"schema": 2, "key": "k", "status": "ok"}
     store.put(record, {"a": np.arange(3)})
     assert store.has("k")
     assert store.record("k") == record
@@ -32,14 +32,14 @@ def test_a_record_comes_back_with_its_arrays(store: Store) -> None:
 
 
 def test_a_full_disk_leaves_what_was_there(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.put({"schema": 1, "key": "k", "status": "ok"})
+    store.put({"schema": 2, "key": "k", "status": "ok"})
 
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        store.put({"schema": 1, "key": "new", "status": "ok"})
+        store.put({"schema": 2, "key": "new", "status": "ok"})
     assert store.record("k")["status"] == "ok"
     assert [path.name for path in store.cells.iterdir()] == ["k.json"]
 
@@ -55,30 +55,30 @@ def test_the_first_record_of_a_key_stays(
 
     if not links:
         monkeypatch.setattr(os, "link", none)
-    assert store.put({"schema": 1, "key": "k", "status": "ok"})
-    assert not store.put({"schema": 1, "key": "k", "status": "failed"})
+    assert store.put({"schema": 2, "key": "k", "status": "ok"})
+    assert not store.put({"schema": 2, "key": "k", "status": "failed"})
     monkeypatch.setattr(Store, "has", lambda self, key: False)  # both looked before either wrote
-    assert not store.put({"schema": 1, "key": "k", "status": "timeout"})
+    assert not store.put({"schema": 2, "key": "k", "status": "timeout"})
     assert store.record("k")["status"] == "ok"
     assert [path.name for path in store.cells.iterdir()] == ["k.json"]
 
 
 def test_records_that_are_set_aside_again_replace_none(store: Store) -> None:
     for status in ("ok", "failed", "timeout"):
-        store.put({"schema": 1, "key": "k", "status": status}, {"a": np.arange(3)})
+        store.put({"schema": 2, "key": "k", "status": status}, {"a": np.arange(3)})
         store.supersede("k")
     aside = sorted(path.name for path in (store.cells / "superseded").iterdir())
     assert aside == ["k.1.json", "k.1.npz", "k.2.json", "k.2.npz", "k.json", "k.npz"]
 
 
 def test_a_broken_record_is_named(store: Store) -> None:
-    (store.cells / "bad.json").write_text('{"schema": 1, "ke')
+    (store.cells / "bad.json").write_text('{"schema": 2, "ke')
     with pytest.raises(BenchError, match=r"bad\.json cannot be read"):
         list(store.records())
 
 
 def test_a_superseded_record_is_kept_aside(store: Store) -> None:
-    store.put({"schema": 1, "key": "k", "status": "ok"}, {"a": np.arange(3)})
+    store.put({"schema": 2, "key": "k", "status": "ok"}, {"a": np.arange(3)})
     store.supersede("k")
     assert not store.has("k")
     aside = {path.name for path in (store.cells / "superseded").iterdir()}

@@ -10,22 +10,25 @@ import torch
 from bench.catalog import entries, module_entry
 from bench.cell import Cell, TableRequest
 from bench.run.phases import Phases
+from bench.run.work import Task
 from bench.run.worker import Run, _attempt, _keep_threads
+from bench.store.tables import describe_failure
 
 from .conftest import ROOT
 
 
-def cell() -> Cell:
+def run() -> Run:
     table = TableRequest("digits", "digits", {}, "")
-    return Cell(table, "majority", "majority", {}, "", 0, 0.25, "cpu")
+    cell = Cell(table, "majority", "majority", {}, "", 0, 0.25, "cpu")
+    facts = describe_failure(table, "unavailable", "not needed")
+    return Run(cell, Task("k", cell, facts).record(), Phases("cpu"), 0.0)
 
 
 def test_threads_that_a_method_takes_are_given_back_and_told() -> None:
     before = torch.get_num_threads()
-    run = Run(cell(), {"threads": before}, Phases("cpu"))
     torch.set_num_threads(before + 1)
     with pytest.warns(RuntimeWarning, match=f"left torch {before + 1} threads where the cell has"):
-        _keep_threads(run)
+        _keep_threads(before)
     assert torch.get_num_threads() == before
 
 
@@ -42,7 +45,7 @@ def test_memory_that_is_not_to_be_had_is_told_apart(error: Exception, status: st
     def action() -> None:
         raise error
 
-    assert _attempt(action)[0] == status
+    assert _attempt(run(), action).status == status
 
 
 def test_a_cell_without_torch_never_loads_it() -> None:

@@ -1,0 +1,148 @@
+"""Locks of an output folder, which end with the process that holds them (`filelock`).
+
+    .lock                       held while a run starts, cleans up or sets records aside
+    running/runs/<token>.lock   held by each run from its start to its end
+    running/<key>.lock          held while a cell is at work
+
+A run is alone if no other run's file is locked while it holds `.lock`: nobody can start meanwhile.
+No lock is ever converted from one kind to another.
+"""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from bench.errors import BenchError
+
+START_SECONDS = 10.0  # to wait for a run that cleans up
+
+
+class Claims:
+    """The cells that this process works on.
+
+    Args:
+        folder: the output folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "running"
+        self._held: dict[str, FileLock] = {}
+
+    def take(self, key: str) -> bool:
+        """Claim a cell; False if another process works on it."""
+        self._folder.mkdir(exist_ok=True)
+        lock = _try_lock(self._folder / f"{key}.lock")
+        if lock is not None:
+            self._held[key] = lock
+        return lock is not None
+
+    def drop(self, key: str) -> None:
+        """Give a cell up, done or not."""
+        _remove(self._held.pop(key))
+
+    def drop_all(self) -> None:
+        for key in list(self._held):
+            self.drop(key)
+
+
+class Presence:
+    """A run's presence in an output folder, see `locked`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._start = FileLock(folder / ".lock", thread_local=False)
+        self._runs = folder / "running" / "runs"
+        self._own = FileLock(self._runs / f"{secrets.token_hex(8)}.lock", thread_local=False)
+
+    def begin(self, alone: bool) -> None:
+        try:
+            self._start.acquire(timeout=START_SECONDS)
+        except Timeout:
+            raise self._refusal() from None
+        if alone and self._others():
+            self._start.release()
+            raise self._refusal(fresh=True)
+        self._runs.mkdir(parents=True, exist_ok=True)
+        self._own.acquire()
+        if not alone:
+            self._start.release()
+
+    def share(self) -> None:
+        """Let other runs start, if this one was alone."""
+        self._start.release()
+
+    def end(self) -> None:
+        _remove(self._own)
+        self._start.release(force=True)
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether no other run is in the folder; inside, none can start."""
+        try:
+            self._start.acquire(timeout=START_SECONDS)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield not self._others()
+        finally:
+            self._start.release()
+
+    def _others(self) -> bool:
+        """Whether another run is at work; removes the files of runs that were killed."""
+        for path in self._runs.glob("*.lock"):
+            if path == Path(self._own.lock_file):
+                continue
+            lock = _try_lock(path)
+            if lock is None:
+                return True
+            _remove(lock)
+        return False
+
+    def _refusal(self, fresh: bool = False) -> BenchError:
+        message = f"another run is writing to {self._folder}; wait for it, or choose another --out"
+        return BenchError(
+            message + (" (--fresh sets records aside: it has to be alone)" if fresh else "")
+        )
+
+
+@contextmanager
+def locked(folder: Path, *, alone: bool = False) -> Iterator[Presence]:
+    """Be at work in a folder, beside other runs or alone.
+
+    Raises:
+        BenchError: another run must be alone in the folder, or this one must and is not; the file
+            system cannot lock.
+    """
+    presence = Presence(folder)
+    try:
+        presence.begin(alone)
+    except OSError as error:
+        message = (
+            f"{folder} cannot be locked ({error.strerror}). Choose an --out on a file system that "
+            "has locks and free space."
+        )
+        raise BenchError(message) from error
+    try:
+        yield presence
+    finally:
+        presence.end()
+
+
+def _try_lock(path: Path) -> FileLock | None:
+    """Lock a file without waiting; None if another process holds it."""
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    return lock
+
+
+def _remove(lock: FileLock) -> None:
+    """Remove the file, then release: who has opened it meanwhile sees that it has no name."""
+    Path(lock.lock_file).unlink(missing_ok=True)
+    lock.release()

@@ -1,0 +1,104 @@
+"""Of two processes that would work on a cell, one does; a run knows whether it is alone."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError
+from bench.store import locks
+from bench.store.locks import Claims, locked
+
+from .conftest import ROOT
+
+OTHER = """
+import sys
+from pathlib import Path
+from bench.store.locks import Claims, locked
+folder = Path(sys.argv[1])
+with locked(folder):
+    mine = Claims(folder)
+    print(mine.take("cell"), flush=True)
+    sys.stdin.read()
+"""
+
+
+def other(folder: Path) -> subprocess.Popen[str]:
+    """Another run that takes the claim and stays."""
+    words = [sys.executable, "-c", OTHER, str(folder)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    process = subprocess.Popen(words, cwd=ROOT, text=True, **pipes)  # type: ignore[call-overload]
+    assert process.stdout.readline().strip() == "True"
+    return process
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "START_SECONDS", 0.1)
+
+
+def test_a_cell_has_one_owner_until_it_is_dropped(tmp_path: Path) -> None:
+    one, two = Claims(tmp_path), Claims(tmp_path)
+    assert one.take("cell")
+    assert not two.take("cell")
+    one.drop("cell")
+    assert two.take("cell")
+    two.drop_all()
+    assert not list((tmp_path / "running").iterdir())
+
+
+def test_a_run_that_was_killed_holds_nothing(tmp_path: Path) -> None:
+    process = other(tmp_path)
+    mine = Claims(tmp_path)
+    with locked(tmp_path) as me:
+        assert not mine.take("cell")
+        with me.alone() as alone:
+            assert not alone
+        process.kill()
+        process.wait()
+        assert mine.take("cell")
+        with me.alone() as alone:
+            assert alone
+
+
+def test_many_at_once_and_one_gets_it(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from bench.store.locks import Claims\n"
+        "mine = Claims(Path(sys.argv[1])); sys.stdin.readline()\n"
+        "print(sum(mine.take(str(i)) for i in range(200)), flush=True); sys.stdin.read()"
+    )
+    words = [sys.executable, "-c", script, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    crowd = [subprocess.Popen(words, cwd=ROOT, text=True, **pipes) for _ in range(3)]  # type: ignore[call-overload]
+    for one in crowd:
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    taken = [int(one.stdout.readline()) for one in crowd]
+    for one in crowd:
+        one.communicate()
+    assert sum(taken) == 200
+
+
+def test_a_run_that_asks_whether_it_is_alone_stays_in_the_folder(tmp_path: Path) -> None:
+    with locked(tmp_path) as one, locked(tmp_path) as two:
+        for run in (two, one, two):
+            with run.alone() as alone:
+                assert not alone
+        with pytest.raises(BenchError, match="it has to be alone"), locked(tmp_path, alone=True):
+            pass
+    with locked(tmp_path) as one, one.alone() as alone:
+        assert alone
+        with pytest.raises(BenchError, match="another run"), locked(tmp_path):
+            pass
+
+
+def test_a_fresh_run_lets_no_other_start_before_it_says_so(tmp_path: Path) -> None:
+    with locked(tmp_path, alone=True) as one:
+        with one.alone() as alone:
+            assert alone
+        with pytest.raises(BenchError, match="another run"), locked(tmp_path):
+            pass
+        one.share()
+        with locked(tmp_path), one.alone() as alone:
+            assert not alone
