@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.spec import Spec, load_spec
-from bench.store.locking import locked
+from bench.store.locks import locked
 from bench.store.store import Store
 
 KEEPS = ("first", "last")

@@ -136,17 +136,13 @@ class SideProcesses:
             while self._processes.room < 2:
                 self._expect(until)
             for side in (base, head):
-                order: dict[str, Any] = {
-                    "side": side.name,
-                    "path": list(side.path),
-                    "address": self._address,
-                }
+                order = {"side": side.name, "path": list(side.path), "address": self._address}
                 order |= {"core": self.core, "device": self.device}
                 self._processes.submit("measuring.measuring:serve", order)
             while len(made) < 2:
                 if self._expect(until):
                     reason = "it ended before it answered"
-                    raise self._gone(reason)
+                    raise self._not_started(reason)
                 with suppress(TimeoutError):
                     connection = Connection(self._listener.accept()[0].detach())
                     remote = Remote(str(connection.recv()), connection)
@@ -161,13 +157,13 @@ class SideProcesses:
         try:
             ended = any(list(self._processes.events()))
         except BenchError as error:
-            raise self._gone(str(error)) from error
+            raise self._not_started(str(error)) from error
         if time.monotonic() > until:
             reason = f"no answer in {START_SECONDS:.0f} s"
-            raise self._gone(reason)
+            raise self._not_started(reason)
         return ended
 
-    def _gone(self, reason: str) -> BenchError:
+    def _not_started(self, reason: str) -> BenchError:
         """The error of a process that did not start, with the end of what was printed."""
         self._log.seek(0)
         told = self._log.read().decode(errors="replace")[-2000:]

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bench.store.locking import locked
 
 from bench.asv.stores import made_up
 from bench.cli import main
 from bench.cluster.collect import collect
 from bench.errors import BenchError
+from bench.store.locks import locked
 from bench.store.store import Store
 
 SPEC = 'name = "merge"\nseeds = [0]\ndatasets = ["digits"]\nmethods = ["majority"]\n'
