@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -151,19 +152,20 @@ def _read(name: str, kind: str, module: str, path: Path) -> Entry:
 
 @cache
 def _hash_of_sources(path: Path) -> str:
+    return _hash_of(sorted(_closure(path), key=str))
+
+
+def _hash_of(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for source in sorted(_closure(path), key=str):
-        digest.update(source.read_bytes())
+    for path in paths:
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 @cache
 def harness_hash() -> str:
     """SHA-256 over the sources of `HARNESS`."""
-    digest = hashlib.sha256()
-    for name in HARNESS:
-        digest.update((ROOT / "bench" / "run" / f"{name}.py").read_bytes())
-    return digest.hexdigest()
+    return _hash_of(ROOT / "bench" / "run" / f"{name}.py" for name in HARNESS)
 
 
 @cache

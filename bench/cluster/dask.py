@@ -24,7 +24,7 @@ from bench.machine.node import Node
 from bench.machine.slots import Leases
 from bench.run.work import Ended, Task, Work
 from bench.spec import DaskOptions
-from bench.store.locks import locked
+from bench.store.locks import Presence
 
 POLL_SECONDS = 0.1
 AHEAD = 4  # tasks a worker's thread has waiting beside the one at work: no thread waits for us
@@ -197,7 +197,7 @@ def states(submission: Submission) -> dict[str, str]:
 def run_task(work: dict[str, Any], task: dict[str, Any], cores: int) -> dict[str, Any]:
     """On a worker: run a cell in its process, and say how it left."""
     shared = Work.from_dict(work)
-    with locked(Path(shared.folder)):
+    with Presence(Path(shared.folder)):
         return asdict(_pump(shared, cores).run(Task.from_dict(task)))
 
 

@@ -22,7 +22,7 @@ from bench.machine.processes import ROOT
 from bench.machine.slots import Slot, own_cores
 from bench.run.work import Ended, Task, Work
 from bench.spec import Resources, SlurmOptions
-from bench.store.locks import locked
+from bench.store.locks import Presence
 from bench.store.store import Store
 
 POLL_SECONDS = 1.0
@@ -193,7 +193,7 @@ class Batch(Checkpointable):
         held: list[tuple[float, Task]] = []
         slot = Slot(tuple(own_cores()))
         with (
-            locked(Path(self.work.folder)),
+            Presence(Path(self.work.folder)),
             Node(self.work, [slot], "slurm") as node,
         ):
             by_key = {task.key: task for task in waiting}

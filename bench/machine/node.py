@@ -9,8 +9,7 @@ import numpy as np
 
 from bench.catalog import entry
 from bench.machine.environment import environment
-from bench.machine.processes import Ended as Exited
-from bench.machine.processes import Processes, job_environment
+from bench.machine.processes import Job, Processes, job_environment
 from bench.machine.slots import Slot
 from bench.metrics import of_arrays
 from bench.run.note import read_note
@@ -92,13 +91,13 @@ class Node:
         """
         waiting, self._ended = self._ended, []
         yield from waiting
-        for exited in self._processes.events(at_once=bool(waiting)):
-            task, attempt = self._running.pop(exited.job.number)
-            if self._was_killed_by_others(task, exited) and attempt < ATTEMPTS:
+        for job in self._processes.events(at_once=bool(waiting)):
+            task, attempt = self._running.pop(job.number)
+            if self._was_killed_by_others(task, job) and attempt < ATTEMPTS:
                 self._start(task, attempt + 1)
                 continue
             try:
-                self._close(task, exited)
+                self._close(task, job)
             finally:
                 self._claims.drop(task.key)
             yield Ended(task.key, written=True)
@@ -133,25 +132,25 @@ class Node:
         job = self._processes.submit(call, payload, self._work.limits, draft)
         self._running[job.number] = (task, attempt)
 
-    def _was_killed_by_others(self, task: Task, exited: Exited) -> bool:
-        return exited.code < 0 and not exited.killed_for and not self.store.has(task.key)
+    def _was_killed_by_others(self, task: Task, job: Job) -> bool:
+        return job.code < 0 and not job.killed_for and not self.store.has(task.key)
 
-    def _close(self, task: Task, exited: Exited) -> None:
+    def _close(self, task: Task, job: Job) -> None:
         """Write the record that a killed process could not write."""
         if self.store.has(task.key):
             return
-        if exited.code == DISK_FULL:
+        if job.code == DISK_FULL:
             raise disk_full(self.store.folder)
         note = read_note(self.store.folder, task.key)
-        status = exited.killed_for or "failed"
-        reason = exited.job.excess or f"its process ended with code {exited.code}"
-        if exited.code < 0 and not exited.killed_for:
-            reason = f"killed by signal {-exited.code}"
+        status = job.killed_for or "failed"
+        reason = job.excess or f"its process ended with code {job.code}"
+        if job.code < 0 and not job.killed_for:
+            reason = f"killed by signal {-job.code}"
         if note.get("current"):
             reason += f" during {note['current']}"
         known = {
             "phases": note.get("phases", {}),
-            "transient": exited.code < 0 and exited.killed_for is None,
+            "transient": job.code < 0 and job.killed_for is None,
         }
         draft = self.store.draft(task.key)
         if draft is not None:  # the predictions are there
@@ -165,9 +164,9 @@ class Node:
             **known,
             status=status,
             reason=reason,
-            traceback=exited.output.strip() or None,
-            cpu_seconds=exited.job.cpu_seconds,
-            near_limit=exited.killed_for is not None,
+            traceback=job.output.strip() or None,
+            cpu_seconds=job.cpu_seconds,
+            near_limit=job.killed_for is not None,
         )
         put_record(self.store, record)
 

@@ -40,13 +40,19 @@ class Limits:
     memory_mib: float | None = None
 
 
+NO_LIMITS = Limits()
+
+
 @dataclass
 class Job:
-    """A process at work.
+    """A process at work, and how it ended.
 
     Args:
         payload: what its function gets.
         milestone: a file that the job writes half way. From then on it has its limits once more.
+        killed_for: the limit that it met: "timeout", "out_of_memory" or None; `excess` says which.
+        code: its exit code; negative if it was killed by that signal.
+        output: the end of what it printed.
     """
 
     number: int
@@ -64,25 +70,28 @@ class Job:
     cpu_start: float = 0.0
     killed_for: str | None = None
     excess: str | None = None
+    code: int = 0
+    output: str = ""
 
-
-@dataclass(frozen=True)
-class Ended:
-    """A job that ended.
-
-    Args:
-        code: its exit code; negative if it was killed by that signal.
-        output: the end of what it printed.
-    """
-
-    job: Job
-    code: int
-    output: str
-
-    @property
-    def killed_for(self) -> str | None:
-        """The limit that it met: "timeout", "out_of_memory" or None; `job.excess` says which."""
-        return self.job.killed_for
+    def enforce_limits(self) -> None:
+        """Measure what the process uses, and kill it if that is too much."""
+        now, limits = time.monotonic(), self.limits
+        if self.pid is None or self.killed_for or now - self.measured < MEASURE_EVERY_SECONDS:
+            return
+        self.measured = now
+        cpu_seconds, mib = _usage(self.pid)
+        self.cpu_seconds = max(self.cpu_seconds, cpu_seconds)
+        if self.milestone is not None and self.milestone.exists():
+            self.milestone, self.wall_start, self.cpu_start = None, now, self.cpu_seconds
+        if _exceeds(self.cpu_seconds - self.cpu_start, limits.cpu_seconds):
+            self.killed_for, self.excess = "timeout", f"over {limits.cpu_seconds:g} CPU s"
+        elif _exceeds(now - self.wall_start, limits.wall_seconds):
+            self.killed_for, self.excess = "timeout", f"over {limits.wall_seconds:g} s"
+        elif _exceeds(mib - self.baseline_mib, limits.memory_mib):
+            self.killed_for, self.excess = "out_of_memory", f"over {limits.memory_mib:g} MiB"
+        if self.killed_for:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
 
 
 class Processes:
@@ -143,7 +152,7 @@ class Processes:
         self,
         call: str,
         payload: dict[str, Any],
-        limits: Limits = Limits(),
+        limits: Limits = NO_LIMITS,
         milestone: Path | None = None,
     ) -> Job:
         """Give out a job; there has to be a free slot.
@@ -169,8 +178,8 @@ class Processes:
         self.jobs[job.number] = job
         return job
 
-    def events(self, at_once: bool = False) -> Iterator[Ended]:
-        """What ended within the next moment, or by now; enforces the limits meanwhile.
+    def events(self, at_once: bool = False) -> Iterator[Job]:
+        """Jobs that ended within the next moment, or by now; enforces the limits meanwhile.
 
         Raises:
             BenchError: the server is gone.
@@ -188,7 +197,8 @@ class Processes:
                 if ended:
                     yield ended
         for job in self.jobs.values():
-            self._enforce(job)
+            if job.limits != NO_LIMITS:
+                job.enforce_limits()
 
     def _send(self, line: bytes) -> None:
         assert self._server.stdin is not None
@@ -206,7 +216,7 @@ class Processes:
         )
         return BenchError(message)
 
-    def _take(self, event: dict[str, Any]) -> Ended | None:
+    def _take(self, event: dict[str, Any]) -> Job | None:
         if event["event"] == "ready":
             self._is_ready = True
         if event["event"] == "started":
@@ -218,30 +228,11 @@ class Processes:
             return None
         job = self.jobs.pop(event["job"])
         self._free.append(job.slot)
-        output = ""
+        job.code = event["code"]
         if job.log is not None and job.log.is_file():
-            output = job.log.read_text(errors="replace")[-4000:]
+            job.output = job.log.read_text(errors="replace")[-4000:]
             job.log.unlink(missing_ok=True)
-        return Ended(job, event["code"], output)
-
-    def _enforce(self, job: Job) -> None:
-        now, limits = time.monotonic(), job.limits
-        if job.pid is None or job.killed_for or now - job.measured < MEASURE_EVERY_SECONDS:
-            return
-        job.measured = now
-        cpu_seconds, mib = _usage(job.pid)
-        job.cpu_seconds = max(job.cpu_seconds, cpu_seconds)
-        if job.milestone is not None and job.milestone.exists():
-            job.milestone, job.wall_start, job.cpu_start = None, now, job.cpu_seconds
-        if _exceeds(job.cpu_seconds - job.cpu_start, limits.cpu_seconds):
-            job.killed_for, job.excess = "timeout", f"over {limits.cpu_seconds:g} CPU s"
-        elif _exceeds(now - job.wall_start, limits.wall_seconds):
-            job.killed_for, job.excess = "timeout", f"over {limits.wall_seconds:g} s"
-        elif _exceeds(mib - job.baseline_mib, limits.memory_mib):
-            job.killed_for, job.excess = "out_of_memory", f"over {limits.memory_mib:g} MiB"
-        if job.killed_for:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(job.pid, signal.SIGKILL)
+        return job
 
 
 def _exceeds(value: float, limit: float | None) -> bool:

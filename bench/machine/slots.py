@@ -1,6 +1,5 @@
 """What the cells of a machine run on: cores and GPUs, dealt out fairly; and who else was there."""
 
-import fcntl
 import os
 import resource
 import tempfile
@@ -8,7 +7,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from filelock import FileLock
+
+from bench.store.locks import try_lock
 
 OTHERS_SHARE = 0.15  # of a cell's cores: from here on its times are not its own
 SHORTEST_SECONDS = 1.0  # the kernel counts a core's time in hundredths of a second
@@ -94,14 +97,14 @@ class Leases:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or Path(tempfile.gettempdir()) / f"deepmapper-leases-{os.getuid()}"
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        self._files: list[IO[str]] = []
+        self._held: dict[str, FileLock] = {}
 
     def slot(self, n_cores: int, device: str) -> Slot:
         """Room for a cell on what is free; marked as shared where too little is."""
         cores, gpus = own_cores(), visible_gpus() if device == "cuda" else []
         mine = [core for core in cores if len(cores) >= n_cores and self._take(f"core-{core}")]
         for core in mine[n_cores:]:
-            self._give_back(f"core-{core}")
+            self._held.pop(f"core-{core}").release()
         shared = []
         if len(mine) < n_cores:
             shared.append(f"cores: {_count(len(mine), 'core')} free of {n_cores} asked for")
@@ -114,24 +117,14 @@ class Leases:
 
     def close(self) -> None:
         """Give all of it back."""
-        for file in self._files:
-            file.close()
-        self._files.clear()
+        for name in list(self._held):
+            self._held.pop(name).release()
 
     def _take(self, name: str) -> bool:
-        file = (self._folder / name).open("w")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            return False
-        self._files.append(file)
-        return True
-
-    def _give_back(self, name: str) -> None:
-        for file in [file for file in self._files if Path(file.name).name == name]:
-            file.close()
-            self._files.remove(file)
+        lock = try_lock(self._folder / name)
+        if lock is not None:
+            self._held[name] = lock
+        return lock is not None
 
 
 class Watch:

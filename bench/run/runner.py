@@ -20,7 +20,7 @@ from bench.run.queue import Queue
 from bench.run.table_making import make_tables
 from bench.run.work import Task, Work
 from bench.spec import Spec, parse_spec
-from bench.store.locks import Presence, locked
+from bench.store.locks import Presence
 from bench.store.store import Store, write_atomically
 from bench.store.tables import description, discard_arrays, is_ready
 
@@ -94,7 +94,7 @@ def run(
     plan = Plan(expand(spec, device, **asdict(selection)))
     store = Store(folder.resolve())
     store.create()
-    with locked(store.folder, alone=means.fresh) as presence:
+    with Presence(store.folder, alone=means.fresh) as presence:
         _keep_spec(store.folder, spec, text)
         with presence.alone() as alone:
             if alone and _nothing_elsewhere(store):

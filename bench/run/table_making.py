@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cell import TableRequest
-from bench.machine.processes import Ended, Limits, Processes, job_environment
+from bench.machine.processes import Job, Limits, Processes, job_environment
 from bench.machine.slots import deal, own_cores
 from bench.spec import WALL_FACTOR
 from bench.spec import Limits as CellLimits
@@ -62,21 +62,21 @@ def make_tables(
                     "answer": str((logs / f"{request.id}.{processes.name}.table.json").resolve()),
                 }
                 processes.submit("bench.store.tables:run_job", payload, its_limits)
-            for ended in processes.events():
-                request = TableRequest(**ended.job.payload["table"])
-                found[request.id] = _description(request, ended, folder)
+            for job in processes.events():
+                request = TableRequest(**job.payload["table"])
+                found[request.id] = _description(request, job, folder)
     return found
 
 
-def _description(request: TableRequest, ended: Ended, folder: Path) -> dict[str, Any]:
-    answer = Path(ended.job.payload["answer"])
-    if ended.code == 0:
+def _description(request: TableRequest, job: Job, folder: Path) -> dict[str, Any]:
+    answer = Path(job.payload["answer"])
+    if job.code == 0:
         told: dict[str, Any] = json.loads(answer.read_text())
         answer.unlink()
         return told
-    if ended.code == DISK_FULL:
+    if job.code == DISK_FULL:
         raise disk_full(folder)
-    lines = ended.output.strip().splitlines() or [f"exit code {ended.code}"]
-    reason = ended.job.excess or lines[-1]
+    lines = job.output.strip().splitlines() or [f"exit code {job.code}"]
+    reason = job.excess or lines[-1]
     failure = describe_failure(request, "failed", f"making the table: {reason}")
-    return {**failure, "traceback": ended.output}
+    return {**failure, "traceback": job.output}

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from filelock import FileLock, Timeout
 
@@ -34,7 +35,7 @@ class Claims:
     def take(self, key: str) -> bool:
         """Claim a cell; False if another process works on it."""
         self._folder.mkdir(exist_ok=True)
-        lock = _try_lock(self._folder / f"{key}.lock")
+        lock = try_lock(self._folder / f"{key}.lock")
         if lock is not None:
             self._held[key] = lock
         return lock is not None
@@ -49,34 +50,59 @@ class Claims:
 
 
 class Presence:
-    """A run's presence in an output folder, see `locked`."""
+    """A run's presence in an output folder. Use as a context manager.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._start = FileLock(folder / ".lock", thread_local=False)
+    Args:
+        alone: whether the run has to be alone in the folder until it calls `share`.
+
+    Raises:
+        BenchError: another run must be alone in the folder, or this one must and is not; the file
+            system cannot lock.
+    """
+
+    def __init__(self, folder: Path, *, alone: bool = False) -> None:
+        self._folder, self._needs_all = folder, alone
+        self._start = FileLock(folder / ".lock", thread_local=False, poll_interval=0.005)
         self._runs = folder / "running" / "runs"
         self._own = FileLock(self._runs / f"{secrets.token_hex(8)}.lock", thread_local=False)
 
-    def begin(self, alone: bool) -> None:
+    def __enter__(self) -> Self:
+        try:
+            has_begun = self._begin()
+        except OSError as error:
+            message = (
+                f"{self._folder} cannot be locked ({error.strerror}). Choose an --out on a file "
+                "system that has locks and free space."
+            )
+            raise BenchError(message) from error
+        if not has_begun:
+            message = (
+                f"another run is writing to {self._folder}; wait for it, or choose another --out"
+                + (" (--fresh sets records aside: it has to be alone)" if self._needs_all else "")
+            )
+            raise BenchError(message)
+        return self
+
+    def _begin(self) -> bool:
         try:
             self._start.acquire(timeout=START_SECONDS)
         except Timeout:
-            raise self._refusal() from None
-        if alone and self._others():
+            return False
+        may_begin = not (self._needs_all and self._others())
+        if may_begin:
+            self._runs.mkdir(parents=True, exist_ok=True)
+            self._own.acquire()
+        if not (self._needs_all and may_begin):
             self._start.release()
-            raise self._refusal(fresh=True)
-        self._runs.mkdir(parents=True, exist_ok=True)
-        self._own.acquire()
-        if not alone:
-            self._start.release()
+        return may_begin
+
+    def __exit__(self, *error: object) -> None:
+        _remove(self._own)
+        self._start.release(force=True)
 
     def share(self) -> None:
         """Let other runs start, if this one was alone."""
         self._start.release()
-
-    def end(self) -> None:
-        _remove(self._own)
-        self._start.release(force=True)
 
     @contextmanager
     def alone(self) -> Iterator[bool]:
@@ -96,43 +122,14 @@ class Presence:
         for path in self._runs.glob("*.lock"):
             if path == Path(self._own.lock_file):
                 continue
-            lock = _try_lock(path)
+            lock = try_lock(path)
             if lock is None:
                 return True
             _remove(lock)
         return False
 
-    def _refusal(self, fresh: bool = False) -> BenchError:
-        message = f"another run is writing to {self._folder}; wait for it, or choose another --out"
-        return BenchError(
-            message + (" (--fresh sets records aside: it has to be alone)" if fresh else "")
-        )
 
-
-@contextmanager
-def locked(folder: Path, *, alone: bool = False) -> Iterator[Presence]:
-    """Be at work in a folder, beside other runs or alone.
-
-    Raises:
-        BenchError: another run must be alone in the folder, or this one must and is not; the file
-            system cannot lock.
-    """
-    presence = Presence(folder)
-    try:
-        presence.begin(alone)
-    except OSError as error:
-        message = (
-            f"{folder} cannot be locked ({error.strerror}). Choose an --out on a file system that "
-            "has locks and free space."
-        )
-        raise BenchError(message) from error
-    try:
-        yield presence
-    finally:
-        presence.end()
-
-
-def _try_lock(path: Path) -> FileLock | None:
+def try_lock(path: Path) -> FileLock | None:
     """Lock a file without waiting; None if another process holds it."""
     lock = FileLock(path, thread_local=False)
     try:

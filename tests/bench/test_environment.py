@@ -69,7 +69,7 @@ def test_reports_name_the_machines_of_records_with_and_without_them(tmp_path: Pa
 def record(key: str, more: dict) -> dict:
     """What `machines` reads of a record."""
     return {
-        "schema": 1,
+        "schema": 2,
         "key": key,
         "dataset": {"name": "t", "label": "t"},
         "method": {"name": "m", "label": f"m {key}", "params": {}},

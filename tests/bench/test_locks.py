@@ -8,16 +8,16 @@ import pytest
 
 from bench.errors import BenchError
 from bench.store import locks
-from bench.store.locks import Claims, locked
+from bench.store.locks import Claims, Presence
 
 from .conftest import ROOT
 
 OTHER = """
 import sys
 from pathlib import Path
-from bench.store.locks import Claims, locked
+from bench.store.locks import Claims, Presence
 folder = Path(sys.argv[1])
-with locked(folder):
+with Presence(folder):
     mine = Claims(folder)
     print(mine.take("cell"), flush=True)
     sys.stdin.read()
@@ -51,7 +51,7 @@ def test_a_cell_has_one_owner_until_it_is_dropped(tmp_path: Path) -> None:
 def test_a_run_that_was_killed_holds_nothing(tmp_path: Path) -> None:
     process = other(tmp_path)
     mine = Claims(tmp_path)
-    with locked(tmp_path) as me:
+    with Presence(tmp_path) as me:
         assert not mine.take("cell")
         with me.alone() as alone:
             assert not alone
@@ -81,24 +81,24 @@ def test_many_at_once_and_one_gets_it(tmp_path: Path) -> None:
 
 
 def test_a_run_that_asks_whether_it_is_alone_stays_in_the_folder(tmp_path: Path) -> None:
-    with locked(tmp_path) as one, locked(tmp_path) as two:
+    with Presence(tmp_path) as one, Presence(tmp_path) as two:
         for run in (two, one, two):
             with run.alone() as alone:
                 assert not alone
-        with pytest.raises(BenchError, match="it has to be alone"), locked(tmp_path, alone=True):
+        with pytest.raises(BenchError, match="it has to be alone"), Presence(tmp_path, alone=True):
             pass
-    with locked(tmp_path) as one, one.alone() as alone:
+    with Presence(tmp_path) as one, one.alone() as alone:
         assert alone
-        with pytest.raises(BenchError, match="another run"), locked(tmp_path):
+        with pytest.raises(BenchError, match="another run"), Presence(tmp_path):
             pass
 
 
 def test_a_fresh_run_lets_no_other_start_before_it_says_so(tmp_path: Path) -> None:
-    with locked(tmp_path, alone=True) as one:
+    with Presence(tmp_path, alone=True) as one:
         with one.alone() as alone:
             assert alone
-        with pytest.raises(BenchError, match="another run"), locked(tmp_path):
+        with pytest.raises(BenchError, match="another run"), Presence(tmp_path):
             pass
         one.share()
-        with locked(tmp_path), one.alone() as alone:
+        with Presence(tmp_path), one.alone() as alone:
             assert not alone

@@ -77,7 +77,7 @@ def test_a_cell_s_own_work_is_not_others_work(monkeypatch: pytest.MonkeyPatch) -
     own = iter([0.0, 9.5])
     busy = iter([100.0, 110.0])
     clock = iter([0.0, 10.0])
-    monkeypatch.setattr(slots, "_own_seconds", lambda: next(own))
+    monkeypatch.setattr(slots, "own_seconds", lambda: next(own))
     monkeypatch.setattr(slots, "_busy_seconds", lambda cores: next(busy))
     monkeypatch.setattr(slots, "own_cores", lambda: [0])
     monkeypatch.setattr(slots.time, "monotonic", lambda: next(clock))
