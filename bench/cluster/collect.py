@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.spec import Spec, load_spec
-from bench.store.locks import locked
+from bench.store.locks import Presence
 from bench.store.store import Store
 
 KEEPS = ("first", "last")
@@ -71,7 +71,7 @@ def collect(sources: Sequence[Path], out: Path, keep: str = "") -> str:
     with ExitStack() as locks:
         for folder in folders:
             if os.access(folder / ".lock", os.W_OK):  # else no run was ever here, or can be
-                locks.enter_context(locked(folder, alone=True))
+                locks.enter_context(Presence(folder, alone=True))
         _check_specs(folders)
         cells: dict[Place, list[Found]] = defaultdict(list)
         for folder in folders:

@@ -136,7 +136,11 @@ class SideProcesses:
             while self._processes.room < 2:
                 self._expect(until)
             for side in (base, head):
-                order = {"side": side.name, "path": list(side.path), "address": self._address}
+                order: dict[str, Any] = {
+                    "side": side.name,
+                    "path": list(side.path),
+                    "address": self._address,
+                }
                 order |= {"core": self.core, "device": self.device}
                 self._processes.submit("measuring.measuring:serve", order)
             while len(made) < 2:

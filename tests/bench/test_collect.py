@@ -14,7 +14,7 @@ from bench.asv.stores import made_up
 from bench.cli import main
 from bench.cluster.collect import collect
 from bench.errors import BenchError
-from bench.store.locks import locked
+from bench.store.locks import Presence
 from bench.store.store import Store
 
 SPEC = 'name = "merge"\nseeds = [0]\ndatasets = ["digits"]\nmethods = ["majority"]\n'
@@ -171,7 +171,7 @@ def test_strange_folders_and_folders_in_use_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="nothing to collect"):
         collect([one], one)
     for folder in (one, out):
-        with locked(folder), pytest.raises(BenchError, match=f"run is .* {folder}"):
+        with Presence(folder), pytest.raises(BenchError, match=f"run is .* {folder}"):
             collect([one], out)
     assert "2 records" in collect([one], out)
 
