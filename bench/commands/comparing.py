@@ -11,13 +11,15 @@ from bench.machine.environment import hardware, not_alone
 from bench.store.store import Record, Store
 
 Place = tuple[str, str, int]
+# The phases that are the method's own; tables of times count no others.
+TIMED = ("convert_fit", "convert_train", "train", "convert_test", "predict")
 
 
 def comparison(before: Store, after: Store) -> Listing:
     """Per dataset and method: mean accuracies, their paired difference, the ratio of times.
 
-    Times are compared between cells that ran on the same kind of hardware and shared it with
-    nothing; 2/3 says that 2 of 3 pairs did, a word why none did.
+    Times of conversion, training and prediction are compared between cells that ran alone on the
+    same kind of hardware; 2/3 says that 2 of 3 pairs did, a word why none did.
 
     Raises:
         BenchError: the stores have no cell in common.
@@ -91,7 +93,8 @@ def _obstacle(one: Record, two: Record) -> str | None:
 
 
 def _seconds(record: dict[str, Any]) -> float:
-    return sum(phase["seconds"] for phase in record["phases"].values())
+    phases = record["phases"]
+    return sum(phases[name]["seconds"] for name in TIMED if name in phases)
 
 
 def _by_place(store: Store) -> dict[Place, Record]:

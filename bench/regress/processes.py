@@ -114,6 +114,11 @@ class SideProcesses:
         self._processes = Processes(PRELOADED, [None, None], variables, stderr=self._log)
 
     def __enter__(self) -> Self:
+        try:
+            self._wait_for_room()  # now, so that no pair's time is spent on loading libraries
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -132,9 +137,7 @@ class SideProcesses:
         """
         made: dict[str, Remote] = {}
         try:
-            until = time.monotonic() + START_SECONDS
-            while self._processes.room < 2:
-                self._expect(until)
+            until = self._wait_for_room()
             for side in (base, head):
                 order: dict[str, Any] = {
                     "side": side.name,
@@ -155,6 +158,13 @@ class SideProcesses:
         finally:
             for remote in made.values():
                 remote.close()
+
+    def _wait_for_room(self) -> float:
+        """Wait until two processes can be started; return the time by when they must answer."""
+        until = time.monotonic() + START_SECONDS
+        while self._processes.room < 2:
+            self._expect(until)
+        return until
 
     def _expect(self, until: float) -> bool:
         """Whether a process ended within the next moment; BenchError after a point in time."""
