@@ -24,8 +24,8 @@ TITLE = "Training curves"
 CAPTION = (
     "The first seed that recorded a history. Dashed: training rows; solid: validation rows. Passes "
     "follow one another, with a gap between them. Losses are on a log scale; those below 0.0001 "
-    "are drawn there. If there are more than eight methods, each has a row of panels with its accuracy "
-    "and the number of its epochs."
+    "are drawn there. If there are more than eight methods, each has a row of panels with its "
+    "accuracy and the number of its epochs."
 )
 WITHOUT = "No run recorded a training history."
 MOST_OVERLAID = 8  # methods

@@ -70,7 +70,7 @@ def _context(results: Results, views: list[View], drawn: list[Drawn]) -> dict[st
         "dates": sections.dates(results),
         "machines": sections.machines(results),
         "comparison": [by_name[name] for name in ("accuracy", "needs", "differences")],
-        "dataset_views": [by_name[name] for name in ("paper", "timing", "attribution")],
+        "dataset_views": [by_name[name] for name in ("timing", "attribution")],
         "datasets": results.datasets,
         "times_note": results.times_note,
         "data": sections.data_rows(results),

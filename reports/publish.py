@@ -18,7 +18,7 @@ import numpy as np
 from bench.catalog import entry
 from bench.errors import BenchError
 from bench.machine.redaction import folders_and_words, redacted
-from bench.store.store import Record, write_atomically
+from bench.store.store import Record
 from reports.markup import markdown_block
 from reports.topics import PREDICTED, Topic, open_source, write_arrays, write_cells
 
@@ -183,9 +183,7 @@ def _draw(source: Path, topic: Path, *, paper: bool) -> None:
             names = [out / "report" / "figures" / f"{name}.png" for name in PICTURES]
             drawn = [path for path in names if path.is_file()][:MOST_PICTURES]
         for path in drawn:
-            write_atomically(
-                topic / path.name, lambda file, path=path: file.write(reduced(path.read_bytes(), 1))
-            )
+            (topic / path.name).write_bytes(reduced(path.read_bytes(), 1))
 
 
 def _readme(topic: Path, *, is_grid: bool) -> str:
