@@ -13,11 +13,10 @@ from reports.results import Results
 
 TITLE = "The same sample as each converter shows it"
 CAPTION = (
-    "After Fig. 6 of the paper: rows are datasets, columns are the methods that make images; one "
-    "sample a row. Brightness is scaled for each image, its top 0.5% clipped if the image is large."
+    "After Fig. 6 of the paper: rows are the methods that make images, columns are datasets; one "
+    "sample a column. Brightness is scaled for each image, its top 0.5% clipped if the image is large."
 )
 WITHOUT = "No run kept example images."
-MOST_BESIDE = 13  # methods; more are put one below the other
 PIXEL_BUDGET = 2.4e6  # of the whole figure: noise does not compress, and the page holds it
 
 
@@ -30,31 +29,22 @@ class Examples:
 
 
 def draw(results: Results) -> Figure | None:
-    """Rows are datasets, columns are the methods with images; None where there are none.
-
-    Many methods become the rows: a page has room below, not beside.
-    """
+    """Rows are the methods with images, columns are datasets; None if there are no images."""
     found = {dataset: examples_of(results, dataset) for dataset in results.datasets}
     datasets = [dataset for dataset, examples in found.items() if examples]
     methods = [m for m in results.methods if any(m in found[d] for d in datasets)]
     if not datasets:
         return None
-    upright = len(methods) > MOST_BESIDE
-    n_rows, n_columns = (len(methods), len(datasets)) if upright else (len(datasets), len(methods))
-    fitting = math.sqrt(PIXEL_BUDGET / n_rows / n_columns) / 150
-    side = max(0.9 if upright else 1.25, min(1.9, fitting))
-    size = (side * n_columns + (1.2 if upright else 0.6), (side + 0.22) * n_rows + 0.4)
+    side = math.sqrt(PIXEL_BUDGET / len(methods) / len(datasets)) / 150
+    side = max(0.9, min(1.9, side))
+    size = (side * len(datasets) + 1.2, (side + 0.22) * len(methods) + 0.4)
     figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(n_rows, n_columns, squeeze=False)
-    by_dataset = grid.T if upright else grid
-    for line, dataset in zip(by_dataset, datasets, strict=True):
-        _line(line, results, dataset, methods, found[dataset])
-    names = [_broken(method) for method in methods]
-    heads, sides = (datasets, names) if upright else (names, datasets)
-    for axes, text in zip(grid[0], heads, strict=True):
-        axes.set_title(text, fontsize=8.5, loc="center", fontweight="bold")
-    for axes, text in zip(grid[:, 0], sides, strict=True):
-        axes.set_ylabel(text, fontsize=9, fontweight="bold")
+    grid = figure.subplots(len(methods), len(datasets), squeeze=False)
+    for column, dataset in zip(grid.T, datasets, strict=True):
+        column[0].set_title(dataset, fontsize=8.5, loc="center", fontweight="bold")
+        _column(column, results, dataset, methods, found[dataset])
+    for axes, method in zip(grid[:, 0], methods, strict=True):
+        axes.set_ylabel(_broken(method), fontsize=9, fontweight="bold")
     return figure
 
 
@@ -78,11 +68,15 @@ def common_row(examples: list[Examples]) -> int | None:
     return next((row for row in examples[0].rows if row in shared), None)
 
 
-def _line(
-    line: np.ndarray, results: Results, dataset: str, methods: list[str], found: dict[str, Examples]
+def _column(
+    column: np.ndarray,
+    results: Results,
+    dataset: str,
+    methods: list[str],
+    found: dict[str, Examples],
 ) -> None:
     row = common_row(list(found.values()))
-    for axes, method in zip(line, methods, strict=True):
+    for axes, method in zip(column, methods, strict=True):
         axes.set_xticks([])
         axes.set_yticks([])
         axes.grid(visible=False)

@@ -1,27 +1,23 @@
-"""Figures of stores with many datasets and methods: a grid of small cells in place of panels.
+"""Figures of stores with many datasets and methods: heat maps instead of panels.
 
-A panel a dataset with a row a method takes minutes to draw and a metre to show when there are
-dozens of both. Here every pair has a cell of its own all the same: nothing is left out.
+With dozens of both, a panel for each dataset with a row for each method takes minutes to draw and a
+metre to show. In a heat map every pair has a small cell. Images and curves are not drawn.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from reports.figure_curves import History, histories, series
 from reports.figure_front import MANY, draw_points
-from reports.figure_images import Examples, common_row, examples_of
-from reports.figure_style import FAINT, QUIET, colours
 from reports.results import Group, Results
 from reports.statistics import pareto_front
 
 MOST_ENTRIES = 600  # pairs of dataset and method: beyond, figures are these
-TILE = 28  # pixels: a side of an example image
+NOT_DRAWN = f"Not drawn for more than {MOST_ENTRIES} pairs of dataset and method."
 ABOVE, RIGHT = 0.1, 0.9  # inches, the right for a colour bar
 NOTHING = "#f0f0f0"  # of cells without a number
 
@@ -147,79 +143,6 @@ def accuracy_vs_time(results: Results) -> Figure | None:
     return draw_points(results.methods, points, on_front, named)
 
 
-def images(results: Results) -> Figure | None:
-    """A row a method and a column a dataset: the same sample down a column, made smaller."""
-    found = {dataset: examples_of(results, dataset) for dataset in results.datasets}
-    methods = [m for m in results.methods if any(m in examples for examples in found.values())]
-    datasets = [dataset for dataset, examples in found.items() if examples]
-    if not datasets:
-        return None
-    figure, axes = _sheet(methods, datasets)
-    sheet = np.full((len(methods) * TILE, len(datasets) * TILE), np.nan)
-    for column, dataset in enumerate(datasets):
-        row = common_row(list(found[dataset].values()))
-        for line, method in enumerate(methods):
-            if method in found[dataset]:
-                top, left = line * TILE, column * TILE
-                tile = _tile(found[dataset][method], row)
-                sheet[top + 1 : top + TILE - 1, left + 1 : left + TILE - 1] = tile
-    axes.set_facecolor(NOTHING)
-    extent = (-0.5, len(datasets) - 0.5, len(methods) - 0.5, -0.5)
-    picture = np.ma.masked_invalid(sheet)
-    axes.imshow(picture, cmap="magma", extent=extent, aspect="auto", vmin=0, vmax=1)
-    return figure
-
-
-def _tile(examples: Examples, row: int | None) -> np.ndarray:
-    """The image between 0 and 1, every so many pixels of it."""
-    at = 0 if row is None else examples.rows.index(row)
-    image = np.nan_to_num(examples.images[at].astype(float))
-    side = TILE - 2
-    down = np.arange(side) * image.shape[0] // side
-    across = np.arange(side) * image.shape[1] // side
-    low, high = image.min(), np.quantile(image, 0.995)
-    return np.clip((image[np.ix_(down, across)] - low) / max(high - low, 1e-12), 0, 1)
-
-
-def curves(results: Results) -> Figure | None:
-    """A row a method and a column a dataset: accuracy by epoch, from 0 to 1 in each."""
-    found = {
-        (method, dataset): curves
-        for dataset in results.datasets
-        for method, history in histories(results, dataset).items()
-        if (curves := _accuracies(history))
-    }
-    if not found:
-        return None
-    methods = [m for m in results.methods if any(m == method for method, _ in found)]
-    datasets = [d for d in results.datasets if any(d == dataset for _, dataset in found)]
-    figure, axes = _sheet(methods, datasets)
-    axes.set_xticks(np.arange(len(datasets)) - 0.5, minor=True)
-    axes.set_yticks(np.arange(len(methods)) - 0.5, minor=True)
-    axes.tick_params(which="minor", length=0)
-    axes.grid(visible=True, which="minor", color=FAINT)
-    for side, colour in (("train", QUIET), ("validation", colours()[0])):
-        lines = [
-            _line(history[side], datasets.index(dataset), methods.index(method))
-            for (method, dataset), history in found.items()
-            if side in history
-        ]
-        axes.add_collection(LineCollection(lines, colors=[colour], linewidths=0.8), autolim=False)
-    return figure
-
-
-def _accuracies(history: History) -> dict[str, np.ndarray]:
-    """Those that were recorded, by epoch."""
-    found = {side: series(history, f"{side}_accuracy") for side in ("train", "validation")}
-    return {side: values for side, values in found.items() if np.isfinite(values).any()}
-
-
-def _line(values: np.ndarray, column: int, row: int) -> np.ndarray:
-    """Points (n, 2) within the cell: epochs from left to right, accuracy from 0 up to 1."""
-    x = column - 0.42 + 0.84 * np.linspace(0, 1, len(values))
-    return np.column_stack([x, row + 0.42 - 0.84 * values])
-
-
 FIGURES: dict[str, tuple[str, Callable[[Results], Figure | None]]] = {  # caption, what draws it
     "accuracy": (
         "Means over seeds, of all datasets and methods as colours; grey: no number. Intervals and "
@@ -238,21 +161,10 @@ FIGURES: dict[str, tuple[str, Callable[[Results], Figure | None]]] = {  # captio
         "Pareto front, whose methods have names; the interactive chart has each dataset.",
         accuracy_vs_time,
     ),
-    "images": (
-        "Rows are the methods that make images, columns the datasets; one sample a column, of each "
-        f"image {TILE - 2} × {TILE - 2} pixels. Brightness is scaled for each image, its top 0.5% "
-        "clipped. Grey: no image.",
-        images,
-    ),
     "needle_ranks": (
         "The rank of the needle (a feature known to matter) that is ranked last, median over "
         "seeds, as a colour on a log scale: the number of needles would be perfect. Grey: no "
         "attribution.",
         needle_ranks,
-    ),
-    "curves": (
-        "Accuracy by epoch, in each cell from 0 (below) to 1 (above), of the first seed. Grey: "
-        "training rows; blue: validation rows.",
-        curves,
     ),
 }

@@ -66,8 +66,12 @@ def plans(results: Results) -> list[Plan]:
     is_many = figure_many.is_many(results)
     found = []
     for name, module in modules().items():
-        caption, draw = figure_many.FIGURES[name] if is_many else (module.CAPTION, module.draw)
-        plan = Plan(name, module.TITLE, caption, module.WITHOUT, draw)
+        plan = Plan(name, module.TITLE, module.CAPTION, module.WITHOUT, module.draw)
+        if is_many and name in figure_many.FIGURES:
+            caption, draw = figure_many.FIGURES[name]
+            plan = replace(plan, caption=caption, draw=draw)
+        elif is_many:
+            plan = replace(plan, without=figure_many.NOT_DRAWN, draw=lambda _: None)
         found += _of_machines(plan, results) if name in TIMED else [plan]
     return found
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-FIGURE_BYTES = 600_000  # of all figures: without plotly's script the page stays under 1 MiB
-MANY_FIGURE_BYTES = 2_000_000  # where the tables alone are several MiB
 COLOURS = 256
 
 
@@ -64,33 +62,22 @@ def render(
 
 def _context(results: Results, views: list[View], drawn: list[Drawn]) -> dict[str, Any]:
     by_name = {view.name: view for view in views}
-    context = {
+    return {
         "title": sections.title(results),
         "summary": sections.summary(results),
         "dates": sections.dates(results),
         "machines": sections.machines(results),
         "comparison": [by_name[name] for name in ("accuracy", "needs", "differences")],
-        "dataset_views": [by_name[name] for name in ("paper", "timing", "attribution")],
+        "dataset_views": [by_name[name] for name in ("timing", "attribution")],
         "datasets": results.datasets,
         "times_note": results.times_note,
         "data": sections.data_rows(results),
         "failures": sections.failures(results),
         "cells": sections.cell_rows(results),
-        "cell_groups": sections.cell_groups(results),
         "n_cells": len(results.frame),
         "has_files": isinstance(results.source, Folder),
         "statuses": units.status_words,
-    }
-    return context | _figures(results, drawn)
-
-
-def _figures(results: Results, drawn: list[Drawn]) -> dict[str, Any]:
-    from reports.figure_many import is_many
-
-    there = [figure for figure in drawn if figure.png]
-    n_bytes = MANY_FIGURE_BYTES if is_many(results) else FIGURE_BYTES
-    return {
-        "figures": _embedded(there, n_bytes),
+        "figures": [_embedded(figure) for figure in drawn if figure.png],
         "left_out": sections.left_out(results, drawn),
     }
 
@@ -117,24 +104,12 @@ def with_code(text: str) -> "Markup":
     return Markup("".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts)))
 
 
-def _embedded(drawn: list[Drawn], n_bytes: int) -> list[tuple[Drawn, str, int]]:
-    """Each figure with its data URI and its width on the page, all of so many bytes or less."""
-    contents = [_smaller(figure) for figure in drawn]
-    for parts in (1, 2, 3):  # fewer colours first, then fewer pixels
-        for i in sorted(range(len(drawn)), key=lambda i: -len(contents[i][0])):
-            if sum(len(content) for content, _ in contents) > n_bytes:
-                smaller = (reduced(_read(drawn[i].png), parts), "png")
-                contents[i] = min(contents[i], smaller, key=lambda content: len(content[0]))
-    return [
-        (figure, _uri(content, kind), _width(_read(figure.png)))
-        for figure, (content, kind) in zip(drawn, contents, strict=True)
-    ]
-
-
-def _smaller(figure: Drawn) -> tuple[bytes, str]:
-    """The drawing or the picture, whichever is smaller, and its kind."""
-    svg, png = _read(figure.svg), _read(figure.png)
-    return (svg, "svg+xml") if len(svg) <= len(png) else (png, "png")
+def _embedded(figure: Drawn) -> tuple[Drawn, str, int]:
+    """A figure with its data URI (the smaller of drawing and picture) and its width on the page."""
+    png = _read(figure.png)
+    kinds = {"svg+xml": _read(figure.svg), "png": reduced(png, 1)}
+    kind = min(kinds, key=lambda name: len(kinds[name]))
+    return figure, _uri(kinds[kind], kind), _width(png)
 
 
 def _read(path: Path | None) -> bytes:

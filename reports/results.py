@@ -215,10 +215,8 @@ class Results:
     @cached_property
     def _groups(self) -> dict[tuple[str, str], Group]:
         # Plain numbers and texts: pandas' nullable types take longer to slice than to read.
-        nullable = self.frame.select_dtypes("Int64").columns
-        texts: pd.Index = self.frame.select_dtypes("string").columns
-        types: dict[Any, Any] = {**dict.fromkeys(nullable, float), **dict.fromkeys(texts, object)}
-        frame = self.frame.astype(types)
+        plain = {name: object if kind == TEXT else float for name, kind in columns().items()}
+        frame = self.frame.astype(plain)
         grouped = frame.groupby(["dataset_label", "method_label"])
         return {(str(d), str(m)): Group(str(d), str(m), cells) for (d, m), cells in grouped}
 

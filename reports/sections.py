@@ -12,14 +12,12 @@ from bench.machine.environment import Hardware, hardware
 from bench.store.store import Record
 from reports import units
 from reports.figures import Drawn
-from reports.results import Group, Results
+from reports.results import Results
 
 TRACE_CHARACTERS = 6000  # of the end of a traceback: the page is to stay small
-MOST_FAILURES = 500  # with a row each; more are put together
-MANY_TRACES = 100  # that are shown then, and how much of each
-SHORT_TRACE = 1500
+MOST_FAILURES = 500  # that are listed
 MOST_MISSING = 200  # pairs of method and dataset that were not run, by name
-MOST_CELLS = 2000  # with a row each; of more, a row has all seeds of a method on a dataset
+MOST_CELLS = 2000  # that are listed
 
 
 @dataclass(frozen=True)
@@ -161,27 +159,12 @@ def _params(of_cells: list[dict[str, Any]]) -> str:
 
 
 def failures(results: Results) -> list[dict[str, Any]]:
-    """Every cell that is not ok, with its reason and traceback.
-
-    Of very many, those of a method on a dataset with the same status are one entry: its seeds, and
-    the reason, the seconds and (of the first entries) the traceback of the first of them.
-    """
+    """Cells that are not ok, at most `MOST_FAILURES`, with their reasons and tracebacks."""
     bad = results.frame[results.frame["status"] != "ok"]
-    if len(bad) <= MOST_FAILURES:
-        return [_failure(results.records[key]) for key in bad["key"]]
-    found: dict[tuple[str, str, str], list[Record]] = {}
-    columns = (bad[name] for name in ("dataset_label", "method_label", "status", "key"))
-    for dataset, method, status, key in zip(*columns, strict=True):
-        found.setdefault((dataset, method, status), []).append(results.records[key])
-    entries, n_traces = [], 0
-    for records in found.values():
-        shown = n_traces < MANY_TRACES
-        entries.append(_failure(records[0], SHORT_TRACE if shown else 0) | _of_seeds(records))
-        n_traces += bool(entries[-1]["traceback"])
-    return entries
+    return [_failure(results.records[key]) for key in bad["key"][:MOST_FAILURES]]
 
 
-def _failure(record: Record, n_characters: int = TRACE_CHARACTERS) -> dict[str, Any]:
+def _failure(record: Record) -> dict[str, Any]:
     trace = record.get("traceback") or ""
     return {
         "dataset": record["dataset"]["label"],
@@ -190,20 +173,7 @@ def _failure(record: Record, n_characters: int = TRACE_CHARACTERS) -> dict[str, 
         "status": units.status_words(record["status"]),
         "reason": record.get("reason") or "no reason was recorded",
         "seconds": record.get("wall_seconds"),
-        "traceback": without_folders(trace[-n_characters:] if n_characters else ""),
-    }
-
-
-def _of_seeds(records: list[Record]) -> dict[str, Any]:
-    """The seeds of these records, and how many other reasons they have than the first's."""
-    if len(records) == 1:
-        return {}
-    others = {record.get("reason") for record in records} - {records[0].get("reason")}
-    reason = records[0].get("reason") or "no reason was recorded"
-    more = f" (and {_some(len(others), 'other reason')})" if others else ""
-    return {
-        "seed": ", ".join(str(record["seed"]) for record in records),
-        "reason": reason + more,
+        "traceback": without_folders(trace[-TRACE_CHARACTERS:]),
     }
 
 
@@ -236,30 +206,17 @@ def left_out(results: Results, drawn: list[Drawn]) -> list[str]:
         more = len(missing) - MOST_MISSING
         rest = f" and {more:,} more: the tables have all" if more > 0 else ""
         found.append(f"Not run: {', '.join(missing[:MOST_MISSING])}{rest}.")
-    if len(results.frame) > MOST_CELLS:
-        found.append(
-            f"The list of cells has a line a method and dataset, not one for each of the "
-            f"{len(results.frame):,} cells: their numbers are in results.parquet."
-        )
-    if (results.frame["status"] != "ok").sum() > MOST_FAILURES:
-        found.append(
-            f"Failures of the same kind are one line, and only {MANY_TRACES} have their traceback: "
-            "all are in the records."
-        )
+    for what, n, most in (
+        ("failures", int((results.frame["status"] != "ok").sum()), MOST_FAILURES),
+        ("cells", len(results.frame), MOST_CELLS),
+    ):
+        if n > most:
+            found.append(f"Of {n:,} {what}, {most:,} are listed: results.parquet has all.")
     return found
 
 
-def cell_groups(results: Results) -> list[Group]:
-    """The groups whose cells stand on one line each: where cells are too many for a row each."""
-    if len(results.frame) <= MOST_CELLS:
-        return []
-    return [group for dataset in results.datasets for group in results.groups(dataset)]
-
-
 def cell_rows(results: Results) -> list[dict[str, Any]]:
-    """One row a cell: its key names its files. None where there are too many for that."""
-    if len(results.frame) > MOST_CELLS:
-        return []
+    """One row a cell, at most `MOST_CELLS`; its key names its files."""
     several = len(results.machines) > 1
     return [
         {
@@ -272,7 +229,7 @@ def cell_rows(results: Results) -> list[dict[str, Any]]:
             "seconds": None if row["wall_seconds"] != row["wall_seconds"] else row["wall_seconds"],
             "remark": _remark(row, several),
         }
-        for row in results.frame.to_dict("records")
+        for row in results.frame[:MOST_CELLS].to_dict("records")
     ]
 
 

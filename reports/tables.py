@@ -8,7 +8,6 @@ from reports.results import Results
 from reports.table_accuracy import accuracy, differences
 from reports.table_measures import attribution, timing
 from reports.table_needs import needs
-from reports.table_paper import paper
 from reports.views import View
 
 __all__ = [
@@ -17,7 +16,6 @@ __all__ = [
     "attribution",
     "differences",
     "needs",
-    "paper",
     "timing",
     "write_tables",
 ]
@@ -25,7 +23,7 @@ __all__ = [
 
 def all_views(results: Results) -> list[View]:
     """Every table of the report."""
-    return [make(results) for make in (accuracy, needs, timing, attribution, paper, differences)]
+    return [make(results) for make in (accuracy, needs, timing, attribution, differences)]
 
 
 def write_tables(views: list[View], folder: Path) -> None:

@@ -1,7 +1,9 @@
 """What the paper claims, each with a verdict and the numbers behind it."""
 
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -41,6 +43,7 @@ CAPTION = (
     "accuracy and of replacements were tightened afterwards. A verdict is about these tables at "
     "these sizes, no more; footnotes say which are smaller than the paper's."
 )
+CLAIMS = Path(__file__).with_suffix(".toml")
 HOLDS, PARTLY, FAILS, OPEN = "holds", "holds in part", "does not hold", "not measured"
 
 
@@ -57,37 +60,28 @@ class Verdict:
     groups: tuple[Group | None, ...] = ()
 
 
-@dataclass(frozen=True)
-class Claim:
-    name: str
-    words: str
-    where: str
-    rule: str
-    judge: Callable[[Evidence], Verdict]
-
-
 def claims(evidence: Evidence) -> Exhibit:
     """A line a claim."""
     rows, data, groups, footnotes = [], [], [], Footnotes()
-    for claim in CLAIMS:
-        verdict = claim.judge(evidence)
+    for claim in tomllib.loads(CLAIMS.read_text())["claim"]:
+        verdict = JUDGES[claim["judge"]](evidence)
         keys = keys_of(*verdict.groups)
         smaller = evidence.shrunk(keys)
         notes = (footnotes.number(smaller),) if smaller else ()
         groups += list(verdict.groups)
         rows.append(
             [
-                Cell(f"“{claim.words}” ({claim.where})"),
-                Cell(claim.rule),
+                Cell(f"“{claim['words']}” ({claim['where']})"),
+                Cell(claim["rule"]),
                 Cell(verdict.numbers, notes=notes, keys=keys),
                 Cell(verdict.word, keys=keys),
             ]
         )
         data.append(
             {
-                "claim": claim.name,
-                "words": claim.words,
-                "rule": claim.rule,
+                "claim": claim["name"],
+                "words": claim["words"],
+                "rule": claim["rule"],
                 "numbers": verdict.numbers,
                 "smaller": smaller,
                 "verdict": verdict.word,
@@ -294,70 +288,13 @@ def _empty_cell(evidence: Evidence) -> Verdict:
     return Verdict(FAILS if best >= 0.9 else HOLDS, "; ".join(parts), tuple(groups))
 
 
-CLAIMS = (
-    Claim(
-        "traditional",
-        "Such differences in data are almost impossible to detect using traditional analysis tools",
-        "Testing DeepMapper",
-        "does not hold where a plain method reaches a test accuracy of 0.99 on the needles",
-        _traditional,
-    ),
-    Claim(
-        "not improvable",
-        "this difference cannot be improved by using more sophisticated CNNs with more layers",
-        "Fig. 4",
-        "does not hold where a deeper CNN closes half of the gap; holds in part where a learned "
-        "layout does",
-        _not_improvable,
-    ),
-    Claim(
-        "speed and accuracy",
-        "superior in speed and on par in accuracy to prior work",
-        "Abstract",
-        "holds where conversion and training both take less time than DeepInsight's, at most 0.01 "
-        "less accurate: `best` against the same CNN at 224×224 and at equal pixels, `corrected` "
-        "against DeepInsight's own recipe (at full size); in part where some of it does",
-        _faster,
-    ),
-    Claim(
-        "pinpoint",
-        "it can determine differentiating features with pinpoint accuracy at a resolution of 1 "
-        "pixel per feature",
-        "Comparison with DeepInsight",
-        "holds where `corrected` and `best` have all needles on top in every pass that counts (its "
-        "test accuracy at least 0.8) and have such passes; in part where some of them do",
-        _pinpoint,
-    ),
-    Claim(
-        "2-D before 1-D",
-        "2D CNNs can outperform 1D CNNs",
-        "Introduction",
-        "holds where the better 2-D CNN is more accurate than the 1-D CNN on every table; in part "
-        "on some",
-        _two_dimensions,
-    ),
-    Claim(
-        "cost of the MLP",
-        "increasing the input parameters of MLP and the computational cost exponentially. On the "
-        "other hand, 2D CNNs can handle the original matrix much faster than MLP",
-        "Conversion of non-image data",
-        "does not hold where the MLP's training time grows less than as pixels to the power of 1.5",
-        _cost,
-    ),
-    Claim(
-        "replacements",
-        "alternative analytic strategies can easily be substituted in lieu of CNN with minimal "
-        "changes, such as Vision Transformers or RetNets",
-        "Discussion",
-        "holds where they are at most 0.01 less accurate than ResNet-18 on every table that it "
-        "learns (accuracy at least 0.8); in part on some",
-        _replacements,
-    ),
-    Claim(
-        "DeepInsight on needles",
-        "We attempted to run DeepInsight with NIHS data, but we could not get it to train properly",
-        "Comparison with DeepInsight",
-        "does not hold where DeepInsight reaches a test accuracy of 0.9 on the needles",
-        _empty_cell,
-    ),
-)
+JUDGES: dict[str, Callable[[Evidence], Verdict]] = {
+    "traditional": _traditional,
+    "not_improvable": _not_improvable,
+    "faster": _faster,
+    "pinpoint": _pinpoint,
+    "two_dimensions": _two_dimensions,
+    "cost": _cost,
+    "replacements": _replacements,
+    "empty_cell": _empty_cell,
+}

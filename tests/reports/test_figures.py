@@ -60,35 +60,20 @@ def test_passes_follow_one_another_with_a_gap() -> None:
     np.testing.assert_array_equal(series(history, "train_loss"), [2, 1, np.nan, np.nan, 0.5])
 
 
-def test_many_methods_stand_below_each_other_and_the_front_has_names(
+def test_methods_are_rows_and_the_front_has_names(
     filled: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = Results.read(filled)
-    wide = figure_images.draw(results)
-    monkeypatch.setattr(figure_images, "MOST_BESIDE", 0)
-    tall = figure_images.draw(results)
-    assert wide is not None
-    assert tall is not None
-    assert len(tall.axes) == len(wide.axes)
-    titles = {axes.get_title(loc="center") for axes in tall.axes} - {""}
-    assert titles == {axes.get_ylabel() for axes in wide.axes} - {""}
+    images, curves = figure_images.draw(results), figure_curves.draw(results)
+    assert images is not None
+    assert curves is not None
+    with_images = {"deepmapper", "deepmapper_published", "deepinsight_tsne"}
+    rows = {axes.get_ylabel().replace("\n", "") for axes in images.axes} - {""}
+    assert rows == {axes.get_ylabel() for axes in curves.axes} - {""} == with_images
+    assert {axes.get_title(loc="left") for axes in curves.axes} - {""} <= set(results.datasets)
+    assert any(axes.lines for axes in curves.axes)
     monkeypatch.setattr(figure_front, "MANY", 0)
     front = figure_front.draw(results)
     assert front is not None
     for axes in front.axes:
         assert {text.get_text() for text in axes.texts} & set(results.methods)
-
-
-def test_of_many_methods_each_has_curves_of_its_own(
-    filled: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    results = Results.read(filled)
-    together = figure_curves.draw(results)
-    assert together is not None
-    drawn = {text.get_text() for text in together.legends[0].get_texts()}
-    monkeypatch.setattr(figure_curves, "MOST_OVERLAID", 0)
-    apart = figure_curves.draw(results)
-    assert apart is not None
-    assert {axes.get_ylabel() for axes in apart.axes} - {""} == drawn - {"train", "validation"}
-    assert {axes.get_title(loc="left") for axes in apart.axes} - {""} <= set(results.datasets)
-    assert any(axes.lines for axes in apart.axes)

@@ -17,7 +17,7 @@ from reports.aggregate import columns, results_frame
 from reports.machines import letters
 from reports.markup import csv, markdown
 from reports.results import Results
-from reports.tables import accuracy, needs, paper, timing
+from reports.tables import accuracy, needs, timing
 
 REASON = "cores: 3 cells side by side on 2 cores"
 OTHER = {"cpu": "Another CPU", "cpu_features": ["avx2"]}
@@ -63,7 +63,7 @@ def test_a_shared_cell_leaves_the_times_and_the_note_says_so(store_of: Callable)
     assert group.values("train_seconds") == [10.0]
     assert len(group.values("accuracy")) == 2
     assert len(group.values("peak_host_mib")) == 2  # memory is a cell's own
-    for view in (timing(results), needs(results), paper(results)):
+    for view in (timing(results), needs(results)):
         assert "Without the seconds of 2 ok cells of 4" in view.reading
         assert f"{REASON}: 2 cells; GPU: 2 cells side by side on 1: 1 cell" in view.reading
     assert "Without" not in accuracy(results).reading
@@ -109,11 +109,10 @@ def test_times_of_two_machines_are_not_mixed(store_of: Callable) -> None:
     ]
     assert [row[3] for row in rows if row[0] == "deepmapper"] == ["11.0", "99.0"]
     legend = "B is Another CPU with avx2, 2 cores, 1 thread a cell, no GPU (2 cells on 2 machines)"
-    for one in (view, needs(results), paper(results)):
+    for one in (view, needs(results)):
         assert legend in one.reading
         assert "A is A made-up CPU (instructions not recorded)" in one.reading
         assert "machine" in csv(one).splitlines()[0].split(",")
-    assert "Machine" in [row[0].text for row in paper(results).blocks[0].rows]
     assert "Machine" not in markdown(accuracy(results))
     assert {p["dataset"] for p in interactive.points(results)} == {
         "nihs, machine A",

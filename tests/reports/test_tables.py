@@ -11,20 +11,18 @@ import pytest
 from bench.store.store import Store
 from reports import units
 from reports.markup import latex, markdown, tex
-from reports.paper.published import published_for
 from reports.results import Results
 from reports.tables import (
     accuracy,
     all_views,
     attribution,
     needs,
-    paper,
     timing,
     write_tables,
 )
 from reports.views import Block, Cell, Column, View
 
-NAMES = ["accuracy", "needs", "timing", "attribution", "paper", "differences"]
+NAMES = ["accuracy", "needs", "timing", "attribution", "differences"]
 
 
 @pytest.fixture(scope="module")
@@ -115,30 +113,6 @@ def test_attribution_has_a_block_for_each_dataset_with_needles(results: Results)
     texts = {row[0].text: row[1].text for row in view.blocks[0].rows}
     assert texts["majority"] == "none given"
     assert texts["deepmapper_published"] == "diverged"
-
-
-def test_table_2_puts_the_published_column_beside_ours(results: Results) -> None:
-    (block,) = [b for b in paper(results).blocks if b.dataset == "tcga"]
-    headers = [column.header for column in block.columns]
-    at = headers.index("DeepInsight (published, Table 2)")
-    assert headers[at + 1] == "deepinsight_tsne"
-    assert [row[at].text for row in block.rows] == [
-        "1 min 34 s",
-        "224×224",
-        "23 min 37 s",
-        "1.000",
-        "0.976",
-    ]
-    at = headers.index("DeepMapper (published, Table 2)")
-    texts = [row[at].text for row in block.rows]
-    assert texts == ["334 ms", "139×139", "8 min 56 s", "1.000", "0.975"]
-    (note,) = block.columns[at].notes
-    assert "its hardware is not ours" in paper(results).footnotes[note - 1]
-
-
-def test_published_figures_stay_with_their_table() -> None:
-    assert published_for({"name": "shuffled_mnist", "params": {"base": "digits"}}) == []
-    assert published_for({"name": "shuffled_mnist", "params": {"base": "mnist"}})
 
 
 def test_latex_escapes_what_would_be_a_command() -> None:
