@@ -21,6 +21,7 @@ from deepmapper._app.scores import Evaluation
 from deepmapper.errors import DeepMapperError
 from deepmapper.estimators._run_log import OnEpoch
 from deepmapper.estimators._saving import load_model, read_preparation, replaced_folder, write_model
+from deepmapper.images._rows import is_on_disk
 from deepmapper.tables import PreparedTable, TrainingTables, read_new
 
 # Called with a row of the history after each epoch.
@@ -138,12 +139,14 @@ def probabilities(estimator: Any, table: PreparedTable) -> np.ndarray:
 
 
 def named(table: PreparedTable, rows: slice | np.ndarray = slice(None)) -> Any:
-    """Rows of X with the names of the features where they can have some, without a copy.
+    """Rows of X with the names of the features, without a copy.
 
-    CSR matrices and memory-mapped files stay as they are.
+    CSR matrices and tables on disk have no names. Only of the latter, all rows are not read.
     """
+    if is_on_disk(table.X) and isinstance(rows, slice) and rows == slice(None):
+        return table.X
     X = table.X[rows]
-    if not isinstance(X, np.ndarray) or isinstance(table.X, np.memmap):
+    if not isinstance(X, np.ndarray) or is_on_disk(table.X):
         return X
     return pd.DataFrame(X, columns=table.features, copy=False)
 
