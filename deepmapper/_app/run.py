@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from deepmapper._app.scores import Evaluation
+from deepmapper.images._rows import is_on_disk
 from deepmapper.tables import PreparedTable, TrainingTables
 
 
@@ -34,11 +35,13 @@ class Run:
 
 
 def named(table: PreparedTable, rows: slice | np.ndarray = slice(None)) -> Any:
-    """Rows of X with the names of the features where they can have some, without a copy.
+    """Rows of X with the names of the features, without a copy.
 
-    CSR matrices and memory-mapped files stay as they are.
+    CSR matrices and tables on disk have no names. Only of the latter, all rows are not read.
     """
+    if is_on_disk(table.X) and isinstance(rows, slice) and rows == slice(None):
+        return table.X
     X = table.X[rows]
-    if not isinstance(X, np.ndarray) or isinstance(table.X, np.memmap):
+    if not isinstance(X, np.ndarray) or is_on_disk(table.X):
         return X
     return pd.DataFrame(X, columns=table.features, copy=False)

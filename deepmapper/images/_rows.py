@@ -1,4 +1,4 @@
-"""Rows of a table, wherever they lie: an array, CSR, or a file too large for memory.
+"""Rows of a table in memory (an array, CSR) or in a file larger than memory.
 
 Nothing here makes a second copy of a whole table: rows are read a block at a time, as float32.
 """
@@ -6,7 +6,7 @@ Nothing here makes a second copy of a whole table: rows are read a block at a ti
 import mmap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,12 +18,68 @@ BLOCK_BYTES = 2 << 20  # a block and its result stay in the cache of a core
 FEWEST_ROWS = 16  # a block: fewer would spend their time on the sums a feature
 
 
-def blocks(X: Any) -> Iterator[slice]:
-    """Slices of rows, each a few megabytes."""
+class Rows(Protocol):
+    """A table that is read by rows: an array, a `numpy.memmap`, a CSR matrix, `RowsOnDisk`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> Any: ...
+
+    def __getitem__(self, rows: Any) -> Any:
+        """The rows of a slice or an array of positions, dense or CSR."""
+
+
+class RowsOnDisk:
+    """A table in a file; rows are read when they are indexed, and columns can be selected.
+
+    Args:
+        source: `Rows` that need only accept a slice or increasing positions: an `h5py.Dataset`,
+            the `X` of an AnnData opened with `backed="r"`, or `CsrOnDisk`.
+        rows, columns: positions in the source, in the order of this table; None: all of them.
+    """
+
+    dtype = np.dtype(np.float32)
+    ndim = 2
+
+    def __init__(
+        self, source: Rows, rows: np.ndarray | None = None, columns: np.ndarray | None = None
+    ) -> None:
+        self.source = source
+        self.rows = np.arange(source.shape[0]) if rows is None else rows
+        self.columns = columns
+        self.shape = (len(self.rows), source.shape[1] if columns is None else len(columns))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | np.ndarray) -> Any:
+        """These rows in their order, float32, dense or CSR as the source."""
+        positions, place = np.unique(self.rows[rows], return_inverse=True)
+        first, stop = (positions[0], positions[-1] + 1) if len(positions) else (0, 0)
+        is_run = stop - first == len(positions)
+        block = self.source[slice(first, stop) if is_run else positions]
+        if not np.array_equal(place, np.arange(len(positions))):
+            block = block[place]
+        if self.columns is not None:
+            block = block[:, self.columns]
+        return block.astype(np.float32, copy=False)
+
+    def take(self, rows: np.ndarray, columns: np.ndarray) -> "RowsOnDisk":
+        """Some rows and columns of this table; nothing is read."""
+        if self.columns is not None:
+            columns = self.columns[columns]
+        return RowsOnDisk(self.source, self.rows[rows], columns)
+
+
+def blocks(X: Any, n_rows: int | None = None) -> Iterator[slice]:
+    """Slices of rows, each a few megabytes: of all rows of X, or of `n_rows` of its width."""
     n_samples, n_features = X.shape
-    step = max(FEWEST_ROWS, BLOCK_BYTES // (4 * n_features))
-    for start in range(0, n_samples, step):
-        yield slice(start, min(start + step, n_samples))
+    step = max(FEWEST_ROWS, BLOCK_BYTES // (4 * max(1, n_features)))
+    stop = n_samples if n_rows is None else n_rows
+    for start in range(0, stop, step):
+        yield slice(start, min(start + step, stop))
 
 
 def each_block(X: Any, work: Callable[[int, slice], None], n_threads: int | None = None) -> None:
@@ -67,32 +123,33 @@ class Scratch:
         return memory[: block.numel()].view(block.shape)
 
 
-def dense(X: Any, rows: slice | np.ndarray) -> torch.Tensor:
+def dense(X: Rows, rows: slice | np.ndarray) -> torch.Tensor:
     """Rows of X as a dense float32 tensor, (n_rows, n_features); shares memory where it can.
 
-    Pages of a memory-mapped file are given back after reading: else the whole file would count as
-    memory in use.
+    Pages of a memory-mapped file are released after reading. Otherwise the whole file would count
+    as memory in use.
     """
     block = X[rows]
     if sparse.issparse(block):
         block = block.toarray()
-    if is_on_disk(X):
-        block = np.array(block, dtype=np.float32)
-        _give_back(X)
+    if isinstance(X, np.memmap):
+        if isinstance(block, np.memmap):  # a view of the file
+            block = np.array(block, dtype=np.float32)
+        _release_pages(X)
     array = np.ascontiguousarray(block, dtype=np.float32)
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def is_on_disk(X: Any) -> bool:
-    """Whether X is a table in a memory-mapped file."""
-    return isinstance(X, np.memmap) and X.ndim == 2
+    """Whether X is a table in a file."""
+    return isinstance(X, RowsOnDisk) or (isinstance(X, np.memmap) and X.ndim == 2)
 
 
 def checked(estimator: BaseEstimator, X: Any, *, reset: bool, **options: Any) -> Any:
     """X as float32 (n_samples, n_features), dense or CSR, as scikit-learn checks it.
 
-    A table in a memory-mapped file is not read here: its shape is checked, its values as the
-    blocks are scaled.
+    Of a table in a file, only the shape is checked here; its values are checked when they are
+    scaled.
     """
     if not is_on_disk(X):
         return validate_data(
@@ -102,7 +159,7 @@ def checked(estimator: BaseEstimator, X: Any, *, reset: bool, **options: Any) ->
     return X
 
 
-def _give_back(X: np.memmap) -> None:
+def _release_pages(X: np.memmap) -> None:
     """Tell the kernel that the pages read so far are not needed (a file opened for reading)."""
     mapped = getattr(X, "_mmap", None)
     if X.mode == "r" and mapped is not None and hasattr(mapped, "madvise"):

@@ -1,20 +1,23 @@
-"""One's own table from a file: read, checked, cleaned, and made numbers of.
+"""A person's table from a file: read, checked, cleaned, and turned into numbers.
 
-raw       what a file holds: numbers, text columns, labels, names of rows
-delimited, parquet, h5ad, npy      a format each: file -> raw
-text      text columns: numbers after all, or categories
-labels    labels checked
-blanks    empty and all-zero rows dropped
-preparation    what is learnt from the training rows and applied to every later table
-reading   all of it in order
+_raw          the content of a file: numbers, text columns, labels, names of rows
+_delimited, _parquet, _h5ad, _npy      one format each: file -> _raw
+_cleaning     checks before anything is learnt: text columns, labels, rows without content
+_preparation  what is learnt from the training rows and applied to every later table
+_reading      all of it in order
+
+A table in a file that only Python knows (an `h5py.Dataset`, the X of an AnnData opened with
+`backed="r"`) can be given to the estimators as `RowsOnDisk(X)`.
 """
 
+from deepmapper.images._rows import RowsOnDisk
 from deepmapper.tables._preparation import Preparation, PreparedTable
 from deepmapper.tables._reading import TrainingTables, read_new, read_training
 
 __all__ = [
     "Preparation",
     "PreparedTable",
+    "RowsOnDisk",
     "TrainingTables",
     "read_new",
     "read_training",

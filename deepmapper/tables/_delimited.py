@@ -1,36 +1,61 @@
 """CSV and TSV, also compressed: header in the first line, numbers straight to float32.
 
 A sample of the first rows says which columns hold numbers, so that 20,000 columns are read once, at
-their type. Where a later row says otherwise, the file is looked through value by value and read a
-second time.
+their type. If a later row says otherwise, the file is scanned value by value and read a second
+time.
 """
 
 import bz2
 import csv
 import gzip
-import importlib.util
 import lzma
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.tables._raw import Plan, Planner, RawTable, check_names, scratch
+from deepmapper.tables._raw import Plan, Planner, RawTable, check_names, row_numbers, scratch
 
-SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 MISSING = ("", "NA", "N/A", "#N/A", "n/a", "<NA>", "NaN", "nan", "-nan", "NULL", "null", "None")
-NUMBER = re.compile(r"\s*-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*|-?inf", re.ASCII)
+NUMBER = r"\s*-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*|-?inf"
 SAMPLE_ROWS = 20
-# Each block costs about 20 microseconds a column, whatever its rows.
-BLOCK_ROWS = 256
-BLOCK_BYTES = (4 << 20, 256 << 20)  # the least and the most
+CHUNK_VALUES = 1 << 25  # parsed at a time; with their text they take some 700 MiB
 LARGEST_FIELD = 16 << 20  # characters
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """A file and what is known about its columns; `texts` are the features that are text."""
+
+    path: Path
+    separator: str
+    decimal: str
+    number: re.Pattern[str]
+    names: list[str]
+    plan: Plan
+    marks: frozenset[str]
+    texts: list[str]
+
+    @property
+    def as_numbers(self) -> list[str]:
+        is_text = set(self.texts)
+        return [name for name in self.plan.features if name not in is_text]
+
+    @property
+    def as_text(self) -> list[str]:
+        columns = (*self.texts, self.plan.label, self.plan.row_names)
+        return [name for name in columns if name is not None]
+
+    def is_number(self, value: str) -> bool:
+        """Whether the value is a number or marks a missing one."""
+        return value in self.marks or self.number.fullmatch(value) is not None
 
 
 def read_delimited(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
@@ -45,190 +70,143 @@ def read_delimited(path: Path, planner: Planner, missing: tuple[str, ...] = ()) 
             that occur twice.
     """
     csv.field_size_limit(LARGEST_FIELD)
-    marks = frozenset(MISSING) | frozenset(missing)
     try:
-        separator, header, sample = _first_rows(path)
-        names = _names(header)
-        check_names(names, str(path))
-        plan = planner(names, names, str(path))
-        if plan.row_names is None and header[0].strip() == "":
-            unnamed = names[0]  # what pandas and R write: names of rows under an empty header
-            features = [name for name in plan.features if name != unnamed]
-            plan = Plan(features, plan.label, unnamed, plan.texts)
-        place = {name: i for i, name in enumerate(names)}
-        asked = plan.texts if plan.texts is not None else set()
-        texts = [
-            name
-            for name in plan.features
-            if name in asked
-            or not _are_numbers(
-                (row[place[name]] for row in sample if len(row) > place[name]), marks
-            )
-        ]
-        sheet = _Sheet(path, separator, names, plan, texts, marks)
-        read = _read_arrow if importlib.util.find_spec("pyarrow") else _read_pandas
+        sheet = _begun(path, planner, frozenset((*MISSING, *missing)))
         try:
-            numbers, columns = read(sheet)
-        except _Unreadable as error:
-            bad = _no_numbers(sheet)
+            return _parsed(sheet)
+        except DeepMapperError:
+            raise
+        except ValueError:  # pandas' ParserError is one
+            bad = _scan(sheet, sheet.as_numbers)
             if not bad:
-                message = f"cannot read {path}: {error}"
-                raise DeepMapperError(message) from error
-            texts = [name for name in plan.features if name in bad or name in texts]
-            sheet = replace(sheet, texts=texts)
-            numbers, columns = read(sheet)
-    except (UnicodeDecodeError, csv.Error, OSError, EOFError, lzma.LZMAError, _Unreadable) as error:
+                raise
+            texts = [name for name in sheet.plan.features if name in bad or name in sheet.texts]
+            return _parsed(replace(sheet, texts=texts))
+    except DeepMapperError:
+        raise
+    except (ValueError, csv.Error, OSError, EOFError, lzma.LZMAError) as error:
         message = f"cannot read {path}: {error}"
         raise DeepMapperError(message) from error
-    return _raw(sheet, numbers, columns)
 
 
-class _Unreadable(Exception):
-    """A parser's complaint."""
-
-
-@dataclass(frozen=True)
-class _Sheet:
-    """A file and what is known about its columns by now; `texts` are features that are text."""
-
-    path: Path
-    separator: str
-    names: list[str]
-    plan: Plan
-    texts: list[str]
-    marks: frozenset[str]
-
-    @property
-    def as_numbers(self) -> list[str]:
-        is_text = set(self.texts)
-        return [name for name in self.plan.features if name not in is_text]
-
-    @property
-    def as_text(self) -> list[str]:
-        columns = (*self.texts, self.plan.label, self.plan.row_names)
-        return [name for name in columns if name is not None]
-
-
-def _raw(sheet: _Sheet, numbers: np.ndarray, columns: dict[str, np.ndarray]) -> RawTable:
-    plan = sheet.plan
-    label = None if plan.label is None else columns.pop(plan.label)
-    row_names = None if plan.row_names is None else columns.pop(plan.row_names)
-    if row_names is None:
-        row_names = np.array([str(i) for i in range(1, len(numbers) + 1)], dtype=object)
-    used = set(plan.features)
-    return RawTable(
-        str(sheet.path),
-        numbers,
-        sheet.as_numbers,
-        {name: columns[name] for name in sheet.texts},
-        np.array([str(name) for name in row_names], dtype=object),
-        label,
-        tuple(name for name in sheet.names if name not in used),
-        plan.row_names,
+def _begun(path: Path, planner: Planner, marks: frozenset[str]) -> _Sheet:
+    """What the header and some rows after it say."""
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in OPENERS]
+    separator = "," if suffixes[-1] == ".csv" else "\t"
+    rows = [row for _, row in islice(_rows(path, separator), SAMPLE_ROWS + 1)]
+    if rows and len(rows[0]) == 1 and separator == "," and ";" in rows[0][0]:
+        separator = ";"  # what spreadsheets write if the decimal sign is a comma
+        rows = [row for _, row in islice(_rows(path, separator), SAMPLE_ROWS + 1)]
+    if len(rows) < 2:
+        content = "has a line of column names and no rows" if rows else "is empty"
+        message = f"{path} {content}; a table starts with a line of column names"
+        raise DeepMapperError(message)
+    header, *sample = rows
+    names = [name.strip() or f"unnamed_{i}" for i, name in enumerate(header)]
+    check_names(names, str(path))
+    plan = planner(names, names, str(path))
+    if plan.row_names is None and header[0].strip() == "":
+        # pandas and R write names of rows under an empty header.
+        features = [name for name in plan.features if name != names[0]]
+        plan = replace(plan, features=features, row_names=names[0])
+    with_comma = re.compile(NUMBER.replace(r"\.", ","), re.ASCII)
+    has_commas = separator == ";" and any(
+        "," in value and with_comma.fullmatch(value) for row in sample for value in row
     )
+    decimal, number = (",", with_comma) if has_commas else (".", re.compile(NUMBER, re.ASCII))
+    sheet = _Sheet(path, separator, decimal, number, names, plan, marks, [])
+    if any(len(row) != len(names) for row in sample):
+        _scan(sheet, [])  # refuses the file
+    columns = dict(zip(names, zip(*sample, strict=True), strict=True))
+    texts = [
+        name
+        for name in plan.features
+        if name in (plan.texts or ()) or not all(map(sheet.is_number, columns[name]))
+    ]
+    return replace(sheet, texts=texts)
 
 
-def separator_of(path: Path) -> str:
-    """The separator that the name of a file speaks of, its compression aside."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in OPENERS:
-        suffixes.pop()
-    return SEPARATORS[suffixes[-1]]
+def _rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not empty, each with the number of its (last) line."""
+    opened = OPENERS.get(path.suffix.lower(), open)
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=separator)
+        for row in reader:
+            if row:
+                yield reader.line_num, row
 
 
-def _open(path: Path, mode: str = "rb", **options: Any) -> IO[Any]:
-    return OPENERS.get(path.suffix.lower(), open)(path, mode, **options)
+def _scan(sheet: _Sheet, suspects: list[str]) -> set[str]:
+    """Those of the suspected columns with a value that is not a number.
 
-
-def _rows(path: Path, separator: str) -> Iterator[list[str]]:
-    with _open(path, "rt", encoding="utf-8-sig", newline="") as file:
-        for row in csv.reader(file, delimiter=separator):
-            if row:  # an empty line
-                yield row
-
-
-def _first_rows(path: Path) -> tuple[str, list[str], list[list[str]]]:
-    """The separator, the header, and some rows after it."""
-    separator = separator_of(path)
-    rows = list(islice(_rows(path, separator), SAMPLE_ROWS + 1))
-    if not rows:
-        message = f"{path} is empty; a table starts with a line of column names"
-        raise DeepMapperError(message)
-    if len(rows[0]) == 1 and separator == "," and ";" in rows[0][0]:
-        separator = ";"  # what spreadsheets write where the decimal sign is a comma
-        rows = list(islice(_rows(path, separator), SAMPLE_ROWS + 1))
-    if len(rows) == 1:
-        message = f"{path} has a line of column names and no rows"
-        raise DeepMapperError(message)
-    return separator, rows[0], rows[1:]
-
-
-def _names(header: list[str]) -> list[str]:
-    """Names as written; a nameless column is called after its place."""
-    return [name.strip() or f"unnamed_{i}" for i, name in enumerate(header)]
-
-
-def _are_numbers(values: Iterator[str], marks: frozenset[str]) -> bool:
-    return all(value in marks or NUMBER.fullmatch(value) for value in values)
-
-
-def _no_numbers(sheet: _Sheet) -> set[str]:
-    """The columns read as numbers with a value that is none."""
-    suspects = set(sheet.as_numbers)
-    left = {i: name for i, name in enumerate(sheet.names) if name in suspects}
+    Raises:
+        DeepMapperError: a row of another length than the header.
+    """
+    n = len(sheet.names)
+    place = {name: i for i, name in enumerate(sheet.names)}
+    left = {place[name]: name for name in suspects}
     bad: set[str] = set()
-    for row in islice(_rows(sheet.path, sheet.separator), 1, None):
-        wrong = [
-            i
-            for i in left
-            if i < len(row) and row[i] not in sheet.marks and not NUMBER.fullmatch(row[i])
-        ]
+    for line, row in islice(_rows(sheet.path, sheet.separator), 1, None):
+        if len(row) != n:
+            message = (
+                f"{sheet.path}, line {line}: found {len(row)} fields, expected {n} (the header "
+                f"has {n}). Check for a missing separator"
+            )
+            raise DeepMapperError(message)
+        wrong = [i for i in left if not sheet.is_number(row[i])]
         bad.update(left.pop(i) for i in wrong)
     return bad
 
 
-def _read_arrow(sheet: _Sheet) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Numbers (n, p) and text columns, by pyarrow, in large blocks of rows."""
-    import pyarrow
-    from pyarrow import csv as arrow_csv
+def _parsed(sheet: _Sheet) -> RawTable:
+    """The table, a chunk of rows at a time.
 
-    as_numbers, as_text = sheet.as_numbers, sheet.as_text
-    types = {name: pyarrow.float32() for name in as_numbers}
-    types |= dict.fromkeys(as_text, pyarrow.string())
+    Raises:
+        ValueError: a value that is not a number in a numeric column, a row that is too long.
+        DeepMapperError: a row that is too short.
+    """
+    types: dict[Any, Any] = dict.fromkeys(sheet.as_numbers, np.float32)
+    types |= dict.fromkeys(sheet.as_text, object)
     blocks: list[np.ndarray] = []
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in as_text}
-    try:
-        with (
-            _open(sheet.path) as file,
-            arrow_csv.open_csv(
-                file,
-                read_options=arrow_csv.ReadOptions(
-                    block_size=_block_size(sheet), column_names=sheet.names, skip_rows=1
-                ),
-                parse_options=arrow_csv.ParseOptions(
-                    delimiter=sheet.separator, newlines_in_values=_has_quotes(sheet.path)
-                ),
-                convert_options=arrow_csv.ConvertOptions(
-                    column_types=types,
-                    include_columns=[*as_numbers, *as_text],
-                    null_values=sorted(sheet.marks),
-                    strings_can_be_null=True,
-                ),
-            ) as reader,
-        ):
-            for batch in reader:
-                for name in as_text:
-                    columns[name].append(batch.column(name).to_numpy(zero_copy_only=False))
-                blocks.append(_numbers_of(batch.select(as_numbers)))
-    except pyarrow.ArrowException as error:
-        raise _Unreadable(str(error)) from error
-    return _joined(blocks), {name: np.concatenate(parts) for name, parts in columns.items()}
-
-
-def _numbers_of(batch: Any) -> np.ndarray:
-    if batch.num_columns == 0:
-        return np.empty((batch.num_rows, 0), dtype=np.float32)
-    return batch.to_tensor(null_to_nan=True, row_major=True).to_numpy()
+    columns: dict[str, list[Any]] = {name: [] for name in sheet.as_text}
+    may_be_short = False
+    with (
+        np.errstate(over="ignore"),  # too large for float32: infinite, which is refused later
+        pd.read_csv(
+            sheet.path,
+            sep=sheet.separator,
+            decimal=sheet.decimal,
+            names=sheet.names,
+            header=0,
+            dtype=types,
+            index_col=False,
+            na_values=sorted(sheet.marks),
+            keep_default_na=False,
+            low_memory=False,
+            chunksize=max(1, CHUNK_VALUES // len(sheet.names)),
+        ) as reader,
+    ):
+        for frame in reader:
+            blocks.append(frame[sheet.as_numbers].to_numpy(dtype=np.float32))
+            for name, values in columns.items():
+                values += [None if value is np.nan else value for value in frame[name]]
+            may_be_short = may_be_short or bool(frame[sheet.names[-1]].isna().any())
+    if may_be_short:  # pandas fills short rows with missing values
+        _scan(sheet, [])
+    plan, used = sheet.plan, set(sheet.plan.features)
+    arrays = {name: np.array(values, dtype=object) for name, values in columns.items()}
+    numbers = _joined(blocks)
+    row_names = row_numbers(len(numbers))
+    return RawTable(
+        str(sheet.path),
+        numbers,
+        sheet.as_numbers,
+        {name: arrays[name] for name in sheet.texts},
+        row_names if plan.row_names is None else arrays[plan.row_names].astype(str).astype(object),
+        None if plan.label is None else arrays[plan.label],
+        tuple(name for name in sheet.names if name not in used),
+        plan.row_names,
+    )
 
 
 def _joined(blocks: list[np.ndarray]) -> np.ndarray:
@@ -243,47 +221,3 @@ def _joined(blocks: list[np.ndarray]) -> np.ndarray:
         out[start : start + len(block)] = block
         start += len(block)
     return out
-
-
-def _block_size(sheet: _Sheet) -> int:
-    """Bytes of text a block: as many as some hundred rows take."""
-    longest = max(
-        sum(map(len, row)) + len(row) for row in islice(_rows(sheet.path, sheet.separator), 5)
-    )
-    least, most = BLOCK_BYTES
-    return min(max(BLOCK_ROWS * longest, least), most)
-
-
-def _has_quotes(path: Path) -> bool:
-    """Whether the file begins with quoted values, which may hold line ends (slower to parse)."""
-    with _open(path) as file:
-        return b'"' in file.read(1 << 20)
-
-
-def _read_pandas(sheet: _Sheet) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The same by pandas, where pyarrow is not installed: a few times slower."""
-    import pandas as pd
-
-    as_numbers, as_text = sheet.as_numbers, sheet.as_text
-    types: dict[Any, Any] = dict.fromkeys(as_numbers, np.float32) | dict.fromkeys(as_text, object)
-    try:
-        frame = pd.read_csv(
-            sheet.path,
-            sep=sheet.separator,
-            names=sheet.names,
-            header=None,
-            skiprows=1,
-            usecols=[*as_numbers, *as_text],
-            dtype=types,
-            index_col=False,
-            na_values=sorted(sheet.marks),
-            keep_default_na=False,
-            low_memory=False,
-        )
-    except ValueError as error:  # pandas' ParserError is one
-        raise _Unreadable(str(error)) from error
-    columns = {
-        name: np.array([None if value is np.nan else value for value in frame[name]], dtype=object)
-        for name in as_text
-    }
-    return frame[as_numbers].to_numpy(dtype=np.float32), columns

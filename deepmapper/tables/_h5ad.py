@@ -11,20 +11,17 @@ import numpy as np
 from scipy import sparse
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.images._rows import blocks
-from deepmapper.tables._raw import (
-    Matrix,
-    Planner,
-    RawTable,
-    check_names,
-    install_hint,
-    scratch,
-    take,
-)
+from deepmapper.images._rows import RowsOnDisk
+from deepmapper.tables import _raw
+from deepmapper.tables._raw import Matrix, Planner, RawTable, check_names, install_hint, take
+
+CACHE_BYTES = 64 << 20  # of uncompressed chunks: blocks of rows are smaller than most chunks
 
 
 def read_h5ad(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
     """The table of an AnnData file: features are var_names, rows obs_names; CSR stays CSR.
+
+    X of more than `_raw.IN_MEMORY_BYTES` stays in the file and is read in blocks of rows.
 
     Raises:
         DeepMapperError: h5py is missing, the file is no AnnData, X is missing, names that occur
@@ -36,13 +33,45 @@ def read_h5ad(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> Ra
         message = install_hint("h5py", f"reading {path}")
         raise DeepMapperError(message) from error
     try:
-        with h5py.File(path, "r") as file:
-            return _read(file, path, planner)
+        # Not closed here: X may be read later. HDF5 closes the file with its last object.
+        return _read(h5py.File(path, "r", rdcc_nbytes=CACHE_BYTES), path, planner)
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         if isinstance(error, DeepMapperError):
             raise
         message = f"cannot read {path} as AnnData: {error}. Write it again with anndata >= 0.7"
         raise DeepMapperError(message) from error
+
+
+class CsrOnDisk:
+    """A CSR matrix in an AnnData file; only `indptr` is held in memory.
+
+    Args:
+        group: data, indices and indptr.
+        shape: (n_samples, n_features).
+    """
+
+    def __init__(self, group: Any, shape: tuple[int, int]) -> None:
+        self.data, self.indices = group["data"], group["indices"]
+        self.indptr = group["indptr"][...].astype(np.int64)
+        self.shape = shape
+        self.dtype = self.data.dtype
+
+    def __getitem__(self, rows: slice | np.ndarray) -> sparse.csr_matrix:
+        """The rows of a slice or of increasing positions."""
+        positions = np.arange(self.shape[0])[rows]
+        runs = np.split(positions, np.flatnonzero(np.diff(positions) != 1) + 1)
+        spans = [slice(*self.indptr[[run[0], run[-1] + 1]]) for run in runs if len(run)]
+        lengths = self.indptr[positions + 1] - self.indptr[positions]
+        data = [np.empty(0, np.float32), *(self.data[span] for span in spans)]
+        indices = [np.empty(0, np.int32), *(self.indices[span] for span in spans)]
+        parts = (
+            np.concatenate(data, dtype=np.float32, casting="same_kind"),
+            np.concatenate(indices),
+            np.concatenate([[0], np.cumsum(lengths)]),
+        )
+        matrix = sparse.csr_matrix(parts, shape=(len(positions), self.shape[1]))
+        matrix.check_format(full_check=True)  # an index outside would read foreign memory
+        return matrix
 
 
 def _read(file: Any, path: Path, planner: Planner) -> RawTable:
@@ -57,7 +86,7 @@ def _read(file: Any, path: Path, planner: Planner) -> RawTable:
         raise DeepMapperError(message)
     if plan.features != names:
         place = {name: i for i, name in enumerate(names)}
-        columns = np.array([place[name] for name in plan.features])
+        columns = np.array([place[name] for name in plan.features], dtype=np.int64)
         matrix = take(matrix, np.arange(matrix.shape[0]), columns)
     used = set(plan.features)
     in_obs = plan.label is not None and plan.label in annotations
@@ -75,21 +104,20 @@ def _read(file: Any, path: Path, planner: Planner) -> RawTable:
 def _matrix(node: Any) -> Matrix:
     """float32, dense or CSR, from a dataset or a group of data, indices, indptr."""
     if not hasattr(node, "keys"):
-        out = scratch(node.shape)
-        for rows in blocks(out):
-            out[rows] = node[rows]
-        return out
+        on_disk = RowsOnDisk(node)
+        is_large = 4 * node.size > _raw.IN_MEMORY_BYTES
+        return on_disk if is_large else on_disk[:]
     encoding = _text(node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", "")))
     shape = tuple(int(side) for side in node.attrs.get("shape", node.attrs.get("h5sparse_shape")))
-    kinds = {"csr": sparse.csr_matrix, "csc": sparse.csc_matrix}
-    kind = encoding.removesuffix("_matrix")
-    if kind not in kinds:
+    if encoding.startswith("csr"):
+        on_disk = RowsOnDisk(CsrOnDisk(node, shape))
+        is_large = 8 * node["data"].size > _raw.IN_MEMORY_BYTES
+        return on_disk if is_large else on_disk[:]
+    if not encoding.startswith("csc"):
         message = f"X is stored as {encoding!r}; known are dense, csr_matrix and csc_matrix"
         raise DeepMapperError(message)
-    data = node["data"][...].astype(np.float32, copy=False)
-    matrix = kinds[kind]((data, node["indices"][...], node["indptr"][...]), shape=shape)
-    matrix.check_format(full_check=True)  # an index outside the matrix would read foreign memory
-    return matrix.tocsr()
+    # Columns cannot be read by rows: their transpose is CSR, and is turned round in memory.
+    return CsrOnDisk(node, shape[::-1])[:].T.tocsr()
 
 
 def _index(group: Any) -> np.ndarray:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.tables._raw import Planner, RawTable, take
+from deepmapper.tables._raw import Planner, RawTable, row_numbers, take
 
 
 def read_npy(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
@@ -33,18 +33,10 @@ def read_npy(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> Raw
         message = f"{path} holds no rows or no features: its shape is {matrix.shape}"
         raise DeepMapperError(message)
     names = [f"x{i}" for i in range(matrix.shape[1])]
-    plan = planner(names, names, str(path))
-    place = {name: i for i, name in enumerate(names)}
-    columns = np.array([place[name] for name in plan.features])
-    if matrix.dtype != np.float32 or len(columns) < len(names):
+    features = planner(names, names, str(path)).features
+    if matrix.dtype != np.float32 or features != names:
+        columns = np.array([int(name[1:]) for name in features], dtype=np.int64)
         matrix = take(matrix, np.arange(len(matrix)), columns)
-    used = set(plan.features)
-    return RawTable(
-        str(path),
-        matrix,
-        plan.features,
-        {},
-        np.array([str(i) for i in range(1, len(matrix) + 1)], dtype=object),
-        None,
-        tuple(name for name in names if name not in used),
-    )
+    used = set(features)
+    ignored = tuple(name for name in names if name not in used)
+    return RawTable(str(path), matrix, features, {}, row_numbers(len(matrix)), None, ignored)

@@ -6,7 +6,15 @@ from typing import Any
 import numpy as np
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.tables._raw import Planner, RawTable, check_names, install_hint, listed, scratch
+from deepmapper.tables._raw import (
+    Planner,
+    RawTable,
+    check_names,
+    install_hint,
+    listed,
+    row_numbers,
+    scratch,
+)
 
 PANDAS_INDEX = "__index_level_"  # what pandas calls an index that it writes as a column
 
@@ -15,7 +23,7 @@ def read_parquet(path: Path, planner: Planner, missing: tuple[str, ...] = ()) ->
     """The table of a Parquet file.
 
     Raises:
-        DeepMapperError: pyarrow is missing, the file is no Parquet, a column is neither number nor
+        DeepMapperError: pyarrow is missing, the file is not Parquet, a column is neither number nor
             text (a date, a list), names that occur twice.
     """
     try:
@@ -30,53 +38,74 @@ def read_parquet(path: Path, planner: Planner, missing: tuple[str, ...] = ()) ->
         message = f"cannot read {path}: {error}"
         raise DeepMapperError(message) from error
     with file:
-        schema = file.schema_arrow
-        names = list(schema.names)
+        names = list(file.schema_arrow.names)
         check_names(names, str(path))
         plan = planner(names, names, str(path))
         row_names = plan.row_names
         if row_names is None:
             row_names = next((name for name in names if name.startswith(PANDAS_INDEX)), None)
         features = [name for name in plan.features if name != row_names]
-        texts, refused = [], []
-        for name in features:
-            kind = schema.field(name).type
-            if _is_text(kind) or (plan.texts is not None and name in plan.texts):
-                texts.append(name)
-            elif not _is_number(kind):
-                refused.append(f"{name} ({kind})")
-        if refused:
-            message = (
-                f"{path} has columns that are neither numbers nor text: {listed(refused)}; convert "
-                f"them or leave them out"
-            )
-            raise DeepMapperError(message)
+        texts = _texts(file.schema_arrow, features, plan.texts or frozenset(), path)
         is_text = set(texts)
         as_numbers = [name for name in features if name not in is_text]
         as_text = [name for name in (*texts, plan.label, row_names) if name is not None]
         numbers, columns = _columns(file, as_numbers, as_text, frozenset(missing))
-    if len(numbers) == 0:
+    n = len(numbers)
+    if n == 0:
         message = f"{path} has columns and no rows"
         raise DeepMapperError(message)
-    label = None if plan.label is None else columns[plan.label]
-    rows = columns[row_names] if row_names is not None else range(1, len(numbers) + 1)
     used = set(features)
     return RawTable(
         str(path),
         numbers,
         as_numbers,
-        {name: _as_text(columns[name]) for name in texts},
-        np.array([str(name) for name in rows], dtype=object),
-        label,
+        {name: _strings(columns[name]) for name in texts},
+        row_numbers(n) if row_names is None else _strings(columns[row_names]),
+        None if plan.label is None else np.array(columns[plan.label], dtype=object),
         tuple(name for name in names if name not in used),
         row_names,
     )
 
 
+def _texts(schema: Any, features: list[str], known: frozenset[str], path: Path) -> list[str]:
+    """The features to read as text.
+
+    Raises:
+        DeepMapperError: features that are neither numbers nor text.
+    """
+    from pyarrow import types
+
+    are_texts = (types.is_string, types.is_large_string, types.is_string_view)
+    are_numbers = (
+        types.is_integer,
+        types.is_floating,
+        types.is_boolean,
+        types.is_decimal,
+        types.is_null,
+    )
+    texts, refused = [], []
+    for name in features:
+        stored = schema.field(name).type
+        values = stored.value_type if types.is_dictionary(stored) else stored
+        if name in known or any(is_a(values) for is_a in are_texts):
+            texts.append(name)
+        elif not any(is_a(stored) for is_a in are_numbers):
+            refused.append(f"{name} ({stored})")
+    if refused:
+        message = (
+            f"{path} has columns that are neither numbers nor text: {listed(refused)}; convert "
+            f"them or leave them out"
+        )
+        raise DeepMapperError(message)
+    return texts
+
+
 def _columns(
     file: Any, as_numbers: list[str], as_text: list[str], marks: frozenset[str]
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+) -> tuple[np.ndarray, dict[str, list[Any]]]:
     """Numbers (n, p), float32, and the other columns as they are, a row group at a time."""
+    import pyarrow
+
     numbers = scratch((file.metadata.num_rows, len(as_numbers)))
     columns: dict[str, list[Any]] = {name: [] for name in as_text}
     start = 0
@@ -84,48 +113,15 @@ def _columns(
         table = file.read_row_group(group, columns=[*as_numbers, *as_text])
         stop = start + table.num_rows
         for j, name in enumerate(as_numbers):
-            numbers[start:stop, j] = _floats(table.column(name))
-        for name in as_text:
-            values = table.column(name).to_pylist()
-            columns[name] += [None if value in marks else value for value in values]
+            column = table.column(name)
+            if pyarrow.types.is_boolean(column.type):  # Arrow has no cast from boolean to float
+                column = column.cast(pyarrow.int8())
+            numbers[start:stop, j] = column.cast(pyarrow.float32(), safe=False).to_numpy()
+        for name, values in columns.items():
+            values += [None if v in marks else v for v in table.column(name).to_pylist()]
         start = stop
-    return numbers, {name: _objects(values) for name, values in columns.items()}
+    return numbers, columns
 
 
-def _floats(column: Any) -> np.ndarray:
-    """float32, NaN where missing. Booleans are 0 and 1."""
-    import pyarrow
-
-    # Arrow casts a boolean to a float by way of an integer alone.
-    if pyarrow.types.is_boolean(column.type):
-        column = column.cast(pyarrow.int8())
-    return column.cast(pyarrow.float32(), safe=False).to_numpy()
-
-
-def _is_text(kind: Any) -> bool:
-    from pyarrow import types
-
-    inner = kind.value_type if types.is_dictionary(kind) else kind
-    return types.is_string(inner) or types.is_large_string(inner) or types.is_string_view(inner)
-
-
-def _is_number(kind: Any) -> bool:
-    from pyarrow import types
-
-    return (
-        types.is_integer(kind)
-        or types.is_floating(kind)
-        or types.is_boolean(kind)
-        or types.is_decimal(kind)
-        or types.is_null(kind)
-    )
-
-
-def _as_text(values: np.ndarray) -> np.ndarray:
+def _strings(values: list[Any]) -> np.ndarray:
     return np.array([None if value is None else str(value) for value in values], dtype=object)
-
-
-def _objects(values: list[Any]) -> np.ndarray:
-    out = np.empty(len(values), dtype=object)
-    out[:] = values
-    return out

@@ -15,16 +15,25 @@ import numpy as np
 from scipy import sparse
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.images._rows import blocks
-from deepmapper.tables._blanks import (
+from deepmapper.images._rows import RowsOnDisk, blocks
+from deepmapper.tables._cleaning import (
     DroppedRows,
     drop_rows,
+    parse_labels,
     refuse_infinities,
     refuse_missing,
     survey,
 )
-from deepmapper.tables._labels import parse_labels
-from deepmapper.tables._raw import Matrix, Plan, RawTable, check_names, copied, listed, take
+from deepmapper.tables._raw import (
+    Matrix,
+    Plan,
+    RawTable,
+    check_names,
+    copied,
+    is_sparse,
+    listed,
+    take,
+)
 
 MISSING_MODES = ("error", "median", "zero", "drop-rows")
 MAX_LEVELS = 32  # features a category may become
@@ -37,7 +46,8 @@ class PreparedTable:
     """A table to train on or to predict.
 
     Args:
-        X: float32 (n_samples, n_features), in memory, memory-mapped, or CSR; nothing missing.
+        X: float32 (n_samples, n_features), an array, memory-mapped, CSR or
+            `RowsOnDisk`; no value is missing.
         y: (n_samples,), or None.
         features: their names.
         row_names: (n_samples,).
@@ -128,9 +138,7 @@ class Preparation:
         seen = survey(raw.numbers)
         refuse_infinities(raw, seen)
         if self.missing == "error":
-            counts = dict(zip(raw.names, seen.n_missing.tolist(), strict=True))
-            counts |= {c: sum(v is None for v in values) for c, values in raw.texts.items()}
-            refuse_missing(raw.where, {name: count for name, count in counts.items() if count})
+            refuse_missing(raw, seen)
         X = raw.numbers
         if seen.n_missing.any():
             X = self._fill(X, raw.where)
@@ -186,16 +194,16 @@ class Preparation:
 
     def _fill(self, X: Matrix, where: str) -> Matrix:
         """X with a value for each missing one; written in place where X is this process's own."""
+        if is_sparse(X) and self.missing == "median":
+            message = (
+                f"{where} is sparse and has missing values: the median of a sparse column is "
+                f"mostly zero; use missing='zero' (--missing zero)"
+            )
+            raise DeepMapperError(message)
         if sparse.issparse(X):
-            if self.missing == "median":
-                message = (
-                    f"{where} is sparse and has missing values: the median of a sparse column is "
-                    f"mostly zero; use missing='zero' (--missing zero)"
-                )
-                raise DeepMapperError(message)
             data = np.nan_to_num(X.data, nan=0.0)
             return sparse.csr_matrix((data, X.indices, X.indptr), shape=X.shape)
-        if not X.flags.writeable:
+        if isinstance(X, RowsOnDisk) or not X.flags.writeable:
             X = copied(X, np.arange(X.shape[0]), np.arange(X.shape[1]))
         fills = np.zeros(X.shape[1]) if self.medians is None else np.array(self.medians)
         fills = fills.astype(np.float32)
@@ -283,11 +291,12 @@ def _learn_levels(raw: RawTable) -> tuple[dict[str, tuple[str, ...]], tuple[str,
 def _medians(matrix: Matrix, used: np.ndarray) -> list[float]:
     """The median of each column in use, missing values aside, a block of columns at a time."""
     columns = np.flatnonzero(used)
-    if sparse.issparse(matrix):
-        return [0.0] * len(columns)  # refused where one would be needed
+    if is_sparse(matrix):
+        return [0.0] * len(columns)  # refused if one is needed
+    rows = np.arange(matrix.shape[0])
     medians: list[float] = []
     for start in range(0, len(columns), COLUMN_BLOCK):
-        block = np.asarray(matrix[:, columns[start : start + COLUMN_BLOCK]])
+        block = copied(matrix, rows, columns[start : start + COLUMN_BLOCK])
         medians += np.nanmedian(block, axis=0).tolist()
     return medians
 

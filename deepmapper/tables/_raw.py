@@ -1,6 +1,7 @@
-"""What a file holds, before anything is learnt from it; and which of its columns are what."""
+"""The content of a file before anything is learnt from it, and the role of each of its columns."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -10,12 +11,13 @@ import numpy as np
 from scipy import sparse
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.images._rows import blocks
+from deepmapper.images._rows import RowsOnDisk, blocks, dense
 
-# float32 (n_samples, n_columns), NaN where a value is missing: in memory, memory-mapped, or CSR
+# float32 (n_samples, n_columns), NaN where a value is missing: an array, memory-mapped, CSR or
+# `RowsOnDisk`
 Matrix = Any
 
-IN_MEMORY_BYTES = 2 << 30  # a larger matrix that has to be rewritten goes to a temporary file
+IN_MEMORY_BYTES = 2 << 30  # larger matrices stay on disk, rewritten ones in a temporary file
 N_LISTED = 10  # names in a message
 
 
@@ -49,7 +51,7 @@ class RawTable:
 
     def take(self, rows: np.ndarray) -> "RawTable":
         """The rows at these positions; no copy where that is all of them in order."""
-        if len(rows) == self.n_samples and bool((rows == np.arange(len(rows))).all()):
+        if np.array_equal(rows, np.arange(self.n_samples)):
             return self
         return replace(
             self,
@@ -81,18 +83,25 @@ Planner = Callable[[list[str], list[str], str], Plan]
 
 
 def take(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> Matrix:
-    """matrix[rows][:, columns] in float32, in blocks of rows; CSR stays CSR."""
+    """matrix[rows][:, columns]; CSR stays CSR, `RowsOnDisk` stays on disk, others are copied."""
     if sparse.issparse(matrix):
         return matrix[rows][:, columns]
+    if isinstance(matrix, RowsOnDisk):
+        return matrix.take(rows, columns)
     return copied(matrix, rows, columns)
 
 
+def is_sparse(matrix: Matrix) -> bool:
+    """Whether rows of the matrix are CSR, in memory or on disk."""
+    return sparse.issparse(matrix[:1])
+
+
 def copied(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """matrix[rows][:, columns] in float32, an array of this process's own."""
-    all_columns = len(columns) == matrix.shape[1] and bool((np.diff(columns) == 1).all())
+    """matrix[rows][:, columns] as a new dense float32 array, read in blocks of rows."""
+    all_columns = np.array_equal(columns, np.arange(matrix.shape[1]))
     out = scratch((len(rows), len(columns)))
-    for part in blocks(out):
-        block = matrix[rows[part]]
+    for part in blocks(matrix, len(rows)):
+        block = dense(matrix, rows[part]).numpy()
         out[part] = block if all_columns else block[:, columns]
     return out
 
@@ -119,17 +128,12 @@ def listed(names: Sequence[object]) -> str:
 
 
 def check_names(names: list[str], where: str) -> None:
-    """DeepMapperError where two columns have one name: attribution could not tell them apart."""
-    seen: set[str] = set()
-    twice = []
-    for name in names:
-        if name in seen:
-            twice.append(name)
-        seen.add(name)
+    """DeepMapperError if two columns have one name: attribution could not distinguish them."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         message = (
-            f"{where} has columns of the same name: {listed(list(dict.fromkeys(twice)))}; names "
-            f"of features have to differ: rename or remove them"
+            f"{where} has columns of the same name: {listed(twice)}; names of features have to "
+            f"differ: rename or remove them"
         )
         raise DeepMapperError(message)
 
@@ -167,6 +171,11 @@ def training_plan(
         return Plan(features, label, row_names)
 
     return plan
+
+
+def row_numbers(n: int) -> np.ndarray:
+    """Names of rows that have none: "1", "2", ..."""
+    return np.array([str(i) for i in range(1, n + 1)], dtype=object)
 
 
 def install_hint(library: str, what: str) -> str:

@@ -1,28 +1,42 @@
-"""A table from a file, ready to train on; and later tables, made like it."""
+"""A table from a file, ready to train on; and later tables, prepared in the same way."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.tables._blanks import DroppedRows, drop_rows
-from deepmapper.tables._formats import reader_of
-from deepmapper.tables._labels import check_labels, parse_labels, with_labels_of
+from deepmapper.tables._cleaning import (
+    DroppedRows,
+    check_labels,
+    drop_rows,
+    parse_labels,
+    settle_text,
+    take_row_names,
+)
 from deepmapper.tables._preparation import MISSING_MODES, Preparation, PreparedTable, learn
-from deepmapper.tables._raw import RawTable, training_plan
-from deepmapper.tables._text import settle_text, take_row_names
+from deepmapper.tables._raw import Plan, Planner, RawTable, find_column, listed, training_plan
 from deepmapper.training.streams import stream_seed
+
+# The reader of each ending, in `deepmapper.tables._<name>.read_<name>`; only that one is imported.
+FORMATS = {
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), "delimited"),
+    **dict.fromkeys((".parquet", ".pq"), "parquet"),
+    ".h5ad": "h5ad",
+    ".npy": "npy",
+}
+COMPRESSIONS = (".gz", ".bz2", ".xz")  # of delimited text
 
 
 @dataclass(frozen=True)
 class TrainingTables:
-    """A table divided: rows to train on, and rows kept aside to test.
+    """A table divided into training rows and test rows.
 
     Args:
-        train: what everything is learnt from.
-        test: the rows kept aside, prepared alike; None where there are none.
+        train: the rows that everything is learnt from.
+        test: the rows kept aside, prepared in the same way; None if there are none.
         preparation: what was learnt about the columns; new tables need it.
         dropped: rows of the file that are in neither.
         n_rows, n_columns: of the file, label and names of rows aside.
@@ -51,16 +65,17 @@ def read_training(
     """A table from a CSV, TSV, Parquet, AnnData or numpy file, divided and prepared.
 
     Args:
-        path: .csv, .tsv, .tab, .txt (also .gz, .bz2, .xz), .parquet, .h5ad or .npy.
-        label: the column of the label (in .h5ad a column of obs); None where there is none.
+        path: .csv, .tsv, .tab, .txt (also .gz, .bz2, .xz), .parquet, .h5ad or .npy. A .npy file of
+            float32, and the X of an .h5ad file of more than 2 GiB, stay on disk.
+        label: the column of the label (in .h5ad a column of obs); None if there is none.
         labels: a file with the labels, in the order of the rows: a .npy vector, or a table whose
             column `label` it is.
-        row_names: the column that names the rows; left out, a first column without a header is
-            taken, or else the first column of texts that are all different.
-        leave_out: columns that are no features.
+        row_names: the column that names the rows; default: a first column without a header, or
+            else the first column of texts that are all different.
+        leave_out: columns that are not features.
         missing: "error", "median" (of the training rows; the most frequent level of a text),
             "zero", or "drop-rows".
-        marks: what marks a missing value in text files, besides the usual ones.
+        marks: marks of a missing value in text files, besides the usual ones.
         test_fraction: the share of the rows to keep aside, the same of every class.
         random_state: the seed of that choice.
 
@@ -78,16 +93,17 @@ def read_training(
     if labels is None and label is not None and path.suffix.lower() == ".npy":
         message = f"{path} has no named columns; give a file with the labels (--labels FILE)"
         raise DeepMapperError(message)
-    raw = _read_raw(path, label if labels is None else None, row_names, leave_out, marks)
+    planner = training_plan(label if labels is None else None, row_names, leave_out)
+    raw = take_row_names(settle_text(_read(path, planner, tuple(marks))))
     if labels is not None:
-        raw = with_labels_of(raw, Path(labels), label)
+        raw = _with_labels_of(raw, Path(labels), label)
     n_rows, n_columns = raw.n_samples, len(raw.names) + len(raw.texts)
     raw, dropped = drop_rows(raw, missing, training=True)
     train_rows, test_rows = np.arange(raw.n_samples), np.empty(0, dtype=np.int64)
     if raw.labels is not None:
         y = parse_labels(raw.labels, raw.where)
         check_labels(y, raw.where)
-        train_rows, test_rows = divide(y, test_fraction, random_state)
+        train_rows, test_rows = _divide(y, test_fraction, random_state)
     training = raw.take(train_rows)
     preparation = learn(training, missing, marks)
     test = preparation.apply(raw.take(test_rows)) if len(test_rows) else None
@@ -98,20 +114,83 @@ def read_training(
 def read_new(path: str | Path, preparation: Preparation) -> PreparedTable:
     """A table to predict, its columns found by name in any order; every row is kept.
 
-    Only with missing="drop-rows" rows are left out, those with a missing value.
+    Only with missing="drop-rows", rows with a missing value are left out.
 
     Raises:
         DeepMapperError: features are missing, columns are unknown, and as in `read_training`.
     """
-    path = Path(path)
-    raw = reader_of(path)(path, preparation.plan, preparation.marks)
+    raw = _read(Path(path), preparation.plan, preparation.marks)
     return preparation.apply(settle_text(raw, frozenset(preparation.levels)))
 
 
-def divide(y: np.ndarray, fraction: float, random_state: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the rows to train on and of those kept aside, each in order.
+def _read(path: Path, planner: Planner, marks: tuple[str, ...]) -> RawTable:
+    """The content of a file, by the reader that its ending asks for.
 
-    Every class has at least one row on both sides, or nothing is kept aside.
+    Raises:
+        DeepMapperError: no such file, an unknown ending, and what the reader raises.
+    """
+    if not path.is_file():
+        message = f"there is no file {path}"
+        raise DeepMapperError(message)
+    *inner, last = ["", *(suffix.lower() for suffix in path.suffixes)]
+    name = FORMATS.get(inner[-1] if inner and last in COMPRESSIONS else last)
+    if name is None or (last in COMPRESSIONS and name != "delimited"):
+        message = (
+            f"cannot tell what {path} holds from its name; known are {', '.join(FORMATS)}, and "
+            f"text packed as {', '.join(COMPRESSIONS)}"
+        )
+        raise DeepMapperError(message)
+    module = import_module(f"deepmapper.tables._{name}")
+    reader: Callable[[Path, Planner, tuple[str, ...]], RawTable] = getattr(module, f"read_{name}")
+    return reader(path, planner, marks)
+
+
+def _with_labels_of(raw: RawTable, path: Path, column: str | None) -> RawTable:
+    """The table with the labels of another file: a `.npy` vector or a table's column.
+
+    Raises:
+        DeepMapperError: no such file, another number of rows, several columns and none named.
+    """
+    if not path.is_file():
+        message = f"there is no file {path} for the labels"
+        raise DeepMapperError(message)
+    labels = _vector(path) if path.suffix.lower() == ".npy" else _column(path, column)
+    if len(labels) != raw.n_samples:
+        message = f"{path} has {len(labels)} labels, {raw.where} has {raw.n_samples} rows"
+        raise DeepMapperError(message)
+    return replace(raw, labels=labels)
+
+
+def _vector(path: Path) -> np.ndarray:
+    try:
+        labels = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        message = f"cannot read labels from {path}: {error}"
+        raise DeepMapperError(message) from error
+    if not isinstance(labels, np.ndarray) or labels.ndim != 1:
+        message = f"{path} has to hold a vector of labels, got shape {getattr(labels, 'shape', '')}"
+        raise DeepMapperError(message)
+    return labels
+
+
+def _column(path: Path, column: str | None) -> np.ndarray:
+    def plan(names: list[str], label_names: list[str], where: str) -> Plan:
+        if column is not None:
+            find_column(column, names, where, "label")
+        elif len(names) > 1:
+            message = f"{where} has the columns {listed(names)}; say with label which one to take"
+            raise DeepMapperError(message)
+        return Plan([], column or names[0])
+
+    labels = _read(path, plan, ()).labels
+    assert labels is not None  # the plan names one
+    return labels
+
+
+def _divide(y: np.ndarray, fraction: float, random_state: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the training rows and of the test rows, each in order.
+
+    Every class has at least one row on both sides, or no row is kept aside.
     """
     n, n_classes = len(y), len(np.unique(y))
     n_test = max(round(fraction * n), n_classes)
@@ -123,14 +202,3 @@ def divide(y: np.ndarray, fraction: float, random_state: int) -> tuple[np.ndarra
     split = StratifiedShuffleSplit(1, test_size=n_test, random_state=seed)
     train, test = next(split.split(np.zeros((n, 1)), y))
     return np.sort(train), np.sort(test)
-
-
-def _read_raw(
-    path: Path,
-    label: str | None,
-    row_names: str | None,
-    leave_out: Sequence[str],
-    marks: Sequence[str],
-) -> RawTable:
-    raw = reader_of(path)(path, training_plan(label, row_names, leave_out), tuple(marks))
-    return take_row_names(settle_text(raw))

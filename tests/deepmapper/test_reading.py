@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from deepmapper import DeepMapperClassifier
 from deepmapper.errors import DeepMapperError
-from deepmapper.tables import Preparation, PreparedTable, read_new, read_training
-from deepmapper.tables import _delimited as delimited_module
+from deepmapper.tables import Preparation, PreparedTable, RowsOnDisk, read_new, read_training
 from deepmapper.tables._raw import scratch, take
 
 
@@ -59,17 +59,14 @@ def test_every_format_gives_the_same_table(tmp_path: Path, name: str) -> None:
     assert table.y.tolist() == _frame()["status"].tolist()
 
 
-def test_pandas_reads_what_pyarrow_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("pyarrow")
+def test_missing_values_of_numbers_and_texts(tmp_path: Path) -> None:
     frame = _frame()
     frame.loc[3, "a"] = np.nan
     frame.loc[20:, "sex"] = None
     frame.to_csv(tmp_path / "t.csv", index=False)
-    fast = _read(tmp_path / "t.csv", label="status", missing="median")
-    monkeypatch.setattr(delimited_module, "_read_arrow", delimited_module._read_pandas)
-    slow = _read(tmp_path / "t.csv", label="status", missing="median")
-    np.testing.assert_array_equal(fast.X, slow.X)
-    assert fast.features == slow.features
+    table = _read(tmp_path / "t.csv", label="status", missing="zero")
+    assert table.X[3, 0] == 0
+    assert table.X[20:, 3:].sum() == 0
 
 
 def test_names_of_rows_are_found(tmp_path: Path) -> None:
@@ -83,6 +80,13 @@ def test_names_of_rows_are_found(tmp_path: Path) -> None:
         assert table.features == ["a", "b", "c", "sex=f", "sex=m"]
     numbered = _read(tmp_path / "column.csv", label="status", row_names="a")
     assert "a" not in numbered.features
+
+
+def test_decimal_commas_of_a_spreadsheet(tmp_path: Path) -> None:
+    text = "a;y\n" + "".join(f"{i},5;{'pq'[i % 2]}\n" for i in range(40))
+    table = _read(_csv(tmp_path, text), label="y")
+    assert table.features == ["a"]
+    np.testing.assert_array_equal(table.X[:, 0], np.arange(40, dtype=np.float32) + 0.5)
 
 
 def test_true_and_false_are_one_and_zero(tmp_path: Path) -> None:
@@ -242,14 +246,13 @@ def test_npy_with_pickles_is_refused(tmp_path: Path) -> None:
         _read(tmp_path / "X.npy")
 
 
-@pytest.mark.parametrize("kind", ["dense", "csr", "csc"])
-def test_h5ad(tmp_path: Path, kind: str) -> None:
+def _h5ad(path: Path, X: np.ndarray, kind: str) -> Path:
+    """An AnnData file with the classes B and T in turn."""
     h5py = pytest.importorskip("h5py")
-    X = np.random.default_rng(0).poisson(0.7, size=(10, 6)).astype("float64")
     text = h5py.string_dtype()
-    with h5py.File(tmp_path / "cells.h5ad", "w") as file:
+    with h5py.File(path, "w") as file:
         if kind == "dense":
-            file["X"] = X
+            file.create_dataset("X", data=X, chunks=(4, 3))
         else:
             matrix = sparse.csr_matrix(X) if kind == "csr" else sparse.csc_matrix(X)
             group = file.create_group("X")
@@ -257,16 +260,23 @@ def test_h5ad(tmp_path: Path, kind: str) -> None:
             group.attrs["shape"] = X.shape
             for name in ("data", "indices", "indptr"):
                 group[name] = getattr(matrix, name)
-        for name, n in (("obs", 10), ("var", 6)):
+        for name, n in (("obs", X.shape[0]), ("var", X.shape[1])):
             group = file.create_group(name)
             group.attrs["_index"] = "_index"
             group.attrs["column-order"] = np.array(["kind"] if name == "obs" else [], dtype=text)
             group.create_dataset("_index", data=[f"{name}{i}" for i in range(n)], dtype=text)
         column = file["obs"].create_group("kind")
         column.attrs["encoding-type"] = "categorical"
-        column["codes"] = np.arange(10, dtype=np.int8) % 2
+        column["codes"] = np.arange(X.shape[0], dtype=np.int8) % 2
         column.create_dataset("categories", data=["B", "T"], dtype=text)
-    table = _read(tmp_path / "cells.h5ad", label="kind")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["dense", "csr", "csc"])
+def test_h5ad(tmp_path: Path, kind: str) -> None:
+    X = np.random.default_rng(0).poisson(0.7, size=(10, 6)).astype("float64")
+    path = _h5ad(tmp_path / "cells.h5ad", X, kind)
+    table = _read(path, label="kind")
     assert sparse.issparse(table.X) == (kind != "dense")
     dense = table.X.toarray() if sparse.issparse(table.X) else table.X
     np.testing.assert_array_equal(dense, X)
@@ -276,7 +286,42 @@ def test_h5ad(tmp_path: Path, kind: str) -> None:
     assert table.features[5] == "var5"
     assert table.row_names[9] == "obs9"
     with pytest.raises(DeepMapperError, match="nearest: 'kind'"):
-        _read(tmp_path / "cells.h5ad", label="kin")
+        _read(path, label="kin")
+
+
+@pytest.mark.parametrize("kind", ["dense", "csr"])
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_large_h5ad_stays_on_disk_and_predicts_as_from_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, stream: bool
+) -> None:
+    X = np.random.default_rng(0).poisson(0.7, size=(60, 20)).astype("float64")
+    X[1::2, 5] += 3
+    X[:, 7] = 0  # left out: the columns in use are selected on disk, too
+    path = _h5ad(tmp_path / "cells.h5ad", X, kind)
+    probabilities = []
+    for most in (2**31, 100):
+        monkeypatch.setattr("deepmapper.tables._raw.IN_MEMORY_BYTES", most)
+        read = read_training(path, label="kind", test_fraction=0.3)
+        assert isinstance(read.train.X, RowsOnDisk) == (most == 100)
+        model = DeepMapperClassifier(passes=1, epochs=2, device="cpu", stream=stream)
+        model.fit(read.train.X, read.train.y)
+        new = read_new(path, read.preparation)
+        probabilities.append(model.predict_proba(new.X))
+        assert new.X.shape == (60, 19)
+    np.testing.assert_allclose(probabilities[1], probabilities[0], atol=1e-6)
+
+
+def test_rows_on_disk_are_read_in_any_order(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    X = np.random.default_rng(0).normal(size=(30, 8))
+    with h5py.File(tmp_path / "X.h5", "w") as file:
+        table = RowsOnDisk(file.create_dataset("X", data=X))
+        rows, columns = np.array([7, 3, 3, 29]), np.array([6, 0])
+        part = table.take(rows, columns)
+        np.testing.assert_array_equal(table[rows], X[rows].astype("float32"))
+        np.testing.assert_array_equal(part[:], X[rows][:, columns].astype("float32"))
+        np.testing.assert_array_equal(part[np.array([2, 0])], part[:][[2, 0]])
+        assert part[:0].shape == (0, 2)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +340,9 @@ def test_h5ad(tmp_path: Path, kind: str) -> None:
         ("a,y\n1,p\ninf,q\n3,p\n4,q\n", "infinite.*'a'"),
         ("a,y\n1,p\n1e40,q\n3,p\n4,q\n", "infinite.*'a'"),
         ("a,y\n0,p\n0,q\n0,p\n0,q\n", "no feature left: 1 columns are all zero"),
-        ("a,y\n1,p\n2\n3,p\n4,q\n", "cannot read"),
+        ("a,y\n1,p\n2\n3,p\n4,q\n", "line 3: found 1 fields, expected 2"),
+        ("a,y\n" + 25 * "1,p\n" + "2\n", "line 27: found 1 fields, expected 2"),
+        ("a,y\n" + 25 * "1,p\n" + "2,q,3\n", "line 27: found 3 fields, expected 2"),
     ],
 )
 def test_bad_tables_are_refused(tmp_path: Path, text: str, message: str) -> None:
