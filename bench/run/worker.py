@@ -32,7 +32,7 @@ from bench.run.split import split_kind, split_rows
 from bench.store.store import SCHEMA, Record, Store
 from bench.store.tables import read_table
 from datasets.table import DataUnavailable
-from deepmapper.errors import Diverged
+from deepmapper.errors import DivergedError
 from deepmapper.training.streams import stream_seed
 
 EXAMPLE_PIXELS = 10_000  # of a cell's example images: ten digits of MNIST
@@ -161,7 +161,7 @@ def _attempt(action: Callable[[], None]) -> tuple[str, str | None, str | None]:
         return "unsupported", str(error), None
     except (DataUnavailable, ModuleNotFoundError) as error:
         return "unavailable", str(error), traceback.format_exc()
-    except Diverged as error:
+    except DivergedError as error:
         return "diverged", str(error), None
     except Exception as error:  # a method may raise anything: that is a row in the table
         if _is_out_of_memory(error):

@@ -54,9 +54,9 @@ def measure(
     layout = place(X, seed) if pixels == "aggmap" else natural(X.shape[1])
     layout_seconds = time.perf_counter() - start
     model = DeepMapperClassifier(
-        layout,
+        layout=layout,
         gate=False,
-        validation_fraction=0.0,
+        training={"validation_fraction": 0.0},
         device=device,
         random_state=seed,
         **SETTINGS,

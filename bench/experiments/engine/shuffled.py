@@ -44,9 +44,9 @@ def measure(layout: str, seed: int, device: str = "cpu") -> dict[str, Any]:
     training, test = images.official_split
     start = time.perf_counter()
     model = DeepMapperClassifier(
-        "learned" if layout in ("learned", "gated") else "natural",
+        layout="learned" if layout in ("learned", "gated") else "natural",
         gate=layout == "gated",
-        validation_fraction=0.0,
+        training={"validation_fraction": 0.0},
         device=device,
         random_state=seed,
         **SETTINGS,

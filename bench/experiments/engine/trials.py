@@ -64,7 +64,7 @@ def compare(table: Any, seed: int) -> Iterator[tuple[str, dict[str, float | int 
             history = train(
                 network,
                 (images, labels),
-                TrainingSettings(),
+                TrainingSettings(target_loss=None),
                 objective=Classification(class_weights(labels, n_classes)),
                 generator=torch.Generator().manual_seed(seed),
                 validation=(test, test_labels),
