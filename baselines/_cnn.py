@@ -24,11 +24,10 @@ class Training:
 def image_model(training: Training, *, device: str, seed: int) -> NetworkClassifier:
     """An untrained classifier of images."""
     return NetworkClassifier(
-        training.backbone,
-        passes=training.passes,
-        epochs=training.epochs,
-        learning_rate=training.learning_rate,
+        backbone=training.backbone,
         gate=training.gate,
+        passes=training.passes,
+        training={"max_epochs": training.epochs, "learning_rate": training.learning_rate},
         attribution=training.attribution,
         device=device,
         random_state=seed,

@@ -207,20 +207,24 @@ def published(params: Params) -> tuple[Params, dict[str, Any]]:
     Raises:
         DeepMapperError: `params` set what the recipe sets.
     """
-    model = {
-        "backbone": "resnet18_rgb",
-        "gate": False,
-        "passes": 1,
-        "epochs": params.recipe_epochs,
+    training = {
+        "max_epochs": params.recipe_epochs,
         "batch_size": 200,
         "learning_rate": 1e-4,
         "weight_decay": 1e-5,
         "schedule": "constant",
         "target_loss": None,
         "precision": "float32",
-        "balanced": False,
     }
-    own = {"image_size": 224, "scaling": "norm2", **model}
+    model = {
+        "backbone": "resnet18_rgb",
+        "gate": False,
+        "passes": 1,
+        "class_weight": None,
+        "training": training,
+    }
+    own = {"image_size": 224, "scaling": "norm2", "epochs": training["max_epochs"], **model}
+    own |= training
     given = {f.name: getattr(params, f.name) for f in fields(params) if f.name in own}
     asked = [name for name, value in given.items() if value != getattr(type(params)(), name)]
     if asked:

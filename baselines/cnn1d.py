@@ -50,26 +50,26 @@ def supports(table: Table) -> str | None:
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Scale, then train; no layout."""
     is_tc1 = params.architecture == "tc1"
-    own: dict[str, Any] = {"epochs": 10, "learning_rate": 5e-3, "passes": 2}
+    training: dict[str, Any] = {"max_epochs": 10, "learning_rate": 5e-3}
     if is_tc1:
-        own = {
-            "epochs": 400,
-            "passes": 1,
+        training = {
+            "max_epochs": 400,
             "learning_rate": 0.01,
-            "optimiser": "sgd",
+            "optimizer": "sgd",
             "weight_decay": 0.0,
             "batch_size": 20,
             "schedule": "constant",
-            "balanced": False,
             "target_loss": None,
             "validation_fraction": 0.0,
         }
-    given = {name: getattr(params, name) for name in ("epochs", "learning_rate", "passes")}
+    given = {"max_epochs": params.epochs, "learning_rate": params.learning_rate}
     model = NetworkClassifier(
-        tc1 if is_tc1 else strided,
+        backbone=tc1 if is_tc1 else strided,
+        passes=params.passes or (1 if is_tc1 else 2),
+        class_weight=None if is_tc1 else "balanced",
+        training=training | {name: value for name, value in given.items() if value is not None},
         device=device,
         random_state=seed,
-        **(own | {name: value for name, value in given.items() if value is not None}),
     )
     largest_is_one = make_pipeline(FeatureScaler(scale="none"), MaxAbsScaler())
     return Pipeline([("convert", largest_is_one if is_tc1 else FeatureScaler()), ("model", model)])

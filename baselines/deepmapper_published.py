@@ -40,7 +40,6 @@ TRAINING: dict[str, dict[str, Any]] = {
         "batch_size": 20,
         "weight_decay": 1e-5,
         "schedule": "constant",
-        "balanced": False,
         "precision": "float32",
     },
     "engine": {},
@@ -53,16 +52,19 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
     if params.batch_size is not None:
         training = training | {"batch_size": params.batch_size}
     model = NetworkClassifier(
-        params.backbone,
+        backbone=params.backbone,
         gate=False,
-        target_loss=None,
         passes=params.passes,
-        epochs=params.epochs,
-        learning_rate=params.learning_rate,
+        class_weight=None if params.training == "notebook" else "balanced",
+        training={
+            "max_epochs": params.epochs,
+            "learning_rate": params.learning_rate,
+            "target_loss": None,
+            **training,
+        },
         keep_epochs=params.keep_epochs,
         device=device,
         random_state=seed,
-        **training,
     )
     converter = ImageConverter("natural", scale="minmax", device=device)
     return Pipeline([("convert", converter), ("model", model)])

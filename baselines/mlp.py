@@ -72,11 +72,10 @@ OWN: dict[str, dict[str, Any]] = {
 TRAINING: dict[str, dict[str, Any]] = {
     "plain": {},
     "maxnorm": {
-        "optimiser": "sgd",
+        "optimizer": "sgd",
         "momentum": 0.95,
         "weight_decay": 0.0,
         "batch_size": 100,
-        "balanced": False,
         "target_loss": None,
         "validation_fraction": 0.0,
     },
@@ -97,13 +96,16 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
         longest=None if is_plain else LONGEST,
     )
     model = NetworkClassifier(
-        make,
-        epochs=own["epochs"],
-        learning_rate=own["learning_rate"],
+        backbone=make,
         passes=own["passes"],
+        class_weight="balanced" if is_plain else None,
+        training={
+            "max_epochs": own["epochs"],
+            "learning_rate": own["learning_rate"],
+            **TRAINING[params.recipe],
+        },
         device=device,
         random_state=seed,
-        **TRAINING[params.recipe],
     )
     scaler = FeatureScaler(scale="standard" if is_plain else "minmax")
     return Pipeline([("convert", scaler), ("model", model)])

@@ -27,21 +27,30 @@ Public modules; every other module is private, and its name or its folder's begi
 from typing import TYPE_CHECKING
 
 __version__ = "0.2.0"
-__all__ = ["DeepMapperClassifier", "DeepMapperEmbedder", "DeepMapperError", "Diverged", "Layout"]
+__all__ = [
+    "DeepMapperClassifier",
+    "DeepMapperEmbedder",
+    "DeepMapperError",
+    "DivergedError",
+    "Layout",
+    "TrainingSettings",
+]
 
 _HOMES = {
     "DeepMapperClassifier": "deepmapper.estimators._classifier",
     "DeepMapperEmbedder": "deepmapper.estimators._embedder",
     "DeepMapperError": "deepmapper.errors",
-    "Diverged": "deepmapper.errors",
+    "DivergedError": "deepmapper.errors",
     "Layout": "deepmapper.images.layouts",
+    "TrainingSettings": "deepmapper.training.trainer",
 }
 
 if TYPE_CHECKING:
-    from deepmapper.errors import DeepMapperError, Diverged
+    from deepmapper.errors import DeepMapperError, DivergedError
     from deepmapper.estimators._classifier import DeepMapperClassifier
     from deepmapper.estimators._embedder import DeepMapperEmbedder
     from deepmapper.images.layouts import Layout
+    from deepmapper.training.trainer import TrainingSettings
 
 
 def __getattr__(name: str) -> object:

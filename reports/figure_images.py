@@ -14,7 +14,7 @@ from reports.results import Results
 TITLE = "The same sample as each converter shows it"
 CAPTION = (
     "After Fig. 6 of the paper: rows are the methods that make images, columns are datasets; one "
-    "sample a column. Brightness is scaled for each image, its top 0.5% clipped if the image is large."
+    "sample a column. Brightness is scaled for each image; of large images its top 0.5% is clipped."
 )
 WITHOUT = "No run kept example images."
 PIXEL_BUDGET = 2.4e6  # of the whole figure: noise does not compress, and the page holds it

@@ -115,7 +115,9 @@ def train(
     from deepmapper.training.trainer import train as train_network
 
     images, labels = _images(n_samples, side, device)
-    settings = TrainingSettings(epochs=epochs, batch_size=min(64, n_samples), precision="float32")
+    settings = TrainingSettings(
+        max_epochs=epochs, batch_size=min(64, n_samples), precision="float32"
+    )
 
     def before() -> Any:
         with torch_stream(SEED, "initialisation"):

@@ -48,9 +48,9 @@ def _same_as_cpu(seed: int, device: str, sizes: dict[str, Any]) -> dict[str, Any
     wanted = {"kind": "shift", "n_samples": 1000, "n_features": 1000} | sizes
     table = table_entry("needles").load().load(seed=seed, **wanted)
     one, other = (
-        DeepMapperClassifier(device=where, passes=1, precision="float32", random_state=seed).fit(
-            table.X, table.y
-        )
+        DeepMapperClassifier(
+            device=where, passes=1, training={"precision": "float32"}, random_state=seed
+        ).fit(table.X, table.y)
         for where in ("cpu", device)
     )
     difference = np.abs(one.predict_proba(table.X) - other.predict_proba(table.X))

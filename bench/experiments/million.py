@@ -46,13 +46,19 @@ def warm_up() -> float:
     """Seconds of a first, tiny fit: imports and first uses, which no size pays for."""
     X = np.random.default_rng(0).standard_normal((300, 64), dtype=np.float32)
     start = time.perf_counter()
-    DeepMapperClassifier(passes=1, epochs=1, device="cpu").fit(X, X[:, 0] > 0)
+    DeepMapperClassifier(passes=1, training={"max_epochs": 1}, device="cpu", random_state=0).fit(
+        X, X[:, 0] > 0
+    )
     return time.perf_counter() - start
 
 
 def train_from_file(X: Any, y: np.ndarray, needles: np.ndarray, seed: int) -> dict[str, Any]:
     model = DeepMapperClassifier(
-        passes=1, epochs=EPOCHS, batch_size=64, stream=True, device="cpu", random_state=seed
+        passes=1,
+        training={"max_epochs": EPOCHS, "batch_size": 64},
+        stream=True,
+        device="cpu",
+        random_state=seed,
     )
     phases = Phases("cpu")
     start = time.perf_counter()

@@ -50,7 +50,7 @@ def measure(side: str, n: int, p: int) -> dict[str, Any]:
     train(
         network,
         (torch.from_numpy(images), y),
-        TrainingSettings(epochs=3, batch_size=64),
+        TrainingSettings(max_epochs=3, batch_size=64),
         objective=Classification(),
         generator=torch.Generator().manual_seed(0),
         on_epoch=keep,

@@ -50,7 +50,7 @@ def measure(layout: str, seed: int, device: str = "cpu") -> dict[str, Any]:
         backbone="cnn_small",
         passes=1,
         attribution=None,
-        validation_fraction=0.0,
+        training={"validation_fraction": 0.0},
         device=device,
         random_state=seed,
     ).fit(X, y)

@@ -99,7 +99,7 @@ def ours(
         train(
             network,
             (images, labels),
-            TrainingSettings(epochs=epochs),
+            TrainingSettings(max_epochs=epochs),
             objective=Classification(class_weights(labels, n_classes)),
             generator=torch.Generator().manual_seed(0),
             on_epoch=look,

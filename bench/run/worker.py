@@ -34,7 +34,7 @@ from bench.store.records import Record, is_near
 from bench.store.store import DISK_FULL, Store
 from bench.store.tables import read_table
 from datasets.table import DataUnavailable
-from deepmapper.errors import Diverged
+from deepmapper.errors import DivergedError
 from deepmapper.training.streams import stream_seed
 
 
@@ -165,7 +165,7 @@ def _attempt(run: Run, action: Callable[[], None]) -> Ending:
         return Ending("unsupported", str(error))
     except (DataUnavailable, ModuleNotFoundError) as error:
         ending = Ending("unavailable", str(error), traceback.format_exc())
-    except Diverged as error:
+    except DivergedError as error:
         ending = Ending("diverged", str(error))
     except Exception as error:  # a method may raise anything: that is a row in the table
         if _is_out_of_memory(error):

@@ -83,10 +83,10 @@ def fit(
         "layout": layout,
         "backbone": backbone,
         "passes": passes,
-        "epochs": epochs,
+        "training__max_epochs": epochs,
         "attribution": attribution,
         "top": top,
-        "gate": None if gate is None else _value(gate),
+        "gate": None if gate in (None, "auto") else _value(gate),
     }
     estimator = _configured(DeepMapperClassifier, asked, settings, device, seed)
     if attribution == "none":
@@ -159,7 +159,7 @@ def embed(
     from deepmapper.estimators._embedder import DeepMapperEmbedder
     from deepmapper.tables import read_training
 
-    asked = {"n_components": components, "layout": layout, "epochs": epochs}
+    asked = {"n_components": components, "layout": layout, "max_epochs": epochs}
     estimator = _configured(DeepMapperEmbedder, asked, settings, device, seed)
     with _status(f"reading {table}"):
         tables = read_training(
@@ -195,7 +195,10 @@ def _configured(
     Raises:
         DeepMapperError: a parameter that the estimator does not have.
     """
+    from dataclasses import fields
     from difflib import get_close_matches
+
+    from deepmapper.training.trainer import TrainingSettings
 
     chosen = {name: value for name, value in asked.items() if value is not None}
     for setting in settings or ():
@@ -205,12 +208,16 @@ def _configured(
             raise DeepMapperError(message)
         chosen[name.strip()] = _value(text.strip())
     known = sorted(kind._get_param_names())
+    if "training" in known:
+        settings_of_training = [field.name for field in fields(TrainingSettings)]
+        chosen = {f"training__{k}" if k in settings_of_training else k: chosen[k] for k in chosen}
+        known += [f"training__{name}" for name in settings_of_training]
     for name in chosen:
         if name not in known:
             nearest = get_close_matches(name, known) or known
             message = f"{kind.__name__} has no parameter {name!r}; nearest: {', '.join(nearest)}"
             raise DeepMapperError(message)
-    return kind(device=device, random_state=seed, **chosen)
+    return kind(device=device, random_state=seed).set_params(**chosen)
 
 
 def _value(text: str) -> Any:
@@ -233,12 +240,13 @@ def _train(
     from deepmapper._app.progress import TrainingProgress
     from deepmapper._app.runs import fit, write_run
     from deepmapper.estimators._saving import check_target
+    from deepmapper.training.trainer import TrainingSettings
 
     check_target(out)
     _show_tables(tables)
-    parameters = estimator.get_params()
-    limits = parameters.get("passes"), parameters.get("epochs")
-    with TrainingProgress(_console(), *limits) as progress:
+    is_embedder = hasattr(estimator, "max_epochs")
+    settings = estimator if is_embedder else TrainingSettings.of(estimator.training)
+    with TrainingProgress(_console(), estimator.passes, settings.max_epochs) as progress:
         run = fit(estimator, tables, source=table.name, label=label, on_epoch=progress)
         progress.say("writing")
         write_run(run, out)

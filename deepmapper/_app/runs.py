@@ -19,7 +19,7 @@ import pandas as pd
 from deepmapper._app.run import Run, named
 from deepmapper._app.scores import Evaluation
 from deepmapper.errors import DeepMapperError
-from deepmapper.estimators._run_log import OnEpoch
+from deepmapper.estimators._base import OnEpoch
 from deepmapper.estimators._saving import load_model, read_preparation, replaced_folder, write_model
 from deepmapper.tables import PreparedTable, TrainingTables, read_new
 

@@ -3,57 +3,62 @@
 Paper: Methods 1-9 and Fig. 2.
 """
 
+from collections.abc import Mapping
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
-from sklearn.utils import Tags
+from sklearn.base import ClassifierMixin, TransformerMixin
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
+    _check_feature_names_in,
+    _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
-    validate_data,
 )
 
+from deepmapper.attribution import EXPLAINERS
+from deepmapper.estimators._base import OnEpoch, ValidatedEstimator, checked_table
 from deepmapper.estimators._latents import latent
-from deepmapper.estimators._run_log import OnEpoch, RunLog
 from deepmapper.estimators.consensus import Consensus
-from deepmapper.estimators.network_classifier import NetworkClassifier
-from deepmapper.images._rows import checked, feature_names, is_on_disk
+from deepmapper.estimators.network_classifier import ClassWeight, NetworkClassifier, Training
+from deepmapper.images._rows import feature_names, is_on_disk
 from deepmapper.images.converter import ImageConverter
-from deepmapper.images.layouts import Layout
+from deepmapper.images.layouts import LAYOUTS, Layout
 from deepmapper.training.devices import resolve_device
 from deepmapper.training.objectives import Classification
 from deepmapper.training.streams import seed_of
-from deepmapper.training.trainer import Epoch
+from deepmapper.training.trainer import Epoch, TrainingSettings
 
 
-class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
-    """Classify rows of a table as images, and say which features matter.
+class DeepMapperClassifier(  # type: ignore[call-arg]
+    ClassifierMixin, TransformerMixin, ValidatedEstimator, auto_wrap_output_keys=None
+):
+    """Classify rows of a table as images, and rank the features that matter.
 
-    Each feature becomes one pixel behind a gate; networks are trained in passes, each on another
-    split and from other weights; each accepted pass attributes its held-out images to pixels, hence
-    to features; passes are repeated until what they say agrees.
+    Each feature becomes one pixel behind a gate. Networks are trained in passes, each on another
+    split and from other weights. Each accepted pass attributes its held-out images to pixels, and
+    so to features. Passes are repeated until their attributions agree.
 
     Args:
         layout: "natural", "random", "learned", a `Layout`, or the pixel of each feature; see
             `images.layouts`.
-        backbone: a name in `deepmapper.networks.backbones.BACKBONES`.
-        gate, interactions: see `deepmapper.estimators.network_classifier.NetworkClassifier`.
-        passes: at most so many train-attribute rounds.
-        agreement: stop once the top features of two halves of the passes agree this far (0..1, see
-            `Consensus.agreement`); None makes all passes.
-        top: a feature counts as selected in a pass where it is among so many of a class.
-        attribution: a name in `deepmapper.attribution.EXPLAINERS`, or None to leave it out.
-        epochs, batch_size, learning_rate, weight_decay, schedule, target_loss, patience,
-            precision: see `deepmapper.training.trainer.TrainingSettings`.
-        balanced, validation_fraction, min_accuracy: see `NetworkClassifier`.
         log, scale: see `deepmapper.images.scaling.FeatureScaler`.
         stream: see `deepmapper.images.converter.ImageConverter`.
-        run_log: a file to which every epoch and every pass is added, a line of JSON each.
+        backbone: a name in `deepmapper.networks.backbones.BACKBONES`.
+        gate: see `deepmapper.estimators.network_classifier.NetworkClassifier`.
+        passes: maximum number of train-attribute rounds.
+        agreement: stop when the top features of two halves of the passes agree to this degree
+            (0..1, see `Consensus.agreement`); None makes all passes.
+        top: a feature is selected in a pass if it ranks in the top `top` features of a class.
+        attribution: a name in `deepmapper.attribution.EXPLAINERS`; None skips attribution.
+        class_weight: "balanced", a dict of class to weight, or None; see `NetworkClassifier`.
+        training: a `deepmapper.training.trainer.TrainingSettings`, or a mapping of its names to
+            values; `set_params(training__max_epochs=3)` sets one of them.
         device: "auto", "cpu", "cuda" or "mps".
         random_state: seed of layout, splits, weights and batch order; None or a
             `numpy.random.RandomState` draws one.
@@ -64,71 +69,67 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         attributions_: DataFrame (feature, class, mean, sd, selection_frequency, mean_rank), the
             best features of each class first.
         consensus_: the `Consensus` behind it: agreement, the bound on false positives.
-        history_: list of dicts, one an epoch and pass.
+        history_: list of dicts, one per epoch and pass.
 
     Raises:
-        DeepMapperError: one class only, unknown names.
-        ValueError: NaN or infinite values, wrong shapes (scikit-learn's messages).
+        DeepMapperError: parameters out of range, one class only, missing or infinite values.
+        ValueError: wrong shapes (scikit-learn's messages).
 
     >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(200, 30)).astype("float32")
     >>> y = np.where(X[:, 17] > 0, "high", "low")
-    >>> model = DeepMapperClassifier(device="cpu").fit(X, y)
+    >>> model = DeepMapperClassifier(device="cpu", random_state=0).fit(X, y)
     >>> str(model.attributions_.feature[0])
     'x17'
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "layout": [StrOptions(set(LAYOUTS)), Layout, "array-like"],
+        "log": ["boolean", StrOptions({"auto"})],
+        "scale": [StrOptions({"standard", "minmax", "none"})],
+        "stream": ["boolean", StrOptions({"auto"})],
+        "backbone": [str, callable],
+        "gate": ["boolean"],
+        "passes": [Interval(Integral, 1, None, closed="left")],
+        "agreement": [Interval(Real, 0, 1, closed="both"), None],
+        "top": [Interval(Integral, 1, None, closed="left")],
+        "attribution": [StrOptions(set(EXPLAINERS)), None],
+        "class_weight": [StrOptions({"balanced"}), Mapping, None],
+        "training": [TrainingSettings, Mapping, None],
+        "device": [str],
+        "random_state": ["random_state"],
+    }
+
     def __init__(
         self,
+        *,
         layout: str | Layout | np.ndarray = "natural",
+        log: bool | str = "auto",
+        scale: str = "standard",
+        stream: bool | str = "auto",
         backbone: str = "patch",
         gate: bool = True,
-        interactions: bool | str = "auto",
         passes: int = 6,
         agreement: float | None = 0.8,
         top: int = 20,
         attribution: str | None = "saliency",
-        epochs: int = 10,
-        batch_size: int | None = None,
-        learning_rate: float = 5e-3,
-        weight_decay: float = 1e-2,
-        schedule: str = "one_cycle",
-        target_loss: float | None = 0.02,
-        patience: int | None = None,
-        precision: str = "auto",
-        balanced: bool = True,
-        validation_fraction: float = 0.1,
-        min_accuracy: float | None = None,
-        log: bool | str = "auto",
-        scale: str = "standard",
-        stream: bool | str = "auto",
-        run_log: str | Path | None = None,
+        class_weight: ClassWeight = "balanced",
+        training: Training = None,
         device: str = "auto",
-        random_state: int | np.random.RandomState | None = 0,
+        random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.layout = layout
+        self.log = log
+        self.scale = scale
+        self.stream = stream
         self.backbone = backbone
         self.gate = gate
-        self.interactions = interactions
         self.passes = passes
         self.agreement = agreement
         self.top = top
         self.attribution = attribution
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.target_loss = target_loss
-        self.patience = patience
-        self.precision = precision
-        self.balanced = balanced
-        self.validation_fraction = validation_fraction
-        self.min_accuracy = min_accuracy
-        self.log = log
-        self.scale = scale
-        self.stream = stream
-        self.run_log = run_log
+        self.class_weight = class_weight
+        self.training = training
         self.device = device
         self.random_state = random_state
 
@@ -137,37 +138,47 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         """The paper's settings: natural order, log and min-max, ResNet-18 from scratch.
 
         AdamW 1e-3, weight decay 1e-5, batch 20, 15 epochs, 10 passes and the bar of 0.8 are those
-        of the notebooks published with the paper.
+        of the notebooks published with the paper. A mapping `training` changes single settings.
         """
-        settings: dict[str, Any] = {
-            "backbone": "resnet18_rgb",
-            "gate": False,
-            "passes": 10,
-            "agreement": None,
-            "epochs": 15,
+        training = {
+            "max_epochs": 15,
             "batch_size": 20,
             "learning_rate": 1e-3,
             "weight_decay": 1e-5,
             "schedule": "constant",
             "target_loss": None,
             "precision": "float32",
-            "balanced": False,
-            "scale": "minmax",
             "validation_fraction": 0.25,
             "min_accuracy": 0.8,
         }
+        settings: dict[str, Any] = {
+            "scale": "minmax",
+            "backbone": "resnet18_rgb",
+            "gate": False,
+            "passes": 10,
+            "agreement": None,
+            "class_weight": None,
+            "training": training,
+        }
+        if isinstance(changes.get("training"), Mapping):
+            changes = changes | {"training": training | dict(changes["training"])}
         return cls(**(settings | changes))
 
-    def fit(self, X: Any, y: Any, *, on_epoch: OnEpoch | None = None) -> Self:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, on_epoch: OnEpoch | None = None
+    ) -> Self:
         """Train on X, (n_samples, n_features), and labels y, (n_samples,).
 
         Args:
-            X: numpy, CSR, a DataFrame; or a `numpy.memmap` of a table that does not fit
-                in memory.
+            X: numpy, CSR, a DataFrame; or a `numpy.memmap` of a table that does not fit in memory.
+            sample_weight: (n_samples,), weights in the loss and in the accuracy of a pass; scaling,
+                layout and screen do not use them. Rows of weight 0 are left out (of a
+                memory-mapped table they stay in scaling and layout).
             on_epoch: called after each epoch with its row of the history.
         """
+        self._validate_params()
         device = resolve_device(self.device)
-        X, y = self._checked(X, y)
+        X, y, sample_weight = self._checked(X, y, sample_weight)
         seed = seed_of(self.random_state)
         self.converter_ = ImageConverter(
             self.layout,
@@ -181,7 +192,6 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         self.layout_ = self.converter_.layout_
         self.consensus_ = Consensus(self.top)
         self.classifier_ = self._classifier(str(device), seed)
-        log = RunLog(self.run_log)
 
         def after_pass() -> bool:
             if self.attribution is None:
@@ -189,17 +199,13 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
             trained = self.classifier_.passes_[-1]
             pixels = self.classifier_.attribute_pass(trained, images, y)
             self.consensus_.add(self.converter_.to_features(pixels.mean(1)))
-            agreement = self.consensus_.agreement()
-            log.write({"pass": trained.number, "accepted": True, "agreement": agreement})
-            return self.agreement is not None and agreement >= self.agreement
+            return self.agreement is not None and self.consensus_.agreement() >= self.agreement
 
         def after_epoch(number: int, epoch: Epoch) -> None:
-            row = {"pass": number, **epoch.row(Classification.score_name)}
-            log.write(row)
             if on_epoch is not None:
-                on_epoch(row)
+                on_epoch({"pass": number, **epoch.row(Classification.score_name)})
 
-        self.classifier_.fit(images, y, after_pass=after_pass, on_epoch=after_epoch)
+        self.classifier_.fit(images, y, sample_weight, after_pass=after_pass, on_epoch=after_epoch)
         self.classes_ = self.classifier_.classes_
         self.history_ = self.classifier_.history_
         if self.attribution is not None:
@@ -208,21 +214,27 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (n_samples, n_classes), the mean over the accepted passes."""
-        images = self.transform(X)
-        return self.classifier_.predict_proba(images)
+        return self.classifier_.predict_proba(self._images(X))
 
     def predict(self, X: Any) -> np.ndarray:
         """Labels (n_samples,)."""
-        best = self.predict_proba(X).argmax(1)
-        return self.classes_[best]
+        return self.classes_[self.predict_proba(X).argmax(1)]
 
-    def transform(self, X: Any) -> Any:
-        """Images (n_samples, 1, height, width), numpy on the CPU, else a tensor on the device."""
+    def transform(self, X: Any) -> np.ndarray:
+        """Images, numpy float32 (n_samples, 1, height, width); all of them in memory."""
+        images = self._images(X)
+        return images if isinstance(images, np.ndarray) else images[:].cpu().numpy()
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """The feature of each pixel of `transform`, row by row; empty0, ... for empty pixels."""
         check_is_fitted(self)
-        return self.converter_.transform(checked(self, X, reset=False))
+        height, width = self.layout_.shape
+        names = np.array([f"empty{i}" for i in range(height * width)], dtype=object)
+        names[self.layout_.pixel_of_feature] = _check_feature_names_in(self, input_features)
+        return names
 
     def latent(self, X: Any, layer: str, number: int = 0) -> np.ndarray:
-        """What a layer of a pass's network gives, (n_samples, ...).
+        """The output of a layer of a pass's network, (n_samples, ...).
 
         Args:
             layer: a name of `_latents.layer_names(model.classifier_.networks_[number])`.
@@ -231,7 +243,7 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         Raises:
             DeepMapperError: no layer has that name (the message lists the nearest).
         """
-        images = self.transform(X)
+        images = self._images(X)
         if isinstance(images, np.ndarray):
             images = torch.from_numpy(images)
         values = latent(self.classifier_.networks_[number], images, layer)
@@ -254,29 +266,36 @@ class DeepMapperClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
 
         return load_model(folder, cls)
 
-    def _checked(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
-        if is_on_disk(X):
-            X = checked(self, X, reset=True)
-            y = column_or_1d(y, warn=True)
-            check_consistent_length(X, y)
-        else:
-            X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float32)
+    def _images(self, X: Any) -> Any:
+        """Images of rows X, in the form that the classifier takes fastest; maybe streamed."""
+        check_is_fitted(self)
+        return self.converter_.transform(checked_table(self, X, reset=False))
+
+    def _checked(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[Any, np.ndarray, np.ndarray | None]:
+        if y is None:
+            message = f"{type(self).__name__} requires y to be passed, but the target y is None"
+            raise ValueError(message)
+        X = checked_table(self, X, reset=True)
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(X, y)
         check_classification_targets(y)
-        return X, y
+        if sample_weight is None:
+            return X, y, None
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float32, ensure_non_negative=True)
+        used = weights > 0
+        if used.all() or is_on_disk(X):
+            return X, y, weights
+        return X[used], y[used], weights[used]
 
     def _classifier(self, device: str, seed: int) -> NetworkClassifier:
         """With the parameters of this estimator that it has too, by their names."""
         mine = self.get_params(deep=False)
-        common = {name: mine[name] for name in NetworkClassifier().get_params() if name in mine}
+        common = {name: mine[name] for name in NetworkClassifier._get_param_names() if name in mine}
         own = {
             "attribution": self.attribution or "saliency",
             "device": device,
             "random_state": seed,
         }
         return NetworkClassifier(**(common | own))
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags

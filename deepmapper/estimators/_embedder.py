@@ -6,23 +6,24 @@ observations), with a bottleneck layer whose output is the embedding.
 
 import math
 import warnings
-from typing import Any, Self
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Tags
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from deepmapper.errors import DeepMapperError
+from deepmapper.estimators._base import OnEpoch, ValidatedEstimator, checked_table
 from deepmapper.estimators._latents import latent
-from deepmapper.estimators._run_log import OnEpoch
 from deepmapper.estimators._separation import Separation
 from deepmapper.images._folded import RowsOf
-from deepmapper.images._rows import checked, feature_names
+from deepmapper.images._rows import feature_names
 from deepmapper.images.converter import ImageConverter
-from deepmapper.images.layouts import Layout
+from deepmapper.images.layouts import LAYOUTS, Layout
 from deepmapper.networks._autoencoder import Autoencoder, Reconstruction
 from deepmapper.training.devices import resolve_device
 from deepmapper.training.streams import seed_of, stream, stream_seed, torch_stream
@@ -33,7 +34,7 @@ FEWEST_HELD_OUT = 2
 START_BYTES = 512 << 20  # of training images that the principal components are computed from
 
 
-class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ValidatedEstimator):
     """Embed rows of a table without labels, and say which features separate them.
 
     Each feature becomes one pixel; an autoencoder learns to guess hidden features from the others
@@ -46,7 +47,7 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         passes: networks, each with other rows held out. All of them score the features; the one
             that guesses best embeds. About 1 / validation_fraction passes score on every row.
         hidden: the share of features hidden in training.
-        epochs, batch_size, learning_rate, weight_decay, schedule: see
+        max_epochs, batch_size, learning_rate, weight_decay, schedule: see
             `deepmapper.training.trainer.TrainingSettings`.
         log, scale: see `FeatureScaler`.
         validation_fraction: the share of rows that each pass holds out; 0 for none.
@@ -75,20 +76,38 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     >>> draw = np.random.default_rng(0)
     >>> X = draw.normal(size=(200, 30)).astype("float32")
     >>> X[:, [4, 9, 17]] += 3 * draw.integers(0, 2, size=(200, 1))
-    >>> model = DeepMapperEmbedder(n_components=2, epochs=5, device="cpu").fit(X)
+    >>> model = DeepMapperEmbedder(n_components=2, max_epochs=5, random_state=0).fit(X)
     >>> sorted(model.attributions_.feature[:3])
     ['x17', 'x4', 'x9']
     >>> model.transform(X).shape
     (200, 2)
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "layout": [StrOptions(set(LAYOUTS)), Layout, "array-like"],
+        "passes": [Interval(Integral, 1, None, closed="left")],
+        "hidden": [Interval(Real, 0, 1, closed="neither")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left"), None],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "schedule": [str],
+        "log": ["boolean", StrOptions({"auto"})],
+        "scale": [StrOptions({"standard", "minmax", "none"})],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "device": [str],
+        "random_state": ["random_state"],
+    }
+
     def __init__(
         self,
+        *,
         n_components: int = 32,
         layout: str | Layout | np.ndarray = "natural",
         passes: int = 1,
         hidden: float = 0.5,
-        epochs: int = 30,
+        max_epochs: int = 30,
         batch_size: int | None = None,
         learning_rate: float = 5e-3,
         weight_decay: float = 1e-2,
@@ -97,13 +116,13 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         scale: str = "standard",
         validation_fraction: float = 0.2,
         device: str = "auto",
-        random_state: int | np.random.RandomState | None = 0,
+        random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.n_components = n_components
         self.layout = layout
         self.passes = passes
         self.hidden = hidden
-        self.epochs = epochs
+        self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -115,14 +134,14 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.random_state = random_state
 
     def fit(self, X: Any, y: object = None, *, on_epoch: OnEpoch | None = None) -> Self:
-        """Learn from X, (n_samples, n_features), numpy, CSR or DataFrame; y is not looked at.
+        """Learn from X, (n_samples, n_features), numpy, CSR or DataFrame; y is not used.
 
         Args:
             on_epoch: called after each epoch with its row of the history.
         """
-        self._check_parameters()
+        self._validate_params()
         device = resolve_device(self.device)
-        X = checked(self, X, reset=True, ensure_min_samples=2)
+        X = checked_table(self, X, reset=True, ensure_min_samples=2)
         self.seed_ = seed_of(self.random_state)
         self.converter_ = ImageConverter(
             self.layout,
@@ -245,11 +264,12 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         on_epoch: OnEpoch | None,
     ) -> None:
         settings = TrainingSettings(
-            self.epochs,
-            self.batch_size,
-            self.learning_rate,
-            self.weight_decay,
-            self.schedule,
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            schedule=self.schedule,
+            target_loss=None,
             precision="float32",  # what is left to explain is lost in the rounding of bfloat16
         )
         objective = Reconstruction(network.pixels[0, 0], _variance(network, training))
@@ -299,31 +319,10 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         )
 
     def _images(self, X: Any) -> Any:
-        X = checked(self, X, reset=False)
-        return _as_tensor(self.converter_.transform(X))
+        return _as_tensor(self.converter_.transform(checked_table(self, X, reset=False)))
 
     def _generator(self, *names: str | int) -> torch.Generator:
         return torch.Generator().manual_seed(stream_seed(self.seed_, *names) % 2**63)
-
-    def _check_parameters(self) -> None:
-        for name in ("n_components", "passes"):
-            value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or value < 1:
-                message = f"{name} is a whole number from 1 on, got {value!r}"
-                raise DeepMapperError(message)
-        for name, low in (("hidden", False), ("validation_fraction", True)):
-            value = getattr(self, name)
-            if not (0 < value < 1 or (low and value == 0)):
-                message = (
-                    f"{name} is a share {'from' if low else 'above'} 0 and below 1, got {value!r}"
-                )
-                raise DeepMapperError(message)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
 
 
 def _as_tensor(images: Any) -> Any:

@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from deepmapper.errors import DeepMapperError
+from deepmapper.training.trainer import TrainingSettings
 
 CLASSES = {
     "Consensus": "deepmapper.estimators.consensus",
@@ -28,8 +29,13 @@ CLASSES = {
     "Layout": "deepmapper.images.layouts",
     "NetworkClassifier": "deepmapper.estimators.network_classifier",
     "Pass": "deepmapper.estimators.network_classifier",
+    "TrainingSettings": "deepmapper.training.trainer",
 }
 LEARNT = re.compile(r"[A-Za-z]\w*_|_n_features_out", re.ASCII)  # scikit-learn's names
+
+# Parameters of models saved before version 0.2.
+RENAMED = {"epochs": "max_epochs", "patience": "n_iter_no_change", "optimiser": "optimizer"}
+REMOVED = {"relayout", "side_by_side", "run_log"}
 
 Json = Any
 
@@ -211,15 +217,7 @@ class StateReader:
 
     def _read_estimator(self, data: dict[str, Json], place: str) -> Any:
         kind = class_of(data["class"])
-        parameters = self._read_all(data["parameters"], place)
-        known = set(kind._get_param_names())
-        if set(parameters) != known:
-            odd = sorted(set(parameters) ^ known)
-            message = (
-                f"parameters of {data['class']} differ from those of this version of deepmapper: "
-                f"{', '.join(odd)}"
-            )
-            raise DeepMapperError(message)
+        parameters = current_parameters(kind, self._read_all(data["parameters"], place))
         estimator = kind(**parameters)
         for name, value in self._read_all(data["learnt"], place).items():
             if not LEARNT.fullmatch(name) or hasattr(kind, name):
@@ -278,6 +276,28 @@ class StateReader:
 
 
 FRAME_DTYPES = ("object", "str", "string", "bool", "int64", "int32", "float64", "float32")
+
+
+def current_parameters(kind: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters that an older version saved, under the names of this one; new ones get defaults.
+
+    Raises:
+        DeepMapperError: a parameter that no version had.
+    """
+    parameters = {RENAMED.get(name, name): value for name, value in parameters.items()}
+    parameters = {name: value for name, value in parameters.items() if name not in REMOVED}
+    if "balanced" in parameters:
+        parameters["class_weight"] = "balanced" if parameters.pop("balanced") else None
+    known = set(kind._get_param_names())
+    settings = {field.name for field in fields(TrainingSettings)} - known
+    moved = {name: parameters.pop(name) for name in settings & set(parameters)}
+    if moved and "training" in known:
+        parameters["training"] = moved
+    unknown = sorted({*parameters, *moved} - known - (settings if "training" in known else set()))
+    if unknown:
+        message = f"{kind.__name__} has no parameter {', '.join(unknown)} in this version"
+        raise DeepMapperError(message)
+    return parameters
 
 
 def class_of(name: str) -> Any:

@@ -7,25 +7,33 @@ Paper: Methods 8 ("Begin iteration: separate the data into training and validati
 import copy
 import math
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.utils import compute_class_weight
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from deepmapper.attribution import attribute
+from deepmapper.attribution import EXPLAINERS, attribute
 from deepmapper.errors import DeepMapperError
+from deepmapper.estimators._base import ValidatedEstimator
 from deepmapper.images._folded import FoldedRows, RowsOf, mean_image
 from deepmapper.networks._assembly import Backbone, build_network, screened_gate
-from deepmapper.training.devices import resolve_device
-from deepmapper.training.objectives import Classification, class_weights
-from deepmapper.training.streams import stream_seed, torch_stream
+from deepmapper.training.devices import few_threads_for, resolve_device
+from deepmapper.training.objectives import Classification, class_weights, weighted_mean
+from deepmapper.training.streams import seed_of, stream_seed, torch_stream
 from deepmapper.training.trainer import Epoch, TrainingSettings, autocast, predict_logits, train
+
+ClassWeight = str | Mapping[Any, float] | None
+Training = TrainingSettings | Mapping[str, Any] | None
+MOST_ATTRIBUTED = 128  # images that attribution runs at a time
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,8 @@ class Pass:
         number: counted from 0.
         network: in evaluation mode.
         training, held_out: indices of the images it trained on, and of those it did not.
-        accuracy: on the images held out; None where there were none.
+        accuracy: on the images held out, samples weighted as in the loss (balanced accuracy for
+            class_weight="balanced"); None if there were none.
         history: a dict an epoch.
     """
 
@@ -48,77 +57,102 @@ class Pass:
     history: list[dict[str, Any]]
 
 
-class NetworkClassifier(ClassifierMixin, BaseEstimator):
+@dataclass(frozen=True)
+class _TrainingData:
+    """What all passes train on.
+
+    Args:
+        images: (n, ...), a tensor or `FoldedRows`.
+        labels: class codes (n,) on the device; `codes` is the same on the host.
+        sample_weight, class_weight: (n,) and (n_classes,); None for equal weights.
+    """
+
+    images: Any
+    labels: torch.Tensor
+    codes: np.ndarray
+    sample_weight: torch.Tensor | None
+    class_weight: torch.Tensor | None
+
+    def weights(self, rows: torch.Tensor | slice = slice(None)) -> torch.Tensor:
+        """The weight of each row in the loss."""
+        labels = self.labels[rows]
+        weights = torch.ones(len(labels), dtype=torch.float64, device=labels.device)
+        if self.class_weight is not None:
+            weights *= self.class_weight[labels]
+        if self.sample_weight is not None:
+            weights *= self.sample_weight[rows]
+        return weights
+
+    def accuracy(self, network: nn.Module, rows: torch.Tensor, cast: Callable[[], Any]) -> float:
+        """The weighted share of rows that the network classifies correctly."""
+        logits = predict_logits(network, RowsOf(self.images, rows), cast=cast)
+        right = (logits.argmax(1) == self.labels[rows]).double()
+        return float(weighted_mean(right, self.weights(rows)))
+
+    def best_constant_accuracy(self, n_classes: int) -> float:
+        """The largest weighted share of a class: what always naming that class reaches."""
+        totals = torch.bincount(self.labels, self.weights(), minlength=n_classes)
+        return float(totals.max() / totals.sum())
+
+
+class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
     """Train a network on images in one or more passes, each with its own split and weights.
 
     Args:
         backbone: a name in `networks.backbones.BACKBONES`, or build(shape, n_classes) -> module
             for inputs of shape (n, *shape).
         gate: put a gate before every pixel (`networks.gate`), opened by a screen of the pass's
-            training images (`networks.screen`) and trained with the network; none where the
-            screen finds nothing to close.
-        interactions: whether the screen searches all pairs of pixels; see `screen`.
-        passes: at most so many networks; their probabilities are averaged.
-        validation_fraction: the share of each pass's images held out to judge it; 0 for none.
-        min_accuracy: a pass below this accuracy on its held-out images does not count; None asks
-            it to beat the share of the largest class. If none passes, the best one is kept.
-        epochs, batch_size, learning_rate, weight_decay, optimiser, momentum, schedule,
-            target_loss, patience, precision: see `TrainingSettings`.
-        balanced: weigh classes by the inverse of their share.
+            training images (`networks.screen`) and trained with the network. A pass has no gate
+            if the screen finds nothing to close.
+        passes: maximum number of networks to train; their probabilities are averaged.
+        class_weight: "balanced" weighs classes by the inverse of their share; a dict gives the
+            weight of each class; None weighs all samples alike.
+        training: a `TrainingSettings`, or a mapping of its names to values. If no pass reaches
+            `min_accuracy`, the best one is kept.
         attribution: a name in `deepmapper.attribution.EXPLAINERS`.
         keep_epochs: keep the weights after every epoch of the first pass, in host memory, for
             `staged_predict_proba`.
         device: "auto", "cpu", "cuda", "mps".
-        random_state: seed of splits, weights and batch order.
+        random_state: seed of splits, weights and batch order; None or a
+            `numpy.random.RandomState` draws one.
 
     Attributes:
         passes_: the accepted `Pass`es.
         networks_: their networks.
-        history_: a list of dicts, one an epoch and pass, accepted or not.
-        n_parameters_: weights of one network.
+        history_: a list of dicts, one per epoch and pass; "accepted" says whether the pass was.
+        n_parameters_: number of weights of one network.
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "backbone": [str, callable],
+        "gate": ["boolean"],
+        "passes": [Interval(Integral, 1, None, closed="left")],
+        "class_weight": [StrOptions({"balanced"}), Mapping, None],
+        "training": [TrainingSettings, Mapping, None],
+        "attribution": [StrOptions(set(EXPLAINERS))],
+        "keep_epochs": ["boolean"],
+        "device": [str],
+        "random_state": ["random_state"],
+    }
 
     def __init__(
         self,
+        *,
         backbone: Backbone = "patch",
         gate: bool = True,
-        interactions: bool | str = "auto",
         passes: int = 1,
-        validation_fraction: float = 0.1,
-        min_accuracy: float | None = None,
-        epochs: int = 10,
-        batch_size: int | None = None,
-        learning_rate: float = 5e-3,
-        weight_decay: float = 1e-2,
-        optimiser: str = "adamw",
-        momentum: float = 0.0,
-        schedule: str = "one_cycle",
-        target_loss: float | None = 0.02,
-        patience: int | None = None,
-        precision: str = "auto",
-        balanced: bool = True,
+        class_weight: ClassWeight = "balanced",
+        training: Training = None,
         attribution: str = "saliency",
         keep_epochs: bool = False,
         device: str = "auto",
-        random_state: int = 0,
+        random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.backbone = backbone
         self.gate = gate
-        self.interactions = interactions
         self.passes = passes
-        self.validation_fraction = validation_fraction
-        self.min_accuracy = min_accuracy
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.optimiser = optimiser
-        self.momentum = momentum
-        self.schedule = schedule
-        self.target_loss = target_loss
-        self.patience = patience
-        self.precision = precision
-        self.balanced = balanced
+        self.class_weight = class_weight
+        self.training = training
         self.attribution = attribution
         self.keep_epochs = keep_epochs
         self.device = device
@@ -128,6 +162,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self,
         X: Any,
         y: np.ndarray,
+        sample_weight: np.ndarray | None = None,
         *,
         after_pass: Callable[[], bool] | None = None,
         on_epoch: Callable[[int, Epoch], None] | None = None,
@@ -136,46 +171,43 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
         Args:
             X: (n_samples, ...), numpy, tensor or `deepmapper.images._folded.FoldedRows`.
-            after_pass: called after every accepted pass, with `passes_` as it is by then; no more
-                are made once it says True.
-            on_epoch: called with the pass's number and what the epoch gave.
+            sample_weight: (n_samples,), weights in the loss and in the accuracy of a pass.
+            after_pass: called after every accepted pass, when `passes_` holds it; if it returns
+                True, no more passes are made.
+            on_epoch: called after each epoch with the number of the pass and its `Epoch`.
 
         Raises:
-            DeepMapperError: fewer than two classes, settings that make no sense.
-            Diverged: the loss became NaN or infinite.
+            DeepMapperError: fewer than two classes, parameters out of range.
+            DivergedError: the loss became NaN or infinite.
         """
-        if self.passes < 1:
-            message = f"passes must be 1 or more, got {self.passes}"
-            raise DeepMapperError(message)
+        self._validate_params()
+        settings = TrainingSettings.of(self.training)
         self.device_ = resolve_device(self.device)
+        self.seed_ = seed_of(self.random_state)
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
         if len(self.classes_) < 2:
             message = f"training needs two classes or more, got one class: {self.classes_.tolist()}"
             raise DeepMapperError(message)
-        images = self._to_device(X)
         labels = torch.from_numpy(codes).to(self.device_)
-        bar = self.min_accuracy
+        data = _TrainingData(
+            self._to_device(X), labels, codes, *self._weights(y, labels, sample_weight)
+        )
+        bar = settings.min_accuracy
         if bar is None:
-            bar = float(np.bincount(codes).max() / len(codes))
+            bar = data.best_constant_accuracy(len(self.classes_))
         self.history_: list[dict[str, Any]] = []
         self.passes_: list[Pass] = []
         self._epochs: list[dict[str, torch.Tensor]] = []  # weights: no part of a saved model
         rejected: list[Pass] = []
         for number in range(self.passes):
-            trained = self._train_pass(number, images, labels, codes, on_epoch)
+            trained = self._train_pass(number, data, settings, on_epoch)
             is_good = trained.accuracy is None or trained.accuracy > bar
             self.history_ += [{**row, "accepted": is_good} for row in trained.history]
             (self.passes_ if is_good else rejected).append(trained)
             if is_good and after_pass is not None and after_pass():
                 break
         if not self.passes_:
-            best = max(rejected, key=lambda trained: trained.accuracy or 0.0)
-            self.passes_ = [best]
-            warnings.warn(
-                f"no pass was better than {bar:.3f} on its held-out images; the best one "
-                f"({best.accuracy:.3f}) is kept",
-                stacklevel=2,
-            )
+            self._keep_best(rejected, bar)
             if after_pass is not None:
                 after_pass()
         self.networks_ = [trained.network for trained in self.passes_]
@@ -188,7 +220,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         images = self._to_device(X)
         probabilities = [
             predict_logits(
-                network, images, cast=autocast(network, self.device_, self.precision)
+                network, images, cast=autocast(network, self.device_, self._precision())
             ).softmax(1)
             for network in self.networks_
         ]
@@ -213,7 +245,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         network = copy.deepcopy(self.networks_[0])
         for weights in self._epochs:
             network.load_state_dict(weights)
-            cast = autocast(network, self.device_, self.precision)
+            cast = autocast(network, self.device_, self._precision())
             yield predict_logits(network, images, cast=cast).softmax(1).double().cpu().numpy()
 
     def attribute(self, Z: Any, y: np.ndarray) -> np.ndarray:
@@ -241,65 +273,54 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     def _attribute(
         self, network: nn.Module, images: Any, labels: torch.Tensor, baseline: torch.Tensor
     ) -> np.ndarray:
-        n_classes = len(self.classes_)
-        return (
-            attribute(
+        batch_size = min(len(images), MOST_ATTRIBUTED)
+        with few_threads_for(network, images, batch_size, self.device_):
+            maps = attribute(
                 network,
                 images,
                 labels,
                 method=self.attribution,
-                n_classes=n_classes,
+                n_classes=len(self.classes_),
                 baseline=baseline,
             )
-            .cpu()
-            .numpy()
+        return maps.cpu().numpy()
+
+    def _precision(self) -> str:
+        return TrainingSettings.of(self.training).precision
+
+    def _keep_best(self, rejected: list[Pass], bar: float) -> None:
+        best = max(rejected, key=lambda trained: trained.accuracy or 0.0)
+        self.passes_ = [best]
+        warnings.warn(
+            f"no pass was better than {bar:.3f} on its held-out images; the best one "
+            f"({best.accuracy:.3f}) is kept",
+            stacklevel=3,
         )
+
+    def _weights(
+        self, y: np.ndarray, labels: torch.Tensor, sample_weight: np.ndarray | None
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Weights of the samples (n,) and of the classes (n_classes,); None for equal ones."""
+        samples = None
+        if sample_weight is not None:
+            samples = torch.from_numpy(np.asarray(sample_weight, dtype=np.float32)).to(self.device_)
+        if self.class_weight is None:
+            return samples, None
+        if isinstance(self.class_weight, str):
+            return samples, class_weights(labels, len(self.classes_), samples)
+        weights = compute_class_weight(dict(self.class_weight), classes=self.classes_, y=y)
+        return samples, torch.from_numpy(weights.astype(np.float32)).to(self.device_)
 
     def _train_pass(
         self,
         number: int,
-        images: Any,
-        labels: torch.Tensor,
-        codes: np.ndarray,
+        data: "_TrainingData",
+        settings: TrainingSettings,
         on_epoch: Callable[[int, Epoch], None] | None,
     ) -> Pass:
-        training, held_out = self._split(number, codes)
-        network = self._network(number, images, labels, training)
-        # For layers that draw from torch's global generator, such as dropout that is not ours.
-        with torch_stream(self.random_state, "training", number):
-            return self._train_one(number, training, held_out, network, images, labels, on_epoch)
-
-    def _network(
-        self, number: int, images: Any, labels: torch.Tensor, training: np.ndarray
-    ) -> nn.Module:
-        shape = tuple(images.shape[1:])
-        gate = None
-        if self.gate and len(shape) == 3:
-            rows = self._rows(training)
-            gate = screened_gate(
-                RowsOf(images, rows),
-                labels[rows],
-                len(self.classes_),
-                interactions=self.interactions,
-                seed=stream_seed(self.random_state, "screen", number) % 2**32,
-            )
-        with torch_stream(self.random_state, "initialisation", number):
-            network = build_network(self.backbone, shape, len(self.classes_), gate=gate)
-        return network.to(self.device_)
-
-    def _train_one(
-        self,
-        number: int,
-        training: np.ndarray,
-        held_out: np.ndarray,
-        network: nn.Module,
-        images: Any,
-        labels: torch.Tensor,
-        on_epoch: Callable[[int, Epoch], None] | None,
-    ) -> Pass:
-        seed = stream_seed(self.random_state, "batches", number) % 2**63
-        weight = class_weights(labels, len(self.classes_)) if self.balanced else None
+        training, held_out = self._split(number, data.codes, settings.validation_fraction)
         rows, rest = self._rows(training), self._rows(held_out)
+        network = self._network(number, data, rows, settings.interactions)
 
         def after_epoch(epoch: Epoch) -> None:
             if self.keep_epochs and number == 0:
@@ -308,39 +329,59 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             if on_epoch is not None:
                 on_epoch(number, epoch)
 
-        history = train(
-            network,
-            (RowsOf(images, rows), labels[rows]),
-            self._settings(),
-            objective=Classification(weight),
-            generator=torch.Generator().manual_seed(seed),
-            validation=(RowsOf(images, rest), labels[rest]) if len(rest) else None,
-            on_epoch=after_epoch,
-        )
+        seed = stream_seed(self.seed_, "batches", number) % 2**63
+        # For layers that draw from torch's global generator, such as dropout that is not ours.
+        with torch_stream(self.seed_, "training", number):
+            epochs = train(
+                network,
+                (RowsOf(data.images, rows), data.labels[rows]),
+                settings,
+                objective=Classification(data.class_weight),
+                generator=torch.Generator().manual_seed(seed),
+                weights=None if data.sample_weight is None else data.sample_weight[rows],
+                validation=(RowsOf(data.images, rest), data.labels[rest]) if len(rest) else None,
+                on_epoch=after_epoch,
+            )
         network.eval()
-        rows_of_history = [{"pass": number, **e.row(Classification.score_name)} for e in history]
-        accuracy = history[-1].validation_score
-        return Pass(number, network, training, held_out, accuracy, rows_of_history)
+        cast = autocast(network, self.device_, settings.precision)
+        accuracy = data.accuracy(network, rest, cast) if len(rest) else None
+        history = [{"pass": number, **e.row(Classification.score_name)} for e in epochs]
+        return Pass(number, network, training, held_out, accuracy, history)
 
-    def _settings(self) -> TrainingSettings:
-        names = (field.name for field in fields(TrainingSettings))
-        return TrainingSettings(**{name: getattr(self, name) for name in names})
+    def _network(
+        self, number: int, data: "_TrainingData", rows: torch.Tensor, interactions: bool | str
+    ) -> nn.Module:
+        shape = tuple(data.images.shape[1:])
+        gate = None
+        if self.gate and len(shape) == 3:
+            gate = screened_gate(
+                RowsOf(data.images, rows),
+                data.labels[rows],
+                len(self.classes_),
+                interactions=interactions,
+                seed=stream_seed(self.seed_, "screen", number) % 2**32,
+            )
+        with torch_stream(self.seed_, "initialisation", number):
+            network = build_network(self.backbone, shape, len(self.classes_), gate=gate)
+        return network.to(self.device_)
 
-    def _split(self, number: int, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows to train on and rows held out, stratified; none held out where classes are tiny."""
+    def _split(
+        self, number: int, codes: np.ndarray, fraction: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows to train on and rows held out, stratified; none held out if a class is tiny."""
         n, n_classes = len(codes), len(self.classes_)
-        n_held_out = math.ceil(self.validation_fraction * n)
+        n_held_out = math.ceil(fraction * n)
         everything = np.arange(n), np.empty(0, dtype=np.int64)
-        if self.validation_fraction == 0:
+        if fraction == 0:
             return everything
         if n_held_out < n_classes or np.bincount(codes).min() < 2 or n - n_held_out < n_classes:
             warnings.warn(
                 f"{n} samples of {n_classes} classes are too few to hold out "
-                f"{self.validation_fraction:.0%} of each; passes train on all and are not judged",
+                f"{fraction:.0%} of each; passes train on all and are not judged",
                 stacklevel=4,
             )
             return everything
-        seed = stream_seed(self.random_state, "validation", number) % 2**32
+        seed = stream_seed(self.seed_, "validation", number) % 2**32
         split = StratifiedShuffleSplit(1, test_size=n_held_out, random_state=seed)
         return next(split.split(np.zeros((n, 1)), codes))
 

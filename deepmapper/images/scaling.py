@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -208,6 +209,39 @@ def _not_finite(block: torch.Tensor, rows: slice) -> str:
         f"the table contains NaN or infinity: first in row {rows.start + row}, feature {column} "
         f"(counted from 0), {float(block[row, column])}; drop or fill such values first"
     )
+
+
+def check_finite(X: Any, names: np.ndarray | None = None) -> None:
+    """Refuse a table (n_samples, n_features), dense or CSR, with missing or infinite values.
+
+    Args:
+        names: of the features, for the message; default: x0, x1, ...
+
+    Raises:
+        DeepMapperError: how many values are missing or infinite, in which columns, what to do.
+    """
+    values = X.data if sparse.issparse(X) else X
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum(dtype=np.float64)):
+            return
+    n_missing, n_infinite = int(np.isnan(values).sum()), int(np.isinf(values).sum())
+    if not n_missing + n_infinite:
+        return
+    bad = ~np.isfinite(values)
+    columns = np.unique(X.indices[bad]) if sparse.issparse(X) else np.flatnonzero(bad.any(axis=0))
+    first = [f"x{column}" if names is None else str(names[column]) for column in columns[:5]]
+    dots = ", ..." if len(columns) > len(first) else ""
+    counts = [
+        f"{count} {kind}"
+        for count, kind in ((n_missing, "missing (NaN)"), (n_infinite, "infinite (infinity)"))
+        if count
+    ]
+    message = (
+        f"X contains {' and '.join(counts)} values, in {len(columns)} of {X.shape[1]} columns: "
+        f"{', '.join(first)}{dots}. Fill them (sklearn.impute.SimpleImputer), or drop these "
+        "columns or their rows"
+    )
+    raise DeepMapperError(message)
 
 
 class _Moments:

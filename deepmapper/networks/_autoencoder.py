@@ -24,6 +24,7 @@ from torch.nn import functional
 from deepmapper.networks.backbones._addition import Addition
 from deepmapper.networks.backbones._dropout import Dropout
 from deepmapper.networks.backbones._patch import PatchEmbedding, patch_side
+from deepmapper.training.objectives import weighted_mean
 
 
 class Reconstruction:
@@ -44,8 +45,11 @@ class Reconstruction:
         self.n_pixels = int(pixels.sum())
         self.variance = max(variance, torch.finfo(torch.float32).tiny)
 
-    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        return self.errors(outputs, targets).mean()
+    def loss(
+        self, outputs: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        errors = self.errors(outputs, targets)
+        return errors.mean() if weight is None else weighted_mean(errors, weight)
 
     def score(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return 1 - self.errors(outputs, targets) / self.variance

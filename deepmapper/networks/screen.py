@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from scipy import optimize, stats
 
-from deepmapper.training.devices import has_bfloat16
+from deepmapper.training.devices import has_bfloat16, in_threads
 
 N_PAIRS = 4096  # candidates whose strength is computed exactly
 PAIR_BUDGET = 5e11  # multiply-adds the search for pairs may cost: about two seconds on two cores
@@ -29,6 +29,7 @@ SURE = 0.95  # of a feature, one less its false discovery rate; of a table, the 
 SHARPEST = 64.0  # the largest power of z that openings are lowered by
 LARGEST_Z = 37.0  # beyond it the normal tail is 0 in double precision
 BLOCK = 1024  # rows a block at most, and features a block of the search for pairs
+SMALLEST_BLOCK = 128  # features a block of the search for pairs if many threads share them
 BLOCK_VALUES = 1 << 24  # and values a block of rows at most: 64 MiB
 
 
@@ -275,27 +276,54 @@ def _pairs(
 def _candidates(deviations: torch.Tensor, labels: torch.Tensor, n_classes: int) -> np.ndarray:
     """Pairs (m, 2) with the largest differences of covariance, m <= N_PAIRS.
 
-    A block of rows of X'X at a time: never all pairs in memory.
+    Rows of X'X are computed in blocks, so never all pairs are in memory. On a CPU each thread
+    searches blocks of its own on one core: threads that share each operation wait for each other.
     """
-    p = deviations.shape[1]
-    low_precision = deviations.device.type == "cuda" or has_bfloat16()
+    p, device = deviations.shape[1], deviations.device
+    low_precision = device.type == "cuda" or has_bfloat16()
     values = deviations.to(torch.bfloat16) if low_precision else deviations
-    kept = torch.empty((0, 2), dtype=torch.int64, device=deviations.device)
-    kept_z = torch.empty(0, device=deviations.device)
-    bar = CANDIDATE_Z
+    n_threads = torch.get_num_threads() if device.type == "cpu" else 1
+    n_rows = max(SMALLEST_BLOCK, BLOCK // n_threads)
+    strongest = [_StrongestPairs(device) for _ in range(n_threads)]
     for weight in _contrasts(labels, n_classes):
         weighted = values * weight.to(values.dtype)[:, None]
-        for start in range(0, p, BLOCK):
-            # Features before `start` were met when their own block came.
-            z = (weighted[:, start : start + BLOCK].T @ values[:, start:]).abs_()
-            z[:, : z.shape[0]].triu_(1)
-            first, second = (z > bar).nonzero(as_tuple=True)
-            kept_z = torch.cat([kept_z, z[first, second].float()])
-            kept = torch.cat([kept, torch.stack([first, second], 1) + start])
-            if len(kept) > N_PAIRS:
-                kept_z, best = kept_z.topk(N_PAIRS)
-                kept, bar = kept[best], max(bar, float(kept_z[-1]))
-    return np.unique(kept.cpu().numpy(), axis=0)
+
+        def search(thread: int, weighted: torch.Tensor = weighted) -> None:
+            for start in range(n_rows * thread, p, n_rows * n_threads):
+                # Features before `start` belong to earlier blocks.
+                z = (weighted[:, start : start + n_rows].T @ values[:, start:]).abs_()
+                z[:, : z.shape[0]].triu_(1)
+                strongest[thread].add(z, start)
+
+        in_threads(search, n_threads)
+    for other in strongest[1:]:
+        strongest[0].join(other.pairs, other.z)
+    return np.unique(strongest[0].pairs.cpu().numpy(), axis=0)
+
+
+class _StrongestPairs:
+    """The pairs of the largest z so far, at most N_PAIRS.
+
+    Attributes:
+        pairs: int64 (m, 2).
+        z: (m,).
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.pairs = torch.empty((0, 2), dtype=torch.int64, device=device)
+        self.z = torch.empty(0, device=device)
+        self.bar = CANDIDATE_Z
+
+    def add(self, z: torch.Tensor, start: int) -> None:
+        """Take in a block of z whose first row and column are the feature `start`."""
+        first, second = (z > self.bar).nonzero(as_tuple=True)
+        self.join(torch.stack([first, second], 1) + start, z[first, second].float())
+
+    def join(self, pairs: torch.Tensor, z: torch.Tensor) -> None:
+        self.pairs, self.z = torch.cat([self.pairs, pairs]), torch.cat([self.z, z])
+        if len(self.pairs) > N_PAIRS:
+            self.z, best = self.z.topk(N_PAIRS)
+            self.pairs, self.bar = self.pairs[best], max(self.bar, float(self.z[-1]))
 
 
 def _contrasts(labels: torch.Tensor, n_classes: int) -> list[torch.Tensor]:

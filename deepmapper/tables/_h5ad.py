@@ -108,7 +108,8 @@ def _matrix(node: Any) -> Matrix:
         is_large = 4 * node.size > _raw.IN_MEMORY_BYTES
         return on_disk if is_large else on_disk[:]
     encoding = _text(node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", "")))
-    shape = tuple(int(side) for side in node.attrs.get("shape", node.attrs.get("h5sparse_shape")))
+    height, width = node.attrs.get("shape", node.attrs.get("h5sparse_shape"))
+    shape = int(height), int(width)
     if encoding.startswith("csr"):
         on_disk = RowsOnDisk(CsrOnDisk(node, shape))
         is_large = 8 * node["data"].size > _raw.IN_MEMORY_BYTES

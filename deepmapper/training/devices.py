@@ -1,10 +1,24 @@
 """Which device `auto` means, and how much room it has."""
 
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from deepmapper.errors import DeepMapperError
+
+# Steps below both limits run on one thread. The threads of one small operation wait for each other
+# longer than they compute, and far longer if other processes use the cores: a default fit of
+# 79 x 12,625 beside ten busy processes on two cores took 17 to 29 s with one thread, 137 to 289 s
+# with two.
+SMALL_STEP_VALUES = 1 << 19  # pixels of a batch: 2 MiB
+SMALL_STEP_FLOPS = 1e8  # of a forward pass of a batch
 
 
 def resolve_device(name: str) -> torch.device:
@@ -55,3 +69,47 @@ def free_bytes(device: torch.device) -> int | None:
         return None
     available = next((line for line in lines if line.startswith("MemAvailable:")), None)
     return None if available is None else 1024 * int(available.split()[1])
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Inside, torch uses n threads for one operation; outside, as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def few_threads_for(
+    network: nn.Module, images: Any, batch_size: int, device: torch.device
+) -> Iterator[None]:
+    """Inside, torch uses one thread if a step of the network on a batch of images is small.
+
+    The choice depends on the sizes alone, so the same training always has the same rounding.
+    """
+    is_small = False
+    if device.type == "cpu" and batch_size * math.prod(images.shape[1:]) <= SMALL_STEP_VALUES:
+        is_training = network.training
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            network.eval()(images[:1])
+        network.train(is_training)
+        is_small = batch_size * counter.get_total_flops() <= SMALL_STEP_FLOPS
+    with threads(1 if is_small else torch.get_num_threads()):
+        yield
+
+
+def in_threads(work: Callable[[int], None], n_threads: int) -> None:
+    """Call work(0), ..., work(n_threads - 1), each in a thread that uses one core."""
+    if n_threads == 1:
+        work(0)
+        return
+
+    def run(thread: int) -> None:
+        torch.set_num_threads(1)
+        work(thread)
+
+    with threads(torch.get_num_threads()), ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(run, range(n_threads)))

@@ -11,8 +11,10 @@ class Objective(Protocol):
 
     score_name: str
 
-    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """The mean over the batch, a scalar."""
+    def loss(
+        self, outputs: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The mean over the batch, a scalar; `weight` (n,) weighs its samples."""
         ...
 
     def score(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -32,14 +34,31 @@ class Classification:
     def __init__(self, weight: torch.Tensor | None = None) -> None:
         self.weight = weight
 
-    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        return functional.cross_entropy(outputs.float(), targets, weight=self.weight)
+    def loss(
+        self, outputs: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        if weight is None:
+            return functional.cross_entropy(outputs.float(), targets, weight=self.weight)
+        losses = functional.cross_entropy(outputs.float(), targets, reduction="none")
+        if self.weight is not None:
+            weight = weight * self.weight[targets]
+        return weighted_mean(losses, weight)
 
     def score(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return (outputs.argmax(1) == targets).float()
 
 
-def class_weights(labels: torch.Tensor, n_classes: int) -> torch.Tensor:
+def weighted_mean(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """The mean of values (n,) under weights (n,); 0 if all weights are 0."""
+    return (values * weight).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
+
+
+def class_weights(
+    labels: torch.Tensor, n_classes: int, sample_weight: torch.Tensor | None = None
+) -> torch.Tensor:
     """Weights (n_classes,) that make every class count the same; 1 on average over samples."""
-    counts = torch.bincount(labels, minlength=n_classes).clamp(min=1)
-    return len(labels) / (n_classes * counts.float())
+    if sample_weight is None:
+        counts = torch.bincount(labels, minlength=n_classes).clamp(min=1)
+        return len(labels) / (n_classes * counts.float())
+    totals = torch.bincount(labels, sample_weight, minlength=n_classes)
+    return sample_weight.sum() / (n_classes * totals.clamp(min=1e-30))

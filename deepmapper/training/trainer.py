@@ -1,78 +1,124 @@
 """The only batch loop: train a network on images that lie on its device."""
 
+import difflib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
+from typing import Any, Self
 
 import torch
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from torch import nn
 
-from deepmapper.errors import DeepMapperError, Diverged
-from deepmapper.networks.backbones._dropout import Dropout
+from deepmapper.errors import DeepMapperError, DivergedError
+from deepmapper.networks.backbones import Dropout
 from deepmapper.networks.gate import GatedNetwork, ProximalSGD
-from deepmapper.training.devices import has_bfloat16
+from deepmapper.training.devices import few_threads_for, has_bfloat16
 from deepmapper.training.objectives import Objective
 
-SCHEDULES = ("one_cycle", "cosine", "constant")
-PRECISIONS = ("auto", "float32", "bfloat16")
-OPTIMISERS = ("adamw", "sgd")
 FEWEST_TO_STOP = 200  # held-out images: fewer can all be right by chance
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How a network is trained.
+    """How the network of a pass is trained and judged.
 
     Args:
-        epochs: the most passes over the training images.
-        batch_size: images a step; None chooses 16 to 128, so that an epoch has about 64 steps.
+        max_epochs: maximum number of passes over the training images.
+        batch_size: images per step; None chooses 16 to 128, about 64 steps per epoch.
         learning_rate: the peak of the schedule.
-        weight_decay: of the optimiser.
+        weight_decay: of the optimizer.
         schedule: "one_cycle" (Smith & Topin 2018: a short warm-up, then cosine to zero), "cosine"
             (no warm-up) or "constant".
-        target_loss: stop once the loss on 200 held-out images or more is below it and none of them
-            is wrong; None never stops for that.
-        patience: stop after so many epochs without a lower held-out loss and go back to the best
-            weights; None trains to the end of the schedule.
+        target_loss: stop when the loss on at least 200 held-out images is below this value and
+            all of them are classified correctly; None never stops early for that.
+        n_iter_no_change: stop after this number of epochs without a lower held-out loss and
+            restore the best weights; None trains to the end of the schedule.
         precision: "float32"; "bfloat16" (autocast); "auto" is bfloat16 on a GPU, and on a CPU with
-            bfloat16 instructions for backbones that say it pays (`prefers_bfloat16`).
-        optimiser: "adamw" (Loshchilov & Hutter 2019) or "sgd", with `momentum`.
+            bfloat16 instructions for backbones that profit from it (`prefers_bfloat16`).
+        optimizer: "adamw" (Loshchilov & Hutter 2019) or "sgd", with `momentum`.
+        momentum: of "sgd".
+        validation_fraction: share of each pass's images held out to judge it; 0 for none.
+        min_accuracy: a pass is accepted if its held-out accuracy is above this value. Default:
+            the accuracy of the best constant prediction. Samples count as in the loss, so with
+            balanced classes this is balanced accuracy.
+        interactions: whether the screen that opens the gate searches all pairs of pixels; see
+            `deepmapper.networks.screen.screen`.
+
+    Raises:
+        DeepMapperError: a value out of range.
     """
 
-    epochs: int = 10
+    max_epochs: int = 10
     batch_size: int | None = None
     learning_rate: float = 5e-3
     weight_decay: float = 1e-2
     schedule: str = "one_cycle"
-    target_loss: float | None = None
-    patience: int | None = None
+    target_loss: float | None = 0.02
+    n_iter_no_change: int | None = None
     precision: str = "auto"
-    optimiser: str = "adamw"
+    optimizer: str = "adamw"
     momentum: float = 0.0
+    validation_fraction: float = 0.1
+    min_accuracy: float | None = None
+    interactions: bool | str = "auto"
 
     def __post_init__(self) -> None:
-        for name, known in (
-            ("schedule", SCHEDULES),
-            ("precision", PRECISIONS),
-            ("optimiser", OPTIMISERS),
-        ):
-            if getattr(self, name) not in known:
-                message = f"{name} is one of {', '.join(known)}; got {getattr(self, name)!r}"
+        try:
+            validate_parameter_constraints(_CONSTRAINTS, asdict(self), "TrainingSettings")
+        except InvalidParameterError as error:
+            raise DeepMapperError(str(error)) from error
+
+    @classmethod
+    def of(cls, value: "TrainingSettings | Mapping[str, Any] | None") -> Self:
+        """Return settings from settings, a mapping of names to values, or None (the defaults).
+
+        Raises:
+            DeepMapperError: an unknown name.
+
+        >>> TrainingSettings.of({"max_epochs": 3}).max_epochs
+        3
+        """
+        if isinstance(value, cls):
+            return value
+        given = dict(value or {})  # type: ignore[arg-type]
+        known = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in known:
+                nearest = difflib.get_close_matches(str(name), known, n=3) or known
+                message = f"unknown training setting {name!r}; nearest: {', '.join(nearest)}"
                 raise DeepMapperError(message)
-        if self.epochs < 1 or (self.batch_size is not None and self.batch_size < 2):
-            message = (
-                f"training needs epochs >= 1 and batch_size >= 2, got {self.epochs} and "
-                f"{self.batch_size}"
-            )
-            raise DeepMapperError(message)
+        return cls(**given)
 
     def batch_size_for(self, n_samples: int) -> int:
         if self.batch_size is not None:
             return min(self.batch_size, n_samples)
         return min(max(16, 2 ** round(math.log2(max(n_samples, 2) / 64))), 128, n_samples)
+
+
+_CONSTRAINTS: dict[str, list[Any]] = {
+    "max_epochs": [Interval(Integral, 1, None, closed="left")],
+    "batch_size": [Interval(Integral, 2, None, closed="left"), None],
+    "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "schedule": [StrOptions({"one_cycle", "cosine", "constant"})],
+    "target_loss": [Interval(Real, 0, None, closed="left"), None],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
+    "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+    "optimizer": [StrOptions({"adamw", "sgd"})],
+    "momentum": [Interval(Real, 0, 1, closed="left")],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "min_accuracy": [Interval(Real, 0, 1, closed="both"), None],
+    "interactions": ["boolean", StrOptions({"auto"})],
+}
 
 
 @dataclass(frozen=True)
@@ -114,80 +160,79 @@ def train(
     *,
     objective: Objective,
     generator: torch.Generator,
+    weights: torch.Tensor | None = None,
     validation: Pairs | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> list[Epoch]:
-    """Train in place; one `Epoch` a pass over the images.
+    """Train in place; return one `Epoch` per pass over the images.
 
     Args:
         training: images (n, 1, h, w) and targets (n, ...), on the network's device.
         generator: draws the order of the batches and the seed of dropout (a CPU generator: the
             same order on every device).
+        weights: weight of each image in the loss, (n,), on the network's device; default: 1.
         validation: images and targets to measure after each epoch; never trained on.
 
     Raises:
-        Diverged: the loss became NaN or infinite.
+        DivergedError: the loss became NaN or infinite.
     """
     images, targets = training
-    device = targets.device
     batch_size = settings.batch_size_for(len(targets))
-    n_steps = math.ceil(len(targets) / batch_size) * settings.epochs
-    optimisers = _optimisers(network, settings)
-    schedulers = [_schedule(optimiser, settings, n_steps) for optimiser in optimisers]
-    _seed_dropout(network, device, generator)
-    cast = autocast(network, device, settings.precision)
+    n_steps = math.ceil(len(targets) / batch_size) * settings.max_epochs
+    optimizers = _optimizers(network, settings)
+    schedulers = [_schedule(optimizer, settings, n_steps) for optimizer in optimizers]
+    _seed_dropout(network, targets.device, generator)
+    cast = autocast(network, targets.device, settings.precision)
     best: tuple[float, dict[str, torch.Tensor]] | None = None
     history: list[Epoch] = []
     reached = False
-    for epoch in range(1, settings.epochs + 1):
-        start = time.perf_counter()
+
+    def train_epoch() -> tuple[float, float]:
+        """One pass over the images: the mean loss and score."""
         network.train()
-        loss_sum = torch.zeros((), device=device)
-        score_sum = torch.zeros((), device=device)
+        loss_sum = torch.zeros((), device=targets.device)
+        score_sum = torch.zeros((), device=targets.device)
         for rows in _batches(len(targets), batch_size, generator):
-            rows = rows.to(device)
+            rows = rows.to(targets.device)
             target = targets[rows]
             with cast():
                 outputs = network(images[rows])
-            loss = objective.loss(outputs, target)
-            for optimiser in optimisers:
-                optimiser.zero_grad(set_to_none=True)
+            loss = objective.loss(outputs, target, None if weights is None else weights[rows])
+            for optimizer in optimizers:
+                optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            for optimiser, scheduler in zip(optimisers, schedulers, strict=True):
-                optimiser.step()
+            for optimizer, scheduler in zip(optimizers, schedulers, strict=True):
+                optimizer.step()
                 scheduler.step()
             loss_sum += loss.detach() * len(rows)
             score_sum += objective.score(outputs.detach(), target).sum()
-        mean_loss = float(loss_sum) / len(targets)
-        if not math.isfinite(mean_loss):
-            message = (
-                f"the training loss became {mean_loss} in epoch {epoch}; try a lower "
-                f"learning_rate than {settings.learning_rate:g}"
-            )
-            raise Diverged(message)
-        held_out: tuple[float | None, float | None] = (None, None)
-        if validation is not None:
-            held_out = evaluate(network, *validation, objective, cast)
-        history.append(
-            Epoch(
-                epoch=epoch,
-                train_loss=mean_loss,
-                train_score=float(score_sum) / len(targets),
-                validation_loss=held_out[0],
-                validation_score=held_out[1],
-                open_pixels=network.gate.n_open() if isinstance(network, GatedNetwork) else None,
-                seconds=time.perf_counter() - start,
-            )
-        )
-        if on_epoch is not None:
-            on_epoch(history[-1])
-        if settings.patience is not None and held_out[0] is not None:
-            if best is None or held_out[0] < best[0]:
-                best = (held_out[0], {k: v.clone() for k, v in network.state_dict().items()})
-            elif epoch - _best_epoch(history) >= settings.patience:
+        return float(loss_sum) / len(targets), float(score_sum) / len(targets)
+
+    with few_threads_for(network, images, batch_size, targets.device):
+        for number in range(1, settings.max_epochs + 1):
+            start = time.perf_counter()
+            loss, score = train_epoch()
+            if not math.isfinite(loss):
+                message = (
+                    f"the training loss became {loss} in epoch {number}; try a lower "
+                    f"learning_rate than {settings.learning_rate:g}"
+                )
+                raise DivergedError(message)
+            held_out: tuple[float | None, float | None] = (None, None)
+            if validation is not None:
+                held_out = evaluate(network, *validation, objective, cast)
+            n_open = network.gate.n_open() if isinstance(network, GatedNetwork) else None
+            seconds = time.perf_counter() - start
+            history.append(Epoch(number, loss, score, *held_out, n_open, seconds))
+            if on_epoch is not None:
+                on_epoch(history[-1])
+            if settings.n_iter_no_change is not None and held_out[0] is not None:
+                if best is None or held_out[0] < best[0]:
+                    best = (held_out[0], {k: v.clone() for k, v in network.state_dict().items()})
+                elif number - _best_epoch(history) >= settings.n_iter_no_change:
+                    break
+            if reached := _reached(history[-1], settings.target_loss, validation):
                 break
-        if reached := _reached(history[-1], settings.target_loss, validation):
-            break
     if best is not None and not reached:
         network.load_state_dict(best[1])
     return history
@@ -247,7 +292,7 @@ def autocast(
     return lambda: torch.autocast(device.type, torch.bfloat16)
 
 
-def _optimisers(network: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+def _optimizers(network: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
     gate = network.gate if isinstance(network, GatedNetwork) else None
     weights = [p for p in network.parameters() if gate is None or p is not gate.weight]
     rates: dict[str, Any] = {
@@ -255,16 +300,16 @@ def _optimisers(network: nn.Module, settings: TrainingSettings) -> list[torch.op
         "weight_decay": settings.weight_decay,
         "fused": True,  # one sweep over the weights a step instead of ten
     }
-    optimisers: list[torch.optim.Optimizer] = [
+    optimizers: list[torch.optim.Optimizer] = [
         torch.optim.SGD(weights, momentum=settings.momentum, **rates)
-        if settings.optimiser == "sgd"
+        if settings.optimizer == "sgd"
         else torch.optim.AdamW(weights, **rates)
     ]
-    return optimisers if gate is None else [*optimisers, ProximalSGD(gate)]
+    return optimizers if gate is None else [*optimizers, ProximalSGD(gate)]
 
 
 def _seed_dropout(network: nn.Module, device: torch.device, generator: torch.Generator) -> None:
-    """Give dropout a generator of this training: passes side by side cannot disturb each other."""
+    """Give dropout a generator of its own, seeded by the training's."""
     seed = int(torch.randint(2**62, (), generator=generator))
     own = torch.Generator(device).manual_seed(seed)
     for module in network.modules():
@@ -288,13 +333,13 @@ def _best_epoch(history: list[Epoch]) -> int:
 
 
 def _schedule(
-    optimiser: torch.optim.Optimizer, settings: TrainingSettings, n_steps: int
+    optimizer: torch.optim.Optimizer, settings: TrainingSettings, n_steps: int
 ) -> torch.optim.lr_scheduler.LambdaLR:
     if settings.schedule == "constant":
-        return torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1.0)
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
     warm_up = 0.2 if settings.schedule == "one_cycle" else 0.0
     return torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: one_cycle(step, n_steps, warm_up)
+        optimizer, lambda step: one_cycle(step, n_steps, warm_up)
     )
 
 

@@ -23,8 +23,8 @@ def test_tc1_has_the_published_number_of_parameters() -> None:
 
 def test_tc1_is_trained_as_published() -> None:
     pipeline = cnn1d.build(cnn1d.Params("tc1"), device="cpu", seed=0)
-    settings = pipeline.named_steps["model"].get_params()
-    published = {"optimiser": "sgd", "learning_rate": 0.01, "batch_size": 20, "epochs": 400}
+    settings = pipeline.named_steps["model"].training
+    published = {"optimizer": "sgd", "learning_rate": 0.01, "batch_size": 20, "max_epochs": 400}
     assert {name: settings[name] for name in published} == published
     X = np.random.default_rng(0).normal(size=(30, 70)).astype(np.float32)
     scaled = pipeline.named_steps["convert"].fit_transform(X)
@@ -33,7 +33,7 @@ def test_tc1_is_trained_as_published() -> None:
 
 def test_epochs_given_take_the_place_of_the_architectures_own() -> None:
     model = cnn1d.build(cnn1d.Params("tc1", epochs=3), device="cpu", seed=0).named_steps["model"]
-    assert (model.epochs, model.learning_rate) == (3, 0.01)
+    assert (model.training["max_epochs"], model.training["learning_rate"]) == (3, 0.01)
 
 
 @pytest.mark.parametrize("architecture", [cnn1d.strided, cnn1d.tc1])

@@ -85,14 +85,14 @@ def test_places_are_learned_from_training_rows_and_repeat(name: str, table: np.n
 def test_the_published_recipe_is_deepinsights_own_and_trains(table: np.ndarray) -> None:
     pipeline = pipeline_of("deepinsight_pca", recipe="published")
     convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
-    settings = model.get_params()
+    settings = model.training
     assert (convert.image_size, convert.scaling) == (224, "norm2")
-    assert (settings["epochs"], settings["batch_size"], settings["learning_rate"]) == (
+    assert (settings["max_epochs"], settings["batch_size"], settings["learning_rate"]) == (
         100,
         200,
         1e-4,
     )
-    model.set_params(epochs=1)
+    model.set_params(training__max_epochs=1)
     convert.set_params(image_size=32)
     y = np.arange(40) % 2
     Z = convert.fit(table).transform(table)
@@ -106,7 +106,7 @@ def test_the_published_recipe_refuses_settings_that_it_makes_itself() -> None:
     with pytest.raises(DeepMapperError, match="sets epochs itself: leave epochs out"):
         pipeline_of("deepinsight_pca", recipe="published", epochs=3)
     model = pipeline_of("deepinsight_pca", recipe="published", recipe_epochs=3).named_steps["model"]
-    assert model.epochs == 3
+    assert model.training["max_epochs"] == 3
 
 
 @pytest.fixture(scope="module")

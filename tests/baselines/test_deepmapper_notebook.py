@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from baselines.deepmapper_notebook import Params, build, frozen_resnet
+from deepmapper import TrainingSettings
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +45,9 @@ def test_the_norms_of_the_mnist_notebook_stay_as_they_are_made() -> None:
 )
 def test_settings_are_those_of_the_notebooks(notebook: str, batch: int, rate: float) -> None:
     model = build(Params(notebook=notebook), device="cpu", seed=0)["model"]  # type: ignore[arg-type]
-    assert (model.batch_size, model.learning_rate, model.weight_decay) == (batch, rate, 1e-5)
-    assert (model.epochs, model.schedule, model.validation_fraction) == (15, "constant", 0.0)
+    used = TrainingSettings.of(model.training)
+    assert (used.batch_size, used.learning_rate, used.weight_decay) == (batch, rate, 1e-5)
+    assert (used.max_epochs, used.schedule, used.validation_fraction) == (15, "constant", 0.0)
 
 
 def test_attribution_is_the_mean_gradient_of_each_logit(

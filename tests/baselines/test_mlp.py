@@ -41,7 +41,12 @@ def test_the_recipe_is_the_papers() -> None:
     X = (rng.normal(size=(60, 12)) + 2 * y[:, None]).astype(np.float32)
     pipeline = build(Params("maxnorm", hidden=32, epochs=200), device="cpu", seed=0).fit(X, y)
     model = pipeline.named_steps["model"]
-    assert (model.optimiser, model.momentum, model.batch_size) == ("sgd", 0.95, 100)
+    settings = model.training
+    assert (settings["optimizer"], settings["momentum"], settings["batch_size"]) == (
+        "sgd",
+        0.95,
+        100,
+    )
     (network,) = model.networks_
     assert [m.p for m in network.modules() if isinstance(m, Dropout)] == [0.2, 0.5, 0.5, 0.5]
     network.train()(torch.zeros(2, 12))  # the last step's projection
@@ -55,7 +60,7 @@ def test_the_recipe_is_the_papers() -> None:
 def test_what_is_given_takes_the_place_of_the_recipes_own(recipe: str) -> None:
     params = Params(recipe, hidden=7, layers=1, epochs=4)  # type: ignore[arg-type]
     model = build(params, device="cpu", seed=0).named_steps["model"]
-    assert model.epochs == 4
+    assert model.training["max_epochs"] == 4
     network = model.backbone((5,), 3)
     weights = [m.weight.shape for m in network.modules() if isinstance(m, nn.Linear)]
     assert weights == [(7, 5), (3, 7)]

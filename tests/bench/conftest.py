@@ -23,7 +23,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from deepmapper.errors import Diverged
+from deepmapper.errors import DivergedError
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Villain(DummyClassifier):
         if self.how == "memory_error":
             raise MemoryError("asked for too much")
         if self.how == "diverge":
-            raise Diverged("the loss became nan")
+            raise DivergedError("the loss became nan")
         if self.how == "exit":
             os._exit(3)
         if self.how == "suicide":

@@ -63,7 +63,10 @@ assert "torch" not in sys.modules
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("import os\nfrom sklearn.svm import SVC\nfrom deepmapper.errors import Diverged\n", False),
+        (
+            "import os\nfrom sklearn.svm import SVC\nfrom deepmapper.errors import DivergedError\n",
+            False,
+        ),
         ("from deepmapper.images.scaling import FeatureScaler\n", True),
         ("def build():\n    import torch\n", True),
         ("import some_package\n", True),

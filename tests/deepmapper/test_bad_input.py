@@ -10,7 +10,8 @@ from deepmapper import DeepMapperClassifier, DeepMapperError
 
 
 def _model(**settings: object) -> DeepMapperClassifier:
-    return DeepMapperClassifier(**({"passes": 1, "epochs": 3, "device": "cpu"} | settings))  # type: ignore[arg-type]
+    own = {"passes": 1, "training": {"max_epochs": 3}, "device": "cpu", "random_state": 0}
+    return DeepMapperClassifier(**(own | settings))  # type: ignore[arg-type]
 
 
 def _table(n: int = 60, p: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -36,7 +37,7 @@ def test_fewer_samples_than_classes_needs_two_classes_only() -> None:
     X, _ = _table(4)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = _model(epochs=30).fit(X, list("abcd"))
+        model = _model(training={"max_epochs": 30}).fit(X, list("abcd"))
     assert set(model.classes_) == set("abcd")
 
 
@@ -60,14 +61,14 @@ def test_strings_in_a_table() -> None:
 def test_duplicate_columns_share_the_attribution() -> None:
     X, y = _table(400)
     X[:, 5] = X[:, 0]
-    model = _model(epochs=10).fit(X, y)
+    model = _model(training={"max_epochs": 10}).fit(X, y)
     top = model.attributions_.groupby("class").head(2)
     assert set(top.feature) == {"x0", "x5"}
 
 
 def test_a_single_feature() -> None:
     X, y = _table(200, 1)
-    model = _model(epochs=10).fit(X, y)
+    model = _model(training={"max_epochs": 10}).fit(X, y)
     assert model.layout_.shape == (1, 1)
     assert (model.predict(X) == y).mean() > 0.95
 
@@ -91,11 +92,15 @@ def test_continuous_labels() -> None:
         ({"layout": "spiral"}, "spiral"),
         ({"backbone": "resnet1800"}, "resnet1800"),
         ({"attribution": "tea_leaves"}, "tea_leaves"),
-        ({"passes": 0}, "1 or more"),
-        ({"schedule": "zigzag"}, "zigzag"),
-        ({"precision": "int3"}, "int3"),
-        ({"top": 0}, "1 or more"),
+        ({"passes": 0}, "range .1, inf."),
+        ({"training": {"schedule": "zigzag"}}, "zigzag"),
+        ({"training": {"precision": "int3"}}, "int3"),
+        ({"top": 0}, "range .1, inf."),
         ({"log": "ln"}, "ln"),
+        ({"gate": "maybe"}, "maybe"),
+        ({"gate": "False"}, "False"),
+        ({"training": {"epochs": 3}}, "max_epochs"),
+        ({"class_weight": "even"}, "even"),
     ],
 )
 def test_settings_that_make_no_sense(setting: dict, word: str) -> None:

@@ -14,7 +14,7 @@ from deepmapper.estimators._embedder import DeepMapperEmbedder
 from deepmapper.images._folded import FoldedRows
 
 
-@parametrize_with_checks([DeepMapperEmbedder(epochs=2, device="cpu")])
+@parametrize_with_checks([DeepMapperEmbedder(max_epochs=2, device="cpu")])
 def test_scikit_learn_accepts_it(estimator, check) -> None:  # type: ignore[no-untyped-def]
     check(estimator)
 
@@ -40,14 +40,18 @@ def _table(n: int = 60, p: int = 12, seed: int = 0) -> np.ndarray:
 
 
 def _quick(**changes: object) -> DeepMapperEmbedder:
-    return DeepMapperEmbedder(**({"n_components": 3, "epochs": 3, "device": "cpu"} | changes))  # type: ignore[arg-type]
+    return DeepMapperEmbedder(
+        **({"n_components": 3, "max_epochs": 3, "device": "cpu", "random_state": 0} | changes)
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["clusters", "factors"])
 @pytest.mark.parametrize("layout", ["natural", "random"])
 def test_features_that_separate_observations_rank_first(kind: str, layout: str) -> None:
     X, groups, relevant = _needles(kind, seed=1)
-    model = DeepMapperEmbedder(4, layout=layout, epochs=6, device="cpu").fit(X)
+    model = DeepMapperEmbedder(
+        n_components=4, layout=layout, max_epochs=6, device="cpu", random_state=0
+    ).fit(X)
     table = model.attributions_
     assert list(table.columns) == ["feature", "score", "sd", "rank"]
     assert set(table.feature[:10]) == relevant
@@ -63,7 +67,10 @@ def test_features_that_separate_observations_rank_first(kind: str, layout: str) 
 
 def test_a_table_of_noise_gives_scores_around_zero() -> None:
     X = np.random.default_rng(0).normal(size=(200, 60)).astype(np.float32)
-    table = DeepMapperEmbedder(32, passes=5, epochs=2, device="cpu").fit(X).attributions_
+    table = DeepMapperEmbedder(
+        n_components=32, passes=5, max_epochs=2, device="cpu", random_state=0
+    )
+    table = table.fit(X).attributions_
     assert abs(table.score.mean()) < 0.03
     assert (table.score.abs() > 4 * table.sd).mean() < 0.05
 
@@ -100,7 +107,7 @@ def test_the_reconstruction_error_is_the_mean_square_over_scaled_features() -> N
 
 def test_training_is_kept_only_where_it_guesses_better() -> None:
     X = _table(100)
-    spoilt = _quick(learning_rate=3.0, epochs=1, schedule="constant").fit(X)
+    spoilt = _quick(learning_rate=3.0, max_epochs=1, schedule="constant").fit(X)
     (record,) = spoilt.passes_
     assert record["kept"] == "start"
     assert record["trained_error"] > record["start_error"]
@@ -110,14 +117,14 @@ def test_training_is_kept_only_where_it_guesses_better() -> None:
     draw = np.random.default_rng(0)
     angle, phase = draw.uniform(0, 2 * np.pi, (400, 1)), draw.uniform(0, 2 * np.pi, 36)
     curve = np.cos(np.arange(36) % 3 * angle + angle + phase).astype(np.float32)
-    trained = _quick(n_components=2, epochs=15).fit(curve)
+    trained = _quick(n_components=2, max_epochs=15).fit(curve)
     (record,) = trained.passes_
     assert record["kept"] == "trained"
     assert record["trained_error"] < 0.8 * record["start_error"]
 
 
 def test_passes_hold_out_every_row_once_and_write_their_history() -> None:
-    model = _quick(passes=5, epochs=2).fit(_table())
+    model = _quick(passes=5, max_epochs=2).fit(_table())
     splits = [model._split(i, 60) for i in range(5)]
     assert sorted(np.concatenate([held_out for _, held_out in splits])) == list(range(60))
     assert all(len(np.union1d(*split)) == 60 for split in splits)

@@ -11,6 +11,8 @@ from deepmapper import DeepMapperClassifier, DeepMapperError
 from deepmapper.estimators.consensus import Consensus
 from deepmapper.estimators.network_classifier import NetworkClassifier
 
+QUICK = {"max_epochs": 1, "min_accuracy": 0.0}
+
 
 def _table(n: int = 160, p: int = 40, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     X = np.random.default_rng(seed).normal(size=(n, p)).astype(np.float32)
@@ -20,7 +22,7 @@ def _table(n: int = 160, p: int = 40, seed: int = 0) -> tuple[np.ndarray, np.nda
 @pytest.fixture(scope="module")
 def fitted() -> DeepMapperClassifier:
     X, y = _table(n=400)
-    return DeepMapperClassifier(passes=2, device="cpu").fit(X, y)
+    return DeepMapperClassifier(passes=2, device="cpu", random_state=0).fit(X, y)
 
 
 def test_it_names_the_features_that_matter(fitted: DeepMapperClassifier) -> None:
@@ -50,7 +52,7 @@ def test_history_has_every_epoch_of_every_pass(fitted: DeepMapperClassifier) -> 
 def test_the_same_seed_repeats_everything_and_a_clone_is_unfitted() -> None:
     X, y = _table()
     model = DeepMapperClassifier(
-        passes=1, epochs=3, layout="random", min_accuracy=0.0, device="cpu"
+        passes=1, layout="random", device="cpu", random_state=0, training=QUICK | {"max_epochs": 3}
     )
     first = model.fit(X, y).predict_proba(X)
     np.testing.assert_array_equal(clone(model).fit(X, y).predict_proba(X), first)
@@ -63,16 +65,20 @@ def test_the_same_seed_repeats_everything_and_a_clone_is_unfitted() -> None:
 def test_a_data_frame_gives_its_names_and_sparse_equals_dense() -> None:
     X, y = _table()
     frame = pd.DataFrame(X, columns=[f"gene{i}" for i in range(40)])
-    model = DeepMapperClassifier(passes=1, epochs=2, min_accuracy=0.0, device="cpu").fit(frame, y)
+    model = DeepMapperClassifier(passes=1, training=QUICK, device="cpu", random_state=0).fit(
+        frame, y
+    )
     assert set(model.attributions_.feature) == set(frame.columns)
     X[X < 0.5] = 0
-    dense = DeepMapperClassifier(passes=1, epochs=1, min_accuracy=0.0, device="cpu").fit(X, y)
+    dense = DeepMapperClassifier(passes=1, training=QUICK, device="cpu", random_state=0).fit(X, y)
     csr = clone(dense).fit(sparse.csr_matrix(X), y)
     np.testing.assert_array_equal(csr.predict_proba(X), dense.predict_proba(X))
 
 
 def test_published_settings_are_the_papers() -> None:
-    model = DeepMapperClassifier.published(passes=1, epochs=1, device="cpu")
+    model = DeepMapperClassifier.published(
+        passes=1, training={"max_epochs": 1}, device="cpu", random_state=0
+    )
     X, y = _table()
     assert (model.layout, model.backbone) == ("natural", "resnet18_rgb")
     with pytest.warns(UserWarning, match="no pass was better than 0.8"):
@@ -104,7 +110,7 @@ def test_an_unknown_device_is_named() -> None:
 def test_a_held_out_row_is_never_trained_on() -> None:
     X, y = _table()
     images = X[:, :36].reshape(-1, 1, 6, 6)
-    model = NetworkClassifier(passes=3, epochs=1, min_accuracy=0.0, device="cpu").fit(images, y)
+    model = NetworkClassifier(passes=3, training=QUICK, device="cpu", random_state=0).fit(images, y)
     held_out = [trained.held_out for trained in model.passes_]
     assert len({tuple(sorted(rows)) for rows in held_out}) == len(held_out) == 3
     for trained in model.passes_:
@@ -117,7 +123,8 @@ def test_a_held_out_row_is_never_trained_on() -> None:
 def test_probabilities_after_each_epoch_end_with_those_of_the_model() -> None:
     X, y = _table()
     images = X[:, :36].reshape(-1, 1, 6, 6)
-    settings = {"epochs": 3, "target_loss": None, "device": "cpu"}
+    training = {"max_epochs": 3, "target_loss": None}
+    settings: dict = {"training": training, "device": "cpu", "random_state": 0}
     model = NetworkClassifier(keep_epochs=True, **settings).fit(images, y)
     stages = list(model.staged_predict_proba(images))
     assert len(stages) == 3
@@ -133,7 +140,7 @@ def test_too_few_samples_to_hold_out_is_said() -> None:
     X, y = _table(n=4)
     y[:2], y[2:] = "ill", "well"
     with pytest.warns(UserWarning, match="too few to hold out"):
-        NetworkClassifier(epochs=1, device="cpu").fit(X[:, :36].reshape(-1, 1, 6, 6), y)
+        NetworkClassifier(training=QUICK, device="cpu").fit(X[:, :36].reshape(-1, 1, 6, 6), y)
 
 
 def test_consensus_averages_shares_and_ranks() -> None:

@@ -27,7 +27,12 @@ from deepmapper.estimators._saving import (
 )
 from deepmapper.tables import Preparation
 
-QUICK: dict[str, Any] = {"passes": 1, "epochs": 1, "device": "cpu", "min_accuracy": 0.0}
+QUICK: dict[str, Any] = {
+    "passes": 1,
+    "training": {"max_epochs": 1, "min_accuracy": 0.0},
+    "device": "cpu",
+    "random_state": 0,
+}
 
 
 def _table(n: int = 40, p: int = 9) -> tuple[np.ndarray, np.ndarray]:
@@ -93,7 +98,7 @@ def test_a_gated_model_comes_back_with_its_gate(tmp_path: Path) -> None:
 
 def test_an_embedder_comes_back(tmp_path: Path) -> None:
     X, _ = _table()
-    model = DeepMapperEmbedder(n_components=2, epochs=1, device="cpu").fit(X)
+    model = DeepMapperEmbedder(n_components=2, max_epochs=1, device="cpu").fit(X)
     save_model(model, tmp_path / "model")
     loaded = load_model(tmp_path / "model", DeepMapperEmbedder)
     np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
@@ -243,8 +248,7 @@ EDITS: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (lambda c: c.update(kind="DeepMapperEmbedder"), "holds a DeepMapperClassifier"),
     (lambda c: c["estimator"].update({"class": "os.system"}), "'os.system' is none"),
     (lambda c: c["estimator"].update(kind="pickle"), "kind that is not known"),
-    (lambda c: c["estimator"]["parameters"].update(hook="x"), "parameters of .* differ.*hook"),
-    (lambda c: c["estimator"]["parameters"].pop("passes"), "parameters of .* differ.*passes"),
+    (lambda c: c["estimator"]["parameters"].update(hook="x"), "has no parameter hook"),
     (lambda c: c["estimator"]["learnt"].update(predict="x"), "learns nothing called 'predict'"),
     (lambda c: c["estimator"]["learnt"].update(__class__="x"), "learns nothing called"),
     (lambda c: c["estimator"]["learnt"].update(n_features_in_=5), "numbers of features"),

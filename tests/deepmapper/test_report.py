@@ -31,7 +31,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     frame["y"] = np.where(X[:, 2] > 0, EVIL, "well & good")
     frame.to_csv(folder / "t.csv", index=False)
     tables = read_training(folder / "t.csv", label="y", test_fraction=0.2)
-    model = DeepMapperClassifier(passes=2, epochs=2, device="cpu", min_accuracy=0.0)
+    model = DeepMapperClassifier(
+        passes=2, training={"max_epochs": 2, "min_accuracy": 0.0}, device="cpu", random_state=0
+    )
     return fit(model, tables, source="t.csv", label="y")
 
 
@@ -128,7 +130,10 @@ def test_a_run_without_rows_kept_aside_says_so(tmp_path: Path) -> None:
     frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=["p", "q", "q"] * 10)
     frame.to_csv(tmp_path / "t.csv", index=False)
     model = DeepMapperClassifier(
-        passes=1, epochs=1, device="cpu", min_accuracy=0.0, attribution=None
+        passes=1,
+        training={"max_epochs": 1, "min_accuracy": 0.0},
+        device="cpu",
+        attribution=None,
     )
     page = report(fit(model, read_training(tmp_path / "t.csv", label="y"), source="t", label="y"))
     assert "none were kept aside" in page

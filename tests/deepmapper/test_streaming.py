@@ -41,7 +41,12 @@ def test_a_streamed_image_is_the_image(table: tuple) -> None:
 
 def test_a_model_from_a_file_is_the_model_from_memory(table: tuple) -> None:
     X, y, mapped = table
-    settings = {"passes": 1, "epochs": 2, "device": "cpu"}
+    settings: dict = {
+        "passes": 1,
+        "training": {"max_epochs": 2},
+        "device": "cpu",
+        "random_state": 0,
+    }
     memory = DeepMapperClassifier(stream=False, **settings).fit(X, y)
     file = DeepMapperClassifier(stream=True, **settings).fit(mapped, y)
     assert_allclose(file.predict_proba(mapped), memory.predict_proba(X), atol=1e-4)
@@ -85,7 +90,7 @@ def test_images_stream_where_memory_is_short(table: tuple, monkeypatch: pytest.M
 
 def test_a_table_of_another_width_is_refused(table: tuple, tmp_path: Path) -> None:
     X, y, mapped = table
-    model = DeepMapperClassifier(passes=1, epochs=1, device="cpu").fit(mapped, y)
+    model = DeepMapperClassifier(passes=1, training={"max_epochs": 1}, device="cpu").fit(mapped, y)
     np.save(tmp_path / "other.npy", X[:, :80])
     with pytest.raises(ValueError, match="80 features"):
         model.predict(np.load(tmp_path / "other.npy", mmap_mode="r"))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from deepmapper import DeepMapperError, Diverged
+from deepmapper import DeepMapperError, DivergedError
 from deepmapper.networks.backbones import build_backbone
 from deepmapper.training.objectives import Classification, class_weights
 from deepmapper.training.streams import torch_stream
@@ -39,7 +39,7 @@ def _figures(history: list[Epoch]) -> list[dict]:
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not() -> None:
-    settings = TrainingSettings(epochs=2)
+    settings = TrainingSettings(max_epochs=2)
     (first, a), (again, b), (other, _) = (_train(settings, seed=s) for s in (0, 0, 1))
     assert _figures(a) == _figures(b)
     for w, v in zip(first.parameters(), again.parameters(), strict=True):
@@ -48,7 +48,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not() -> None:
 
 
 def test_training_learns_and_history_counts_epochs_from_one() -> None:
-    _, history = _train(TrainingSettings(epochs=30, learning_rate=3e-3))
+    _, history = _train(TrainingSettings(max_epochs=30, learning_rate=3e-3))
     assert [epoch.epoch for epoch in history] == list(range(1, 31))
     assert history[-1].train_score > 0.95
     assert history[-1].validation_score is not None
@@ -57,13 +57,13 @@ def test_training_learns_and_history_counts_epochs_from_one() -> None:
 
 def test_batch_norm_is_trained_in_every_epoch() -> None:
     """The notebooks left the model in evaluation mode after the first test (facts 2.3)."""
-    network, _ = _train(TrainingSettings(epochs=3, batch_size=30), "resnet18")
+    network, _ = _train(TrainingSettings(max_epochs=3, batch_size=30), "resnet18")
     assert int(network.bn1.num_batches_tracked) == 3 * 3
 
 
 def test_a_loss_that_is_not_finite_stops_the_training() -> None:
-    with pytest.raises(Diverged, match="try a lower"):
-        _train(TrainingSettings(epochs=3, learning_rate=1e30, schedule="constant"))
+    with pytest.raises(DivergedError, match="try a lower"):
+        _train(TrainingSettings(max_epochs=3, learning_rate=1e30, schedule="constant"))
 
 
 def test_a_last_batch_of_one_joins_the_one_before() -> None:
@@ -74,7 +74,7 @@ def test_a_last_batch_of_one_joins_the_one_before() -> None:
     train(
         network,
         (images, labels),
-        TrainingSettings(epochs=1, batch_size=10),
+        TrainingSettings(max_epochs=1, batch_size=10),
         objective=Classification(),
         generator=torch.Generator().manual_seed(0),
     )
@@ -90,11 +90,11 @@ def test_class_weights_make_classes_count_alike() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"epochs": 0},
+        {"max_epochs": 0},
         {"batch_size": 1},
         {"schedule": "zigzag"},
         {"precision": "int4"},
-        {"optimiser": "adam"},
+        {"optimizer": "adam"},
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict) -> None:
@@ -103,7 +103,7 @@ def test_wrong_settings_are_refused(wrong: dict) -> None:
 
 
 def test_training_stops_once_the_held_out_loss_is_on_target() -> None:
-    settings = TrainingSettings(epochs=30, learning_rate=3e-3, target_loss=0.2)
+    settings = TrainingSettings(max_epochs=30, learning_rate=3e-3, target_loss=0.2)
     _, stopped = _train(settings, n=200)
     assert len(stopped) < 30
     assert len(_train(settings, n=190)[1]) == 30  # too few held out to be sure
@@ -119,7 +119,7 @@ def test_patience_goes_back_to_the_best_weights() -> None:
     history = train(
         network,
         (images, labels),
-        TrainingSettings(epochs=30, patience=3, schedule="constant"),
+        TrainingSettings(max_epochs=30, n_iter_no_change=3, schedule="constant"),
         objective=Classification(),
         generator=torch.Generator().manual_seed(0),
         validation=held_out,
@@ -142,12 +142,12 @@ def test_sgd_takes_the_steps_that_are_written_down() -> None:
         network,
         (images, labels),
         TrainingSettings(
-            epochs=2,
+            max_epochs=2,
             batch_size=2,
             learning_rate=0.1,
             weight_decay=0.0,
             schedule="constant",
-            optimiser="sgd",
+            optimizer="sgd",
             momentum=0.9,
         ),
         objective=Classification(),
@@ -167,7 +167,7 @@ def _draw(*_: object) -> None:
 
 def test_dropout_draws_from_the_training_alone() -> None:
     """What else draws from torch's global generator changes nothing."""
-    first, _ = _train(TrainingSettings(epochs=1))
+    first, _ = _train(TrainingSettings(max_epochs=1))
     with torch_stream(0, "test"):
         network = build_backbone("patch", (6, 6), 2)
         hook = network.register_forward_pre_hook(_draw)
@@ -175,7 +175,7 @@ def test_dropout_draws_from_the_training_alone() -> None:
         train(
             network,
             data,
-            TrainingSettings(epochs=1),
+            TrainingSettings(max_epochs=1),
             objective=Classification(),
             generator=torch.Generator().manual_seed(0),
             validation=data,
@@ -185,6 +185,6 @@ def test_dropout_draws_from_the_training_alone() -> None:
 
 
 def test_bfloat16_trains_and_the_weights_stay_float32() -> None:
-    network, history = _train(TrainingSettings(epochs=5, precision="bfloat16"), "cnn_small")
+    network, history = _train(TrainingSettings(max_epochs=5, precision="bfloat16"), "cnn_small")
     assert all(p.dtype == torch.float32 for p in network.parameters())
     assert history[-1].train_loss < history[0].train_loss
