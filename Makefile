@@ -4,7 +4,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: env quick paper test check benchmarks asv clean
+.PHONY: env quick paper test test-all check benchmarks asv clean
 env: $(READY)
 
 # CONSTRAINTS="--resolution lowest-direct" takes the oldest versions that pyproject.toml allows.
@@ -28,8 +28,12 @@ paper: env
 	$(RUN) -m bench run $(PROFILE)
 	$(RUN) -m reports paper results/$(PROFILE)
 
+# every behaviour once; whole grids of clusters, kills and regressions run in test-all, every night
 test: env
 	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-all: env
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 # micro-benchmarks; compare runs: pytest-benchmark --storage=results/benchmarks/runs compare
 benchmarks: env

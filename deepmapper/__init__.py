@@ -24,7 +24,12 @@ Public modules; every other module is private, and its name or its folder's begi
     deepmapper.training.trainer                   the training loop
 """
 
+import os
 from typing import TYPE_CHECKING
+
+# torch's threads wait for each other in a busy loop. If other processes use the cores, that loop
+# takes the time that the threads waited for need. OpenMP reads this variable when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 __version__ = "0.2.0"
 __all__ = [

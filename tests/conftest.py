@@ -1,4 +1,4 @@
-"""What all tests share: no network unless asked for, and the real data where they are at hand."""
+"""Shared by all tests: no network unless a test asks for it, and the real data if available."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ pytest_plugins = ["bench.commands.contract"]
 ROOT = Path(__file__).resolve().parent.parent
 
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
-    # Workers share the cores: threads that wait for a core in a spin cost more than they compute.
+    # Workers share the cores.
     threads = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
     for library in ("OMP", "MKL", "OPENBLAS"):
         os.environ.setdefault(f"{library}_NUM_THREADS", str(threads))

@@ -248,6 +248,7 @@ def job_environment(n_threads: int) -> dict[str, str]:
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
+        "OMP_WAIT_POLICY": "passive",  # as in deepmapper/__init__.py
         **os.environ,
         **dict.fromkeys(names, str(n_threads)),
         "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
