@@ -19,8 +19,14 @@ Shape = tuple[int, int]
 
 
 def _vit(image_shape: Shape, n_classes: int) -> nn.Module:
-    from deepmapper.networks.backbones._vit import ViT  # torchvision takes long to import
-
+    try:
+        from deepmapper.networks.backbones._vit import ViT  # torchvision takes long to import
+    except ImportError as error:
+        message = (
+            "the backbone 'vit' needs torchvision, which cannot be imported "
+            f'({error}); install it: pip install "deepmapper-benchmark[vit]"'
+        )
+        raise DeepMapperError(message) from error
     return ViT(image_shape, n_classes)
 
 
