@@ -55,7 +55,7 @@ def _broken(self, X):
 Layout.fold = _broken
 """
 FOLD, TRAIN = (
-    ("deepmapper/images/layout.py", "Layout.fold"),
+    ("deepmapper/images/layouts.py", "Layout.fold"),
     ("deepmapper/training/trainer.py", "train"),
 )
 CONVERT = ("deepmapper/images/converter.py", "ImageConverter.fit_transform")

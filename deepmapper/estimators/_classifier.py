@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from sklearn.base import ClassifierMixin, TransformerMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -22,7 +22,12 @@ from sklearn.utils.validation import (
 )
 
 from deepmapper.attribution import EXPLAINERS
-from deepmapper.estimators._base import OnEpoch, ValidatedEstimator, checked_table
+from deepmapper.estimators._base import (
+    Float32TransformerMixin,
+    OnEpoch,
+    ValidatedEstimator,
+    checked_table,
+)
 from deepmapper.estimators._latents import latent
 from deepmapper.estimators.consensus import Consensus
 from deepmapper.estimators.network_classifier import ClassWeight, NetworkClassifier, Training
@@ -36,7 +41,7 @@ from deepmapper.training.trainer import Epoch, TrainingSettings
 
 
 class DeepMapperClassifier(  # type: ignore[call-arg]
-    ClassifierMixin, TransformerMixin, ValidatedEstimator, auto_wrap_output_keys=None
+    ClassifierMixin, Float32TransformerMixin, ValidatedEstimator, auto_wrap_output_keys=None
 ):
     """Classify rows of a table as images, and rank the features that matter.
 
@@ -218,6 +223,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
 
     def predict(self, X: Any) -> np.ndarray:
         """Labels (n_samples,)."""
+        check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(1)]
 
     def transform(self, X: Any) -> np.ndarray:

@@ -12,12 +12,17 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.estimators._base import OnEpoch, ValidatedEstimator, checked_table
+from deepmapper.estimators._base import (
+    Float32TransformerMixin,
+    OnEpoch,
+    ValidatedEstimator,
+    checked_table,
+)
 from deepmapper.estimators._latents import latent
 from deepmapper.estimators._separation import Separation
 from deepmapper.images._folded import RowsOf
@@ -34,7 +39,9 @@ FEWEST_HELD_OUT = 2
 START_BYTES = 512 << 20  # of training images that the principal components are computed from
 
 
-class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ValidatedEstimator):
+class DeepMapperEmbedder(
+    ClassNamePrefixFeaturesOutMixin, Float32TransformerMixin, ValidatedEstimator
+):
     """Embed rows of a table without labels, and say which features separate them.
 
     Each feature becomes one pixel; an autoencoder learns to guess hidden features from the others

@@ -70,7 +70,9 @@ def test_a_last_batch_of_one_joins_the_one_before() -> None:
     images, labels = _data(31)
     seen: list[int] = []
     network = nn.Sequential(nn.Flatten(), nn.Linear(36, 2))
-    network.register_forward_hook(lambda m, args, out: seen.append(len(args[0])))
+    network.register_forward_hook(
+        lambda module, args, out: seen.append(len(args[0])) if module.training else None
+    )
     train(
         network,
         (images, labels),
