@@ -8,60 +8,59 @@ import math
 import numpy as np
 import torch
 
-from deepmapper.attribution._question import Question
-from deepmapper.attribution._settings import Settings
+from deepmapper.attribution._batch import Batch, Settings
 from deepmapper.errors import DeepMapperError
 
 MOST_IMAGES, MOST_PIXELS = 1024, 2**22  # of one forward pass without gradients
 
 
-def feature_ablation(asked: Question) -> torch.Tensor:
+def feature_ablation(batch: Batch) -> torch.Tensor:
     """What the output loses when a pixel, or group of pixels, goes to the baseline."""
     from captum.attr import FeatureAblation
 
-    return FeatureAblation(asked.network).attribute(
-        asked.images,
-        asked.baseline,
-        target=asked.target,
-        feature_mask=_feature_mask(asked.images, asked.settings, _singles(asked.shape)),
-        perturbations_per_eval=_per_eval(asked.images, asked.settings),
+    return FeatureAblation(batch.network).attribute(
+        batch.images,
+        batch.baseline,
+        target=batch.target,
+        feature_mask=_feature_mask(batch.images, batch.settings, _singles(batch.shape)),
+        perturbations_per_eval=_per_eval(batch.images, batch.settings),
     )
 
 
-def occlusion(asked: Question) -> torch.Tensor:
+def occlusion(batch: Batch) -> torch.Tensor:
     """The mean loss over the windows that cover a pixel (Zeiler & Fergus 2014)."""
     from captum.attr import Occlusion
 
-    shape = asked.shape
-    window, stride = occlusion_window(shape, asked.settings)
+    shape = batch.shape
+    window, stride = occlusion_window(shape, batch.settings)
     channels = shape[: len(shape) - len(window)]
-    return Occlusion(asked.network).attribute(
-        asked.images,
+    return Occlusion(batch.network).attribute(
+        batch.images,
         (*channels, *window),
         (*channels, *stride),
-        asked.baseline,
-        target=asked.target,
-        perturbations_per_eval=_per_eval(asked.images, asked.settings),
+        batch.baseline,
+        target=batch.target,
+        perturbations_per_eval=_per_eval(batch.images, batch.settings),
     )
 
 
-def kernel_shap(asked: Question) -> torch.Tensor:
+def kernel_shap(batch: Batch) -> torch.Tensor:
     """Shapley values of groups of pixels by weighted regression (Lundberg & Lee 2017)."""
     from captum.attr import KernelShap
 
-    mask = _feature_mask(asked.images, asked.settings, grid(asked.shape))
+    mask = _feature_mask(batch.images, batch.settings, grid(batch.shape))
     # Captum's batches of one image each: it fits one regression an image anyhow.
     return torch.cat(
         [
-            KernelShap(asked.network).attribute(
+            KernelShap(batch.network).attribute(
                 image,
-                asked.baseline,
-                target=asked.target,
+                batch.baseline,
+                target=batch.target,
                 feature_mask=mask,
-                n_samples=n_perturbations("kernel_shap", asked.shape, asked.settings),
-                perturbations_per_eval=_per_eval(image, asked.settings),
+                n_samples=n_perturbations("kernel_shap", batch.shape, batch.settings),
+                perturbations_per_eval=_per_eval(image, batch.settings),
             )
-            for image in asked.images.split(1)
+            for image in batch.images.split(1)
         ]
     )
 

@@ -14,16 +14,14 @@ Three decisions, each against a failure of the plain autoencoder on tables of ma
   as far as the linear path goes, a distance in it is the root mean square difference, over
   features, of the reconstructions.
 - **The nonlinear path knows where each pixel is**: locally connected patches in and out, since in a
-  folded table the place of a pixel is its meaning (`deepmapper.networks.backbones._patch`).
+  folded table the place of a pixel is its meaning (`PatchEmbedding`).
 """
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from deepmapper.networks.backbones._addition import Addition
-from deepmapper.networks.backbones._dropout import Dropout
-from deepmapper.networks.backbones._patch import PatchEmbedding, patch_side
+from deepmapper.networks.backbones._layers import Addition, Dropout, PatchEmbedding, patch_side
 from deepmapper.training.objectives import weighted_mean
 
 
@@ -74,12 +72,7 @@ class HidePixels(Dropout):
     def forward(self, x: torch.Tensor) -> torch.Tensor | None:  # type: ignore[override]
         if not self.training or self.p == 0.0:
             return None
-        # A byte a pixel is enough chance, and far cheaper than `bernoulli_` with a generator.
-        n_words = -(-x.numel() // 8)
-        words = torch.empty(n_words, dtype=torch.int64, device=x.device)
-        words.random_(-(2**63), None, generator=self.generator)
-        chance = words.view(torch.uint8)[: x.numel()].view(x.shape)
-        return (chance >= round(256 * self.p)).to(x.dtype) / (1 - self.p)
+        return self.kept(x, round(256 * self.p)).to(x.dtype) / (1 - self.p)
 
 
 class PatchExpansion(nn.Module):

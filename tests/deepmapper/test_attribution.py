@@ -10,7 +10,7 @@ from torch import nn
 
 from deepmapper import DeepMapperError
 from deepmapper.attribution import EXPLAINERS, Settings, attribute, grid, occlusion_window, why_not
-from deepmapper.networks.backbones._patch import PatchNet
+from deepmapper.networks.backbones._cnn import PatchNet
 
 SHAPE = (1, 3, 4)
 SINGLES = np.arange(12).reshape(3, 4)

@@ -9,9 +9,7 @@ from torch import nn
 
 from deepmapper import DeepMapperError
 from deepmapper.attribution import EXPLAINERS, Settings, attribute, grad_cam_cell, grid, why_not
-from deepmapper.attribution._contrast import Contrast
-from deepmapper.attribution._question import Question
-from deepmapper.attribution._state import evaluated
+from deepmapper.attribution._batch import Batch, contrast, evaluated
 from deepmapper.networks.backbones import BACKBONES, build_backbone
 from deepmapper.networks.gate import GatedNetwork, PixelGate
 
@@ -83,9 +81,9 @@ def _explained(backbone: str, method: str, settings: Settings | None = None) -> 
     baseline = images.double().mean(0, keepdim=True)
     network.double()
     try:
-        with evaluated(contrast := Contrast(network)):
-            change = (contrast(images[:3].double()) - contrast(baseline))[:, 1].detach()
-            asked = Question(contrast, images[:3].double(), 1, baseline, settings or Settings())
+        with evaluated(explained := contrast(network)):
+            change = (explained(images[:3].double()) - explained(baseline))[:, 1].detach()
+            asked = Batch(explained, images[:3].double(), 1, baseline, settings or Settings())
             values = EXPLAINERS[method](asked)
     finally:
         network.float()

@@ -11,12 +11,10 @@ from torch import nn
 from torch.nn import functional
 
 from deepmapper import DeepMapperError
-from deepmapper.networks.backbones import BACKBONES, build_backbone
-from deepmapper.networks.backbones._cnn import SmallCNN
-from deepmapper.networks.backbones._patch import PatchNet, patch_side
-from deepmapper.networks.backbones._resnet import resnet18
-from deepmapper.networks.backbones._retention import MultiScaleRetention, rotate
-from deepmapper.networks.backbones._retnet import PatchTokens
+from deepmapper.networks.backbones import BACKBONES, build_backbone, resnet18
+from deepmapper.networks.backbones._cnn import PatchNet, SmallCNN
+from deepmapper.networks.backbones._layers import patch_side
+from deepmapper.networks.backbones._retnet import MultiScaleRetention, PatchTokens, rotate
 
 NAMES = sorted(BACKBONES)
 # Networks that average over the last map know a pixel's place by the padding at the border alone.

@@ -1,7 +1,7 @@
-"""Any network of timm (Wightman, "PyTorch Image Models"), from scratch and for one grey channel.
+"""Any network of timm (Wightman, "PyTorch Image Models"), from scratch, for one grey channel.
 
-An image is padded with zeros, below and to the right, to what the network demands and never
-resized: one feature stays one pixel. timm is optional.
+An image is padded with zeros, below and to the right, to the size that the network requires. It is
+never resized: one feature stays one pixel. timm is optional.
 """
 
 import difflib
@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.networks.backbones._dropout import Dropout
-from deepmapper.networks.backbones._padding import pad_to, round_up
+from deepmapper.networks.backbones._layers import Dropout, pad_to, round_up
 
 # Almost every CNN and hierarchical transformer halves its image five times.
 USUAL_MULTIPLE = 32
@@ -32,11 +31,11 @@ class TimmNetwork(nn.Module):
         return self.network(self.pad(x))
 
 
-def from_timm(name: str, image_shape: tuple[int, int], n_classes: int) -> TimmNetwork:
-    """A fresh network of timm.
+def timm_network(name: str, image_shape: tuple[int, int], n_classes: int) -> TimmNetwork:
+    """A new network of timm.
 
-    Sides are padded to multiples of 32, or of the network's patch where that does not divide 32.
-    Where the network cannot be run so, they are padded to its published size.
+    Sides are padded to multiples of 32, or of the network's patch if that does not divide 32. If
+    the network cannot be run so, they are padded to its published size.
 
     Stochastic depth, which few of timm's defaults use, draws from torch's global generator.
 
@@ -44,10 +43,17 @@ def from_timm(name: str, image_shape: tuple[int, int], n_classes: int) -> TimmNe
         name: as `timm.list_models()` gives it, without "timm:".
 
     Raises:
-        DeepMapperError: timm is missing, does not know the name, or the network cannot read
-            images of this shape.
+        DeepMapperError: timm is missing, has no such name, or the network cannot read images of
+            this shape.
     """
-    timm = _timm()
+    try:
+        import timm
+    except ImportError as error:
+        message = (
+            "backbones named timm:<name> need timm, which cannot be imported "
+            f'({error}); install it: pip install "deepmapper-benchmark[timm]"'
+        )
+        raise DeepMapperError(message) from error
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=3)
         message = f"timm {timm.__version__} has no model {name!r}; nearest: {', '.join(near)}"
@@ -67,34 +73,18 @@ def from_timm(name: str, image_shape: tuple[int, int], n_classes: int) -> TimmNe
     raise DeepMapperError(message)
 
 
-def _timm() -> Any:
-    try:
-        import timm
-    except ImportError as error:
-        message = (
-            "backbones named timm:<name> need timm, which cannot be imported "
-            f'({error}); install it: pip install "deepmapper-benchmark[timm]"'
-        )
-        raise DeepMapperError(message) from error
-    return timm
-
-
 def _candidate_shapes(timm: Any, name: str, image_shape: tuple[int, int]) -> list[tuple[int, int]]:
     """Shapes to pad to, the smallest first."""
-    multiple = _multiple(timm, name)
-    height, breadth = (round_up(side, multiple) for side in image_shape)
-    published = tuple(timm.get_pretrained_cfg(name).input_size[1:])
-    fits = published[0] >= image_shape[0] and published[1] >= image_shape[1]
-    return [(height, breadth), *([published] if fits else [])]
-
-
-def _multiple(timm: Any, name: str) -> int:
-    """What sides are padded to a multiple of: a patch that does not fit would lose pixels."""
     with torch.device("meta"):
         network = timm.create_model(name, num_classes=2)
     patch = getattr(getattr(network, "patch_embed", None), "patch_size", 1)
     patch = max(patch) if isinstance(patch, tuple) else patch
-    return USUAL_MULTIPLE if USUAL_MULTIPLE % patch == 0 else patch
+    # A patch that does not fit would lose pixels.
+    multiple = USUAL_MULTIPLE if USUAL_MULTIPLE % patch == 0 else patch
+    height, breadth = (round_up(side, multiple) for side in image_shape)
+    published = tuple(timm.get_pretrained_cfg(name).input_size[1:])
+    fits = published[0] >= image_shape[0] and published[1] >= image_shape[1]
+    return [(height, breadth), *([published] if fits else [])]
 
 
 def _build(timm: Any, name: str, shape: tuple[int, int], n_classes: int) -> nn.Module:
@@ -104,27 +94,19 @@ def _build(timm: Any, name: str, shape: tuple[int, int], n_classes: int) -> nn.M
         AssertionError, RuntimeError, ValueError: the network cannot read them.
     """
     fixed = timm.get_pretrained_cfg(name).fixed_input_size
-    size = {"img_size": shape} if fixed else {}  # the others read any size and know no such name
+    size = {"img_size": shape} if fixed else {}  # other networks read any size
     network = timm.create_model(name, in_chans=1, num_classes=n_classes, **size)
-    _make_repeatable_and_attributable(network)
-    with torch.no_grad():
-        logits = network.eval()(torch.zeros(1, 1, *shape))
-    if not isinstance(logits, torch.Tensor) or logits.shape != (1, n_classes):
-        message = f"its output is not one logit a class but {_shape_of(logits)}"
-        raise ValueError(message)
-    return network.train()
-
-
-def _make_repeatable_and_attributable(network: nn.Module) -> None:
-    """Our dropout in the place of torch's, and no activation that overwrites its input."""
+    # Our dropout for torch's, and no activation that overwrites its input: repeatable, and
+    # attribution can follow.
     for module in list(network.modules()):
         if hasattr(module, "inplace"):
-            module.inplace = False  # type: ignore[assignment]
+            module.inplace = False
         for child_name, child in module.named_children():
             if type(child) is nn.Dropout:
                 setattr(module, child_name, Dropout(child.p))
-
-
-def _shape_of(output: object) -> str:
-    shape = getattr(output, "shape", None)
-    return type(output).__name__ if shape is None else f"a tensor {tuple(shape)}"
+    with torch.no_grad():
+        logits = network.eval()(torch.zeros(1, 1, *shape))
+    if not isinstance(logits, torch.Tensor) or logits.shape != (1, n_classes):
+        message = f"expected logits of shape (1, {n_classes}), got {type(logits).__name__}"
+        raise ValueError(message)
+    return network.train()
