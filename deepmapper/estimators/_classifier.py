@@ -22,8 +22,7 @@ from sklearn.utils.validation import (
 )
 
 from deepmapper.attribution import EXPLAINERS
-from deepmapper.estimators._base import OnEpoch, ValidatedEstimator, checked_table
-from deepmapper.estimators._latents import latent
+from deepmapper.estimators._base import OnEpoch, ValidatedEstimator, checked_table, latent
 from deepmapper.estimators.consensus import Consensus
 from deepmapper.estimators.network_classifier import ClassWeight, NetworkClassifier, Training
 from deepmapper.images._rows import feature_names, is_on_disk
@@ -237,7 +236,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         """The output of a layer of a pass's network, (n_samples, ...).
 
         Args:
-            layer: a name of `_latents.layer_names(model.classifier_.networks_[number])`.
+            layer: a name of `_base.layer_names(model.classifier_.networks_[number])`.
             number: which of the accepted passes.
 
         Raises:

@@ -17,12 +17,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.estimators._base import OnEpoch, ValidatedEstimator, checked_table
-from deepmapper.estimators._latents import latent
+from deepmapper.estimators._base import OnEpoch, ValidatedEstimator, checked_table, latent
 from deepmapper.estimators._separation import Separation
-from deepmapper.images._folded import RowsOf
 from deepmapper.images._rows import feature_names
-from deepmapper.images.converter import ImageConverter
+from deepmapper.images.converter import ImageConverter, RowsOf
 from deepmapper.images.layouts import LAYOUTS, Layout
 from deepmapper.networks._autoencoder import Autoencoder, Reconstruction
 from deepmapper.training.devices import resolve_device
@@ -169,7 +167,7 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Vali
         """What a layer of the network makes of rows X, float32, (n_samples, ...).
 
         Args:
-            layer: a name of `deepmapper.estimators._latents.layer_names(model.network_)`.
+            layer: a name of `deepmapper.estimators._base.layer_names(model.network_)`.
         """
         check_is_fitted(self)
         return latent(self.network_, self._images(X), layer, BATCH_SIZE).cpu().numpy()

@@ -24,7 +24,7 @@ from torch import nn
 from deepmapper.attribution import EXPLAINERS, attribute
 from deepmapper.errors import DeepMapperError
 from deepmapper.estimators._base import ValidatedEstimator
-from deepmapper.images._folded import FoldedRows, RowsOf, mean_image
+from deepmapper.images.converter import FoldedRows, RowsOf, mean_image
 from deepmapper.networks._assembly import Backbone, build_network, screened_gate
 from deepmapper.training.devices import few_threads_for, resolve_device
 from deepmapper.training.objectives import Classification, class_weights, weighted_mean
@@ -170,7 +170,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         """Train on images X and labels y, (n_samples,).
 
         Args:
-            X: (n_samples, ...), numpy, tensor or `deepmapper.images._folded.FoldedRows`.
+            X: (n_samples, ...), numpy, tensor or `deepmapper.images.converter.FoldedRows`.
             sample_weight: (n_samples,), weights in the loss and in the accuracy of a pass.
             after_pass: called after every accepted pass, when `passes_` holds it; if it returns
                 True, no more passes are made.

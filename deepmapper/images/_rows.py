@@ -5,7 +5,6 @@ Nothing here makes a second copy of a whole table: rows are read a block at a ti
 
 import mmap
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,8 +13,10 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
+from deepmapper.training.devices import in_threads
+
 BLOCK_BYTES = 2 << 20  # a block and its result stay in the cache of a core
-FEWEST_ROWS = 16  # a block: fewer would spend their time on the sums a feature
+FEWEST_ROWS = 16  # of a block: with fewer the sums per feature dominate
 
 
 class Rows(Protocol):
@@ -83,30 +84,18 @@ def blocks(X: Any, n_rows: int | None = None) -> Iterator[slice]:
 
 
 def each_block(X: Any, work: Callable[[int, slice], None], n_threads: int | None = None) -> None:
-    """Call work(thread, rows) for every block of rows, shared out over threads.
+    """Call work(thread, rows) for every block of rows, divided among threads.
 
-    Each thread works its way through blocks of its own (in a fixed order: the same results for the
-    same number of threads) and torch keeps to one core in it: threads that meet after every small
-    operation would wait for each other more than they work.
+    The order within a thread is fixed, so the same number of threads gives the same results.
     """
-    n_threads = n_threads or torch.get_num_threads()
     parts = list(blocks(X))
-    if n_threads == 1 or len(parts) == 1:
-        for rows in parts:
-            work(0, rows)
-        return
+    n_threads = 1 if len(parts) == 1 else n_threads or torch.get_num_threads()
 
     def run(thread: int) -> None:
-        torch.set_num_threads(1)
         for rows in parts[thread::n_threads]:
             work(thread, rows)
 
-    threads = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(n_threads) as pool:
-            list(pool.map(run, range(n_threads)))
-    finally:
-        torch.set_num_threads(threads)  # what threads made from now on begin with
+    in_threads(run, n_threads)
 
 
 class Scratch:

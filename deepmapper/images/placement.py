@@ -25,6 +25,7 @@ __all__ = [
     "assign",
     "best_turn",
     "landmark_start",
+    "neighbour_preservation",
     "place",
     "strongest_products",
     "unfold_plane",
@@ -37,6 +38,7 @@ N_STEPS = 300
 EXAGGERATION = 4.0  # attraction is stronger at first (the t-SNE paper has 4)
 EXAGGERATED_STEPS = 100
 LARGEST_ASSIGNMENT = 2048  # an exact one takes seconds there and grows with the cube
+TOUCHING = 8  # pixels that touch a pixel
 N_ANGLES = 6  # quarter turns and mirror images leave a grid a grid
 
 
@@ -108,12 +110,12 @@ def unfold_plane(graph: FeatureGraph, start: np.ndarray, seed: int) -> np.ndarra
 
 def best_turn(graph: FeatureGraph, plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """The assignment of the turned plane, of several turns, that keeps the ties shortest."""
-    found = []
+    turns = []
     for angle in np.arange(N_ANGLES) * (np.pi / 2 / N_ANGLES):
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         cells = assign(plane @ turn, shape)
-        found.append((tie_length(graph, cells, shape), cells))
-    return min(found, key=lambda pair: pair[0])[1]
+        turns.append((tie_length(graph, cells, shape), cells))
+    return min(turns, key=lambda pair: pair[0])[1]
 
 
 def assign(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -126,6 +128,31 @@ def assign(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     grid = np.stack(np.divmod(np.arange(shape[0] * shape[1]), shape[1]), axis=1)
     squares = ((places[:, None] - grid) ** 2).sum(2)
     return linear_sum_assignment(squares)[1].astype(np.int64)
+
+
+def neighbour_preservation(
+    graph: FeatureGraph, cells: np.ndarray, shape: tuple[int, int]
+) -> float | None:
+    """The share of the ties' weight whose features touch, from 0 (random cells) to 1 (the best).
+
+    Pixels touch if they are at most one row and one column apart. The best is that each feature
+    touches the eight that it is tied to most strongly, an upper bound that may be out of reach.
+    None if the graph has no ties.
+    """
+    ties = graph.weights.tocoo()
+    total = float(ties.data.sum())
+    if total == 0:
+        return None
+    rows, columns = np.divmod(cells, shape[1])
+    touching = (np.abs(rows[ties.row] - rows[ties.col]) <= 1) & (
+        np.abs(columns[ties.row] - columns[ties.col]) <= 1
+    )
+    share = float(ties.data[touching].sum()) / total
+    by_chance = _touching_by_chance(shape)
+    best = _strongest_share(graph)
+    if best <= by_chance:  # so small an image that all pixels touch
+        return 1.0
+    return float(np.clip((share - by_chance) / (best - by_chance), 0.0, 1.0))
 
 
 def _repulsion(points: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -174,3 +201,22 @@ def _split(places: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
             waiting.append((members[:cut], top, left, height, half))
             waiting.append((members[cut:], top, left + half, height, width - half))
     return cells[: len(places)]
+
+
+def _touching_by_chance(shape: tuple[int, int]) -> float:
+    """The chance that two different pixels of the image, drawn at random, touch."""
+    height, width = shape
+    n = height * width
+    if n < 2:
+        return 1.0
+    touching = (height - 1) * width + height * (width - 1) + 2 * (height - 1) * (width - 1)
+    return touching / (n * (n - 1) / 2)
+
+
+def _strongest_share(graph: FeatureGraph) -> float:
+    """The share of all weight that each feature's eight strongest ties hold."""
+    weights = graph.weights
+    source = np.repeat(np.arange(graph.n_features), np.diff(weights.indptr))
+    order = np.lexsort((-weights.data, source))
+    rank = np.arange(len(order)) - weights.indptr[source]
+    return float(weights.data[order][rank < TOUCHING].sum() / weights.data.sum())

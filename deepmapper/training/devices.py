@@ -102,7 +102,10 @@ def few_threads_for(
 
 
 def in_threads(work: Callable[[int], None], n_threads: int) -> None:
-    """Call work(0), ..., work(n_threads - 1), each in a thread that uses one core."""
+    """Call work(0), ..., work(n_threads - 1), each in a thread that uses one core.
+
+    Threads that share every small operation would wait for each other longer than they compute.
+    """
     if n_threads == 1:
         work(0)
         return

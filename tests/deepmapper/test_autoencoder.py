@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepmapper.estimators._latents import layer_names
+from deepmapper.estimators._base import layer_names
 from deepmapper.networks._autoencoder import Autoencoder, HidePixels, PatchExpansion, Reconstruction
 
 

@@ -143,7 +143,7 @@ def test_an_error_is_one_line_and_exit_code_2(
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 2
-    message = f"error: {tmp_path} is no saved model: it has no model.json"
+    message = f"error: {tmp_path} is not a saved model: it has no model.json"
     assert capsys.readouterr().err.splitlines()[-1] == message
 
 

@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from deepmapper.errors import DeepMapperError
 from deepmapper.estimators._embedder import DeepMapperEmbedder
-from deepmapper.images._folded import FoldedRows
+from deepmapper.images.converter import FoldedRows
 
 
 @parametrize_with_checks([DeepMapperEmbedder(max_epochs=2, device="cpu")])

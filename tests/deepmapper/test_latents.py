@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.estimators._latents import latent, layer_names
+from deepmapper.estimators._base import latent, layer_names
 
 
 class _Doubler(nn.Module):
@@ -86,9 +86,9 @@ def test_layers_without_rows_and_no_images_are_refused_and_no_hook_stays(
     images: torch.Tensor,
 ) -> None:
     network = _Doubler().train()
-    with pytest.raises(DeepMapperError, match="takes no part"):
+    with pytest.raises(DeepMapperError, match="is not called"):
         latent(network, images, "idle")
-    with pytest.raises(DeepMapperError, match=r"no row an image: expected \(5, ...\), got \(\)"):
+    with pytest.raises(DeepMapperError, match=r"no row per image: expected \(5, ...\), got \(\)"):
         latent(network, images, "total")
     with pytest.raises(DeepMapperError, match="at least one image"):
         latent(network, images[:0], "twice")
