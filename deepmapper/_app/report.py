@@ -10,33 +10,27 @@ import pandas as pd
 import torch
 
 import deepmapper
-from deepmapper._app.charts import Line, line_chart
-from deepmapper._app.pictures import colour_bar, picture
-from deepmapper._app.run import Run, named
-from deepmapper._app.scores import Evaluation
+from deepmapper._app.pictures import Line, colour_bar, line_chart, picture
+from deepmapper._app.runs import Evaluation, Run, named_rows
 from deepmapper.images.layouts import Layout
 from deepmapper.tables._raw import listed
 
-N_TOP = 12  # features a class
+N_TOP = 12  # features per class
 N_RINGS = 3
-ROWS_IN_MEAN = 200  # of a class, in its mean image
+ROWS_IN_MEAN = 200  # maximum rows of a class in its mean image
 MOST_CLASSES = 40  # with images and rankings
 LONGEST_VALUE = 120  # characters of a parameter
 
 
 def report(run: Run) -> str:
     """The page, HTML in UTF-8; every text that comes from the table is escaped."""
-    loader = jinja2.FunctionLoader(
-        lambda name: (
-            files("deepmapper._app").joinpath("templates", name).read_text(encoding="utf-8")
-        )
-    )
+    template = files("deepmapper._app").joinpath("templates", "report.html")
     environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     estimator = run.estimator
     attributions = getattr(estimator, "attributions_", None)
-    return environment.get_template("report.html").render(
+    return environment.from_string(template.read_text(encoding="utf-8")).render(
         title=f"{run.label} from {run.source}" if run.label else run.source,
         kind="classification" if run.label else "embedding without labels",
         lead=_lead(run),
@@ -46,10 +40,10 @@ def report(run: Run) -> str:
         parameters=[(k, _short(v)) for k, v in estimator.get_params().items()],
         confusion=run.evaluation and _confusion(run.evaluation),
         curves=_curves(estimator.history_),
-        curves_caption="One colour a pass. Solid: rows that the pass held out of training; dashed: "
-        "the rows it trained on.",
+        curves_caption="One colour per pass. Solid: rows held out of the pass's training; dashed: "
+        "rows it trained on.",
         classes=_classes(run, attributions) if run.label else [],
-        images_caption=_images_caption(estimator),
+        images_caption=_images_caption(estimator) if run.label else "",
         rankings=_rankings(attributions),
         ranking_caption=_ranking_caption(run, attributions),
         limits=_limits(run),
@@ -64,36 +58,33 @@ def _lead(run: Run) -> str:
         return f"The model was trained on all {n_train} rows, without labels."
     if run.evaluation is None:
         return (
-            f"The model was trained on all {n_train} rows; none were kept aside, so nothing here "
-            f"says how well it does on new ones."
+            f"The model was trained on all {n_train} rows. There are no test rows, so its accuracy "
+            f"on new rows is unknown."
         )
     return (
-        f"The saved model was trained on {n_train} rows. {run.evaluation.n} rows, the same share "
-        f"of every class, were kept aside before anything was learnt; accuracies are on these."
+        f"The saved model was trained on {n_train} rows. {run.evaluation.n} test rows, the same "
+        f"share of every class, were separated before training; accuracies are on these."
     )
 
 
 def _figures(run: Run) -> list[dict[str, str]]:
-    tables = run.tables
-    figures = [
-        {"name": "rows in the file", "value": f"{tables.n_rows:,}"},
-        {"name": "features in use", "value": f"{len(tables.train.features):,}"},
-    ]
+    figures = {
+        "rows in the file": f"{run.tables.n_rows:,}",
+        "features in use": f"{len(run.tables.train.features):,}",
+    }
     if run.evaluation is not None:
         low, high = run.evaluation.interval()
-        chance = f"95% interval {low:.3f} to {high:.3f}, n = {run.evaluation.n}"
-        balanced = f"balanced accuracy over {len(run.evaluation.classes)} classes"
-        majority = "accuracy of the most frequent class alone"
-        figures += [
-            {
-                "name": f"accuracy on rows kept aside; {chance}",
-                "value": _f3(run.evaluation.accuracy),
-            },
-            {"name": balanced, "value": _f3(run.evaluation.balanced_accuracy)},
-            {"name": majority, "value": _f3(run.evaluation.majority)},
-        ]
-    figures.append({"name": "of training", "value": _duration(run.seconds)})
-    return figures
+        interval = f"95% interval {low:.3f} to {high:.3f}, n = {run.evaluation.n}"
+        figures |= {
+            f"accuracy on test rows; {interval}": f"{run.evaluation.accuracy:.3f}",
+            f"balanced accuracy over {len(run.evaluation.classes)} classes": (
+                f"{run.evaluation.balanced_accuracy:.3f}"
+            ),
+            "accuracy of the most frequent class alone": f"{run.evaluation.majority:.3f}",
+        }
+    is_short = run.seconds < 120
+    figures["training time"] = f"{run.seconds:.1f} s" if is_short else f"{run.seconds / 60:.1f} min"
+    return [{"name": name, "value": value} for name, value in figures.items()]
 
 
 def _notes(run: Run) -> list[str]:
@@ -101,17 +92,17 @@ def _notes(run: Run) -> list[str]:
     test = run.tables.test
     if test is not None and test.unseen:
         columns = ", ".join(f"{name} ({count} rows)" for name, count in test.unseen.items())
-        notes.append(f"Categories that occur only in rows kept aside: {columns}.")
+        notes.append(f"Categories that occur only in test rows: {columns}.")
     if run.evaluation is not None and run.evaluation.n < 50:
         notes.append(
-            f"{run.evaluation.n} rows kept aside say little: the interval of the accuracy is wide."
+            f"There are only {run.evaluation.n} test rows: the interval of the accuracy is wide."
         )
     return notes
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
-    tables, estimator = run.tables, run.estimator
-    preparation, dropped, layout = tables.preparation, tables.dropped, estimator.converter_.layout_
+    tables = run.tables
+    preparation, dropped, layout = tables.preparation, tables.dropped, run.estimator.layout_
     size = f"{tables.n_rows:,} rows, {tables.n_columns:,} columns of features"
     facts = [("table", f"{run.source}: {size}")]
     if run.label is not None:
@@ -128,20 +119,21 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         facts.append(("rows left out, no label", _count(dropped.unlabelled)))
     facts.append(("missing values", preparation.missing))
     if preparation.ignored:
-        facts.append(("columns that are no features", listed(preparation.ignored)))
+        facts.append(("columns that are not features", listed(preparation.ignored)))
     if preparation.levels:
         columns = ", ".join(f"{name} ({len(v)} levels)" for name, v in preparation.levels.items())
-        facts.append(("categories, a feature each level", columns))
+        facts.append(("categories, one feature per level", columns))
     height, width = layout.shape
-    facts.append(("image", f"{height} x {width} pixels, {layout.name} layout, one pixel a feature"))
-    return facts
+    image = f"{height} x {width} pixels, {layout.name} layout, one pixel per feature"
+    return [*facts, ("image", image)]
 
 
 def _confusion(evaluation: Evaluation) -> dict[str, Any]:
     shares = evaluation.confusion / np.maximum(evaluation.confusion.sum(1, keepdims=True), 1)
+    labels = [str(label) for label in evaluation.classes]
     rows = [
         {
-            "label": str(label),
+            "label": label,
             "recall": f"{recall:.1%}",
             "cells": [
                 {"count": count, "shade": f"{0.6 * share:.2f}"}
@@ -149,67 +141,55 @@ def _confusion(evaluation: Evaluation) -> dict[str, Any]:
             ],
         }
         for label, counts, row, recall in zip(
-            evaluation.classes, evaluation.confusion, shares, evaluation.recall, strict=True
+            labels, evaluation.confusion, shares, evaluation.recall, strict=True
         )
     ]
-    labels = [str(label) for label in evaluation.classes]
     return {"n": evaluation.n, "labels": labels, "rows": rows}
 
 
 def _curves(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A chart of every figure of the history that has points."""
-    measures = dict.fromkeys(
-        key.removeprefix("train_") for row in history for key in row if key.startswith("train_")
-    )
-    charts = [
-        {
-            "title": measure.replace("_", " "),
-            "svg": line_chart(
-                measure,
-                [
-                    *_lines(history, f"train_{measure}", dashed=True),
-                    *_lines(history, f"validation_{measure}"),
-                ],
-            ),
-        }
-        for measure in measures
-    ]
-    charts.append(
-        {"title": "open pixels", "svg": line_chart("open pixels", _lines(history, "open_pixels"))}
-    )
+    """A chart of each figure of the history that has values."""
+    measures = [key.removeprefix("train_") for key in history[0] if key.startswith("train_")]
+    charts = []
+    for measure in [*measures, "open_pixels"]:
+        lines = _lines(history, measure)
+        if measure in measures:
+            lines = [
+                *_lines(history, f"train_{measure}", dashed=True),
+                *_lines(history, f"validation_{measure}"),
+            ]
+        title = measure.replace("_", " ")
+        charts.append({"title": title, "svg": line_chart(title, lines)})
     return [chart for chart in charts if chart["svg"]]
 
 
 def _lines(history: list[dict[str, Any]], key: str, *, dashed: bool = False) -> list[Line]:
-    passes = dict.fromkeys(row.get("pass", 0) for row in history)
-    lines = []
-    for colour, number in enumerate(passes):
-        points = [
-            (row["epoch"], float(row[key]))
-            for row in history
-            if row.get("pass", 0) == number and row.get(key) is not None
-        ]
-        if points:
-            name = f"pass {number}, {key.replace('_', ' ')}"
-            lines.append(Line(name, points, colour, dashed))
-    return lines
+    points: dict[int, list[tuple[float, float]]] = {}
+    for row in history:
+        if row.get(key) is not None:
+            points.setdefault(row["pass"], []).append((row["epoch"], float(row[key])))
+    name = key.replace("_", " ")
+    return [Line(f"pass {i}, {name}", values, i, dashed) for i, values in points.items()]
 
 
 def _classes(run: Run, attributions: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """The mean image and the attribution map of each class."""
     estimator, train = run.estimator, run.tables.train
-    assert train.y is not None
     labels = list(estimator.classes_[:MOST_CLASSES])
     members = [np.flatnonzero(train.y == label) for label in labels]
     means = [_mean_image(run, rows[:ROWS_IN_MEAN]) for rows in members]
     largest = max(float(np.abs(mean).max()) for mean in means)
     two_sided = any(mean.min() < 0 for mean in means)
-    maps = _maps(attributions, labels, train.features, estimator.converter_.layout_)
+    maps: dict[Any, pd.Series] = {}
+    if attributions is not None:
+        groups = attributions.groupby("class", sort=False)
+        maps = {label: group.set_index("feature")["mean"] for label, group in groups}
     return [
         {
             "label": str(label),
             "n": len(rows),
             "mean": _picture(mean, largest, two_sided, "{:+.2g}" if two_sided else "{:.2g}"),
-            **_map(maps.get(label), train.features, estimator.converter_.layout_),
+            **_map(maps.get(label), train.features, estimator.layout_),
         }
         for label, rows, mean in zip(labels, members, means, strict=True)
     ]
@@ -217,63 +197,47 @@ def _classes(run: Run, attributions: pd.DataFrame | None) -> list[dict[str, Any]
 
 def _mean_image(run: Run, rows: np.ndarray) -> np.ndarray:
     """(h, w), the mean of these training rows as images."""
-    images = run.estimator.transform(named(run.tables.train, rows))[:]
+    images = run.estimator.transform(named_rows(run.tables.train, rows))[:]
     if isinstance(images, torch.Tensor):
         images = images.cpu().numpy()
     return images.mean(axis=(0, 1))
 
 
-def _maps(
-    attributions: pd.DataFrame | None, labels: list[Any], features: list[str], layout: Layout
-) -> dict[Any, np.ndarray]:
-    """By label the mean attribution of every feature, (n_features,)."""
-    if attributions is None:
-        return {}
-    groups = attributions.groupby("class", sort=False)
-    by_label = {label: group.set_index("feature")["mean"] for label, group in groups}
-    return {
-        label: by_label[label].reindex(features).to_numpy(dtype=np.float64)
-        for label in labels
-        if label in by_label
-    }
-
-
-def _map(values: np.ndarray | None, features: list[str], layout: Layout) -> dict[str, Any]:
-    if values is None:
+def _map(shares: pd.Series | None, features: list[str], layout: Layout) -> dict[str, Any]:
+    """The attribution of a class as a picture, with rings around its best features."""
+    if shares is None:
         return {"map": None, "rings": []}
+    values = shares.reindex(features).to_numpy(dtype=np.float64)
     image = layout.fold(values[None])[0, 0]
     height, width = layout.shape
-    best = [i for i in np.argsort(-np.abs(values), kind="stable")[:N_RINGS] if values[i]]
     rings = []
-    for feature in best:
-        row, column = divmod(int(layout.pixel_of_feature[feature]), width)
+    for i in np.argsort(-np.abs(values), kind="stable")[:N_RINGS]:
+        row, column = divmod(int(layout.pixel_of_feature[i]), width)
         x, y = 100 * (column + 0.5) / width, 100 * (row + 0.5) / height
-        rings.append({"x": f"{x:.2f}", "y": f"{y:.2f}", "name": features[feature]})
+        if values[i]:
+            rings.append({"x": f"{x:.2f}", "y": f"{y:.2f}", "name": features[i]})
     two_sided = bool(values.min() < 0)
-    largest = float(np.abs(values).max())
-    shown = "{:+.2%}" if two_sided else "{:.2%}"
-    return {"map": _picture(image, largest, two_sided, shown), "rings": rings}
+    number = "{:+.2%}" if two_sided else "{:.2%}"
+    return {"map": _picture(image, float(np.abs(values).max()), two_sided, number), "rings": rings}
 
 
-def _picture(image: np.ndarray, largest: float, two_sided: bool, shown: str) -> dict[str, str]:
+def _picture(image: np.ndarray, largest: float, two_sided: bool, number: str) -> dict[str, str]:
     return {
         "address": picture(image, largest, two_sided=two_sided),
         "bar": colour_bar(two_sided=two_sided),
-        "low": shown.format(-largest) if two_sided else "0",
-        "high": shown.format(largest),
+        "low": number.format(-largest) if two_sided else "0",
+        "high": number.format(largest),
     }
 
 
 def _images_caption(estimator: Any) -> str:
-    if not hasattr(estimator, "classes_"):
-        return ""
-    scale = getattr(estimator.converter_, "scale", "standard")
-    units = {"standard": "standard deviations", "minmax": "shares of the range"}.get(scale, "units")
+    units = {"standard": "standard deviations", "minmax": "shares of the range"}
     more = len(estimator.classes_) - MOST_CLASSES
     return (
-        f"Left: the mean of at most {ROWS_IN_MEAN} training rows of a class, in {units} of each "
-        f"feature; the same colours in all classes. Right: the share of the class's attribution "
-        f"that each pixel has; each map has its own scale."
+        f"Left: the mean of at most {ROWS_IN_MEAN} training rows of a class, in "
+        f"{units.get(estimator.scale, 'units')} of each feature; all classes have the same "
+        f"colours. Right: each pixel's share of the class's attribution; each map has its own "
+        f"scale."
         + (f" The first {MOST_CLASSES} classes; {more} more are in the files." if more > 0 else "")
     )
 
@@ -304,7 +268,7 @@ def _ranking(label: str, table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _cell(name: str, value: Any, are_shares: bool) -> str:
-    """A number as the table shows it; means and sd are shares of an attribution, scores are not."""
+    """A number of the table; means and sd are shares of an attribution, scores are not."""
     if are_shares and name in ("mean", "sd"):
         return f"{value:.2%}"
     if name == "selection_frequency":
@@ -319,40 +283,30 @@ def _ranking_caption(run: Run, attributions: pd.DataFrame | None) -> str:
         return ""
     if "class" not in attributions:
         return "Features by how much they separate the rows. All are in ranked_features.csv."
-    top = getattr(run.estimator, "top", None)
     return (
-        f"Mean and sd over the accepted passes of the share of a class's attribution; selection "
-        f"frequency: the share of passes with the feature among the first {top}. All features are "
-        f"in ranked_features/."
+        f"Mean and sd over the accepted passes of the share of a class's attribution. Selection "
+        f"frequency: the share of passes with the feature in the top {run.estimator.top}. All "
+        f"features are in ranked_features/."
     )
 
 
 def _limits(run: Run) -> list[str]:
     limits = [
-        "Features that are correlated share credit: of a group that says the same, the model may "
-        "use one, some or all, and each then looks weaker than the group is.",
-        "Attribution says what the model uses, not what causes the label."
+        "Correlated features share credit: of a group with the same information, the model may use "
+        "one, several or all, and each then looks weaker than the group is.",
+        "Attribution shows what the model uses, not what causes the label."
         if run.label is not None
-        else "The score says how well the others predict a feature, not what causes what.",
-        "That two pixels are neighbours means something only where the layout was learned; in "
-        "natural or random order it does not.",
+        else "The score is how well other features predict a feature, not what causes what.",
+        "That two pixels are neighbours has a meaning only if the layout was learned.",
     ]
     if run.label is not None:
         limits += [
-            "Attribution is taken from rows that each pass held out of its training. A feature of "
-            "low selection frequency or large sd depends on the pass: do not rely on its rank.",
-            "Rows kept aside were drawn at random. Where rows belong together (one patient, one "
-            "batch), new patients or batches will do worse than these figures say.",
+            "Attribution is computed on rows held out of each pass's training. A feature of low "
+            "selection frequency or large sd depends on the pass: do not rely on its rank.",
+            "Test rows were drawn at random. If rows belong together (one patient, one batch), the "
+            "model will do worse on new patients or batches.",
         ]
     return limits
-
-
-def _f3(value: float) -> str:
-    return f"{value:.3f}"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
 def _count(names: tuple[str, ...]) -> str:

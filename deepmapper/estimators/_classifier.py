@@ -217,7 +217,8 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
 
     def predict(self, X: Any) -> np.ndarray:
         """Labels (n_samples,)."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
+        best = self.predict_proba(X).argmax(1)
+        return self.classes_[best]
 
     def transform(self, X: Any) -> np.ndarray:
         """Images, numpy float32 (n_samples, 1, height, width); all of them in memory."""

@@ -13,11 +13,9 @@ from PIL import Image
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
 from deepmapper import DeepMapperClassifier
-from deepmapper._app.charts import Line, line_chart
-from deepmapper._app.pictures import picture
+from deepmapper._app.pictures import Line, line_chart, picture
 from deepmapper._app.report import report
-from deepmapper._app.runs import Run, fit
-from deepmapper._app.scores import Evaluation
+from deepmapper._app.runs import Evaluation, Run, fit
 from deepmapper.tables import read_training
 
 EVIL = "<script>alert(1)</script>"
@@ -82,7 +80,7 @@ def test_the_figures_are_those_of_the_rows_kept_aside(run: Run) -> None:
     assert run.evaluation.n == 20
     page = report(run)
     assert f"<b>{run.evaluation.accuracy:.3f}</b>" in page
-    assert "was trained on 80 rows. 20 rows" in page
+    assert "was trained on 80 rows. 20 test rows" in page
 
 
 def test_evaluation_agrees_with_scikit_learn() -> None:
@@ -136,6 +134,6 @@ def test_a_run_without_rows_kept_aside_says_so(tmp_path: Path) -> None:
         attribution=None,
     )
     page = report(fit(model, read_training(tmp_path / "t.csv", label="y"), source="t", label="y"))
-    assert "none were kept aside" in page
+    assert "no test rows" in page
     assert "Confusion matrix" not in page
     assert "Top features" not in page
