@@ -24,7 +24,7 @@ def read_h5ad(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> Ra
     X of more than `_raw.IN_MEMORY_BYTES` stays in the file and is read in blocks of rows.
 
     Raises:
-        DeepMapperError: h5py is missing, the file is no AnnData, X is missing, names that occur
+        DeepMapperError: h5py is missing, the file is not AnnData, X is missing, names that occur
             twice.
     """
     try:
