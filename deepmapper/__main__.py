@@ -1,4 +1,4 @@
-"""`python -m deepmapper`, which is what `torchrun ... -m deepmapper fit ...` starts."""
+"""`python -m deepmapper`: the command line."""
 
 from deepmapper._app.cli import main
 

@@ -72,7 +72,7 @@ def fit(
         "layout": layout,
         "backbone": backbone,
         "passes": passes,
-        "training__max_epochs": epochs,
+        "max_epochs": epochs,
     }
     estimator = _configured(DeepMapperClassifier, options, settings, device, seed)
     with _console().status(f"reading {table}"):
@@ -187,16 +187,15 @@ def _configured(
             raise DeepMapperError(message)
         chosen[name.strip()] = _value(text.strip())
     names = sorted(known._get_param_names())
-    if "training" in names:
-        of_training = [field.name for field in fields(TrainingSettings)]
-        chosen = {f"training__{k}" if k in of_training else k: chosen[k] for k in chosen}
-        names += [f"training__{name}" for name in of_training]
-    for name in chosen:
-        if name not in names:
-            nearest = get_close_matches(name, names) or names
+    nested = [field.name for field in fields(TrainingSettings)] if "training" in names else []
+    estimator = known(device=device, random_state=seed)
+    for name, value in chosen.items():
+        if name not in names + nested:
+            nearest = get_close_matches(name, names + nested) or names + nested
             message = f"{known.__name__} has no parameter {name!r}; nearest: {', '.join(nearest)}"
             raise DeepMapperError(message)
-    return known(device=device, random_state=seed).set_params(**chosen)
+        estimator.set_params(**{f"training__{name}" if name in nested else name: value})
+    return estimator
 
 
 def _value(text: str) -> Any:

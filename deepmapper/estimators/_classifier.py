@@ -132,37 +132,6 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         self.device = device
         self.random_state = random_state
 
-    @classmethod
-    def published(cls, **changes: Any) -> Self:
-        """The paper's settings: natural order, log and min-max, ResNet-18 from scratch.
-
-        AdamW 1e-3, weight decay 1e-5, batch 20, 15 epochs, 10 passes and the bar of 0.8 are those
-        of the notebooks published with the paper. A mapping `training` changes single settings.
-        """
-        training = {
-            "max_epochs": 15,
-            "batch_size": 20,
-            "learning_rate": 1e-3,
-            "weight_decay": 1e-5,
-            "schedule": "constant",
-            "target_loss": None,
-            "precision": "float32",
-            "validation_fraction": 0.25,
-            "min_accuracy": 0.8,
-        }
-        settings: dict[str, Any] = {
-            "scale": "minmax",
-            "backbone": "resnet18_rgb",
-            "gate": False,
-            "passes": 10,
-            "agreement": None,
-            "class_weight": None,
-            "training": training,
-        }
-        if isinstance(changes.get("training"), Mapping):
-            changes = changes | {"training": training | dict(changes["training"])}
-        return cls(**(settings | changes))
-
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, on_epoch: OnEpoch | None = None
     ) -> Self:
@@ -213,7 +182,8 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (n_samples, n_classes), the mean over the accepted passes."""
-        return self.classifier_.predict_proba(self._images(X))
+        images = self._images(X)
+        return self.classifier_.predict_proba(images)
 
     def predict(self, X: Any) -> np.ndarray:
         """Labels (n_samples,)."""

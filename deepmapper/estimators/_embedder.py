@@ -14,9 +14,8 @@ import pandas as pd
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from deepmapper.errors import DeepMapperError
 from deepmapper.estimators._base import OnEpoch, ValidatedEstimator, checked_table, latent
 from deepmapper.estimators._separation import Separation
 from deepmapper.images._rows import feature_names
@@ -171,40 +170,6 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Vali
         """
         check_is_fitted(self)
         return latent(self.network_, self._images(X), layer, BATCH_SIZE).cpu().numpy()
-
-    @torch.no_grad()
-    def inverse_transform(self, Z: Any) -> np.ndarray:
-        """Tables of embeddings Z, (n_samples, n_components): float32, (n_samples, n_features).
-
-        In the units of the table. What scaling cut off (beyond 5 sd of the training rows) stays
-        cut, and a feature that never varied in training is its constant.
-        """
-        check_is_fitted(self)
-        Z = check_array(Z, dtype=np.float32)
-        if Z.shape[1] != self.n_components:
-            message = f"an embedding has {self.n_components} columns, got {Z.shape[1]}"
-            raise DeepMapperError(message)
-        device = self.network_.center.device
-        out = np.empty((len(Z), self.n_features_in_), dtype=np.float32)
-        for start in range(0, len(Z), BATCH_SIZE):
-            batch = torch.from_numpy(Z[start : start + BATCH_SIZE]).to(device)
-            images = self.network_.decode(batch)[:, 0].cpu().numpy()
-            scaled = self.layout_.unfold(images)
-            out[start : start + BATCH_SIZE] = self.converter_.scaler_.inverse_transform(scaled)
-        return out
-
-    @torch.no_grad()
-    def reconstruction_error(self, X: Any) -> np.ndarray:
-        """The mean squared error of each row's reconstruction, over features as scaled: (n,)."""
-        check_is_fitted(self)
-        images = self._images(X)
-        objective = Reconstruction(self.network_.pixels[0, 0], 1.0)
-        self.network_.eval()
-        errors = []
-        for start in range(0, len(images), BATCH_SIZE):
-            batch = images[start : start + BATCH_SIZE]
-            errors.append(objective.errors(self.network_(batch), batch))
-        return torch.cat(errors).cpu().numpy()
 
     def _run_pass(
         self, number: int, images: Any, separation: Separation, on_epoch: OnEpoch | None

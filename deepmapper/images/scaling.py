@@ -65,19 +65,6 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
         each_block(X, lambda _, rows: self.scale_into(torch.from_numpy(out[rows]), dense(X, rows)))
         return out
 
-    def inverse_transform(self, scaled: np.ndarray) -> np.ndarray:
-        """Values in the units of the table from values as scaled, both (n_samples, n_features).
-
-        What scaling cut off stays cut; a feature that is constant on the training rows is that
-        constant.
-        """
-        check_is_fitted(self)
-        if self.scale != "none":
-            varies = self.factor_ != 0
-            width = np.divide(1.0, self.factor_, out=np.zeros_like(self.factor_), where=varies)
-            scaled = scaled * width + self.shift_
-        return np.expm1(scaled) if self.log_ else scaled
-
     def learn(self, X: Any, keep: Keep | None = None, target: torch.Tensor | None = None) -> Self:
         """As `fit`, without scikit-learn's checks; the logs that are taken can be had on the way.
 

@@ -122,7 +122,7 @@ def test_a_matrix_on_disk_is_fitted_with_labels_of_another_file(tmp_path: Path) 
     [
         (["--label", "statsu"], "nearest: 'status'"),
         ([], "--label COLUMN"),
-        (["--label", "status", "--set", "epoch=3"], "no parameter 'epoch'; nearest: epochs"),
+        (["--label", "status", "--set", "epoch=3"], "no parameter 'epoch'; nearest: max_epochs"),
         (["--label", "status", "--set", "epochs"], "takes NAME=VALUE"),
         (["--label", "status", "--test-fraction", "1"], "test_fraction"),
         (["--label", "status", "--backbone", "resnet19"], "unknown backbone 'resnet19'"),

@@ -75,36 +75,6 @@ def test_a_table_of_noise_gives_scores_around_zero() -> None:
     assert (table.score.abs() > 4 * table.sd).mean() < 0.05
 
 
-def test_the_way_back_is_in_the_units_of_the_table() -> None:
-    X = _table(200)
-    X[:, 5] = 7.5  # never varies
-    for scale in ("standard", "minmax", "none"):
-        model = _quick(scale=scale, hidden=0.2).fit(X)
-        back = model.inverse_transform(model.transform(X))
-        assert back.dtype == np.float32
-        share = ((back - X) ** 2).sum() / ((X - X.mean(0)) ** 2).sum()
-        assert share < 0.1
-        if scale != "none":
-            np.testing.assert_allclose(back[:, 5], 7.5, rtol=1e-6)
-    counts = np.exp(_table(200) / 2)
-    model = _quick(log=True).fit(counts)
-    back = np.log1p(model.inverse_transform(model.transform(counts)))
-    assert np.corrcoef(back.ravel(), np.log1p(counts).ravel())[0, 1] > 0.9
-    with pytest.raises(DeepMapperError, match="3 columns, got 2"):
-        model.inverse_transform(np.zeros((1, 2)))
-
-
-def test_the_reconstruction_error_is_the_mean_square_over_scaled_features() -> None:
-    X = _table(300)
-    model = _quick().fit(X)
-    scaler = model.converter_.scaler_
-    back = (model.inverse_transform(model.transform(X)) - scaler.shift_) * scaler.factor_
-    expected = ((back - scaler.transform(X)) ** 2).mean(1)
-    np.testing.assert_allclose(model.reconstruction_error(X), expected, rtol=1e-3, atol=1e-6)
-    strange = X[:1] * np.array([1, -1] * 6, dtype=np.float32)
-    assert model.reconstruction_error(strange) > 3 * expected.max()
-
-
 def test_training_is_kept_only_where_it_guesses_better() -> None:
     X = _table(100)
     spoilt = _quick(learning_rate=3.0, max_epochs=1, schedule="constant").fit(X)
@@ -203,10 +173,10 @@ def test_few_rows_are_warned_about_and_still_embedded(n: int) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"n_components": 0}, "n_components is a whole number from 1 on, got 0"),
-        ({"passes": 1.5}, "passes is a whole number from 1 on, got 1.5"),
-        ({"hidden": 0.0}, "hidden is a share above 0 and below 1, got 0.0"),
-        ({"validation_fraction": 1.0}, "validation_fraction is a share from 0 and below 1"),
+        ({"n_components": 0}, "'n_components' .*Got 0"),
+        ({"passes": 1.5}, "'passes' .*Got 1.5"),
+        ({"hidden": 0.0}, "'hidden' .*Got 0.0"),
+        ({"validation_fraction": 1.0}, "'validation_fraction' .*Got 1.0"),
         ({"device": "abacus"}, "abacus"),
     ],
 )

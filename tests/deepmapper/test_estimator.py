@@ -75,17 +75,6 @@ def test_a_data_frame_gives_its_names_and_sparse_equals_dense() -> None:
     np.testing.assert_array_equal(csr.predict_proba(X), dense.predict_proba(X))
 
 
-def test_published_settings_are_the_papers() -> None:
-    model = DeepMapperClassifier.published(
-        passes=1, training={"max_epochs": 1}, device="cpu", random_state=0
-    )
-    X, y = _table()
-    assert (model.layout, model.backbone) == ("natural", "resnet18_rgb")
-    with pytest.warns(UserWarning, match="no pass was better than 0.8"):
-        model.fit(X, y)
-    assert model.classifier_.n_parameters_ == 11_177_538  # torchvision's ResNet-18, two classes
-
-
 def test_one_class_is_refused() -> None:
     X, _ = _table()
     with pytest.raises(DeepMapperError, match="two classes or more, got one class"):
