@@ -20,6 +20,7 @@ N_RINGS = 3
 ROWS_IN_MEAN = 200  # maximum rows of a class in its mean image
 MOST_CLASSES = 40  # with images and rankings
 LONGEST_VALUE = 120  # characters of a parameter
+UNITS = {"standard": "standard deviations", "minmax": "shares of the range"}
 
 
 def report(run: Run) -> str:
@@ -28,76 +29,24 @@ def report(run: Run) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    estimator = run.estimator
-    attributions = getattr(estimator, "attributions_", None)
+    estimator, attributions = run.estimator, getattr(run.estimator, "attributions_", None)
     return environment.from_string(template.read_text(encoding="utf-8")).render(
+        run=run,
         title=f"{run.label} from {run.source}" if run.label else run.source,
-        kind="classification" if run.label else "embedding without labels",
-        lead=_lead(run),
-        figures=_figures(run),
-        notes=[*run.notes, *_notes(run)],
+        n_train=len(run.tables.train.row_names),
+        unseen=run.tables.test.unseen if run.tables.test else {},
         facts=_facts(run),
         parameters=[(k, _short(v)) for k, v in estimator.get_params().items()],
         confusion=run.evaluation and _confusion(run.evaluation),
         curves=_curves(estimator.history_),
-        curves_caption="One colour per pass. Solid: rows held out of the pass's training; dashed: "
-        "rows it trained on.",
         classes=_classes(run, attributions) if run.label else [],
-        images_caption=_images_caption(estimator) if run.label else "",
+        n_more_classes=len(estimator.classes_) - MOST_CLASSES if run.label else 0,
+        units=UNITS.get(estimator.scale, "units"),
+        rows_in_mean=ROWS_IN_MEAN,
         rankings=_rankings(attributions),
-        ranking_caption=_ranking_caption(run, attributions),
-        limits=_limits(run),
         version=deepmapper.__version__,
         written=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
-
-
-def _lead(run: Run) -> str:
-    n_train = len(run.tables.train.row_names)
-    if run.label is None:
-        return f"The model was trained on all {n_train} rows, without labels."
-    if run.evaluation is None:
-        return (
-            f"The model was trained on all {n_train} rows. There are no test rows, so its accuracy "
-            f"on new rows is unknown."
-        )
-    return (
-        f"The saved model was trained on {n_train} rows. {run.evaluation.n} test rows, the same "
-        f"share of every class, were separated before training; accuracies are on these."
-    )
-
-
-def _figures(run: Run) -> list[dict[str, str]]:
-    figures = {
-        "rows in the file": f"{run.tables.n_rows:,}",
-        "features in use": f"{len(run.tables.train.features):,}",
-    }
-    if run.evaluation is not None:
-        low, high = run.evaluation.interval()
-        interval = f"95% interval {low:.3f} to {high:.3f}, n = {run.evaluation.n}"
-        figures |= {
-            f"accuracy on test rows; {interval}": f"{run.evaluation.accuracy:.3f}",
-            f"balanced accuracy over {len(run.evaluation.classes)} classes": (
-                f"{run.evaluation.balanced_accuracy:.3f}"
-            ),
-            "accuracy of the most frequent class alone": f"{run.evaluation.majority:.3f}",
-        }
-    is_short = run.seconds < 120
-    figures["training time"] = f"{run.seconds:.1f} s" if is_short else f"{run.seconds / 60:.1f} min"
-    return [{"name": name, "value": value} for name, value in figures.items()]
-
-
-def _notes(run: Run) -> list[str]:
-    notes = []
-    test = run.tables.test
-    if test is not None and test.unseen:
-        columns = ", ".join(f"{name} ({count} rows)" for name, count in test.unseen.items())
-        notes.append(f"Categories that occur only in test rows: {columns}.")
-    if run.evaluation is not None and run.evaluation.n < 50:
-        notes.append(
-            f"There are only {run.evaluation.n} test rows: the interval of the accuracy is wide."
-        )
-    return notes
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
@@ -230,18 +179,6 @@ def _picture(image: np.ndarray, largest: float, two_sided: bool, number: str) ->
     }
 
 
-def _images_caption(estimator: Any) -> str:
-    units = {"standard": "standard deviations", "minmax": "shares of the range"}
-    more = len(estimator.classes_) - MOST_CLASSES
-    return (
-        f"Left: the mean of at most {ROWS_IN_MEAN} training rows of a class, in "
-        f"{units.get(estimator.scale, 'units')} of each feature; all classes have the same "
-        f"colours. Right: each pixel's share of the class's attribution; each map has its own "
-        f"scale."
-        + (f" The first {MOST_CLASSES} classes; {more} more are in the files." if more > 0 else "")
-    )
-
-
 def _rankings(attributions: pd.DataFrame | None) -> list[dict[str, Any]]:
     if attributions is None:
         return []
@@ -276,37 +213,6 @@ def _cell(name: str, value: Any, are_shares: bool) -> str:
     if isinstance(value, float | np.floating):
         return f"{value:.1f}" if "rank" in name else f"{value:.3g}"
     return str(value)
-
-
-def _ranking_caption(run: Run, attributions: pd.DataFrame | None) -> str:
-    if attributions is None:
-        return ""
-    if "class" not in attributions:
-        return "Features by how much they separate the rows. All are in ranked_features.csv."
-    return (
-        f"Mean and sd over the accepted passes of the share of a class's attribution. Selection "
-        f"frequency: the share of passes with the feature in the top {run.estimator.top}. All "
-        f"features are in ranked_features/."
-    )
-
-
-def _limits(run: Run) -> list[str]:
-    limits = [
-        "Correlated features share credit: of a group with the same information, the model may use "
-        "one, several or all, and each then looks weaker than the group is.",
-        "Attribution shows what the model uses, not what causes the label."
-        if run.label is not None
-        else "The score is how well other features predict a feature, not what causes what.",
-        "That two pixels are neighbours has a meaning only if the layout was learned.",
-    ]
-    if run.label is not None:
-        limits += [
-            "Attribution is computed on rows held out of each pass's training. A feature of low "
-            "selection frequency or large sd depends on the pass: do not rely on its rank.",
-            "Test rows were drawn at random. If rows belong together (one patient, one batch), the "
-            "model will do worse on new patients or batches.",
-        ]
-    return limits
 
 
 def _count(names: tuple[str, ...]) -> str:

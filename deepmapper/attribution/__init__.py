@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from deepmapper.attribution._batch import Batch, Settings, contrast, evaluated
-from deepmapper.attribution._methods import EXPLAINERS, grad_cam_cell
+from deepmapper.attribution._methods import EXPLAINERS
 from deepmapper.attribution._perturbations import check_cost, grid, occlusion_window
 from deepmapper.attribution._steps import (
     RULES,
@@ -34,7 +34,6 @@ __all__ = [
     "attribute",
     "evaluated",
     "forward_steps",
-    "grad_cam_cell",
     "grid",
     "occlusion_window",
     "spatial_step",

@@ -3,7 +3,6 @@
 Captum is imported inside each method: it takes seconds, and training does not need it.
 """
 
-import math
 import warnings
 from collections.abc import Callable
 
@@ -12,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.modules import padding
 
-from deepmapper.attribution._batch import Batch, evaluated
+from deepmapper.attribution._batch import Batch
 from deepmapper.attribution._perturbations import feature_ablation, kernel_shap, occlusion
 from deepmapper.attribution._steps import (
     Step,
@@ -22,7 +21,6 @@ from deepmapper.attribution._steps import (
     is_step,
     spatial_step,
 )
-from deepmapper.errors import DeepMapperError
 from deepmapper.networks.backbones._layers import PatchEmbedding
 
 # From a batch to attributions of the shape of its images.
@@ -127,40 +125,13 @@ def grad_cam(batch: Batch) -> torch.Tensor:
 
     shape = batch.shape
     steps = forward_steps(batch.network, shape)
-    cells = LayerGradCam(batch.network, _map_of(steps, shape).module).attribute(
+    step = spatial_step(steps)
+    assert step is not None  # `why_not` refuses a network without cells
+    cells = LayerGradCam(batch.network, step.module).attribute(
         batch.images_with_gradients(), batch.target
     )
     pixels = functional.interpolate(cells, _covered(steps, shape), mode="nearest-exact")
     return pixels[..., : shape[-2], : shape[-1]].expand(batch.images.shape)
-
-
-def grad_cam_cell(network: nn.Module, image_shape: tuple[int, ...]) -> tuple[int, int]:
-    """Height and width in pixels of a cell of Grad-CAM, rounded up.
-
-    Args:
-        image_shape: (h, w) or (channels, h, w).
-
-    Raises:
-        DeepMapperError: Grad-CAM cannot explain the network.
-
-    >>> from deepmapper.networks.backbones import build_backbone
-    >>> grad_cam_cell(build_backbone("resnet18", (139, 139), 2), (139, 139))
-    (28, 28)
-    """
-    shape = (1, *image_shape) if len(image_shape) == 2 else tuple(image_shape)
-    with evaluated(network):
-        steps = forward_steps(network, shape)
-    rows, columns = _map_of(steps, shape).shape[2:]
-    height, width = _covered(steps, shape)
-    return math.ceil(height / rows), math.ceil(width / columns)
-
-
-def _map_of(steps: list[Step], shape: tuple[int, ...]) -> Step:
-    step = spatial_step(steps)
-    if step is None:
-        message = f"grad_cam found no map of detectors with cells for images of shape {shape}"
-        raise DeepMapperError(message)
-    return step
 
 
 def _covered(steps: list[Step], shape: tuple[int, ...]) -> tuple[int, int]:

@@ -5,7 +5,7 @@ Nothing here makes a second copy of a whole table: rows are read a block at a ti
 
 import mmap
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,25 +19,12 @@ BLOCK_BYTES = 2 << 20  # a block and its result stay in the cache of a core
 FEWEST_ROWS = 16  # of a block: with fewer the sums per feature dominate
 
 
-class Rows(Protocol):
-    """A table that is read by rows: an array, a `numpy.memmap`, a CSR matrix, `RowsOnDisk`."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def dtype(self) -> Any: ...
-
-    def __getitem__(self, rows: Any) -> Any:
-        """The rows of a slice or an array of positions, dense or CSR."""
-
-
 class RowsOnDisk:
     """A table in a file; rows are read when they are indexed, and columns can be selected.
 
     Args:
-        source: `Rows` that need only accept a slice or increasing positions: an `h5py.Dataset`,
-            the `X` of an AnnData opened with `backed="r"`, or `CsrOnDisk`.
+        source: has `shape` and returns rows for a slice or increasing positions, dense or CSR: an
+            `h5py.Dataset`, the `X` of an AnnData opened with `backed="r"`, or `CsrOnDisk`.
         rows, columns: positions in the source, in the order of this table; None: all of them.
     """
 
@@ -45,7 +32,7 @@ class RowsOnDisk:
     ndim = 2
 
     def __init__(
-        self, source: Rows, rows: np.ndarray | None = None, columns: np.ndarray | None = None
+        self, source: Any, rows: np.ndarray | None = None, columns: np.ndarray | None = None
     ) -> None:
         self.source = source
         self.rows = np.arange(source.shape[0]) if rows is None else rows
@@ -112,7 +99,7 @@ class Scratch:
         return memory[: block.numel()].view(block.shape)
 
 
-def dense(X: Rows, rows: slice | np.ndarray) -> torch.Tensor:
+def dense(X: Any, rows: slice | np.ndarray) -> torch.Tensor:
     """Rows of X as a dense float32 tensor, (n_rows, n_features); shares memory where it can.
 
     Pages of a memory-mapped file are released after reading. Otherwise the whole file would count

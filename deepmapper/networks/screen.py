@@ -100,11 +100,10 @@ class Screen:
         def excess(power: float) -> float:
             return float((opening * ratio**power).sum()) - most
 
-        # If too many features are equally strong, no power is enough.
-        is_solvable = excess(SHARPEST) <= 0
-        return opening * ratio ** (
-            optimize.brentq(excess, 0.0, SHARPEST) if is_solvable else SHARPEST
-        )
+        power = SHARPEST  # not enough if too many features are equally strong
+        if excess(SHARPEST) <= 0:
+            power = optimize.brentq(excess, 0.0, SHARPEST)
+        return opening * ratio**power
 
     def _with_pairs(self, values: np.ndarray, of_pairs: np.ndarray) -> np.ndarray:
         """The larger of each feature's value and those of its pairs, (n_features,)."""

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from deepmapper import DeepMapperError
-from deepmapper.attribution import EXPLAINERS, Settings, attribute, grad_cam_cell, grid, why_not
+from deepmapper.attribution import EXPLAINERS, Settings, attribute, grid, why_not
 from deepmapper.attribution._batch import Batch, contrast, evaluated
 from deepmapper.networks.backbones import BACKBONES, build_backbone
 from deepmapper.networks.gate import GatedNetwork, PixelGate
@@ -156,23 +156,6 @@ def test_attributions_depend_on_what_the_network_has_learnt(method: str) -> None
     assert abs(float(maps[0] @ maps[1])) < 0.7
 
 
-@pytest.mark.parametrize(
-    ("backbone", "shape", "cell"),
-    [
-        ("patch", (28, 28), (4, 4)),
-        ("patch", (135, 135), (7, 7)),
-        ("patch", (9, 10), (4, 4)),  # its patches reach past the border
-        ("resnet18", (139, 139), (28, 28)),
-        ("resnet18", (12, 12), (6, 6)),  # the last map with more than one cell, of layer 2
-        ("resnet18_small_stem", (28, 28), (7, 7)),
-    ],
-)
-def test_grad_cam_says_how_large_its_cells_are(
-    backbone: str, shape: tuple[int, int], cell: tuple[int, int]
-) -> None:
-    assert grad_cam_cell(build_backbone(backbone, shape, 2), shape) == cell
-
-
 def test_grad_cam_gives_all_pixels_of_a_cell_one_value() -> None:
     torch.manual_seed(0)
     network = build_backbone("patch", (9, 10), 2).eval()
@@ -187,7 +170,6 @@ def test_grad_cam_gives_all_pixels_of_a_cell_one_value() -> None:
 
 def test_grad_cam_refuses_a_network_without_cells() -> None:
     linear = nn.Sequential(nn.Flatten(), nn.Linear(144, 2))
-    with pytest.raises(DeepMapperError, match="no map of detectors"):
-        grad_cam_cell(linear, (12, 12))
+    assert "needs a map of detectors" in str(why_not("grad_cam", linear, SHAPE))
     cut = nn.Sequential(nn.Conv2d(1, 4, 3, 3), nn.Flatten(), nn.ReLU(), nn.Linear(64, 2))
     assert "more than one cell" in str(why_not("grad_cam", cut, SHAPE))
