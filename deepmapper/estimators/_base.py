@@ -10,18 +10,28 @@ import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import InvalidParameterError
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 from torch import nn
 
 from deepmapper.attribution import evaluated
 from deepmapper.errors import DeepMapperError
 from deepmapper.images._rows import checked, is_on_disk
+from deepmapper.images.layouts import LAYOUTS, Layout
 from deepmapper.images.scaling import check_finite
 from deepmapper.training.trainer import TrainingSettings
 
 # Called after each epoch with its row of the history.
 OnEpoch = Callable[[dict[str, Any]], None]
 NESTED = "training__"
+# Of the parameters that both estimators of tables have.
+COMMON_CONSTRAINTS: dict[str, list[Any]] = {
+    "layout": [StrOptions(set(LAYOUTS)), Layout, "array-like"],
+    "log": ["boolean", StrOptions({"auto"})],
+    "scale": [StrOptions({"standard", "minmax", "none"})],
+    "passes": [Interval(Integral, 1, None, closed="left")],
+    "device": [str],
+    "random_state": ["random_state"],
+}
 
 
 class ValidatedEstimator(BaseEstimator):
@@ -70,9 +80,9 @@ def checked_table(estimator: BaseEstimator, X: Any, *, reset: bool, **options: A
 
 
 def with_text_names(X: Any) -> Any:
-    """Return X; the integer names of a DataFrame's columns, Entrez ids for instance, become text.
+    """X; integer names of a DataFrame's columns, such as Entrez ids, become text.
 
-    The default names 0, 1, ... of a DataFrame stay: scikit-learn takes them for no names.
+    The default names 0, 1, ... of a DataFrame stay: scikit-learn ignores them.
     """
     columns = getattr(X, "columns", None)
     if columns is None or (isinstance(columns, pd.RangeIndex) and columns.start == 0):

@@ -22,12 +22,18 @@ from sklearn.utils.validation import (
 )
 
 from deepmapper.attribution import EXPLAINERS
-from deepmapper.estimators._base import OnEpoch, ValidatedEstimator, checked_table, latent
+from deepmapper.estimators._base import (
+    COMMON_CONSTRAINTS,
+    OnEpoch,
+    ValidatedEstimator,
+    checked_table,
+    latent,
+)
 from deepmapper.estimators.consensus import Consensus
 from deepmapper.estimators.network_classifier import ClassWeight, NetworkClassifier, Training
 from deepmapper.images._rows import feature_names, is_on_disk
 from deepmapper.images.converter import ImageConverter
-from deepmapper.images.layouts import LAYOUTS, Layout
+from deepmapper.images.layouts import Layout
 from deepmapper.training.devices import resolve_device
 from deepmapper.training.objectives import Classification
 from deepmapper.training.streams import seed_of
@@ -83,20 +89,15 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "layout": [StrOptions(set(LAYOUTS)), Layout, "array-like"],
-        "log": ["boolean", StrOptions({"auto"})],
-        "scale": [StrOptions({"standard", "minmax", "none"})],
+        **COMMON_CONSTRAINTS,
         "stream": ["boolean", StrOptions({"auto"})],
         "backbone": [str, callable],
         "gate": ["boolean"],
-        "passes": [Interval(Integral, 1, None, closed="left")],
         "agreement": [Interval(Real, 0, 1, closed="both"), None],
         "top": [Interval(Integral, 1, None, closed="left")],
         "attribution": [StrOptions(set(EXPLAINERS)), None],
         "class_weight": [StrOptions({"balanced"}), Mapping, None],
         "training": [TrainingSettings, Mapping, None],
-        "device": [str],
-        "random_state": ["random_state"],
     }
 
     def __init__(

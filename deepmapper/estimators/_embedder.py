@@ -13,36 +13,44 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from deepmapper.estimators._base import OnEpoch, ValidatedEstimator, checked_table, latent
+from deepmapper.estimators._base import (
+    COMMON_CONSTRAINTS,
+    OnEpoch,
+    ValidatedEstimator,
+    checked_table,
+    latent,
+)
 from deepmapper.estimators._separation import Separation
 from deepmapper.images._rows import feature_names
 from deepmapper.images.converter import ImageConverter, RowsOf
-from deepmapper.images.layouts import LAYOUTS, Layout
+from deepmapper.images.layouts import Layout
 from deepmapper.networks._autoencoder import Autoencoder, Reconstruction
 from deepmapper.training.devices import resolve_device
 from deepmapper.training.streams import seed_of, stream, stream_seed, torch_stream
-from deepmapper.training.trainer import Epoch, TrainingSettings, train
+from deepmapper.training.trainer import CONSTRAINTS, Epoch, TrainingSettings, train
 
 BATCH_SIZE = 256  # images at a time where nothing is learnt
 FEWEST_HELD_OUT = 2
 START_BYTES = 512 << 20  # of training images that the principal components are computed from
+# Parameters that are training settings, too.
+TRAINING = ("max_epochs", "batch_size", "learning_rate", "weight_decay", "schedule")
 
 
 class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ValidatedEstimator):
-    """Embed rows of a table without labels, and say which features separate them.
+    """Embed rows of a table without labels, and rank the features that separate them.
 
     Each feature becomes one pixel; an autoencoder learns to guess hidden features from the others
-    through a bottleneck (`networks._autoencoder`). It starts at PCA and is kept only where its
-    guesses on held-out rows are better than those of its start.
+    through a bottleneck (`networks._autoencoder`). It starts at PCA and is kept only if its guesses
+    on held-out rows are better than those of its start.
 
     Args:
         n_components: the width of the bottleneck.
         layout: see `ImageConverter`.
-        passes: networks, each with other rows held out. All of them score the features; the one
-            that guesses best embeds. About 1 / validation_fraction passes score on every row.
+        passes: number of networks, each with other rows held out. All of them score the features;
+            the one that guesses best embeds. About 1 / validation_fraction passes score every row.
         hidden: the share of features hidden in training.
         max_epochs, batch_size, learning_rate, weight_decay, schedule: see
             `deepmapper.training.trainer.TrainingSettings`.
@@ -55,11 +63,11 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Vali
     Attributes:
         attributions_: DataFrame (feature, score, sd, rank), the best first. The score is the share
             of a feature's variance that the others explain through the bottleneck, on held-out
-            rows; around 0, on both sides, for noise. sd is its standard error over these rows.
-        history_: list of dicts, one an epoch and pass.
-        passes_: list of dicts, one a pass: `start_error` and `trained_error`, the mean squared
-            error of guesses on held-out rows before and after training (None where none are held
-            out), and `kept`, "start" or "trained".
+            rows; around 0 for noise. sd is its standard error over these rows.
+        history_: list of dicts, one per epoch and pass.
+        passes_: list of dicts, one per pass: `start_error` and `trained_error`, the mean squared
+            error of guesses on held-out rows before and after training (None without such rows),
+            and `kept`, "start" or "trained".
         network_: the `Autoencoder` that embeds.
         converter_, layout_: the `ImageConverter` and its `Layout`.
         seed_: the seed in use.
@@ -81,20 +89,11 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Vali
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **COMMON_CONSTRAINTS,
+        **{name: CONSTRAINTS[name] for name in TRAINING},
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "layout": [StrOptions(set(LAYOUTS)), Layout, "array-like"],
-        "passes": [Interval(Integral, 1, None, closed="left")],
         "hidden": [Interval(Real, 0, 1, closed="neither")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 2, None, closed="left"), None],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "schedule": [str],
-        "log": ["boolean", StrOptions({"auto"})],
-        "scale": [StrOptions({"standard", "minmax", "none"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "device": [str],
-        "random_state": ["random_state"],
     }
 
     def __init__(
@@ -227,13 +226,9 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Vali
         on_epoch: OnEpoch | None,
     ) -> None:
         settings = TrainingSettings(
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            schedule=self.schedule,
+            **{name: getattr(self, name) for name in TRAINING},
             target_loss=None,
-            precision="float32",  # what is left to explain is lost in the rounding of bfloat16
+            precision="float32",  # the rounding of bfloat16 is larger than what is left to explain
         )
         objective = Reconstruction(network.pixels[0, 0], _variance(network, training))
 

@@ -73,7 +73,7 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         try:
-            validate_parameter_constraints(_CONSTRAINTS, asdict(self), "TrainingSettings")
+            validate_parameter_constraints(CONSTRAINTS, asdict(self), "TrainingSettings")
         except InvalidParameterError as error:
             raise DeepMapperError(str(error)) from error
 
@@ -104,7 +104,7 @@ class TrainingSettings:
         return min(max(16, 2 ** round(math.log2(max(n_samples, 2) / 64))), 128, n_samples)
 
 
-_CONSTRAINTS: dict[str, list[Any]] = {
+CONSTRAINTS: dict[str, list[Any]] = {
     "max_epochs": [Interval(Integral, 1, None, closed="left")],
     "batch_size": [Interval(Integral, 2, None, closed="left"), None],
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
