@@ -24,6 +24,7 @@ Table = Annotated[
     Path,
     typer.Argument(help=".csv, .tsv, .txt (also .gz, .bz2, .xz), .parquet, .h5ad, .npy."),
 ]
+Out = Annotated[Path, typer.Option(help="The run's folder.")]
 RowNames = Annotated[str | None, typer.Option(help="The column that names the rows.")]
 Drop = Annotated[list[str] | None, typer.Option(help="A column that is not a feature; repeatable.")]
 Missing = Annotated[str, typer.Option(help="Missing values: error, median, zero or drop-rows.")]
@@ -32,18 +33,18 @@ Marks = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Seed of split, layout, weights and batch order.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Epochs = Annotated[int | None, typer.Option(help="Maximum passes over the training rows.")]
-Layout = Annotated[str | None, typer.Option(help="natural, random or learned.")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help="NAME=VALUE: any other parameter of the estimator; repeatable."),
+    typer.Option(
+        "--set", help="NAME=VALUE: a parameter of the estimator (layout=learned); repeatable."
+    ),
 ]
 
 
 @app.command()
 def fit(
     table: Table,
-    out: Annotated[Path, typer.Option(help="The run's folder.")],
+    out: Out,
     label: Annotated[str | None, typer.Option(help="The column of the label.")] = None,
     labels: Annotated[
         Path | None, typer.Option(help="A file with the labels: .npy, or a table (see --label).")
@@ -53,10 +54,6 @@ def fit(
     missing: Missing = "error",
     marks: Marks = None,
     test_fraction: Annotated[float, typer.Option(help="Share of rows kept for testing.")] = 0.2,
-    layout: Layout = None,
-    backbone: Annotated[str | None, typer.Option(help="The network.")] = None,
-    passes: Annotated[int | None, typer.Option(help="Maximum train-attribute rounds.")] = None,
-    epochs: Epochs = None,
     device: Device = "auto",
     seed: Seed = 0,
     settings: Settings = None,
@@ -68,13 +65,7 @@ def fit(
     from deepmapper.estimators._classifier import DeepMapperClassifier
     from deepmapper.tables import read_training
 
-    options = {
-        "layout": layout,
-        "backbone": backbone,
-        "passes": passes,
-        "max_epochs": epochs,
-    }
-    estimator = _configured(DeepMapperClassifier, options, settings, device, seed)
+    estimator = _configured(DeepMapperClassifier, settings, device, seed)
     with _console().status(f"reading {table}"):
         tables = read_training(
             table,
@@ -94,57 +85,41 @@ def fit(
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="The folder of `deepmapper fit`.")],
+    model: Annotated[Path, typer.Argument(help="The folder of `fit` or `embed`.")],
     table: Table,
     out: Annotated[
         Path | None, typer.Option(help="A CSV file; default: predictions.csv in the folder.")
     ] = None,
 ) -> None:
-    """Predict the rows of a table: the class and the probability of each class."""
+    """Predict the rows of a table: classes and their probabilities; or embed them."""
     from deepmapper._app.runs import predictions
 
     with _console().status(f"predicting {table}"):
         frame, new = predictions(model, table)
     _write(frame, out or model / "predictions.csv")
     _show_reading(new)
-    counts = ", ".join(f"{n} {c}" for c, n in frame["predicted"].value_counts().items())
-    _show(f"{len(frame)} rows: {counts}")
+    if "predicted" in frame:
+        counts = ", ".join(f"{n} {c}" for c, n in frame["predicted"].value_counts().items())
+        _show(f"{len(frame)} rows: {counts}")
 
 
 @app.command()
 def embed(
     table: Table,
-    out: Annotated[
-        Path, typer.Option(help="The run's folder; with --model the CSV file to write.")
-    ],
-    model: Annotated[
-        Path | None, typer.Option(help="The folder of an earlier `embed`: no training.")
-    ] = None,
-    components: Annotated[int | None, typer.Option(help="Numbers per row of the result.")] = None,
+    out: Out,
     row_names: RowNames = None,
     drop: Drop = None,
     missing: Missing = "error",
     marks: Marks = None,
-    layout: Layout = None,
-    epochs: Epochs = None,
     device: Device = "auto",
     seed: Seed = 0,
     settings: Settings = None,
 ) -> None:
     """Embed the rows of a table without labels; rank the features that separate them."""
-    if model is not None:
-        from deepmapper._app.runs import embedding_of
-
-        with _console().status(f"embedding {table}"):
-            frame, new = embedding_of(model, table)
-        _write(frame, out)
-        _show_reading(new)
-        return
     from deepmapper.estimators._embedder import DeepMapperEmbedder
     from deepmapper.tables import read_training
 
-    options = {"n_components": components, "layout": layout, "max_epochs": epochs}
-    estimator = _configured(DeepMapperEmbedder, options, settings, device, seed)
+    estimator = _configured(DeepMapperEmbedder, settings, device, seed)
     with _console().status(f"reading {table}"):
         tables = read_training(
             table, row_names=row_names, leave_out=drop or (), missing=missing, marks=marks or ()
@@ -166,10 +141,8 @@ def main() -> None:
         sys.exit(2)
 
 
-def _configured(
-    known: Any, options: dict[str, Any], settings: list[str] | None, device: str, seed: int
-) -> Any:
-    """An estimator of the class `known` with these options; others keep their defaults.
+def _configured(known: Any, settings: list[str] | None, device: str, seed: int) -> Any:
+    """An estimator of the class `known` with these settings, NAME=VALUE each.
 
     Raises:
         DeepMapperError: a parameter that the estimator does not have.
@@ -179,22 +152,19 @@ def _configured(
 
     from deepmapper.training.trainer import TrainingSettings
 
-    chosen = {name: value for name, value in options.items() if value is not None}
-    for setting in settings or ():
-        name, equals, text = setting.partition("=")
-        if not equals:
-            message = f"--set takes NAME=VALUE, got {setting!r}"
-            raise DeepMapperError(message)
-        chosen[name.strip()] = _value(text.strip())
     names = sorted(known._get_param_names())
     nested = [field.name for field in fields(TrainingSettings)] if "training" in names else []
     estimator = known(device=device, random_state=seed)
-    for name, value in chosen.items():
+    for setting in settings or ():
+        name, equals, text = (part.strip() for part in setting.partition("="))
+        if not equals:
+            message = f"--set takes NAME=VALUE, got {setting!r}"
+            raise DeepMapperError(message)
         if name not in names + nested:
             nearest = get_close_matches(name, names + nested) or names + nested
             message = f"{known.__name__} has no parameter {name!r}; nearest: {', '.join(nearest)}"
             raise DeepMapperError(message)
-        estimator.set_params(**{f"training__{name}" if name in nested else name: value})
+        estimator.set_params(**{f"training__{name}" if name in nested else name: _value(text)})
     return estimator
 
 

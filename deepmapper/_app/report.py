@@ -11,7 +11,7 @@ import torch
 
 import deepmapper
 from deepmapper._app.pictures import Line, colour_bar, line_chart, picture
-from deepmapper._app.runs import Evaluation, Run, named_rows
+from deepmapper._app.runs import Run, named_rows
 from deepmapper.images.layouts import Layout
 from deepmapper.tables._raw import listed
 
@@ -30,14 +30,15 @@ def report(run: Run) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     estimator, attributions = run.estimator, getattr(run.estimator, "attributions_", None)
+    y = run.tables.train.y
     return environment.from_string(template.read_text(encoding="utf-8")).render(
         run=run,
         title=f"{run.label} from {run.source}" if run.label else run.source,
         n_train=len(run.tables.train.row_names),
+        n_per_class=[] if y is None else list(zip(*np.unique(y, return_counts=True), strict=True)),
         unseen=run.tables.test.unseen if run.tables.test else {},
-        facts=_facts(run),
+        names=lambda names: f"{len(names):,}" + (f": {listed(names)}" if names else ""),
         parameters=[(k, _short(v)) for k, v in estimator.get_params().items()],
-        confusion=run.evaluation and _confusion(run.evaluation),
         curves=_curves(estimator.history_),
         classes=_classes(run, attributions) if run.label else [],
         n_more_classes=len(estimator.classes_) - MOST_CLASSES if run.label else 0,
@@ -47,53 +48,6 @@ def report(run: Run) -> str:
         version=deepmapper.__version__,
         written=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
-
-
-def _facts(run: Run) -> list[tuple[str, str]]:
-    tables = run.tables
-    preparation, dropped, layout = tables.preparation, tables.dropped, run.estimator.layout_
-    size = f"{tables.n_rows:,} rows, {tables.n_columns:,} columns of features"
-    facts = [("table", f"{run.source}: {size}")]
-    if run.label is not None:
-        counts = pd.Series(tables.train.y).value_counts().sort_index()
-        shown = ", ".join(f"{label} ({count})" for label, count in counts.items())
-        facts.append((f"label {run.label!r}", f"{len(counts)} classes, training rows: {shown}"))
-    facts += [
-        ("columns left out, all zero", _count(preparation.zero_columns)),
-        ("columns left out, empty", _count(preparation.empty_columns)),
-        ("rows left out, empty or all zero", _count(dropped.blank)),
-    ]
-    if preparation.missing == "drop-rows":
-        facts.append(("rows left out, a value missing", _count(dropped.incomplete)))
-        facts.append(("rows left out, no label", _count(dropped.unlabelled)))
-    facts.append(("missing values", preparation.missing))
-    if preparation.ignored:
-        facts.append(("columns that are not features", listed(preparation.ignored)))
-    if preparation.levels:
-        columns = ", ".join(f"{name} ({len(v)} levels)" for name, v in preparation.levels.items())
-        facts.append(("categories, one feature per level", columns))
-    height, width = layout.shape
-    image = f"{height} x {width} pixels, {layout.name} layout, one pixel per feature"
-    return [*facts, ("image", image)]
-
-
-def _confusion(evaluation: Evaluation) -> dict[str, Any]:
-    shares = evaluation.confusion / np.maximum(evaluation.confusion.sum(1, keepdims=True), 1)
-    labels = [str(label) for label in evaluation.classes]
-    rows = [
-        {
-            "label": label,
-            "recall": f"{recall:.1%}",
-            "cells": [
-                {"count": count, "shade": f"{0.6 * share:.2f}"}
-                for count, share in zip(counts.tolist(), row, strict=True)
-            ],
-        }
-        for label, counts, row, recall in zip(
-            labels, evaluation.confusion, shares, evaluation.recall, strict=True
-        )
-    ]
-    return {"n": evaluation.n, "labels": labels, "rows": rows}
 
 
 def _curves(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -213,10 +167,6 @@ def _cell(name: str, value: Any, are_shares: bool) -> str:
     if isinstance(value, float | np.floating):
         return f"{value:.1f}" if "rank" in name else f"{value:.3g}"
     return str(value)
-
-
-def _count(names: tuple[str, ...]) -> str:
-    return f"{len(names):,}" + (f": {listed(names)}" if names else "")
 
 
 def _short(value: Any) -> str:

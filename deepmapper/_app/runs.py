@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deepmapper.errors import DeepMapperError
 from deepmapper.estimators._base import OnEpoch
 from deepmapper.estimators._saving import load_model, read_preparation, replaced_folder, write_model
 from deepmapper.images._rows import is_on_disk
@@ -148,34 +147,22 @@ def write_run(run: Run, folder: Path, report: str) -> None:
 
 
 def predictions(folder: Path, table: Path) -> tuple[pd.DataFrame, PreparedTable]:
-    """Columns row, predicted, and probability_<class> of each class; and the table as read.
+    """Predictions of a saved model, and the table as read.
+
+    Columns row, predicted, and probability_<class> of each class; of an embedder as `embedding`.
 
     Raises:
-        DeepMapperError: the folder does not hold a classifier; the table has other columns.
+        DeepMapperError: the folder does not hold a model; the table has other columns.
     """
-    from deepmapper.estimators._classifier import DeepMapperClassifier
-
     new = read_new(table, read_preparation(folder))
-    estimator = load_model(folder, DeepMapperClassifier)
+    estimator = load_model(folder)
+    if not hasattr(estimator, "predict_proba"):
+        return embedding(estimator, new), new
     values = _by_blocks(estimator.predict_proba, new)
     frame = pd.DataFrame(values, columns=[f"probability_{c}" for c in estimator.classes_])
     frame.insert(0, "predicted", estimator.classes_[values.argmax(1)])
     frame.insert(0, "row", new.row_names)
     return frame, new
-
-
-def embedding_of(folder: Path, table: Path) -> tuple[pd.DataFrame, PreparedTable]:
-    """Columns row and latent_0, latent_1, ... from a saved embedder; and the table as read.
-
-    Raises:
-        DeepMapperError: the folder does not hold an embedder; the table has other columns.
-    """
-    new = read_new(table, read_preparation(folder))
-    estimator = load_model(folder)
-    if type(estimator).__name__ != "DeepMapperEmbedder":
-        message = f"{folder} holds a classifier, not an embedder: use `deepmapper predict`"
-        raise DeepMapperError(message)
-    return embedding(estimator, new), new
 
 
 def embedding(estimator: Any, table: PreparedTable) -> pd.DataFrame:
