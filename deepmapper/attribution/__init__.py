@@ -5,7 +5,7 @@ One line in `EXPLAINERS` is one method; `why_not` says why a method cannot expla
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,7 +29,6 @@ from deepmapper.training.trainer import predict_logits
 
 __all__ = [
     "EXPLAINERS",
-    "GROUPS",
     "Settings",
     "attribute",
     "evaluated",
@@ -39,14 +38,6 @@ __all__ = [
     "spatial_step",
     "why_not",
 ]
-
-# (is of the class, is predicted as the class) -> whether an image is in the group
-GROUPS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
-    "true_positives": lambda belongs, taken: belongs & taken,
-    "true_negatives": lambda belongs, taken: ~belongs & ~taken,
-    "false_positives": lambda belongs, taken: ~belongs & taken,
-    "false_negatives": lambda belongs, taken: belongs & ~taken,
-}
 
 
 def attribute(
@@ -59,8 +50,6 @@ def attribute(
     signed: bool = False,
     max_samples: int = 64,
     baseline: torch.Tensor | None = None,
-    groups: Sequence[str] = ("true_positives", "true_negatives"),
-    classes: Sequence[int] | None = None,
     seed: int = 0,
     settings: Settings | None = None,
 ) -> torch.Tensor:
@@ -71,9 +60,7 @@ def attribute(
     that the many negatives of a table of many classes do not drown the positives), of absolute
     values unless `signed`. A class without either gets zeros. What is explained is class c's
     contrast: its logit less the mean of all. So a signed value is positive if a pixel speaks for c
-    and negative if it speaks against c, in either group. If a feature points to c when high and
-    away from c when low, methods that multiply by the pixel give a positive value in true positives
-    and a negative one in true negatives, which cancel: choose one group at a time to see both.
+    and negative if it speaks against c, in either group.
 
     The network's mode, gradients and hooks are restored.
 
@@ -87,8 +74,6 @@ def attribute(
         baseline: the image that stands for "no information", (1, *images.shape[1:]) or without the
             1; default: the mean of `images`. Never zero: in a table that is not centred zero is a
             value like any other.
-        groups: names in `deepmapper.attribution.GROUPS`.
-        classes: class codes to explain, one map each in their order; default: all.
         seed: of the methods that draw (gradient_shap, kernel_shap); each class has its own stream.
         settings: of the methods; default: `Settings()`.
 
@@ -102,17 +87,16 @@ def attribute(
     if reason is not None:
         message = f"cannot attribute by {method}: {reason}"
         raise DeepMapperError(message)
-    chosen_classes = _checked_classes(classes, n_classes)
     baseline = _checked_baseline(baseline, images, shape).to(labels.device)
     batch_size = _batch_size(shape, 128, 2**20)
     with evaluated(explained := contrast(network)):
-        samples = _samples(network, images, labels, chosen_classes, groups, max_samples)
-        check_cost(method, shape, settings, sum(map(len, samples.values())))
-        maps = torch.zeros((len(chosen_classes), *shape), device=labels.device)
-        for i, c in enumerate(chosen_classes):
+        samples = _samples(network, images, labels, n_classes, max_samples)
+        check_cost(method, shape, settings, sum(len(rows) for groups in samples for rows in groups))
+        maps = torch.zeros((n_classes, *shape), device=labels.device)
+        for c, groups in enumerate(samples):
             means = []
             with _captum_stream(seed, "attribution", method, c):
-                for rows in (samples[c, group] for group in groups):
+                for rows in groups:
                     parts = []  # sums over batches: only one batch is in memory
                     for part in rows.split(batch_size) if len(rows) else ():
                         batch = Batch(explained, images[part], c, baseline, settings)
@@ -121,7 +105,7 @@ def attribute(
                     if parts:
                         means.append(torch.stack(parts).sum(0) / len(rows))
             if means:
-                maps[i] = torch.stack(means).mean(0)
+                maps[c] = torch.stack(means).mean(0)
     return maps
 
 
@@ -157,33 +141,25 @@ def why_not(
 
 
 def _samples(
-    network: nn.Module,
-    images: Any,
-    labels: torch.Tensor,
-    classes: Sequence[int],
-    groups: Sequence[str],
-    max_samples: int,
-) -> dict[tuple[int, str], torch.Tensor]:
-    """(class, group) -> the first `max_samples` rows of the group, on the labels' device.
+    network: nn.Module, images: Any, labels: torch.Tensor, n_classes: int, max_samples: int
+) -> list[list[torch.Tensor]]:
+    """For each class its first `max_samples` true positives and true negatives, as rows.
 
     Images are predicted in order, and only until all groups are full.
     """
-    unknown = sorted(set(groups) - set(GROUPS))
-    if unknown or not groups:
-        message = f"unknown groups {unknown}; known: {', '.join(GROUPS)}; at least one is needed"
-        raise DeepMapperError(message)
     codes = labels.cpu()
     batch_size = _batch_size(tuple(images.shape[1:]), 256, 2**24)
-    samples = {(c, group): torch.empty(0, dtype=torch.int64) for c in classes for group in groups}
+    samples = [2 * [torch.empty(0, dtype=torch.int64)] for _ in range(n_classes)]
     for rows in torch.arange(len(codes)).split(batch_size):
         batch = images[rows.to(labels.device)]
         predicted = predict_logits(network, batch, batch_size).argmax(1).cpu()
-        for c, group in samples:
-            members = GROUPS[group](codes[rows] == c, predicted == c)
-            samples[c, group] = torch.cat([samples[c, group], rows[members]])[:max_samples]
-        if all(len(chosen) == max_samples for chosen in samples.values()):
+        for c, groups in enumerate(samples):
+            belongs, taken = codes[rows] == c, predicted == c
+            for i, members in enumerate((belongs & taken, ~belongs & ~taken)):
+                groups[i] = torch.cat([groups[i], rows[members]])[:max_samples]
+        if all(len(group) == max_samples for groups in samples for group in groups):
             break
-    return {key: chosen.to(labels.device) for key, chosen in samples.items()}
+    return [[group.to(labels.device) for group in groups] for groups in samples]
 
 
 @contextmanager
@@ -204,14 +180,6 @@ def _captum_stream(seed: int, *names: str | int) -> Iterator[None]:
 
 def _batch_size(shape: tuple[int, ...], most_images: int, most_pixels: int) -> int:
     return max(1, min(most_images, most_pixels // math.prod(shape)))
-
-
-def _checked_classes(classes: Sequence[int] | None, n_classes: int) -> list[int]:
-    chosen = list(range(n_classes) if classes is None else classes)
-    if any(not 0 <= c < n_classes for c in chosen):
-        message = f"classes are codes from 0 to {n_classes - 1}, got {chosen}"
-        raise DeepMapperError(message)
-    return chosen
 
 
 def _checked_baseline(

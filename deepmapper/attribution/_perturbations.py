@@ -1,4 +1,4 @@
-"""Methods that change pixels to the baseline and watch the output: ablation, occlusion, KernelSHAP.
+"""Methods that set pixels to the baseline and compare outputs: ablation, occlusion, KernelSHAP.
 
 Their cost is forward passes, images times changes; `check_cost` refuses what would take hours.
 """
@@ -15,14 +15,14 @@ MOST_IMAGES, MOST_PIXELS = 1024, 2**22  # of one forward pass without gradients
 
 
 def feature_ablation(batch: Batch) -> torch.Tensor:
-    """What the output loses when a pixel, or group of pixels, goes to the baseline."""
+    """The loss of output when a pixel, or group of pixels, is set to the baseline."""
     from captum.attr import FeatureAblation
 
     return FeatureAblation(batch.network).attribute(
         batch.images,
         batch.baseline,
         target=batch.target,
-        feature_mask=_feature_mask(batch.images, batch.settings, _singles(batch.shape)),
+        feature_mask=_feature_mask(batch, _singles(batch.shape)),
         perturbations_per_eval=_per_eval(batch.images, batch.settings),
     )
 
@@ -48,7 +48,7 @@ def kernel_shap(batch: Batch) -> torch.Tensor:
     """Shapley values of groups of pixels by weighted regression (Lundberg & Lee 2017)."""
     from captum.attr import KernelShap
 
-    mask = _feature_mask(batch.images, batch.settings, grid(batch.shape))
+    mask = _feature_mask(batch, grid(batch.shape))
     # Captum's batches of one image each: it fits one regression an image anyhow.
     return torch.cat(
         [
@@ -66,7 +66,7 @@ def kernel_shap(batch: Batch) -> torch.Tensor:
 
 
 def grid(image_shape: tuple[int, ...], most: int = 64) -> np.ndarray:
-    """A number a pixel: blocks of a regular grid of at most `most`, of the plane's shape.
+    """Feature groups as blocks of a regular grid: at most `most` numbers, of the image's shape.
 
     >>> grid((1, 4, 6), most=4)
     array([[0, 0, 0, 1, 1, 1],
@@ -111,7 +111,7 @@ def occlusion_window(
 
 
 def n_perturbations(method: str, image_shape: tuple[int, ...], settings: Settings) -> int:
-    """Forward passes an image; 0 for a method that does not perturb."""
+    """Forward passes per image; 0 for a method that does not perturb."""
     plane = _plane(image_shape)
     if method == "feature_ablation":
         return _n_groups(settings, _singles(image_shape))
@@ -131,10 +131,10 @@ def n_perturbations(method: str, image_shape: tuple[int, ...], settings: Setting
 def check_cost(
     method: str, image_shape: tuple[int, ...], settings: Settings, n_images: int
 ) -> None:
-    """Refuse what would send more pixels through the network than `max_pixel_evaluations`.
+    """Refuse to send more pixels through the network than `max_pixel_evaluations`.
 
     Raises:
-        DeepMapperError: too many; says how many and what makes it fewer.
+        DeepMapperError: too many; the message names their number and what reduces it.
     """
     n_passes = n_images * n_perturbations(method, image_shape, settings)
     n_evaluations = n_passes * math.prod(image_shape)
@@ -154,7 +154,7 @@ def check_cost(
 
 
 def _plane(image_shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The directions in which pixels lie; channels before them share their pixel's group."""
+    """The axes of the pixels; channels before them share their pixel's group."""
     return tuple(image_shape[-2:])
 
 
@@ -168,18 +168,19 @@ def _n_groups(settings: Settings, default: np.ndarray) -> int:
     return len(np.unique(groups))
 
 
-def _feature_mask(images: torch.Tensor, settings: Settings, default: np.ndarray) -> torch.Tensor:
+def _feature_mask(batch: Batch, default: np.ndarray) -> torch.Tensor:
     """Group numbers 0..k-1, of a shape that broadcasts to one image."""
-    groups = default if settings.feature_groups is None else np.asarray(settings.feature_groups)
+    groups = batch.settings.feature_groups
+    groups = default if groups is None else np.asarray(groups)
     if groups.shape != default.shape or not np.issubdtype(groups.dtype, np.integer):
         message = (
-            f"feature_groups is an integer a pixel, of shape {default.shape}; got "
+            f"feature_groups is an integer per pixel, of shape {default.shape}; got "
             f"{groups.dtype} of shape {groups.shape}"
         )
         raise DeepMapperError(message)
     numbers = np.unique(groups, return_inverse=True)[1].reshape(groups.shape)
-    ahead = (1,) * (images.ndim - groups.ndim)
-    return torch.from_numpy(numbers.reshape(*ahead, *groups.shape)).to(images.device)
+    ahead = (1,) * (batch.images.ndim - groups.ndim)
+    return torch.from_numpy(numbers.reshape(*ahead, *groups.shape)).to(batch.images.device)
 
 
 def _per_eval(images: torch.Tensor, settings: Settings) -> int:
