@@ -84,10 +84,11 @@ def with_text_names(X: Any) -> Any:
 
     The default names 0, 1, ... of a DataFrame stay: scikit-learn ignores them.
     """
-    columns = getattr(X, "columns", None)
-    if columns is None or (isinstance(columns, pd.RangeIndex) and columns.start == 0):
+    columns = X.columns if isinstance(X, pd.DataFrame) else ()
+    is_default = isinstance(columns, pd.RangeIndex) and columns.start == 0
+    if is_default or not len(columns):
         return X
-    if not len(columns) or not all(isinstance(name, Integral | np.integer) for name in columns):
+    if not all(isinstance(name, Integral | np.integer) for name in columns):
         return X
     return X.set_axis([str(name) for name in columns], axis=1)
 

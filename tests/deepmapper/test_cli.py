@@ -81,12 +81,6 @@ def test_predict_finds_columns_by_name(folder: Path) -> None:
     assert (folder / "run" / "predictions.csv").is_file()
 
 
-def test_predict_lists_what_is_missing(folder: Path) -> None:
-    _frame().drop(columns=["gene1", "gene4"]).to_csv(folder / "less.csv", index=False)
-    with pytest.raises(DeepMapperError, match="2 features of the model are missing: 'gene1', 'ge"):
-        _run("predict", folder / "run", folder / "less.csv")
-
-
 def test_embed_and_embed_again(folder: Path) -> None:
     table = folder / "table.csv"
     _run(

@@ -6,9 +6,9 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from deepmapper import DeepMapperClassifier, DeepMapperError
-from deepmapper.estimators.consensus import Consensus
 from deepmapper.estimators.network_classifier import NetworkClassifier
 
 QUICK = {"max_epochs": 1, "min_accuracy": 0.0}
@@ -75,25 +75,9 @@ def test_a_data_frame_gives_its_names_and_sparse_equals_dense() -> None:
     np.testing.assert_array_equal(csr.predict_proba(X), dense.predict_proba(X))
 
 
-def test_one_class_is_refused() -> None:
-    X, _ = _table()
-    with pytest.raises(DeepMapperError, match="two classes or more, got one class"):
-        DeepMapperClassifier(device="cpu").fit(X, ["same"] * len(X))
-
-
-def test_nan_and_wrong_widths_are_refused(fitted: DeepMapperClassifier) -> None:
-    X, y = _table()
+def test_wrong_widths_are_refused(fitted: DeepMapperClassifier) -> None:
     with pytest.raises(ValueError, match="41 features"):
         fitted.predict(np.zeros((2, 41), dtype=np.float32))
-    X[0, 0] = np.nan
-    with pytest.raises(ValueError, match="NaN"):
-        DeepMapperClassifier(device="cpu").fit(X, y)
-
-
-def test_an_unknown_device_is_named() -> None:
-    X, y = _table()
-    with pytest.raises(DeepMapperError, match="abacus"):
-        DeepMapperClassifier(device="abacus").fit(X, y)
 
 
 def test_a_held_out_row_is_never_trained_on() -> None:
@@ -125,20 +109,7 @@ def test_probabilities_after_each_epoch_end_with_those_of_the_model() -> None:
         next(plain.staged_predict_proba(images))
 
 
-def test_too_few_samples_to_hold_out_is_said() -> None:
-    X, y = _table(n=4)
-    y[:2], y[2:] = "ill", "well"
-    with pytest.warns(UserWarning, match="too few to hold out"):
-        NetworkClassifier(training=QUICK, device="cpu").fit(X[:, :36].reshape(-1, 1, 6, 6), y)
-
-
-def test_consensus_averages_shares_and_ranks() -> None:
-    consensus = Consensus(top=1)
-    consensus.add(np.array([[6.0, 3.0, 1.0]]))
-    consensus.add(np.array([[0.2, 0.8, 0.0]]))
-    table = consensus.table(["a", "b", "c"], ["only"]).set_index("feature")
-    assert list(table.index) == ["b", "a", "c"]
-    np.testing.assert_allclose(table["mean"], [0.55, 0.4, 0.05])
-    np.testing.assert_allclose(table["sd"], np.array([0.5, 0.4, 0.1]) / np.sqrt(2))
-    np.testing.assert_allclose(table["selection_frequency"], [0.5, 0.5, 0.0])
-    np.testing.assert_allclose(table["mean_rank"], [1.5, 1.5, 3.0])
+@pytest.mark.filterwarnings("ignore:no pass was better", "ignore:.*too few to hold out")
+@parametrize_with_checks([DeepMapperClassifier(device="cpu")])
+def test_the_classifier_is_a_scikit_learn_estimator(estimator, check) -> None:  # type: ignore[no-untyped-def]
+    check(estimator)

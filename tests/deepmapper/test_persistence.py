@@ -86,16 +86,6 @@ def test_loading_gives_the_same_bits(
     assert str(loaded.get_params()) == str(model.get_params())
 
 
-def test_a_gated_model_comes_back_with_its_gate(tmp_path: Path) -> None:
-    X, y = _table()
-    model = DeepMapperClassifier(**(QUICK | {"gate": True})).fit(X, y)
-    save_model(model, tmp_path / "model")
-    loaded = load_model(tmp_path / "model")
-    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
-    keys = load_file(tmp_path / "model" / TENSORS)
-    assert any(key.startswith("network.0.gate.") for key in keys)
-
-
 def test_an_embedder_comes_back(tmp_path: Path) -> None:
     X, _ = _table()
     model = DeepMapperEmbedder(n_components=2, max_epochs=1, device="cpu").fit(X)

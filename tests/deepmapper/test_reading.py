@@ -59,16 +59,6 @@ def test_every_format_gives_the_same_table(tmp_path: Path, name: str) -> None:
     assert table.y.tolist() == _frame()["status"].tolist()
 
 
-def test_missing_values_of_numbers_and_texts(tmp_path: Path) -> None:
-    frame = _frame()
-    frame.loc[3, "a"] = np.nan
-    frame.loc[20:, "sex"] = None
-    frame.to_csv(tmp_path / "t.csv", index=False)
-    table = _read(tmp_path / "t.csv", label="status", missing="zero")
-    assert table.X[3, 0] == 0
-    assert table.X[20:, 3:].sum() == 0
-
-
 def test_names_of_rows_are_found(tmp_path: Path) -> None:
     frame = _frame()
     frame.index = pd.Index([f"P{i}" for i in range(len(frame))])

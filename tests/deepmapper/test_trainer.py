@@ -7,6 +7,7 @@ from torch import nn
 
 from deepmapper import DeepMapperError, DivergedError
 from deepmapper.networks.backbones import build_backbone
+from deepmapper.training.devices import free_bytes, resolve_device
 from deepmapper.training.objectives import Classification, class_weights
 from deepmapper.training.streams import torch_stream
 from deepmapper.training.trainer import Epoch, TrainingSettings, evaluate, train
@@ -85,21 +86,6 @@ def test_class_weights_make_classes_count_alike() -> None:
     labels = torch.tensor([0] * 30 + [1] * 10)
     weights = class_weights(labels, 2)
     torch.testing.assert_close(weights * torch.tensor([30.0, 10.0]), torch.tensor([20.0, 20.0]))
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"max_epochs": 0},
-        {"batch_size": 1},
-        {"schedule": "zigzag"},
-        {"precision": "int4"},
-        {"optimizer": "adam"},
-    ],
-)
-def test_wrong_settings_are_refused(wrong: dict) -> None:
-    with pytest.raises(DeepMapperError):
-        TrainingSettings(**wrong)
 
 
 def test_training_stops_once_the_held_out_loss_is_on_target() -> None:
@@ -188,3 +174,12 @@ def test_bfloat16_trains_and_the_weights_stay_float32() -> None:
     network, history = _train(TrainingSettings(max_epochs=5, precision="bfloat16"), "cnn_small")
     assert all(p.dtype == torch.float32 for p in network.parameters())
     assert history[-1].train_loss < history[0].train_loss
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    with pytest.raises(DeepMapperError, match="unknown device 'warp'"):
+        resolve_device("warp")
+
+
+def test_free_memory_of_a_cpu_is_known() -> None:
+    assert (free_bytes(torch.device("cpu")) or 1) > 0

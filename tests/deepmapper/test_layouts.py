@@ -1,4 +1,4 @@
-"""Learned layouts: features that vary together lie together, one pixel a feature."""
+"""Layouts are invertible, one pixel a feature; learned ones keep tied features together."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from deepmapper.images import _neighbours as neighbours
 from deepmapper.images import layouts as orders
 from deepmapper.images import placement
 from deepmapper.images._neighbours import FeatureGraph, feature_graph, strongest_products
-from deepmapper.images.layouts import LAYOUTS, learned, make_layout, natural, random
+from deepmapper.images.layouts import LAYOUTS, learned, make_layout, natural, random, square_side
 from deepmapper.images.placement import neighbour_preservation
 
 
@@ -63,12 +63,6 @@ def test_shuffled_images_are_put_together_again() -> None:
     assert layout.quality > 0.8
 
 
-def test_the_same_seed_gives_the_same_layout() -> None:
-    X = smooth_images(300, 8, 0)
-    first, again = learned(X, 3), learned(X, 3)
-    np.testing.assert_array_equal(first.pixel_of_feature, again.pixel_of_feature)
-
-
 def test_a_graph_of_many_features_gives_a_layout_of_the_same_quality(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -109,15 +103,6 @@ def test_partial_correlations_are_those_of_the_shrunk_inverse() -> None:
         strongest = np.argsort(-partial)[:3]
         row = feature_graph(X.astype(np.float32), 0, 3).weights[i].toarray()[0]
         np.testing.assert_allclose(row[strongest], partial[strongest], rtol=2e-3, atol=1e-4)
-
-
-def test_a_chain_has_its_links_as_neighbours_not_its_vicinity() -> None:
-    """Each feature is the one before plus noise: correlation reaches far, partial one step."""
-    X = np.cumsum(table(4000, 12, 0), axis=1)
-    graph = feature_graph(X, 0, 2)
-    for i in range(1, 11):
-        row = graph.weights[i].toarray()[0]
-        assert set(np.argsort(-row)[:2]) == {i - 1, i + 1}
 
 
 @pytest.mark.parametrize("block_elements", [1, 700, 10**6])
@@ -169,3 +154,52 @@ def test_what_a_layout_needs_is_asked_for() -> None:
         make_layout("learned", 9, 0)
     with pytest.raises(DeepMapperError, match=r"rows of 8 features, got shape \(20, 9\)"):
         make_layout("learned", 8, 0, X=X)
+
+
+@given(st.integers(1, 400), st.integers(0, 2**31), st.sampled_from(["natural", "random"]))
+def test_unfold_inverts_fold(n_features: int, seed: int, name: str) -> None:
+    layout = make_layout(name, n_features, seed)
+    X = np.random.default_rng(seed).normal(size=(3, n_features)).astype(np.float32)
+    images = layout.fold(X)
+    assert images.shape == (3, 1, *layout.shape)
+    np.testing.assert_array_equal(layout.unfold(images)[:, 0], X)
+    assert np.count_nonzero(images) == np.count_nonzero(X)  # padding is zero
+    np.testing.assert_array_equal(layout.fold(torch.from_numpy(X)).numpy(), images)
+    np.testing.assert_array_equal(layout.unfold(torch.from_numpy(images)).numpy()[:, 0], X)
+
+
+@given(st.integers(1, 10**6))
+def test_the_square_is_the_smallest_that_holds_all(n_features: int) -> None:
+    side = square_side(n_features)
+    assert (side - 1) ** 2 < n_features <= side**2
+
+
+def test_natural_order_is_row_by_row() -> None:
+    image = natural(5).fold(np.arange(1.0, 6.0)[None])[0, 0]
+    np.testing.assert_array_equal(image, [[1, 2, 3], [4, 5, 0], [0, 0, 0]])
+
+
+def test_random_layouts_differ_by_seed_and_repeat() -> None:
+    first, again, other = random(100, 1), random(100, 1), random(100, 2)
+    np.testing.assert_array_equal(first.pixel_of_feature, again.pixel_of_feature)
+    assert (first.pixel_of_feature != other.pixel_of_feature).any()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "match"),
+    [([0, 0, 1], "more than one feature"), ([0, 9], "pixels 0..3"), ([-1, 0], "pixels 0..3")],
+)
+def test_an_index_that_is_no_layout_is_refused(pixels: list[int], match: str) -> None:
+    with pytest.raises(DeepMapperError, match=match):
+        Layout(np.array(pixels), (2, 2))
+
+
+def test_wrong_sizes_are_named() -> None:
+    with pytest.raises(DeepMapperError, match="4 features"):
+        natural(4).fold(np.zeros((2, 5)))
+    with pytest.raises(DeepMapperError, match="holds 4 features, the table has 5"):
+        make_layout(natural(4), 5, 0)
+    with pytest.raises(DeepMapperError, match="known: natural, random"):
+        make_layout("spiral", 5, 0)
+    with pytest.raises(DeepMapperError, match=r"unfolds images of \(2, 2\)"):
+        natural(4).unfold(np.zeros((2, 3, 3)))
