@@ -10,7 +10,7 @@ from deepmapper.errors import DeepMapperError
 
 if TYPE_CHECKING:
     from deepmapper._app.runs import Run
-    from deepmapper.tables import PreparedTable, TrainingTables
+    from deepmapper.tables import TrainingTables
 
 app = typer.Typer(
     help="Tables of many features as images: classify rows, rank the features that matter.",
@@ -97,7 +97,10 @@ def predict(
     with _console().status(f"predicting {table}"):
         frame, new = predictions(model, table)
     _write(frame, out or model / "predictions.csv")
-    _show_reading(new)
+    if new.dropped.n:
+        _show(f"left out: {new.dropped.n} rows with missing values")
+    for column, count in new.unseen.items():
+        _show(f"note: {count} rows have a {column!r} that is not in the training rows")
     if "predicted" in frame:
         counts = ", ".join(f"{n} {c}" for c, n in frame["predicted"].value_counts().items())
         _show(f"{len(frame)} rows: {counts}")
@@ -241,13 +244,6 @@ def _show_tables(tables: "TrainingTables") -> None:
         _show(f"left out: {shown}")
 
 
-def _show_reading(new: "PreparedTable") -> None:
-    if new.dropped.n:
-        _show(f"left out: {new.dropped.n} rows with missing values")
-    for column, count in new.unseen.items():
-        _show(f"note: {count} rows have a {column!r} that is not in the training rows")
-
-
 def _show_evaluation(run: "Run") -> None:
     evaluation = run.evaluation
     if evaluation is None:
@@ -278,7 +274,3 @@ def _console() -> Any:
     from rich.console import Console
 
     return Console()
-
-
-if __name__ == "__main__":
-    main()

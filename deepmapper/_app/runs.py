@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix
 
 from deepmapper.estimators._base import OnEpoch
 from deepmapper.estimators._saving import load_model, read_preparation, replaced_folder, write_model
@@ -24,7 +26,6 @@ from deepmapper.tables import PreparedTable, TrainingTables, read_new
 
 PREDICT_BYTES = 256 << 20  # of a table's rows that are predicted at a time
 LONGEST_FILE_NAME = 80
-Z_95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,7 @@ class Evaluation:
     @classmethod
     def of(cls, truth: np.ndarray, predicted: np.ndarray, classes: np.ndarray) -> "Evaluation":
         """From labels, both (n,), and all classes."""
-        confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
-        cells = np.searchsorted(classes, truth), np.searchsorted(classes, predicted)
-        np.add.at(confusion, cells, 1)
-        return cls(classes, confusion)
+        return cls(classes, confusion_matrix(truth, predicted, labels=classes))
 
     @property
     def n(self) -> int:
@@ -74,10 +72,9 @@ class Evaluation:
 
     def interval(self) -> tuple[float, float]:
         """The 95% interval of the accuracy (Wilson 1927)."""
-        n, p = self.n, self.accuracy
-        middle = (p + Z_95**2 / (2 * n)) / (1 + Z_95**2 / n)
-        half = Z_95 / (1 + Z_95**2 / n) * np.sqrt(p * (1 - p) / n + Z_95**2 / (4 * n**2))
-        return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+        n_right = int(np.trace(self.confusion))
+        interval = binomtest(n_right, self.n).proportion_ci(method="wilson")
+        return float(interval.low), float(interval.high)
 
 
 @dataclass(frozen=True)

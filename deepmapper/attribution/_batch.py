@@ -24,8 +24,6 @@ class Settings:
             Default: each pixel alone for feature_ablation, `grid` for kernel_shap.
         window, stride: occlusion, in pixels. Default: see `occlusion_window`.
         n_coalitions: kernel_shap: forward passes per image. Default: 4 per group, at least 64.
-        perturbations_per_eval: changed copies of an image in one forward pass. Default: a batch
-            of at most 1,024 images and 4 million pixels.
         max_pixel_evaluations: feature_ablation, occlusion and kernel_shap refuse to send more
             pixels through the network. 2e9 are about 100,000 images of 139 x 139.
 
@@ -40,11 +38,10 @@ class Settings:
     window: tuple[int, ...] | None = None
     stride: tuple[int, ...] | None = None
     n_coalitions: int | None = None
-    perturbations_per_eval: int | None = None
     max_pixel_evaluations: float = 2e9
 
     def __post_init__(self) -> None:
-        for name in ("n_steps", "n_draws", "n_coalitions", "perturbations_per_eval"):
+        for name in ("n_steps", "n_draws", "n_coalitions"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 message = f"attribution needs {name} >= 1, got {value}"

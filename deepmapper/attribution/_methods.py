@@ -14,10 +14,10 @@ from torch.nn.modules import padding
 from deepmapper.attribution._batch import Batch
 from deepmapper.attribution._perturbations import feature_ablation, kernel_shap, occlusion
 from deepmapper.attribution._steps import (
+    IDENTITIES,
     Step,
     forward_steps,
     is_affine,
-    is_identity,
     is_step,
     spatial_step,
 )
@@ -110,7 +110,7 @@ def lrp(batch: Batch) -> torch.Tensor:
     # autograd the epsilon rule suits every affine map.
     for module in batch.network.modules():
         if is_step(module) and is_affine(module):
-            module.rule = PassThrough() if is_identity(module) else EpsilonRule()
+            module.rule = PassThrough() if isinstance(module, IDENTITIES) else EpsilonRule()
     return LRP(batch.network).attribute(batch.images_with_gradients(), target=batch.target)
 
 

@@ -23,7 +23,7 @@ def feature_ablation(batch: Batch) -> torch.Tensor:
         batch.baseline,
         target=batch.target,
         feature_mask=_feature_mask(batch, _singles(batch.shape)),
-        perturbations_per_eval=_per_eval(batch.images, batch.settings),
+        perturbations_per_eval=_per_eval(batch.images),
     )
 
 
@@ -40,7 +40,7 @@ def occlusion(batch: Batch) -> torch.Tensor:
         (*channels, *stride),
         batch.baseline,
         target=batch.target,
-        perturbations_per_eval=_per_eval(batch.images, batch.settings),
+        perturbations_per_eval=_per_eval(batch.images),
     )
 
 
@@ -58,7 +58,7 @@ def kernel_shap(batch: Batch) -> torch.Tensor:
                 target=batch.target,
                 feature_mask=mask,
                 n_samples=n_perturbations("kernel_shap", batch.shape, batch.settings),
-                perturbations_per_eval=_per_eval(image, batch.settings),
+                perturbations_per_eval=_per_eval(image),
             )
             for image in batch.images.split(1)
         ]
@@ -183,7 +183,6 @@ def _feature_mask(batch: Batch, default: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(numbers.reshape(*ahead, *groups.shape)).to(batch.images.device)
 
 
-def _per_eval(images: torch.Tensor, settings: Settings) -> int:
-    if settings.perturbations_per_eval is not None:
-        return settings.perturbations_per_eval
+def _per_eval(images: torch.Tensor) -> int:
+    """Changed copies of each image in one forward pass."""
     return max(1, min(MOST_IMAGES // len(images), MOST_PIXELS // images.numel()))

@@ -119,11 +119,6 @@ def is_affine(module: nn.Module) -> bool:
     return isinstance(module, AFFINE)
 
 
-def is_identity(module: nn.Module) -> bool:
-    """Whether a module returns its input in evaluation mode, at most reshaped."""
-    return isinstance(module, IDENTITIES)
-
-
 def forward_steps(network: nn.Module, image_shape: tuple[int, ...]) -> list[Step]:
     """The steps of a network in evaluation mode, in order, for a blank image of that shape."""
     recorder = _Recorder()

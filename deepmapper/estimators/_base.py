@@ -143,13 +143,13 @@ def latent(network: nn.Module, images: Any, layer: str, batch_size: int = 256) -
                 outputs.clear()
                 batch = images[start : start + batch_size]
                 network(batch)
-                batches.append(_checked_output(outputs, len(batch), layer))
+                batches.append(_last(outputs, len(batch), layer))
     finally:
         handle.remove()
     return torch.cat(batches)
 
 
-def _checked_output(outputs: list[Any], n: int, layer: str) -> torch.Tensor:
+def _last(outputs: list[Any], n: int, layer: str) -> torch.Tensor:
     if not outputs:
         message = f"the layer {layer!r} is not called when images run through the network"
         raise DeepMapperError(message)

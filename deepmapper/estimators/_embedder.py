@@ -175,7 +175,7 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Vali
     ) -> tuple[Autoencoder, float]:
         """Train one network and score its features: the network, its error on held-out rows."""
         training, held_out = (
-            _take(images, torch.from_numpy(rows).to(images.device))
+            RowsOf(images, torch.from_numpy(rows).to(images.device))
             for rows in self._split(number, len(images))
         )
         judge = held_out if len(held_out) else training
@@ -286,11 +286,6 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Vali
 def _as_tensor(images: Any) -> Any:
     """Images as a tensor; a table that streams stays as it is."""
     return torch.from_numpy(images) if isinstance(images, np.ndarray) else images
-
-
-def _take(images: Any, rows: torch.Tensor) -> Any:
-    """Some rows of images: a copy of a tensor, a view of a table that streams."""
-    return images[rows] if isinstance(images, torch.Tensor) else RowsOf(images, rows)
 
 
 def _variance(network: Autoencoder, images: Any) -> float:

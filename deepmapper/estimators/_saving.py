@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -82,7 +83,7 @@ def write_model(estimator: Any, folder: Path, *, preparation: Preparation | None
         "deepmapper": deepmapper.__version__,
         "torch": torch.__version__,
         "tensors_sha256": hashlib.sha256(tensors).hexdigest(),
-        "preparation": None if preparation is None else preparation.to_dict(),
+        "preparation": None if preparation is None else asdict(preparation),
         "estimator": state,
     }
     content["checksum"] = _checksum(content)
@@ -192,15 +193,12 @@ def _swap(new: Path, folder: Path) -> None:
 
 def _content(folder: Path) -> dict[str, Any]:
     """model.json, its format and checksum verified."""
-    try:
-        content = json.loads((folder / MODEL).read_bytes())
-    except FileNotFoundError as error:
+    if not (folder / MODEL).exists():
         message = f"{folder} is not a saved model: it has no {MODEL}"
-        raise DeepMapperError(message) from error
-    except OSError as error:
-        message = f"cannot read {folder / MODEL}: {error.strerror}"
-        raise DeepMapperError(message) from error
-    except (ValueError, RecursionError) as error:
+        raise DeepMapperError(message)
+    try:
+        content = json.loads(_read(folder / MODEL))
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"{folder / MODEL} is damaged: {error}"
         raise DeepMapperError(message) from error
     if not isinstance(content, dict) or "format" not in content:
@@ -226,11 +224,7 @@ def _content(folder: Path) -> dict[str, Any]:
 
 def _tensors(folder: Path, sha256: object) -> dict[str, torch.Tensor]:
     path = folder / TENSORS
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        message = f"cannot read {path}: {error.strerror}; the model is not complete"
-        raise DeepMapperError(message) from error
+    data = _read(path)
     if hashlib.sha256(data).hexdigest() != sha256:
         message = f"{path} was cut off, altered or damaged after it was saved: checksums differ"
         raise DeepMapperError(message)
@@ -238,6 +232,14 @@ def _tensors(folder: Path, sha256: object) -> dict[str, torch.Tensor]:
         return load_tensors(data)
     except (SafetensorError, ValueError, KeyError) as error:
         message = f"{path} is not a safetensors file: {error}"
+        raise DeepMapperError(message) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror}; the model is not complete"
         raise DeepMapperError(message) from error
 
 

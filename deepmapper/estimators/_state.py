@@ -221,11 +221,7 @@ class StateReader:
     def _read_estimator(self, data: dict[str, Json], place: str) -> Any:
         known = class_of(data["class"])
         estimator = known(**current_parameters(known, self._read_all(data["parameters"], place)))
-        for name, value in self._read_all(data["learnt"], place).items():
-            if not LEARNT.fullmatch(name) or hasattr(known, name):
-                message = f"{data['class']} learns nothing called {name!r}"
-                raise DeepMapperError(message)
-            setattr(estimator, name, value)
+        self._set_attributes(estimator, data["learnt"], place, LEARNT.fullmatch)
         return estimator
 
     def _read_record(self, data: dict[str, Json], place: str) -> Any:
@@ -234,12 +230,17 @@ class StateReader:
     def _read_plain(self, data: dict[str, Json], place: str) -> Any:
         known = class_of(data["class"])
         value = known.__new__(known)
-        for name, attribute in self._read_all(data["fields"], place).items():
-            if not name.isidentifier() or hasattr(known, name):
-                message = f"{data['class']} has no attribute {name!r} of its own"
+        self._set_attributes(value, data["fields"], place, str.isidentifier)
+        return value
+
+    def _set_attributes(
+        self, value: Any, items: dict[str, Json], place: str, is_name: Callable[[str], Any]
+    ) -> None:
+        for name, attribute in self._read_all(items, place).items():
+            if not is_name(name) or hasattr(type(value), name):
+                message = f"{type(value).__name__} learns nothing called {name!r}"
                 raise DeepMapperError(message)
             setattr(value, name, attribute)
-        return value
 
     def _read_words(self, data: dict[str, Json], place: str) -> np.ndarray:
         dtype = np.dtype(data["dtype"])

@@ -7,7 +7,7 @@ are carried out together.
 
 import numpy as np
 
-from deepmapper.images._neighbours import FeatureGraph
+from deepmapper.images._neighbours import FeatureGraph, ranked_ties
 from deepmapper.training.streams import stream
 
 MOST_TIES = 16  # of a feature, the strongest, that swaps look at
@@ -65,19 +65,15 @@ class _Swaps:
             accepted |= draw.random(len(gain)) < np.exp(np.minimum(gain, 0) / temperature)
         a, b = movers[accepted], holders[accepted]
         home, target = homes[accepted], targets[accepted]
-        # Where two swaps share a cell, the last one written to it stays.
+        # If two swaps share a cell, the one written last is made.
         claim = np.empty(len(self.holder), dtype=np.int64)
         order = np.arange(len(a))
         claim[home] = order
         claim[target] = order
         alone = (claim[home] == order) & (claim[target] == order)
-        self._swap(a[alone], b[alone], home[alone], target[alone])
-
-    def _swap(
-        self, a: np.ndarray, b: np.ndarray, home_of_a: np.ndarray, home_of_b: np.ndarray
-    ) -> None:
-        self.cell_of[a], self.cell_of[b] = home_of_b, home_of_a
-        self.holder[home_of_b], self.holder[home_of_a] = a, b
+        a, b, home, target = a[alone], b[alone], home[alone], target[alone]
+        self.cell_of[a], self.cell_of[b] = target, home
+        self.holder[target], self.holder[home] = a, b
 
     def _proposals(
         self, movers: np.ndarray, draw: np.random.Generator
@@ -97,11 +93,11 @@ class _Swaps:
     def _gain(
         self, who: np.ndarray, to: np.ndarray, other: np.ndarray, home: np.ndarray
     ) -> np.ndarray:
-        """What `who` saves by going from home to the cell `to`, whose holder `other` comes home."""
+        """What `who` saves by moving from home to the cell `to`; its holder `other` moves home."""
         ties, weights = self.neighbours[who], self.weights[who]  # (proposals, MOST_TIES)
         weights = np.where(ties == other[:, None], 0, weights)  # as far apart as before
-        there = self.cell_of[ties]
-        saved = self._cost(home, there) - self._cost(to, there)
+        cells = self.cell_of[ties]
+        saved = self._cost(home, cells) - self._cost(to, cells)
         return np.einsum("ij,ij->i", weights, saved)
 
     def _cost(self, cell: np.ndarray, cells: np.ndarray) -> np.ndarray:
@@ -127,10 +123,8 @@ def _costs(shape: tuple[int, int]) -> np.ndarray:
 def _padded(graph: FeatureGraph, n_cells: int) -> tuple[np.ndarray, np.ndarray]:
     """The strongest ties of each id as a table: neighbours and weights, (n_cells, MOST_TIES)."""
     weights = graph.weights
-    p, degrees = graph.n_features, np.diff(weights.indptr)
-    source = np.repeat(np.arange(p), degrees)
-    order = np.lexsort((-weights.data, source))
-    rank = np.arange(len(order)) - weights.indptr[source]
+    source = np.repeat(np.arange(graph.n_features), np.diff(weights.indptr))
+    order, rank = ranked_ties(graph)
     kept = rank < MOST_TIES
     neighbours = np.zeros((n_cells, MOST_TIES), dtype=np.int64)
     table = np.zeros((n_cells, MOST_TIES), dtype=np.float32)

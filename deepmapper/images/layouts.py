@@ -6,7 +6,8 @@ generated or supplied").
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -48,7 +49,6 @@ class Layout:
     shape: tuple[int, int]
     name: str = "given"
     quality: float | None = None
-    is_natural: bool = field(init=False, repr=False, default=False)
 
     def __post_init__(self) -> None:
         pixels = np.ascontiguousarray(self.pixel_of_feature, dtype=np.int64)
@@ -71,8 +71,10 @@ class Layout:
             raise DeepMapperError(message)
         object.__setattr__(self, "pixel_of_feature", pixels)
         object.__setattr__(self, "shape", (height, width))
-        natural = len(pixels) == taken[-1] + 1 and bool((np.diff(pixels) == 1).all())
-        object.__setattr__(self, "is_natural", natural)
+
+    @cached_property
+    def is_natural(self) -> bool:
+        return np.array_equal(self.pixel_of_feature, np.arange(self.n_features))
 
     @property
     def n_features(self) -> int:

@@ -17,19 +17,10 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import eigsh
 
-from deepmapper.images._neighbours import FeatureGraph, strongest_products
+from deepmapper.images._neighbours import FeatureGraph, ranked_ties
+from deepmapper.images._neighbours import strongest_products as strongest_products
 from deepmapper.images._swaps import anneal, tie_length
 from deepmapper.training.streams import stream
-
-__all__ = [
-    "assign",
-    "best_turn",
-    "landmark_start",
-    "neighbour_preservation",
-    "place",
-    "strongest_products",
-    "unfold_plane",
-]
 
 PATH_BUDGET = 2_000_000  # lengths of paths that are kept: landmarks x features
 FEWEST_LANDMARKS = 48
@@ -148,8 +139,12 @@ def neighbour_preservation(
         np.abs(columns[ties.row] - columns[ties.col]) <= 1
     )
     share = float(ties.data[touching].sum()) / total
-    by_chance = _touching_by_chance(shape)
-    best = _strongest_share(graph)
+    height, width = shape
+    n = height * width
+    n_touching = (height - 1) * width + height * (width - 1) + 2 * (height - 1) * (width - 1)
+    by_chance = n_touching / max(n * (n - 1) / 2, 1)
+    order, rank = ranked_ties(graph)
+    best = float(graph.weights.data[order][rank < TOUCHING].sum()) / total
     if best <= by_chance:  # so small an image that all pixels touch
         return 1.0
     return float(np.clip((share - by_chance) / (best - by_chance), 0.0, 1.0))
@@ -201,22 +196,3 @@ def _split(places: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
             waiting.append((members[:cut], top, left, height, half))
             waiting.append((members[cut:], top, left + half, height, width - half))
     return cells[: len(places)]
-
-
-def _touching_by_chance(shape: tuple[int, int]) -> float:
-    """The chance that two different pixels of the image, drawn at random, touch."""
-    height, width = shape
-    n = height * width
-    if n < 2:
-        return 1.0
-    touching = (height - 1) * width + height * (width - 1) + 2 * (height - 1) * (width - 1)
-    return touching / (n * (n - 1) / 2)
-
-
-def _strongest_share(graph: FeatureGraph) -> float:
-    """The share of all weight that each feature's eight strongest ties hold."""
-    weights = graph.weights
-    source = np.repeat(np.arange(graph.n_features), np.diff(weights.indptr))
-    order = np.lexsort((-weights.data, source))
-    rank = np.arange(len(order)) - weights.indptr[source]
-    return float(weights.data[order][rank < TOUCHING].sum() / weights.data.sum())

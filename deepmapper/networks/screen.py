@@ -310,12 +310,7 @@ def _candidates(deviations: torch.Tensor, labels: torch.Tensor, n_classes: int) 
 
 
 class _StrongestPairs:
-    """The pairs of the largest z so far, at most N_PAIRS.
-
-    Attributes:
-        pairs: int64 (m, 2).
-        z: (m,).
-    """
+    """The pairs of the largest z so far, int64 (m, 2), and their z, (m,); at most N_PAIRS."""
 
     def __init__(self, device: torch.device) -> None:
         self.pairs = torch.empty((0, 2), dtype=torch.int64, device=device)

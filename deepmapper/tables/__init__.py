@@ -1,7 +1,7 @@
 """Read a table from a file, check and clean it, and turn it into numbers.
 
-_raw          the content of a file: numbers, text columns, labels, row names
-_delimited, _parquet, _h5ad, _npy      one format each: file -> _raw
+_raw          the content of a file: numbers, text columns, labels, row names; .npy files
+_delimited, _parquet, _h5ad            one format each: file -> _raw
 _cleaning     checks before anything is learnt: text columns, labels, rows without content
 _preparation  what is learnt from the training rows and applied to every later table
 
@@ -9,7 +9,7 @@ A table in a file that only Python can read (an `h5py.Dataset`, the X of an AnnD
 `backed="r"`) can be given to the estimators as `RowsOnDisk(X)`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -39,12 +39,12 @@ __all__ = [
     "read_training",
 ]
 
-# The reader of each ending is `deepmapper.tables._<name>.read_<name>`, imported when needed.
+# The module of each ending, `deepmapper.tables._<name>`, imported when needed.
 FORMATS = {
     **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), "delimited"),
     **dict.fromkeys((".parquet", ".pq"), "parquet"),
     ".h5ad": "h5ad",
-    ".npy": "npy",
+    ".npy": "raw",
 }
 COMPRESSIONS = (".gz", ".bz2", ".xz")  # of delimited text
 
@@ -159,9 +159,7 @@ def _read(path: Path, planner: Planner, marks: tuple[str, ...]) -> RawTable:
             f"text with {', '.join(COMPRESSIONS)}"
         )
         raise DeepMapperError(message)
-    module = import_module(f"deepmapper.tables._{name}")
-    reader: Callable[[Path, Planner, tuple[str, ...]], RawTable] = getattr(module, f"read_{name}")
-    return reader(path, planner, marks)
+    return import_module(f"deepmapper.tables._{name}").read(path, planner, marks)
 
 
 def _with_labels_of(raw: RawTable, path: Path, column: str | None) -> RawTable:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from deepmapper.errors import DeepMapperError
 from deepmapper.tables._raw import RawTable, listed
@@ -94,19 +95,14 @@ def take_row_names(raw: RawTable) -> RawTable:
     )
 
 
-def is_missing(value: object) -> bool:
-    """Whether a label is missing."""
-    return value is None or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
-
-
 def parse_labels(values: np.ndarray, where: str) -> np.ndarray:
     """Labels (n,): int64 if all are whole numbers, bool if all are, else str.
 
     Raises:
         DeepMapperError: missing labels; measured numbers, which are not classes.
     """
-    absent = [i for i, value in enumerate(values) if is_missing(value)]
-    if absent:
+    absent = np.flatnonzero(pd.isna(values))
+    if len(absent):
         message = (
             f"{where}: {len(absent)} of {len(values)} rows have no label, the first is row "
             f"{absent[0] + 1}; give them one or use missing='drop-rows' (--missing drop-rows)"
@@ -216,7 +212,7 @@ def drop_rows(raw: RawTable, missing: str, *, training: bool) -> tuple[RawTable,
         blank = empty | zeros
     if missing == "drop-rows":
         if raw.labels is not None:
-            unlabelled = np.array([is_missing(label) for label in raw.labels]) & ~blank
+            unlabelled = pd.isna(raw.labels) & ~blank
         n_throughout = int((survey.n_missing == n).sum())
         holes = absent[~absent.all(1)] if training else absent
         incomplete = (survey.row_missing > n_throughout * training) | holes.any(0)

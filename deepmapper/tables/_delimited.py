@@ -57,7 +57,7 @@ class _Sheet:
         return value in self.marks or self.number.fullmatch(value) is not None
 
 
-def read_delimited(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
+def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
     """The table of a CSV or TSV file.
 
     Args:

@@ -18,7 +18,7 @@ from deepmapper.tables._raw import Matrix, Planner, RawTable, check_names, insta
 CACHE_BYTES = 64 << 20  # of uncompressed chunks: blocks of rows are smaller than most chunks
 
 
-def read_h5ad(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
+def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
     """The table of an AnnData file: features are var_names, rows obs_names; CSR stays CSR.
 
     X of more than `_raw.IN_MEMORY_BYTES` stays in the file and is read in blocks of rows.

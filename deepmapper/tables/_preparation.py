@@ -8,7 +8,7 @@ features are 0 for it, and such rows are counted.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -146,13 +146,9 @@ class Preparation:
         y = None if raw.labels is None else parse_labels(raw.labels, raw.where)
         return PreparedTable(X, y, self.features, raw.row_names, dropped, unseen)
 
-    def to_dict(self) -> dict[str, Any]:
-        """What JSON can hold of it."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Preparation":
-        """The preparation that `to_dict` described.
+        """The preparation from the values of its fields, as JSON holds them.
 
         Raises:
             DeepMapperError: other fields, or values of other types.

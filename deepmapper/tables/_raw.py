@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,41 @@ def count_values(matrix: Matrix) -> Survey:
         column_counts += (missing.sum(0), np.isinf(block).sum(0), nonzero.sum(0))
         row_counts[:, part] = (missing.sum(1), nonzero.sum(1))
     return Survey(*column_counts, *row_counts)
+
+
+def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
+    """The table of a `.npy` file, (n_samples, n_features); features are called x0, x1, ...
+
+    The file is mapped, so it may be larger than memory. float32 stays on disk; other numbers are
+    converted in blocks of rows.
+
+    Raises:
+        DeepMapperError: not a matrix of numbers; arrays of Python objects (they hold pickles,
+            which run code).
+    """
+    try:
+        matrix = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        message = (
+            f"cannot read {path} as a numpy array of numbers: {error}. Save one with "
+            f"np.save(path, matrix.astype('float32'))"
+        )
+        raise DeepMapperError(message) from error
+    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype.kind not in "fiub":
+        shape = getattr(matrix, "shape", "several arrays")
+        message = f"{path} has to hold a matrix (n_samples, n_features) of numbers, got {shape}"
+        raise DeepMapperError(message)
+    if 0 in matrix.shape:
+        message = f"{path} holds no rows or no features: its shape is {matrix.shape}"
+        raise DeepMapperError(message)
+    names = [f"x{i}" for i in range(matrix.shape[1])]
+    features = planner(names, names, str(path)).features
+    if matrix.dtype != np.float32 or features != names:
+        columns = np.array([int(name[1:]) for name in features], dtype=np.int64)
+        matrix = take(matrix, np.arange(len(matrix)), columns)
+    used = set(features)
+    ignored = tuple(name for name in names if name not in used)
+    return RawTable(str(path), matrix, features, {}, row_numbers(len(matrix)), None, ignored)
 
 
 def take(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> Matrix:

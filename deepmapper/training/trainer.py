@@ -225,7 +225,7 @@ def train(
                     best_weights = {k: v.clone() for k, v in network.state_dict().items()}
                 elif number - best_epoch >= settings.n_iter_no_change:
                     break
-            if reached := _reached(history[-1], settings.target_loss, validation):
+            if reached := _is_on_target(history[-1], settings, validation):
                 break
     if best_weights is not None and not reached:
         network.load_state_dict(best_weights)
@@ -309,15 +309,11 @@ def _seed_dropout(network: nn.Module, device: torch.device, generator: torch.Gen
             module.generator = own
 
 
-def _reached(epoch: Epoch, target_loss: float | None, validation: Pairs | None) -> bool:
-    return (
-        target_loss is not None
-        and validation is not None
-        and len(validation[1]) >= FEWEST_TO_STOP
-        and epoch.validation_loss is not None
-        and epoch.validation_loss < target_loss
-        and epoch.validation_score == 1.0
-    )
+def _is_on_target(epoch: Epoch, settings: TrainingSettings, validation: Pairs | None) -> bool:
+    if settings.target_loss is None or validation is None or epoch.validation_loss is None:
+        return False
+    is_on_target = epoch.validation_loss < settings.target_loss and epoch.validation_score == 1.0
+    return is_on_target and len(validation[1]) >= FEWEST_TO_STOP
 
 
 def _schedule(

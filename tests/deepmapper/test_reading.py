@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -202,12 +203,12 @@ def test_new_tables_are_matched_by_name(tmp_path: Path) -> None:
 
 def test_a_preparation_survives_json() -> None:
     made = Preparation(("a",), {"s": ("u", "v")}, ("s",), ("y",), None, (), ("e",), "zero", ("?",))
-    assert Preparation.from_dict(made.to_dict()) == made
+    assert Preparation.from_dict(asdict(made)) == made
     assert made.features == ["a", "s=u", "s=v", "s=other"]
     with pytest.raises(DeepMapperError, match="preparation"):
-        Preparation.from_dict(made.to_dict() | {"medians": [1.0, 2.0]})
+        Preparation.from_dict(asdict(made) | {"medians": [1.0, 2.0]})
     with pytest.raises(DeepMapperError, match="preparation"):
-        Preparation.from_dict(made.to_dict() | {"numbers": "abc"})
+        Preparation.from_dict(asdict(made) | {"numbers": "abc"})
 
 
 def test_npy_stays_on_disk(tmp_path: Path) -> None:

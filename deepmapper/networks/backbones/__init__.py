@@ -6,12 +6,13 @@ from collections.abc import Callable
 from torch import nn
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.networks.backbones._cnn import PatchNet, SmallCNN, resnet18
+from deepmapper.networks.backbones._cnn import PatchNet, ResNet18, SmallCNN
 from deepmapper.networks.backbones._layers import Dropout
 
 __all__ = ["BACKBONES", "TIMM", "Dropout", "build_backbone", "resnet18"]
 
 Shape = tuple[int, int]
+resnet18 = ResNet18
 
 
 def _retnet(image_shape: Shape, n_classes: int) -> nn.Module:

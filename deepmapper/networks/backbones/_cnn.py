@@ -140,7 +140,7 @@ class ResNet18(nn.Module):
             side: 3x3, no stride, no pooling. Every later map has 16 times as many pixels.
     """
 
-    def __init__(self, n_classes: int, channels: int, small_stem: bool = False) -> None:
+    def __init__(self, n_classes: int, channels: int = 3, *, small_stem: bool = False) -> None:
         super().__init__()
         self.channels = channels
         kernel, stride = (3, 1) if small_stem else (7, 2)
@@ -163,11 +163,6 @@ class ResNet18(nn.Module):
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # (n, 64, h/4, w/4); small: h, w
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (n, 512, h/32, w/32); h/8, w/8
         return self.fc(self.avgpool(x).flatten(1))
-
-
-def resnet18(n_classes: int, channels: int = 3, *, small_stem: bool = False) -> ResNet18:
-    """A ResNet-18 from scratch."""
-    return ResNet18(n_classes, channels, small_stem)
 
 
 def _stage(c_in: int, c_out: int, stride: int) -> nn.Sequential:

@@ -5,6 +5,7 @@ never resized: one feature stays one pixel. timm is optional.
 """
 
 import difflib
+from collections import OrderedDict
 from typing import Any
 
 import torch
@@ -17,22 +18,8 @@ from deepmapper.networks.backbones._layers import Dropout, pad_to, round_up
 USUAL_MULTIPLE = 32
 
 
-class TimmNetwork(nn.Module):
-    """(n, 1, h, w) -> logits (n, n_classes); `network` is timm's, at the padded side."""
-
-    def __init__(
-        self, image_shape: tuple[int, int], padded_shape: tuple[int, int], network: nn.Module
-    ) -> None:
-        super().__init__()
-        self.pad = pad_to(image_shape, padded_shape)
-        self.network = network
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.network(self.pad(x))
-
-
-def timm_network(name: str, image_shape: tuple[int, int], n_classes: int) -> TimmNetwork:
-    """A new network of timm.
+def timm_network(name: str, image_shape: tuple[int, int], n_classes: int) -> nn.Sequential:
+    """A new network of timm, (n, 1, h, w) -> logits (n, n_classes), behind its padding.
 
     Sides are padded to multiples of 32, or of the network's patch if that does not divide 32. If
     the network cannot be run so, they are padded to its published size.
@@ -65,7 +52,8 @@ def timm_network(name: str, image_shape: tuple[int, int], n_classes: int) -> Tim
         except (AssertionError, RuntimeError, ValueError) as error:  # what timm's checks raise
             reasons.append(f"at {shape[0]}x{shape[1]}: {error}")
         else:
-            return TimmNetwork(image_shape, shape, network)
+            pad = pad_to(image_shape, shape)
+            return nn.Sequential(OrderedDict(pad=pad, network=network))
     message = (
         f"timm's {name!r} cannot read images of {image_shape[0]}x{image_shape[1]}, padded with "
         f"zeros ({'; '.join(reasons)}); choose another backbone"
