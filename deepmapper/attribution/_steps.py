@@ -171,7 +171,7 @@ def step_without_rule(method: str, steps: list[Step]) -> str | None:
     calls = Counter(id(step.module) for step in steps)
     readers = Counter(tensor for step in steps for tensor in set(step.inputs))
     for step in steps:
-        kind = type(step.module).__name__
+        layer = type(step.module).__name__
         if step.module is None:
             if step.name not in rules.functions:
                 return (
@@ -183,12 +183,12 @@ def step_without_rule(method: str, steps: list[Step]) -> str | None:
             continue
         if calls[id(step.module)] > 1:
             return (
-                f"{method} keeps one activation a module, but {kind} ({step.name}) is called more "
+                f"{method} keeps one activation a module, but {layer} ({step.name}) is called more "
                 "than once; give each call its own module"
             )
         if not is_affine(step.module) and any(readers[tensor] > 1 for tensor in step.inputs):
             return (
-                f"{method} replaces the gradient of the tensor that {kind} ({step.name}) reads, "
+                f"{method} replaces the gradient of the tensor that {layer} ({step.name}) reads, "
                 "but other steps read that tensor too"
             )
     return None

@@ -59,9 +59,9 @@ def save_model(
 
 def write_model(estimator: Any, folder: Path, *, preparation: Preparation | None = None) -> None:
     """Write the four files of a model into an existing folder; raises as `save_model` does."""
-    kind = type(estimator).__name__
-    if kind not in KINDS:
-        message = f"only {' and '.join(KINDS)} can be saved, got {kind}"
+    class_name = type(estimator).__name__
+    if class_name not in KINDS:
+        message = f"only {' and '.join(KINDS)} can be saved, got {class_name}"
         raise DeepMapperError(message)
     check_is_fitted(estimator)
     if callable(getattr(estimator, "backbone", None)):
@@ -79,7 +79,7 @@ def write_model(estimator: Any, folder: Path, *, preparation: Preparation | None
     tensors = tensors_to_bytes(writer.tensors)
     content = {
         "format": FORMAT,
-        "kind": kind,
+        "kind": class_name,
         "deepmapper": deepmapper.__version__,
         "torch": torch.__version__,
         "tensors_sha256": hashlib.sha256(tensors).hexdigest(),

@@ -1,8 +1,8 @@
 """Swaps of pixels that bring tied features closer: quadratic assignment by simulated annealing.
 
 After Burkard & Rendl, European Journal of Operational Research 17 (1984) 169-174. Each proposal
-moves a feature beside one of its neighbours; many are judged at once, and those that share no pixel
-are carried out together.
+moves a feature next to one of its neighbours. Many are evaluated at once, and accepted swaps that
+share no pixel are made together.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from deepmapper.images._neighbours import FeatureGraph, ranked_ties
 from deepmapper.training.streams import stream
 
-MOST_TIES = 16  # of a feature, the strongest, that swaps look at
+MOST_TIES = 16  # strongest ties of a feature that swaps use
 # Chosen on unlabelled training images of MNIST (20,000 and 60,000; 20,000 sweeps): the adjacent
 # pixels that stay adjacent rise from 0.88 and 0.91 to 0.91 and 0.95. With a fifth of the slope the
 # start is too hot, with five times the slope less is gained (0.89, on 20,000).
@@ -55,7 +55,7 @@ class _Swaps:
         self.degrees = np.minimum(np.diff(graph.weights.indptr), MOST_TIES)
 
     def sweep(self, movers: np.ndarray, temperature: float, draw: np.random.Generator) -> None:
-        """Propose to each mover a cell beside a neighbour; swap where Metropolis accepts."""
+        """Propose a cell next to a neighbour for each mover; swap by the Metropolis rule."""
         movers, targets = self._proposals(movers, draw)
         homes, holders = self.cell_of[movers], self.holder[targets]
         gain = self._gain(movers, targets, holders, homes)
@@ -112,8 +112,8 @@ class _Swaps:
 def _costs(shape: tuple[int, int]) -> np.ndarray:
     """The cost of a tie by its offset in rows and columns, (height, width).
 
-    A well one cell wide, so that many short ties are not torn for one long one (the sum of
-    distances would tear them), and a slope that leads back from afar.
+    A well one cell wide, so that many short ties are not broken for a long one, and a slope that
+    brings distant features back.
     """
     rows, columns = np.meshgrid(np.arange(shape[0]), np.arange(shape[1]), indexing="ij")
     squares = (rows**2 + columns**2).astype(np.float32)

@@ -13,8 +13,8 @@ from deepmapper.images.layouts import Array, Layout, make_layout, needs_rows
 from deepmapper.images.scaling import FeatureScaler
 from deepmapper.training.devices import free_bytes, resolve_device
 
-# Learned layouts look at a sample of rows of so many values at most: 512 MiB. All 60,000 images of
-# MNIST are among them: with 20,000, 0.90 of the adjacent pixels stayed adjacent, with all 0.97.
+# Maximum values of the rows that learned layouts use: 512 MiB, all 60,000 images of MNIST (with
+# 20,000 of them, 0.90 of the adjacent pixels stayed adjacent, with all 0.97).
 LAYOUT_VALUES = 1 << 27
 MEMORY_SHARE = 0.5  # images that need more than this share of free memory are made on demand
 MEAN_VALUES = 1 << 24  # values of images in memory at a time while their mean is taken: 64 MiB

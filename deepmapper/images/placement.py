@@ -1,8 +1,8 @@
-"""From a graph of features to pixels: embed in the plane, assign to the grid, mend by swaps.
+"""From a graph of features to pixels: embed in the plane, assign to the grid, improve by swaps.
 
 1. `landmark_start`: shortest paths along the graph (a tie of weight w is 1 / w long), from
    landmarks to all; classical scaling of the landmarks and triangulation of the rest (de Silva &
-   Tenenbaum 2004). It gets the whole picture right and details wrong.
+   Tenenbaum 2004). It is right at large scale and wrong in detail.
 2. `unfold_plane`: descent on the t-SNE objective (van der Maaten & Hinton 2008) with the weights of
    the ties as attraction; the repulsion is exact for few features, a sampled estimate for many.
 3. `assign`: one feature a cell; an optimal linear assignment for few features, median splits of
@@ -110,7 +110,7 @@ def best_turn(graph: FeatureGraph, plane: np.ndarray, shape: tuple[int, int]) ->
 
 
 def assign(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """One cell (flat index) a point, (n_points,), each near where the point lies."""
+    """A cell (flat index) near each point, (n_points,), all different."""
     low, high = np.quantile(plane, [0.01, 0.99], axis=0)
     scale = (np.array(shape) - 1) / max(float((high - low).max()), 1e-12)
     places = (plane - (low + high) / 2) * scale + (np.array(shape) - 1) / 2

@@ -1,4 +1,4 @@
-"""Scaling of features, learned from training rows: log where the values are counts, then a range.
+"""Scaling of features, learned from training rows: log if the values are counts, then a range.
 
 Paper: "Normalise features" (Methods 5), "log normalisation" (Fig. 2).
 """
@@ -87,8 +87,8 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
     """Scale each feature: log1p (optional), then standardise or map to [0, 1], then clip.
 
     Args:
-        log: True, False, or "auto": log1p where no value is negative and the largest is more than
-            100 times the mean.
+        log: True, False, or "auto": log1p if no value is negative and the largest is more than 100
+            times the mean.
         scale: "standard" (mean 0, sd 1 over training rows), "minmax" (0..1) or "none".
         clip: standardised values are cut at this many sd; min-max values are cut to 0..1.
 

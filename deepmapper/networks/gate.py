@@ -60,7 +60,7 @@ class ProximalSGD(torch.optim.Optimizer):
     """Plain gradient steps on a gate, each with a soft threshold in units of the gradient's noise.
 
     Args:
-        lr: the step; 0.5 moves a gate from 0 to 1 within an epoch where it matters.
+        lr: the step; 0.5 moves a gate from 0 to 1 within an epoch for a useful pixel.
         strictness: the threshold of a pixel in full doubt, in medians over pixels of the gradient's
             root mean square. On development tables 0.5, 1 and 2 did equally well.
         memory: of the running mean square.

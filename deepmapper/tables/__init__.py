@@ -86,7 +86,7 @@ def read_training(
     Args:
         path: .csv, .tsv, .tab, .txt (also .gz, .bz2, .xz), .parquet, .h5ad or .npy. A .npy file of
             float32, and the X of an .h5ad file of more than 2 GiB, stay on disk.
-        label: the column of the label (in .h5ad a column of obs); None if there is none.
+        label: the column of the label (in .h5ad a column of obs); default: no label.
         labels: a file with the labels, in the order of the rows: a .npy vector, or a table with
             the column `label`.
         row_names: the column that names the rows; default: a first column without a header, else

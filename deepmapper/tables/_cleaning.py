@@ -59,7 +59,7 @@ def settle_text(raw: RawTable, texts: frozenset[str] | None = None) -> RawTable:
 
 
 def _parse_numbers(values: np.ndarray) -> tuple[np.ndarray, list[int]]:
-    """float32 (n,), NaN where missing; and the positions of values that are not numbers."""
+    """float32 (n,), NaN if missing; and the positions of values that are not numbers."""
     numbers = np.full(len(values), np.nan, dtype=np.float32)
     wrong = []
     for i, value in enumerate(values):
@@ -74,7 +74,7 @@ def _parse_numbers(values: np.ndarray) -> tuple[np.ndarray, list[int]]:
 
 
 def take_row_names(raw: RawTable) -> RawTable:
-    """Use the first text column without repeated values as row names, if there are none yet.
+    """Use the first text column without repeated values as row names, if the rows have no names.
 
     Raises:
         DeepMapperError: no column is left to learn from.

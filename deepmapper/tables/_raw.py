@@ -15,7 +15,7 @@ from scipy import sparse
 from deepmapper.errors import DeepMapperError
 from deepmapper.images._rows import RowsOnDisk, blocks, dense
 
-# float32 (n_samples, n_columns), NaN where a value is missing: an array, memory-mapped, CSR or
+# float32 (n_samples, n_columns), NaN if a value is missing: an array, memory-mapped, CSR or
 # `RowsOnDisk`
 Matrix = Any
 
@@ -46,7 +46,7 @@ class RawTable:
         where: the file, for messages.
         numbers: numeric columns, a `Matrix`.
         names: of the columns of `numbers`.
-        texts: text columns by name, each (n_samples,) of str, None where missing.
+        texts: text columns by name, each (n_samples,) of str, None if missing.
         row_names: (n_samples,) of str.
         labels: (n_samples,), or None.
         ignored: columns of the file that are not features: label, row names, those left out.
