@@ -188,18 +188,6 @@ def test_wrong_parameters_are_refused(changes: dict, message: str) -> None:
         _quick(**changes).fit(_table())
 
 
-def test_bad_tables_are_refused() -> None:
-    with pytest.raises(ValueError, match="minimum of 2"):
-        _quick().fit(_table(1))
-    model = _quick().fit(_table())
-    with pytest.raises(ValueError, match="13 features"):
-        model.transform(np.zeros((2, 13), dtype=np.float32))
-    X = _table()
-    X[3, 4] = np.nan
-    with pytest.raises(ValueError, match="NaN"):
-        model.transform(X)
-
-
 class _Doubler(nn.Module):
     """A named layer, an in-place step behind it, one layer that is never run, one without rows."""
 
@@ -242,11 +230,6 @@ def test_it_runs_in_evaluation_mode_and_leaves_modes_and_hooks_alone(images: tor
     assert network.drop.training
     assert not network.relu.training
     assert all(not module._forward_hooks for module in network.modules())
-
-
-def test_an_unknown_layer_lists_the_nearest_and_the_known(images: torch.Tensor) -> None:
-    with pytest.raises(DeepMapperError, match=r"did you mean 'twice'\? known: twice, relu, drop"):
-        latent(_Doubler(), images, "twise")
 
 
 def test_layers_without_rows_and_no_images_are_refused_and_no_hook_stays(

@@ -75,11 +75,6 @@ def test_a_data_frame_gives_its_names_and_sparse_equals_dense() -> None:
     np.testing.assert_array_equal(csr.predict_proba(X), dense.predict_proba(X))
 
 
-def test_wrong_widths_are_refused(fitted: DeepMapperClassifier) -> None:
-    with pytest.raises(ValueError, match="41 features"):
-        fitted.predict(np.zeros((2, 41), dtype=np.float32))
-
-
 def test_a_held_out_row_is_never_trained_on() -> None:
     X, y = _table()
     images = X[:, :36].reshape(-1, 1, 6, 6)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage, sparse
 
@@ -43,14 +43,6 @@ def adjacency_recovered(layout: Layout, order: np.ndarray) -> float:
 
 def table(n: int, p: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(n, p)).astype(np.float32)
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 2**31), st.sampled_from(LAYOUTS))
-def test_every_layout_is_inverted(p: int, n: int, seed: int, name: str) -> None:
-    X = table(n, p, seed)
-    layout = make_layout(name, p, seed, X=X)
-    np.testing.assert_array_equal(layout.unfold(layout.fold(X))[:, 0], X)
 
 
 def test_shuffled_images_are_put_together_again() -> None:
