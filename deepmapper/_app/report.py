@@ -7,7 +7,6 @@ from typing import Any
 import jinja2
 import numpy as np
 import pandas as pd
-import torch
 
 import deepmapper
 from deepmapper._app.pictures import Line, colour_bar, line_chart, picture
@@ -55,23 +54,21 @@ def _curves(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     measures = [key.removeprefix("train_") for key in history[0] if key.startswith("train_")]
     charts = []
     for measure in [*measures, "open_pixels"]:
-        lines = _lines(history, measure)
-        if measure in measures:
-            lines = [
-                *_lines(history, f"train_{measure}", dashed=True),
-                *_lines(history, f"validation_{measure}"),
-            ]
+        keys = (f"train_{measure}", f"validation_{measure}") if measure in measures else (measure,)
+        lines = [line for key in keys for line in _lines(history, key)]
         title = measure.replace("_", " ")
         charts.append({"title": title, "svg": line_chart(title, lines)})
     return [chart for chart in charts if chart["svg"]]
 
 
-def _lines(history: list[dict[str, Any]], key: str, *, dashed: bool = False) -> list[Line]:
+def _lines(history: list[dict[str, Any]], key: str) -> list[Line]:
+    """A line per pass; those of training are dashed."""
     points: dict[int, list[tuple[float, float]]] = {}
     for row in history:
         if row.get(key) is not None:
             points.setdefault(row["pass"], []).append((row["epoch"], float(row[key])))
     name = key.replace("_", " ")
+    dashed = key.startswith("train_")
     return [Line(f"pass {i}, {name}", values, i, dashed) for i, values in points.items()]
 
 
@@ -100,9 +97,7 @@ def _classes(run: Run, attributions: pd.DataFrame | None) -> list[dict[str, Any]
 
 def _mean_image(run: Run, rows: np.ndarray) -> np.ndarray:
     """(h, w), the mean of these training rows as images."""
-    images = run.estimator.transform(named_rows(run.tables.train, rows))[:]
-    if isinstance(images, torch.Tensor):
-        images = images.cpu().numpy()
+    images = run.estimator.transform(named_rows(run.tables.train, rows))
     return images.mean(axis=(0, 1))
 
 

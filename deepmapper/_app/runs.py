@@ -40,11 +40,6 @@ class Evaluation:
     classes: np.ndarray
     confusion: np.ndarray
 
-    @classmethod
-    def of(cls, truth: np.ndarray, predicted: np.ndarray, classes: np.ndarray) -> "Evaluation":
-        """From labels, both (n,), and all classes."""
-        return cls(classes, confusion_matrix(truth, predicted, labels=classes))
-
     @property
     def n(self) -> int:
         return int(self.confusion.sum())
@@ -128,7 +123,8 @@ def fit(
     if tables.test is not None and tables.test.y is not None:
         probabilities = _by_blocks(estimator.predict_proba, tables.test)
         predicted = estimator.classes_[probabilities.argmax(1)]
-        evaluation = Evaluation.of(tables.test.y, predicted, estimator.classes_)
+        confusion = confusion_matrix(tables.test.y, predicted, labels=estimator.classes_)
+        evaluation = Evaluation(estimator.classes_, confusion)
     notes = tuple(dict.fromkeys(str(w.message) for w in caught if w.category is UserWarning))
     return Run(estimator, tables, source, label, evaluation, seconds, notes)
 

@@ -12,6 +12,7 @@ from deepmapper.attribution._batch import Batch, Settings
 from deepmapper.errors import DeepMapperError
 
 MOST_IMAGES, MOST_PIXELS = 1024, 2**22  # of one forward pass without gradients
+# Pixels lie on the last two axes of an image shape; channels share their pixel's group.
 
 
 def feature_ablation(batch: Batch) -> torch.Tensor:
@@ -74,13 +75,13 @@ def grid(image_shape: tuple[int, ...], most: int = 64) -> np.ndarray:
            [2, 2, 2, 3, 3, 3],
            [2, 2, 2, 3, 3, 3]])
     """
-    *above, width = _plane(image_shape)
+    *above, width = tuple(image_shape[-2:])
     height = above[0] if above else 1
     rows = min(height, math.isqrt(most))
     columns = min(width, most // rows)
     row = np.arange(height) * rows // height
     column = np.arange(width) * columns // width
-    return (row[:, None] * columns + column).reshape(_plane(image_shape))
+    return (row[:, None] * columns + column).reshape(tuple(image_shape[-2:]))
 
 
 def occlusion_window(
@@ -95,7 +96,7 @@ def occlusion_window(
     ((20, 20), (10, 10))
     """
     settings = settings or Settings()
-    plane = _plane(image_shape)
+    plane = tuple(image_shape[-2:])
     window = settings.window or tuple(math.ceil(side / 7) for side in plane)
     stride = settings.stride or tuple(math.ceil(side / 2) for side in window)
     fits = len(window) == len(stride) == len(plane) and all(
@@ -112,7 +113,7 @@ def occlusion_window(
 
 def n_perturbations(method: str, image_shape: tuple[int, ...], settings: Settings) -> int:
     """Forward passes per image; 0 for a method that does not perturb."""
-    plane = _plane(image_shape)
+    plane = tuple(image_shape[-2:])
     if method == "feature_ablation":
         return _n_groups(settings, _singles(image_shape))
     if method == "occlusion":
@@ -153,13 +154,8 @@ def check_cost(
         raise DeepMapperError(message)
 
 
-def _plane(image_shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The axes of the pixels; channels before them share their pixel's group."""
-    return tuple(image_shape[-2:])
-
-
 def _singles(image_shape: tuple[int, ...]) -> np.ndarray:
-    plane = _plane(tuple(image_shape))
+    plane = tuple(image_shape[-2:])
     return np.arange(math.prod(plane)).reshape(plane)
 
 

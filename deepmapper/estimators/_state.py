@@ -166,7 +166,7 @@ class StateWriter:
                 "patch": network.expansion.patch,
                 "width": network.expansion.weight.shape[1],
                 "dense": network.dense1.out_features,
-                "hidden": network.hide.share,
+                "hidden": network.hide.p,
             }
         return {"kind": "network", "prefix": prefix, "network": description}
 
@@ -204,7 +204,7 @@ class StateReader:
         if data is None or isinstance(data, bool | int | float | str):
             return data
         if isinstance(data, list):
-            self._known[place] = [self.read(item, f"{place}.{i}") for i, item in enumerate(data)]
+            self._known[place] = self._read_list(data, place)
         elif data["kind"] in READERS:
             self._known[place] = READERS[data["kind"]](self, data, place)
         else:
@@ -215,8 +215,8 @@ class StateReader:
     def _read_all(self, items: dict[str, Json], place: str) -> dict[str, Any]:
         return {key: self.read(value, f"{place}.{key}") for key, value in items.items()}
 
-    def _read_tuple(self, data: dict[str, Json], place: str) -> tuple[Any, ...]:
-        return tuple(self.read(item, f"{place}.{i}") for i, item in enumerate(data["items"]))
+    def _read_list(self, items: list[Json], place: str) -> list[Any]:
+        return [self.read(item, f"{place}.{i}") for i, item in enumerate(items)]
 
     def _read_estimator(self, data: dict[str, Json], place: str) -> Any:
         known = class_of(data["class"])
@@ -293,7 +293,7 @@ READERS: dict[str, Callable[[StateReader, dict[str, Json], str], Any]] = {
     "device": lambda reader, data, place: reader.device,
     "same": lambda reader, data, place: reader._known[data["place"]],
     "dict": lambda reader, data, place: reader._read_all(data["items"], place),
-    "tuple": StateReader._read_tuple,
+    "tuple": lambda reader, data, place: tuple(reader._read_list(data["items"], place)),
     "array": lambda reader, data, place: reader._tensor(place).numpy(),
     "tensor": lambda reader, data, place: reader._tensor(place).to(reader.device),
     "words": StateReader._read_words,

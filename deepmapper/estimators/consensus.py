@@ -9,6 +9,7 @@ selection, Meinshausen & Bühlmann, J R Stat Soc B 72 (2010), Theorem 1.
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.stats import rankdata
 
 from deepmapper.errors import DeepMapperError
 
@@ -81,7 +82,7 @@ class Consensus:
         """
         maps = np.stack(self.maps)  # (passes, classes, features)
         n_classes, n_features = maps.shape[1:]
-        mean_rank = np.mean([_ranks(m) for m in maps], axis=0)
+        mean_rank = rankdata(-np.abs(maps), axis=2).mean(0)
         frequency = self.selection_frequency()
         table = pd.DataFrame(
             {
@@ -109,9 +110,3 @@ class Consensus:
         chosen = np.zeros(maps.shape, dtype=bool)
         np.put_along_axis(chosen, order, True, axis=1)
         return chosen & (maps != 0)
-
-
-def _ranks(maps: np.ndarray) -> np.ndarray:
-    """Rank 1 for the strongest feature of a class, ties shared; shape (n_classes, n_features)."""
-    frame = pd.DataFrame(-np.abs(maps).T)
-    return frame.rank(method="average").to_numpy().T

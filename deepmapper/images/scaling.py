@@ -45,7 +45,12 @@ class _Statistics:
         """Add a block as it is in the table, (n_rows, n_features); refuse NaN and infinity."""
         low, high = (float(end) for end in torch.aminmax(block))  # NaN shows in both
         if not math.isfinite(high - low):
-            raise ValueError(_not_finite(block, rows))
+            row, column = (~torch.isfinite(block)).nonzero()[0].tolist()
+            message = (
+                f"the table contains NaN or infinity: first in row {rows.start + row}, feature "
+                f"{column} (counted from 0), {float(block[row, column])}; drop or fill such values"
+            )
+            raise ValueError(message)
         self.low, self.high = min(self.low, low), max(self.high, high)
         self.total += float(block.sum())  # a block is small enough for float32
 
@@ -219,14 +224,6 @@ def log1p(block: torch.Tensor, into: torch.Tensor) -> torch.Tensor:
     """
     torch.log1p(SPECIAL_CASES)
     return torch.log1p(block, out=into)
-
-
-def _not_finite(block: torch.Tensor, rows: slice) -> str:
-    row, column = (~torch.isfinite(block)).nonzero()[0].tolist()
-    return (
-        f"the table contains NaN or infinity: first in row {rows.start + row}, feature {column} "
-        f"(counted from 0), {float(block[row, column])}; drop or fill such values first"
-    )
 
 
 def check_finite(X: Any, names: np.ndarray | None = None) -> None:

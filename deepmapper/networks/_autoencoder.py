@@ -62,10 +62,6 @@ class HidePixels(Dropout):
     A `Dropout`, so that the trainer gives it its own generator.
     """
 
-    @property
-    def share(self) -> float:
-        return self.p
-
     def forward(self, x: torch.Tensor) -> torch.Tensor | None:  # type: ignore[override]
         if not self.training or self.p == 0.0:
             return None
@@ -167,7 +163,7 @@ class Autoencoder(nn.Module):
             return guess
         # What was seen comes back as it is: only hidden pixels have a loss. The root makes the mean
         # square over all pixels, on average, what it is over the hidden ones.
-        return torch.where(keep == 0, x + (guess - x) / self.hide.share**0.5, x)
+        return torch.where(keep == 0, x + (guess - x) / self.hide.p**0.5, x)
 
     def encode(self, x: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
         """Latents (n, n_components) of images; `keep` weighs the pixels, 0 where one is hidden."""

@@ -110,7 +110,9 @@ class Preparation:
         given = set(names)
         absent = [name for name in needed if name not in given]
         known = {*needed, *self.ignored, *self.zero_columns, *self.empty_columns}
-        extra = [name for name in names if name not in known and not _is_nameless(name)]
+        # Row names may stand under an empty header, or be pandas' index in Parquet.
+        nameless = ("unnamed_0", "__index_level_")
+        extra = [name for name in names if name not in known and not name.startswith(nameless)]
         if absent or extra:
             parts = []
             if absent:
@@ -285,11 +287,6 @@ def _medians(matrix: Matrix, used: np.ndarray) -> list[float]:
         block = copied(matrix, rows, columns[start : start + COLUMN_BLOCK])
         medians += np.nanmedian(block, axis=0).tolist()
     return medians
-
-
-def _is_nameless(name: str) -> bool:
-    """Names of rows under an empty header, or pandas' index in Parquet."""
-    return name == "unnamed_0" or name.startswith("__index_level_")
 
 
 def _strings(values: Any) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from deepmapper.estimators.consensus import Consensus
 
 def _consensus(*maps: list[list[float]], top: int = 2) -> Consensus:
     consensus = Consensus(top)
-    for one in maps:
-        consensus.add(np.array(one))
+    for attributions in maps:
+        consensus.add(np.array(attributions))
     return consensus
 
 

@@ -294,9 +294,8 @@ def test_a_large_h5ad_stays_on_disk_and_predicts_as_from_memory(
         monkeypatch.setattr("deepmapper.tables._raw.IN_MEMORY_BYTES", most)
         read = read_training(path, label="kind", test_fraction=0.3)
         assert isinstance(read.train.X, RowsOnDisk) == (most == 100)
-        model = DeepMapperClassifier(
-            passes=1, training={"max_epochs": 2}, device="cpu", stream=stream
-        )
+        settings: dict[str, Any] = {"passes": 1, "training": {"max_epochs": 2}, "device": "cpu"}
+        model = DeepMapperClassifier(stream=stream, random_state=0, **settings)
         model.fit(read.train.X, read.train.y)
         new = read_new(path, read.preparation)
         probabilities.append(model.predict_proba(new.X))
