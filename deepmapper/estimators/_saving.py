@@ -125,7 +125,6 @@ def load_model(folder: str | Path, expected: type | None = None, device: str | N
         message = f"cannot load the model in {folder}: {error}"
         raise DeepMapperError(message) from error
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        # RuntimeError includes RecursionError.
         message = (
             f"cannot load the model in {folder}: {MODEL} is not what deepmapper writes ({error!r})"
         )
