@@ -13,8 +13,7 @@ from PIL import Image
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
 from deepmapper import DeepMapperClassifier
-from deepmapper._app.pictures import Line, line_chart, picture
-from deepmapper._app.report import report
+from deepmapper._app.report import Line, line_chart, png_of, report
 from deepmapper._app.runs import Evaluation, Run, fit
 from deepmapper.tables import read_training
 
@@ -100,7 +99,7 @@ def test_the_interval_is_wilsons() -> None:
 
 def test_a_picture_shows_each_value_as_a_square() -> None:
     image = np.array([[0.0, 1.0], [0.5, 0.0]])
-    data = base64.b64decode(picture(image, 1.0, two_sided=False).split(",")[1])
+    data = base64.b64decode(png_of(image, 1.0, two_sided=False).split(",")[1])
     pixels = np.asarray(Image.open(io.BytesIO(data)).convert("L")).astype(int)
     assert pixels.shape == (240, 240)
     for square in (pixels[:120, :120], pixels[:120, 120:], pixels[120:, :120], pixels[120:, 120:]):
