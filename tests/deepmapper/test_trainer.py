@@ -76,7 +76,9 @@ def test_a_last_batch_of_one_joins_the_one_before() -> None:
     images, labels = _data(31)
     seen: list[int] = []
     network = nn.Sequential(nn.Flatten(), nn.Linear(36, 2))
-    network.register_forward_hook(lambda m, args, out: m.training and seen.append(len(args[0])))
+    network.register_forward_hook(
+        lambda m, args, out: seen.append(len(args[0])) if m.training else None
+    )
     _fit(network, (images, labels), TrainingSettings(max_epochs=1, batch_size=10))
     assert seen == [10, 10, 11]
 
