@@ -1,21 +1,19 @@
-"""The command line: fit, predict and embed one's own table. Commands import what they need."""
+"""The command line: fit, predict and embed a table. Commands import what they need."""
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deepmapper.errors import DeepMapperError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from deepmapper._app.runs import Run
-    from deepmapper.tables import PreparedTable, TrainingTables
+    from deepmapper.tables import TrainingTables
 
 app = typer.Typer(
-    help="Tables of many features as images: classify rows, name the features that matter.",
+    help="Tables of many features as images: classify rows, rank the features that matter.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -26,26 +24,27 @@ Table = Annotated[
     Path,
     typer.Argument(help=".csv, .tsv, .txt (also .gz, .bz2, .xz), .parquet, .h5ad, .npy."),
 ]
+Out = Annotated[Path, typer.Option(help="The run's folder.")]
 RowNames = Annotated[str | None, typer.Option(help="The column that names the rows.")]
-Drop = Annotated[list[str] | None, typer.Option(help="A column that is no feature; repeatable.")]
+Drop = Annotated[list[str] | None, typer.Option(help="A column that is not a feature; repeatable.")]
 Missing = Annotated[str, typer.Option(help="Missing values: error, median, zero or drop-rows.")]
 Marks = Annotated[
-    list[str] | None, typer.Option("--na", help="What else marks a missing value; repeatable.")
+    list[str] | None, typer.Option("--na", help="Another mark of a missing value; repeatable.")
 ]
-Seed = Annotated[int, typer.Option(help="Of split, layout, weights and batch order.")]
+Seed = Annotated[int, typer.Option(help="Seed of split, layout, weights and batch order.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Epochs = Annotated[int | None, typer.Option(help="Over the training rows, at most.")]
-Layout = Annotated[str | None, typer.Option(help="How features are laid out on pixels.")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help="NAME=VALUE: any other parameter of the estimator; repeatable."),
+    typer.Option(
+        "--set", help="NAME=VALUE: a parameter of the estimator (layout=learned); repeatable."
+    ),
 ]
 
 
 @app.command()
 def fit(
     table: Table,
-    out: Annotated[Path, typer.Option(help="The run's folder.")],
+    out: Out,
     label: Annotated[str | None, typer.Option(help="The column of the label.")] = None,
     labels: Annotated[
         Path | None, typer.Option(help="A file with the labels: .npy, or a table (see --label).")
@@ -54,44 +53,20 @@ def fit(
     drop: Drop = None,
     missing: Missing = "error",
     marks: Marks = None,
-    test_fraction: Annotated[
-        float, typer.Option(help="The share of rows to keep aside for testing.")
-    ] = 0.2,
-    layout: Layout = None,
-    backbone: Annotated[str | None, typer.Option(help="The network.")] = None,
-    passes: Annotated[int | None, typer.Option(help="Train-attribute rounds.")] = None,
-    epochs: Epochs = None,
-    attribution: Annotated[
-        str | None, typer.Option(help="The attribution method; none to leave it out.")
-    ] = None,
-    top: Annotated[
-        int | None, typer.Option(help="A feature is selected if among so many of a class.")
-    ] = None,
-    gate: Annotated[str | None, typer.Option(help="The pixel gate: auto, true or false.")] = None,
+    test_fraction: Annotated[float, typer.Option(help="Share of rows kept for testing.")] = 0.2,
     device: Device = "auto",
     seed: Seed = 0,
     settings: Settings = None,
 ) -> None:
     """Train a classifier on a table; write the model, ranked features and a report."""
     if label is None and labels is None:
-        message = "say which column holds the label (--label COLUMN), or give --labels FILE"
+        message = "name the column of the label (--label COLUMN), or give --labels FILE"
         raise DeepMapperError(message)
     from deepmapper.estimators._classifier import DeepMapperClassifier
     from deepmapper.tables import read_training
 
-    asked = {
-        "layout": layout,
-        "backbone": backbone,
-        "passes": passes,
-        "training__max_epochs": epochs,
-        "attribution": attribution,
-        "top": top,
-        "gate": None if gate in (None, "auto") else _value(gate),
-    }
-    estimator = _configured(DeepMapperClassifier, asked, settings, device, seed)
-    if attribution == "none":
-        estimator.set_params(attribution=None)
-    with _status(f"reading {table}"):
+    estimator = _configured(DeepMapperClassifier, settings, device, seed)
+    with _console().status(f"reading {table}"):
         tables = read_training(
             table,
             label=label,
@@ -105,92 +80,72 @@ def fit(
         )
     run = _train(estimator, tables, table, label or "label", out)
     _show_evaluation(run)
-    _say(f"report: {out / 'report.html'}")
+    _show(f"report: {out / 'report.html'}")
 
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="The folder of `deepmapper fit`.")],
+    model: Annotated[Path, typer.Argument(help="The folder of `fit` or `embed`.")],
     table: Table,
     out: Annotated[
         Path | None, typer.Option(help="A CSV file; default: predictions.csv in the folder.")
     ] = None,
 ) -> None:
-    """Predict the rows of a table: the class and the probability of each class."""
+    """Predict the rows of a table: classes and their probabilities; or embed them."""
     from deepmapper._app.runs import predictions
 
-    with _status(f"predicting {table}"):
+    with _console().status(f"predicting {table}"):
         frame, new = predictions(model, table)
     _write(frame, out or model / "predictions.csv")
-    _show_reading(new)
-    counts = ", ".join(f"{n} {c}" for c, n in frame["predicted"].value_counts().items())
-    _say(f"{len(frame)} rows: {counts}")
+    if new.dropped.n:
+        _show(f"left out: {new.dropped.n} rows with missing values")
+    for column, count in new.unseen.items():
+        _show(f"note: {count} rows have a {column!r} that is not in the training rows")
+    if "predicted" in frame:
+        counts = ", ".join(f"{n} {c}" for c, n in frame["predicted"].value_counts().items())
+        _show(f"{len(frame)} rows: {counts}")
 
 
 @app.command()
 def embed(
     table: Table,
-    out: Annotated[
-        Path, typer.Option(help="The run's folder; with --model the CSV file to write.")
-    ],
-    model: Annotated[
-        Path | None, typer.Option(help="The folder of an earlier `embed`: nothing is trained.")
-    ] = None,
-    components: Annotated[int | None, typer.Option(help="Numbers a row is reduced to.")] = None,
+    out: Out,
     row_names: RowNames = None,
     drop: Drop = None,
     missing: Missing = "error",
     marks: Marks = None,
-    layout: Layout = None,
-    epochs: Epochs = None,
     device: Device = "auto",
     seed: Seed = 0,
     settings: Settings = None,
 ) -> None:
     """Embed the rows of a table without labels; rank the features that separate them."""
-    if model is not None:
-        from deepmapper._app.runs import embedding_of
-
-        with _status(f"embedding {table}"):
-            frame, new = embedding_of(model, table)
-        _write(frame, out)
-        _show_reading(new)
-        return
     from deepmapper.estimators._embedder import DeepMapperEmbedder
     from deepmapper.tables import read_training
 
-    asked = {"n_components": components, "layout": layout, "max_epochs": epochs}
-    estimator = _configured(DeepMapperEmbedder, asked, settings, device, seed)
-    with _status(f"reading {table}"):
+    estimator = _configured(DeepMapperEmbedder, settings, device, seed)
+    with _console().status(f"reading {table}"):
         tables = read_training(
             table, row_names=row_names, leave_out=drop or (), missing=missing, marks=marks or ()
         )
     _train(estimator, tables, table, None, out)
-    _say(f"embedding: {out / 'embedding.csv'}")
-    _say(f"report: {out / 'report.html'}")
+    _show(f"embedding: {out / 'embedding.csv'}")
+    _show(f"report: {out / 'report.html'}")
 
 
 def main() -> None:
-    """Run the command line; errors that are ours end it with one line and exit code 2."""
+    """Run the command line; an error of ours ends it with one line and exit code 2."""
     try:
         app(standalone_mode=True)
     except DeepMapperError as error:
-        _end(f"error: {error}", 2)
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
     except OSError as error:
-        _end(f"error: {error.strerror}: {error.filename or ''}", 2)
-    except KeyboardInterrupt:
-        _end("stopped; nothing was written", 130)
+        sys.stderr.write(f"error: {error.strerror}: {error.filename or ''}\n")
+        sys.exit(2)
 
 
-def _end(text: str, code: int) -> NoReturn:
-    sys.stderr.write(f"{text}\n")
-    sys.exit(code)
-
-
-def _configured(
-    kind: Any, asked: dict[str, Any], settings: list[str] | None, device: str, seed: int
-) -> Any:
-    """An estimator with the parameters that were asked for; the others keep their defaults.
+def _configured(known: Any, settings: list[str] | None, device: str, seed: int) -> Any:
+    """An estimator of the class `known` with these settings, NAME=VALUE each.
 
     Raises:
         DeepMapperError: a parameter that the estimator does not have.
@@ -200,28 +155,24 @@ def _configured(
 
     from deepmapper.training.trainer import TrainingSettings
 
-    chosen = {name: value for name, value in asked.items() if value is not None}
+    names = sorted(known._get_param_names())
+    nested = [field.name for field in fields(TrainingSettings)] if "training" in names else []
+    estimator = known(device=device, random_state=seed)
     for setting in settings or ():
-        name, equals, text = setting.partition("=")
+        name, equals, text = (part.strip() for part in setting.partition("="))
         if not equals:
             message = f"--set takes NAME=VALUE, got {setting!r}"
             raise DeepMapperError(message)
-        chosen[name.strip()] = _value(text.strip())
-    known = sorted(kind._get_param_names())
-    if "training" in known:
-        settings_of_training = [field.name for field in fields(TrainingSettings)]
-        chosen = {f"training__{k}" if k in settings_of_training else k: chosen[k] for k in chosen}
-        known += [f"training__{name}" for name in settings_of_training]
-    for name in chosen:
-        if name not in known:
-            nearest = get_close_matches(name, known) or known
-            message = f"{kind.__name__} has no parameter {name!r}; nearest: {', '.join(nearest)}"
+        if name not in names + nested:
+            nearest = get_close_matches(name, names + nested) or names + nested
+            message = f"{known.__name__} has no parameter {name!r}; nearest: {', '.join(nearest)}"
             raise DeepMapperError(message)
-    return kind(device=device, random_state=seed).set_params(**chosen)
+        estimator.set_params(**{f"training__{name}" if name in nested else name: _value(text)})
+    return estimator
 
 
 def _value(text: str) -> Any:
-    """A number, true, false or null as such, anything else as text.
+    """A number, true, false or null; anything else is text.
 
     >>> _value("1e-3"), _value("true"), _value("patch")
     (0.001, True, 'patch')
@@ -237,28 +188,47 @@ def _value(text: str) -> Any:
 def _train(
     estimator: Any, tables: "TrainingTables", table: Path, label: str | None, out: Path
 ) -> "Run":
-    from deepmapper._app.progress import TrainingProgress
+    from deepmapper._app.report import report
     from deepmapper._app.runs import fit, write_run
     from deepmapper.estimators._saving import check_target
-    from deepmapper.training.trainer import TrainingSettings
 
     check_target(out)
     _show_tables(tables)
-    is_embedder = hasattr(estimator, "max_epochs")
-    settings = estimator if is_embedder else TrainingSettings.of(estimator.training)
-    with TrainingProgress(_console(), estimator.passes, settings.max_epochs) as progress:
-        run = fit(estimator, tables, source=table.name, label=label, on_epoch=progress)
-        progress.say("writing")
-        write_run(run, out)
+    with _console().status("training", spinner="dots") as status:
+        run = fit(
+            estimator,
+            tables,
+            source=table.name,
+            label=label,
+            on_epoch=lambda row: status.update(epoch_text(row, estimator.passes)),
+        )
+        status.update("writing")
+        write_run(run, out, report(run))
     for note in run.notes:
-        _say(f"note: {note}")
-    _say(f"trained on {len(tables.train.row_names)} rows in {run.seconds:.1f} s")
+        _show(f"note: {note}")
+    _show(f"trained on {len(tables.train.row_names)} rows in {run.seconds:.1f} s")
     return run
+
+
+def epoch_text(row: dict[str, Any], passes: int) -> str:
+    """A row of a history for the terminal.
+
+    >>> epoch_text({"pass": 0, "epoch": 2, "train_loss": 0.5, "validation_accuracy": 0.9}, 3)
+    'pass 1 of at most 3, epoch 2: train loss 0.500, validation accuracy 0.900'
+    """
+    figures = [
+        f"{name.replace('_', ' ')} {value:.3f}"
+        for name, value in row.items()
+        if isinstance(value, float) and name.startswith(("train_loss", "validation_"))
+    ]
+    if row.get("open_pixels") is not None:
+        figures.append(f"{row['open_pixels']:,} pixels open")
+    return f"pass {row['pass'] + 1} of at most {passes}, epoch {row['epoch']}: {', '.join(figures)}"
 
 
 def _show_tables(tables: "TrainingTables") -> None:
     preparation, dropped = tables.preparation, tables.dropped
-    _say(
+    _show(
         f"{tables.n_rows} rows and {tables.n_columns} columns of features read, "
         f"{len(tables.train.features)} features in use"
     )
@@ -271,51 +241,36 @@ def _show_tables(tables: "TrainingTables") -> None:
     }
     shown = ", ".join(f"{count} {name}" for name, count in left_out.items() if count)
     if shown:
-        _say(f"left out: {shown}")
-
-
-def _show_reading(new: "PreparedTable") -> None:
-    if new.dropped.n:
-        _say(f"left out: {new.dropped.n} rows with missing values")
-    for column, count in new.unseen.items():
-        _say(f"note: {count} rows have a {column!r} that the training rows did not have")
+        _show(f"left out: {shown}")
 
 
 def _show_evaluation(run: "Run") -> None:
     evaluation = run.evaluation
     if evaluation is None:
-        _say("no rows were kept aside: nothing says how well this does on new ones")
+        _show("no test rows: the accuracy on new rows is unknown")
         return
     low, high = evaluation.interval()
-    _say(
-        f"on {evaluation.n} rows kept aside: accuracy {evaluation.accuracy:.3f} "
+    _show(
+        f"on {evaluation.n} test rows: accuracy {evaluation.accuracy:.3f} "
         f"(95% interval {low:.3f} to {high:.3f}), balanced {evaluation.balanced_accuracy:.3f}; "
         f"the most frequent class alone: {evaluation.majority:.3f}"
     )
 
 
 def _write(frame: Any, path: Path) -> None:
-    """A CSV file, whole or not at all."""
+    """Write a CSV file, whole or not at all."""
     partial = path.with_name(f".{path.name}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     frame.to_csv(partial, index=False)
     partial.replace(path)
-    _say(f"written: {path}")
+    _show(f"written: {path}")
 
 
-def _say(text: str) -> None:
+def _show(text: str) -> None:
     _console().print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def _status(text: str) -> Any:
-    return _console().status(text)
-
-
-def _console() -> "Console":
+def _console() -> Any:
     from rich.console import Console
 
     return Console()
-
-
-if __name__ == "__main__":
-    main()

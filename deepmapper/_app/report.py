@@ -1,215 +1,133 @@
-"""The page of a run: one HTML file that works offline, without scripts."""
+"""The page of a run: one HTML file that works offline, with its charts and pictures inside."""
 
+import base64
 import datetime
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 import jinja2
 import numpy as np
 import pandas as pd
-import torch
+from markupsafe import Markup, escape
+from PIL import Image
 
 import deepmapper
-from deepmapper._app.charts import Line, line_chart
-from deepmapper._app.pictures import colour_bar, picture
-from deepmapper._app.run import Run, named
-from deepmapper._app.scores import Evaluation
+from deepmapper._app.runs import Run, named_rows
 from deepmapper.images.layouts import Layout
 from deepmapper.tables._raw import listed
 
-N_TOP = 12  # features a class
+N_TOP = 12  # features per class
 N_RINGS = 3
-ROWS_IN_MEAN = 200  # of a class, in its mean image
+ROWS_IN_MEAN = 200  # maximum rows of a class in its mean image
 MOST_CLASSES = 40  # with images and rankings
 LONGEST_VALUE = 120  # characters of a parameter
+UNITS = {"standard": "standard deviations", "minmax": "shares of the range"}
+
+WIDTH, HEIGHT = 460, 250
+LEFT, RIGHT, TOP, BOTTOM = 52, 10, 12, 38
+N_TICKS = 4
+N_LINE_COLOURS = 6  # the page's style has classes c0 to c5
+
+# Anchors of the two scales, light to dark, even in lightness; colours between are interpolated.
+# One-sided: from paper to deep blue. Two-sided: blue below, paper at 0, red above.
+ONE_SIDED = ((247, 248, 250), (190, 214, 236), (104, 163, 209), (33, 102, 172), (8, 36, 84))
+TWO_SIDED = (
+    (8, 48, 107),
+    (66, 134, 190),
+    (176, 208, 230),
+    (247, 248, 250),
+    (244, 190, 170),
+    (208, 90, 78),
+    (110, 10, 30),
+)
+N_COLOURS = 256
+LEAST_SIDE = 240  # a small image is enlarged to at least this many pixels a side
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Points (x, y) in order; `colour` is the number of the pass; training lines are dashed."""
+
+    label: str
+    points: Sequence[tuple[float, float]]
+    colour: int
+    dashed: bool = False
 
 
 def report(run: Run) -> str:
     """The page, HTML in UTF-8; every text that comes from the table is escaped."""
-    loader = jinja2.FunctionLoader(
-        lambda name: (
-            files("deepmapper._app").joinpath("templates", name).read_text(encoding="utf-8")
-        )
-    )
+    template = files("deepmapper._app").joinpath("templates", "report.html")
     environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    estimator = run.estimator
-    attributions = getattr(estimator, "attributions_", None)
-    return environment.get_template("report.html").render(
+    estimator, attributions = run.estimator, getattr(run.estimator, "attributions_", None)
+    y = run.tables.train.y
+    return environment.from_string(template.read_text(encoding="utf-8")).render(
+        run=run,
         title=f"{run.label} from {run.source}" if run.label else run.source,
-        kind="classification" if run.label else "embedding without labels",
-        lead=_lead(run),
-        figures=_figures(run),
-        notes=[*run.notes, *_notes(run)],
-        facts=_facts(run),
+        n_train=len(run.tables.train.row_names),
+        n_per_class=[] if y is None else list(zip(*np.unique(y, return_counts=True), strict=True)),
+        unseen=run.tables.test.unseen if run.tables.test else {},
+        names=lambda names: f"{len(names):,}" + (f": {listed(names)}" if names else ""),
         parameters=[(k, _short(v)) for k, v in estimator.get_params().items()],
-        confusion=run.evaluation and _confusion(run.evaluation),
         curves=_curves(estimator.history_),
-        curves_caption="One colour a pass. Solid: rows that the pass held out of training; dashed: "
-        "the rows it trained on.",
         classes=_classes(run, attributions) if run.label else [],
-        images_caption=_images_caption(estimator),
+        n_more_classes=len(estimator.classes_) - MOST_CLASSES if run.label else 0,
+        units=UNITS.get(estimator.scale, "units"),
+        rows_in_mean=ROWS_IN_MEAN,
         rankings=_rankings(attributions),
-        ranking_caption=_ranking_caption(run, attributions),
-        limits=_limits(run),
         version=deepmapper.__version__,
         written=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
 
 
-def _lead(run: Run) -> str:
-    n_train = len(run.tables.train.row_names)
-    if run.label is None:
-        return f"The model was trained on all {n_train} rows, without labels."
-    if run.evaluation is None:
-        return (
-            f"The model was trained on all {n_train} rows; none were kept aside, so nothing here "
-            f"says how well it does on new ones."
-        )
-    return (
-        f"The saved model was trained on {n_train} rows. {run.evaluation.n} rows, the same share "
-        f"of every class, were kept aside before anything was learnt; accuracies are on these."
-    )
-
-
-def _figures(run: Run) -> list[dict[str, str]]:
-    tables = run.tables
-    figures = [
-        {"name": "rows in the file", "value": f"{tables.n_rows:,}"},
-        {"name": "features in use", "value": f"{len(tables.train.features):,}"},
-    ]
-    if run.evaluation is not None:
-        low, high = run.evaluation.interval()
-        chance = f"95% interval {low:.3f} to {high:.3f}, n = {run.evaluation.n}"
-        balanced = f"balanced accuracy over {len(run.evaluation.classes)} classes"
-        majority = "accuracy of the most frequent class alone"
-        figures += [
-            {
-                "name": f"accuracy on rows kept aside; {chance}",
-                "value": _f3(run.evaluation.accuracy),
-            },
-            {"name": balanced, "value": _f3(run.evaluation.balanced_accuracy)},
-            {"name": majority, "value": _f3(run.evaluation.majority)},
-        ]
-    figures.append({"name": "of training", "value": _duration(run.seconds)})
-    return figures
-
-
-def _notes(run: Run) -> list[str]:
-    notes = []
-    test = run.tables.test
-    if test is not None and test.unseen:
-        columns = ", ".join(f"{name} ({count} rows)" for name, count in test.unseen.items())
-        notes.append(f"Categories that occur only in rows kept aside: {columns}.")
-    if run.evaluation is not None and run.evaluation.n < 50:
-        notes.append(
-            f"{run.evaluation.n} rows kept aside say little: the interval of the accuracy is wide."
-        )
-    return notes
-
-
-def _facts(run: Run) -> list[tuple[str, str]]:
-    tables, estimator = run.tables, run.estimator
-    preparation, dropped, layout = tables.preparation, tables.dropped, estimator.converter_.layout_
-    size = f"{tables.n_rows:,} rows, {tables.n_columns:,} columns of features"
-    facts = [("table", f"{run.source}: {size}")]
-    if run.label is not None:
-        counts = pd.Series(tables.train.y).value_counts().sort_index()
-        shown = ", ".join(f"{label} ({count})" for label, count in counts.items())
-        facts.append((f"label {run.label!r}", f"{len(counts)} classes, training rows: {shown}"))
-    facts += [
-        ("columns left out, all zero", _count(preparation.zero_columns)),
-        ("columns left out, empty", _count(preparation.empty_columns)),
-        ("rows left out, empty or all zero", _count(dropped.blank)),
-    ]
-    if preparation.missing == "drop-rows":
-        facts.append(("rows left out, a value missing", _count(dropped.incomplete)))
-        facts.append(("rows left out, no label", _count(dropped.unlabelled)))
-    facts.append(("missing values", preparation.missing))
-    if preparation.ignored:
-        facts.append(("columns that are no features", listed(preparation.ignored)))
-    if preparation.levels:
-        columns = ", ".join(f"{name} ({len(v)} levels)" for name, v in preparation.levels.items())
-        facts.append(("categories, a feature each level", columns))
-    height, width = layout.shape
-    facts.append(("image", f"{height} x {width} pixels, {layout.name} layout, one pixel a feature"))
-    return facts
-
-
-def _confusion(evaluation: Evaluation) -> dict[str, Any]:
-    shares = evaluation.confusion / np.maximum(evaluation.confusion.sum(1, keepdims=True), 1)
-    rows = [
-        {
-            "label": str(label),
-            "recall": f"{recall:.1%}",
-            "cells": [
-                {"count": count, "shade": f"{0.6 * share:.2f}"}
-                for count, share in zip(counts.tolist(), row, strict=True)
-            ],
-        }
-        for label, counts, row, recall in zip(
-            evaluation.classes, evaluation.confusion, shares, evaluation.recall, strict=True
-        )
-    ]
-    labels = [str(label) for label in evaluation.classes]
-    return {"n": evaluation.n, "labels": labels, "rows": rows}
-
-
 def _curves(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A chart of every figure of the history that has points."""
-    measures = dict.fromkeys(
-        key.removeprefix("train_") for row in history for key in row if key.startswith("train_")
-    )
-    charts = [
-        {
-            "title": measure.replace("_", " "),
-            "svg": line_chart(
-                measure,
-                [
-                    *_lines(history, f"train_{measure}", dashed=True),
-                    *_lines(history, f"validation_{measure}"),
-                ],
-            ),
-        }
-        for measure in measures
-    ]
-    charts.append(
-        {"title": "open pixels", "svg": line_chart("open pixels", _lines(history, "open_pixels"))}
-    )
+    """A chart of each figure of the history that has values."""
+    measures = [key.removeprefix("train_") for key in history[0] if key.startswith("train_")]
+    charts = []
+    for measure in [*measures, "open_pixels"]:
+        keys = (f"train_{measure}", f"validation_{measure}") if measure in measures else (measure,)
+        lines = [line for key in keys for line in _lines(history, key)]
+        title = measure.replace("_", " ")
+        charts.append({"title": title, "svg": line_chart(title, lines)})
     return [chart for chart in charts if chart["svg"]]
 
 
-def _lines(history: list[dict[str, Any]], key: str, *, dashed: bool = False) -> list[Line]:
-    passes = dict.fromkeys(row.get("pass", 0) for row in history)
-    lines = []
-    for colour, number in enumerate(passes):
-        points = [
-            (row["epoch"], float(row[key]))
-            for row in history
-            if row.get("pass", 0) == number and row.get(key) is not None
-        ]
-        if points:
-            name = f"pass {number}, {key.replace('_', ' ')}"
-            lines.append(Line(name, points, colour, dashed))
-    return lines
+def _lines(history: list[dict[str, Any]], key: str) -> list[Line]:
+    """A line per pass; those of training are dashed."""
+    points: dict[int, list[tuple[float, float]]] = {}
+    for row in history:
+        if row.get(key) is not None:
+            points.setdefault(row["pass"], []).append((row["epoch"], float(row[key])))
+    name = key.replace("_", " ")
+    dashed = key.startswith("train_")
+    return [Line(f"pass {i}, {name}", values, i, dashed) for i, values in points.items()]
 
 
 def _classes(run: Run, attributions: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """The mean image and the attribution map of each class."""
     estimator, train = run.estimator, run.tables.train
-    assert train.y is not None
     labels = list(estimator.classes_[:MOST_CLASSES])
     members = [np.flatnonzero(train.y == label) for label in labels]
     means = [_mean_image(run, rows[:ROWS_IN_MEAN]) for rows in members]
     largest = max(float(np.abs(mean).max()) for mean in means)
     two_sided = any(mean.min() < 0 for mean in means)
-    maps = _maps(attributions, labels, train.features, estimator.converter_.layout_)
+    maps: dict[Any, pd.Series] = {}
+    if attributions is not None:
+        groups = attributions.groupby("class", sort=False)
+        maps = {label: group.set_index("feature")["mean"] for label, group in groups}
     return [
         {
             "label": str(label),
             "n": len(rows),
             "mean": _picture(mean, largest, two_sided, "{:+.2g}" if two_sided else "{:.2g}"),
-            **_map(maps.get(label), train.features, estimator.converter_.layout_),
+            **_map(maps.get(label), train.features, estimator.layout_),
         }
         for label, rows, mean in zip(labels, members, means, strict=True)
     ]
@@ -217,65 +135,35 @@ def _classes(run: Run, attributions: pd.DataFrame | None) -> list[dict[str, Any]
 
 def _mean_image(run: Run, rows: np.ndarray) -> np.ndarray:
     """(h, w), the mean of these training rows as images."""
-    images = run.estimator.transform(named(run.tables.train, rows))[:]
-    if isinstance(images, torch.Tensor):
-        images = images.cpu().numpy()
+    images = run.estimator.transform(named_rows(run.tables.train, rows))
     return images.mean(axis=(0, 1))
 
 
-def _maps(
-    attributions: pd.DataFrame | None, labels: list[Any], features: list[str], layout: Layout
-) -> dict[Any, np.ndarray]:
-    """By label the mean attribution of every feature, (n_features,)."""
-    if attributions is None:
-        return {}
-    groups = attributions.groupby("class", sort=False)
-    by_label = {label: group.set_index("feature")["mean"] for label, group in groups}
-    return {
-        label: by_label[label].reindex(features).to_numpy(dtype=np.float64)
-        for label in labels
-        if label in by_label
-    }
-
-
-def _map(values: np.ndarray | None, features: list[str], layout: Layout) -> dict[str, Any]:
-    if values is None:
+def _map(shares: pd.Series | None, features: list[str], layout: Layout) -> dict[str, Any]:
+    """The attribution of a class as a picture, with rings around its best features."""
+    if shares is None:
         return {"map": None, "rings": []}
+    values = shares.reindex(features).to_numpy(dtype=np.float64)
     image = layout.fold(values[None])[0, 0]
     height, width = layout.shape
-    best = [i for i in np.argsort(-np.abs(values), kind="stable")[:N_RINGS] if values[i]]
     rings = []
-    for feature in best:
-        row, column = divmod(int(layout.pixel_of_feature[feature]), width)
+    for i in np.argsort(-np.abs(values), kind="stable")[:N_RINGS]:
+        row, column = divmod(int(layout.pixel_of_feature[i]), width)
         x, y = 100 * (column + 0.5) / width, 100 * (row + 0.5) / height
-        rings.append({"x": f"{x:.2f}", "y": f"{y:.2f}", "name": features[feature]})
+        if values[i]:
+            rings.append({"x": f"{x:.2f}", "y": f"{y:.2f}", "name": features[i]})
     two_sided = bool(values.min() < 0)
-    largest = float(np.abs(values).max())
-    shown = "{:+.2%}" if two_sided else "{:.2%}"
-    return {"map": _picture(image, largest, two_sided, shown), "rings": rings}
+    number = "{:+.2%}" if two_sided else "{:.2%}"
+    return {"map": _picture(image, float(np.abs(values).max()), two_sided, number), "rings": rings}
 
 
-def _picture(image: np.ndarray, largest: float, two_sided: bool, shown: str) -> dict[str, str]:
+def _picture(image: np.ndarray, largest: float, two_sided: bool, number: str) -> dict[str, str]:
     return {
-        "address": picture(image, largest, two_sided=two_sided),
+        "address": png_of(image, largest, two_sided=two_sided),
         "bar": colour_bar(two_sided=two_sided),
-        "low": shown.format(-largest) if two_sided else "0",
-        "high": shown.format(largest),
+        "low": number.format(-largest) if two_sided else "0",
+        "high": number.format(largest),
     }
-
-
-def _images_caption(estimator: Any) -> str:
-    if not hasattr(estimator, "classes_"):
-        return ""
-    scale = getattr(estimator.converter_, "scale", "standard")
-    units = {"standard": "standard deviations", "minmax": "shares of the range"}.get(scale, "units")
-    more = len(estimator.classes_) - MOST_CLASSES
-    return (
-        f"Left: the mean of at most {ROWS_IN_MEAN} training rows of a class, in {units} of each "
-        f"feature; the same colours in all classes. Right: the share of the class's attribution "
-        f"that each pixel has; each map has its own scale."
-        + (f" The first {MOST_CLASSES} classes; {more} more are in the files." if more > 0 else "")
-    )
 
 
 def _rankings(attributions: pd.DataFrame | None) -> list[dict[str, Any]]:
@@ -304,7 +192,7 @@ def _ranking(label: str, table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _cell(name: str, value: Any, are_shares: bool) -> str:
-    """A number as the table shows it; means and sd are shares of an attribution, scores are not."""
+    """A number of the table; means and sd are shares of an attribution, scores are not."""
     if are_shares and name in ("mean", "sd"):
         return f"{value:.2%}"
     if name == "selection_frequency":
@@ -314,51 +202,105 @@ def _cell(name: str, value: Any, are_shares: bool) -> str:
     return str(value)
 
 
-def _ranking_caption(run: Run, attributions: pd.DataFrame | None) -> str:
-    if attributions is None:
-        return ""
-    if "class" not in attributions:
-        return "Features by how much they separate the rows. All are in ranked_features.csv."
-    top = getattr(run.estimator, "top", None)
-    return (
-        f"Mean and sd over the accepted passes of the share of a class's attribution; selection "
-        f"frequency: the share of passes with the feature among the first {top}. All features are "
-        f"in ranked_features/."
-    )
-
-
-def _limits(run: Run) -> list[str]:
-    limits = [
-        "Features that are correlated share credit: of a group that says the same, the model may "
-        "use one, some or all, and each then looks weaker than the group is.",
-        "Attribution says what the model uses, not what causes the label."
-        if run.label is not None
-        else "The score says how well the others predict a feature, not what causes what.",
-        "That two pixels are neighbours means something only where the layout was learned; in "
-        "natural or random order it does not.",
-    ]
-    if run.label is not None:
-        limits += [
-            "Attribution is taken from rows that each pass held out of its training. A feature of "
-            "low selection frequency or large sd depends on the pass: do not rely on its rank.",
-            "Rows kept aside were drawn at random. Where rows belong together (one patient, one "
-            "batch), new patients or batches will do worse than these figures say.",
-        ]
-    return limits
-
-
-def _f3(value: float) -> str:
-    return f"{value:.3f}"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
-
-
-def _count(names: tuple[str, ...]) -> str:
-    return f"{len(names):,}" + (f": {listed(names)}" if names else "")
-
-
 def _short(value: Any) -> str:
     text = repr(value) if not isinstance(value, Layout) else f"Layout {value.name!r}"
     return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + " ..."
+
+
+def line_chart(title: str, lines: Sequence[Line]) -> Markup:
+    """An SVG of the lines, with axes; empty if no line has a finite point."""
+    points = [point for line in lines for point in line.points if math.isfinite(point[1])]
+    if not points:
+        return Markup("")
+    xs, ys = zip(*points, strict=True)
+    low, high = int(min(xs)), int(max(xs))
+    x_ticks = range(low, high + 1, max(1, math.ceil((high - low) / N_TICKS)))
+    y_ticks = round_ticks(min(ys), max(ys))
+    x_range = (low, max(high, low + 1))
+    y_range = (min(y_ticks[0], min(ys)), max(y_ticks[-1], max(ys)))
+    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">']
+    for tick in y_ticks:
+        y = _y(tick, y_range)
+        parts.append(
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>'
+        )
+    parts += [
+        f'<text class="tick" x="{_x(tick, x_range):.1f}" y="{HEIGHT - BOTTOM + 16}" '
+        f'text-anchor="middle">{tick:g}</text>'
+        for tick in x_ticks
+    ]
+    parts.append(
+        f'<text class="axis" x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 6}" '
+        f'text-anchor="middle">epoch</text>'
+    )
+    return Markup("".join([*parts, *(_path(line, x_range, y_range) for line in lines), "</svg>"]))
+
+
+def png_of(image: np.ndarray, largest: float, *, two_sided: bool) -> str:
+    """The image (h, w) as a `data:` address of a PNG.
+
+    Args:
+        largest: the value of the last colour; the first stands for 0, or for -largest.
+        two_sided: whether values lie on both sides of 0.
+    """
+    low = -largest if two_sided else 0.0
+    span = max(largest - low, 1e-30)
+    codes = np.clip((image - low) / span * (N_COLOURS - 1), 0, N_COLOURS - 1).round()
+    times = max(1, -(-LEAST_SIDE // max(image.shape)))
+    enlarged = np.kron(codes.astype(np.uint8), np.ones((times, times), dtype=np.uint8))
+    return _png(enlarged, two_sided)
+
+
+def colour_bar(*, two_sided: bool) -> str:
+    """The colours in a row, first to last, as a `data:` address of a PNG."""
+    return _png(np.arange(N_COLOURS, dtype=np.uint8)[None], two_sided)
+
+
+def round_ticks(low: float, high: float) -> list[float]:
+    """About `N_TICKS` + 1 round values from below low to above high.
+
+    >>> round_ticks(0.13, 0.97)
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+    if high == low:
+        low, high = (low - 0.5, high + 0.5) if low == 0 else sorted((low * 0.9, high * 1.1))
+    rough = (high - low) / N_TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= rough * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def _path(line: Line, x_range: Range, y_range: Range) -> str:
+    points = [
+        f"{_x(x, x_range):.1f},{_y(y, y_range):.1f}" for x, y in line.points if math.isfinite(y)
+    ]
+    if not points:
+        return ""
+    style = f"line c{line.colour % N_LINE_COLOURS}" + (" dashed" if line.dashed else "")
+    title = f"<title>{escape(line.label)}</title>"
+    if len(points) == 1:
+        x, y = points[0].split(",")
+        return f'<circle class="{style}" cx="{x}" cy="{y}" r="3">{title}</circle>'
+    return f'<polyline class="{style}" points="{" ".join(points)}">{title}</polyline>'
+
+
+def _x(value: float, x_range: Range) -> float:
+    return LEFT + (value - x_range[0]) / (x_range[1] - x_range[0]) * (WIDTH - LEFT - RIGHT)
+
+
+def _y(value: float, y_range: Range) -> float:
+    share = (value - y_range[0]) / (y_range[1] - y_range[0])
+    return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+
+
+def _png(codes: np.ndarray, two_sided: bool) -> str:
+    anchors = TWO_SIDED if two_sided else ONE_SIDED
+    where, colours = np.linspace(0, 1, len(anchors)), np.linspace(0, 1, N_COLOURS)
+    channels = [np.interp(colours, where, channel) for channel in zip(*anchors, strict=True)]
+    image = Image.fromarray(codes)
+    image.putpalette(np.stack(channels, axis=1).round().astype(np.uint8).tobytes())
+    file = io.BytesIO()
+    image.save(file, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

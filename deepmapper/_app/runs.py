@@ -1,7 +1,7 @@
 """From a table's file to a run's folder: fit, predict, embed.
 
 model.json model.safetensors history.jsonl attributions.csv    see `deepmapper.estimators._saving`
-ranked_features/<class>.csv     or ranked_features.csv where there are no classes
+ranked_features/<class>.csv     or ranked_features.csv without classes
 embedding.csv                   of `embed`
 report.html
 """
@@ -10,23 +10,89 @@ import re
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix
 
-from deepmapper._app.run import Run, named
-from deepmapper._app.scores import Evaluation
-from deepmapper.errors import DeepMapperError
 from deepmapper.estimators._base import OnEpoch
 from deepmapper.estimators._saving import load_model, read_preparation, replaced_folder, write_model
+from deepmapper.images._rows import is_on_disk
 from deepmapper.tables import PreparedTable, TrainingTables, read_new
 
-# Called with a row of the history after each epoch.
-
-PREDICT_BYTES = 256 << 20  # rows of a table on disk are predicted so much at a time
+PREDICT_BYTES = 256 << 20  # of a table's rows that are predicted at a time
 LONGEST_FILE_NAME = 80
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Predictions of the test rows compared with their labels.
+
+    Args:
+        classes: (n_classes,), sorted.
+        confusion: (n_classes, n_classes), rows of class i (true) predicted as class j.
+    """
+
+    classes: np.ndarray
+    confusion: np.ndarray
+
+    @property
+    def n(self) -> int:
+        return int(self.confusion.sum())
+
+    @property
+    def accuracy(self) -> float:
+        return float(np.trace(self.confusion) / self.n)
+
+    @property
+    def recall(self) -> np.ndarray:
+        """The share of each class's rows that was predicted, (n_classes,); NaN without rows."""
+        totals = self.confusion.sum(1)
+        share = np.diag(self.confusion) / np.maximum(totals, 1)
+        return np.where(totals > 0, share, np.nan)
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """The mean of the recalls, each class counting the same."""
+        return float(np.nanmean(self.recall))
+
+    @property
+    def majority(self) -> float:
+        """The accuracy of always predicting the most frequent class of these rows."""
+        return float(self.confusion.sum(1).max() / self.n)
+
+    def interval(self) -> tuple[float, float]:
+        """The 95% interval of the accuracy (Wilson 1927)."""
+        n_right = int(np.trace(self.confusion))
+        interval = binomtest(n_right, self.n).proportion_ci(method="wilson")
+        return float(interval.low), float(interval.high)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A fitted estimator with its table and results.
+
+    Args:
+        estimator: fitted.
+        tables: the training and test rows.
+        source: name of the table's file.
+        label: the column of the label; None without labels.
+        evaluation: on the test rows; None without test rows.
+        seconds: of fitting.
+        notes: warnings of the estimator.
+    """
+
+    estimator: Any
+    tables: TrainingTables
+    source: str
+    label: str | None
+    evaluation: Evaluation | None
+    seconds: float
+    notes: tuple[str, ...]
 
 
 def fit(
@@ -37,7 +103,7 @@ def fit(
     label: str | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> Run:
-    """Fit an estimator on the training rows and try it on those kept aside.
+    """Fit an estimator on the training rows and evaluate it on the test rows.
 
     Raises:
         DeepMapperError: what the estimator refuses.
@@ -46,76 +112,94 @@ def fit(
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        estimator.fit(named(train), train.y, on_epoch=on_epoch)
+        estimator.fit(named_rows(train), train.y, on_epoch=on_epoch)
     seconds = time.perf_counter() - start
     if hasattr(estimator, "attributions_") and not hasattr(estimator, "feature_names_in_"):
-        estimator.attributions_ = _with_names(estimator.attributions_, train.features)
+        # The estimator was given no names and calls the features x0, x1, ...
+        names = {f"x{i}": name for i, name in enumerate(train.features)}
+        table = estimator.attributions_
+        estimator.attributions_ = table.assign(feature=table["feature"].map(names))
     evaluation = None
     if tables.test is not None and tables.test.y is not None:
-        predicted = estimator.classes_[probabilities(estimator, tables.test).argmax(1)]
-        evaluation = Evaluation.of(tables.test.y, predicted, estimator.classes_)
+        probabilities = _by_blocks(estimator.predict_proba, tables.test)
+        predicted = estimator.classes_[probabilities.argmax(1)]
+        confusion = confusion_matrix(tables.test.y, predicted, labels=estimator.classes_)
+        evaluation = Evaluation(estimator.classes_, confusion)
     notes = tuple(dict.fromkeys(str(w.message) for w in caught if w.category is UserWarning))
     return Run(estimator, tables, source, label, evaluation, seconds, notes)
 
 
-def write_run(run: Run, folder: Path) -> None:
+def write_run(run: Run, folder: Path, report: str) -> None:
     """Write a run's folder, whole or not at all; raises what `save_model` raises."""
-    from deepmapper._app.report import report
-
     with replaced_folder(folder) as new:
         write_model(run.estimator, new, preparation=run.tables.preparation)
-        write_ranked_features(run.estimator, new)
+        _write_ranked_features(run.estimator, new)
         if run.label is None:
             embedding(run.estimator, run.tables.train).to_csv(new / "embedding.csv", index=False)
-        (new / "report.html").write_text(report(run), encoding="utf-8")
+        (new / "report.html").write_text(report, encoding="utf-8")
 
 
 def predictions(folder: Path, table: Path) -> tuple[pd.DataFrame, PreparedTable]:
-    """Columns row, predicted, and probability_<class> of each class; and the table as read.
+    """Predictions of a saved model, and the table as read.
+
+    Columns row, predicted, and probability_<class> of each class; of an embedder as `embedding`.
 
     Raises:
-        DeepMapperError: a folder that is no classifier, a table with other columns.
+        DeepMapperError: the folder does not hold a model; the table has other columns.
     """
-    from deepmapper.estimators._classifier import DeepMapperClassifier
-
     new = read_new(table, read_preparation(folder))
-    estimator = load_model(folder, DeepMapperClassifier)
-    values = probabilities(estimator, new)
+    estimator = load_model(folder)
+    if not hasattr(estimator, "predict_proba"):
+        return embedding(estimator, new), new
+    values = _by_blocks(estimator.predict_proba, new)
     frame = pd.DataFrame(values, columns=[f"probability_{c}" for c in estimator.classes_])
     frame.insert(0, "predicted", estimator.classes_[values.argmax(1)])
     frame.insert(0, "row", new.row_names)
     return frame, new
 
 
-def embedding_of(folder: Path, table: Path) -> tuple[pd.DataFrame, PreparedTable]:
-    """Columns row and latent_0, latent_1, ... from a saved embedder; and the table as read.
-
-    Raises:
-        DeepMapperError: a folder that is no embedder, a table with other columns.
-    """
-    new = read_new(table, read_preparation(folder))
-    estimator = load_model(folder)
-    if type(estimator).__name__ != "DeepMapperEmbedder":
-        message = f"{folder} holds a classifier, not an embedder: use `deepmapper predict`"
-        raise DeepMapperError(message)
-    return embedding(estimator, new), new
-
-
 def embedding(estimator: Any, table: PreparedTable) -> pd.DataFrame:
-    """Columns row, latent_0, latent_1, ..., one row a sample."""
+    """Columns row, latent_0, latent_1, ..., one row per sample."""
     values = _by_blocks(estimator.transform, table)
     frame = pd.DataFrame(values, columns=[f"latent_{i}" for i in range(values.shape[1])])
     frame.insert(0, "row", table.row_names)
     return frame
 
 
-def probabilities(estimator: Any, table: PreparedTable) -> np.ndarray:
-    """(n_samples, n_classes), a block of rows at a time."""
-    return _by_blocks(estimator.predict_proba, table)
+def named_rows(table: PreparedTable, rows: slice | np.ndarray = slice(None)) -> Any:
+    """Rows of X with the names of the features, without a copy.
+
+    CSR matrices and tables on disk have no names. All rows of a table on disk are not read.
+    """
+    if is_on_disk(table.X) and isinstance(rows, slice) and rows == slice(None):
+        return table.X
+    X = table.X[rows]
+    if not isinstance(X, np.ndarray) or is_on_disk(table.X):
+        return X
+    return pd.DataFrame(X, columns=table.features, copy=False)
 
 
-def write_ranked_features(estimator: Any, folder: Path) -> None:
-    """The features, best first: a CSV a class, or one where there are no classes."""
+def file_names(labels: list[str]) -> list[str]:
+    """A file name for each label: safe on every system, all different.
+
+    >>> file_names(["LUAD", "a/b", "a:b", "..", "luad"])
+    ['LUAD', 'a_b', 'a_b-2', 'class', 'luad-2']
+    """
+    names: list[str] = []
+    taken: set[str] = set()
+    for label in labels:
+        name = re.sub(r"[^A-Za-z0-9._+-]+", "_", label).strip("._ ")[:LONGEST_FILE_NAME] or "class"
+        number, candidate = 1, name
+        while candidate.lower() in taken:
+            number += 1
+            candidate = f"{name}-{number}"
+        taken.add(candidate.lower())  # some file systems ignore case
+        names.append(candidate)
+    return names
+
+
+def _write_ranked_features(estimator: Any, folder: Path) -> None:
+    """The features, best first: one CSV per class, or a single one without classes."""
     table = getattr(estimator, "attributions_", None)
     if table is None:
         return
@@ -130,34 +214,9 @@ def write_ranked_features(estimator: Any, folder: Path) -> None:
         ranked.to_csv(folder / "ranked_features" / f"{name}.csv", index=False)
 
 
-def file_names(labels: list[str]) -> list[str]:
-    """A name for a file from each label: safe everywhere, all different.
-
-    >>> file_names(["LUAD", "a/b", "a:b", "..", "luad"])
-    ['LUAD', 'a_b', 'a_b-2', 'class', 'luad-2']
-    """
-    names: list[str] = []
-    taken: set[str] = set()
-    for label in labels:
-        name = re.sub(r"[^A-Za-z0-9._+-]+", "_", label).strip("._ ")[:LONGEST_FILE_NAME] or "class"
-        number, candidate = 1, name
-        while candidate.lower() in taken:
-            number += 1
-            candidate = f"{name}-{number}"
-        taken.add(candidate.lower())  # some file systems do not tell a from A
-        names.append(candidate)
-    return names
-
-
 def _by_blocks(method: Callable[[Any], Any], table: PreparedTable) -> np.ndarray:
-    """`method` of all rows; many rows of a table go through it a part at a time."""
+    """The result of `method` for all rows, computed in blocks of rows."""
     n, p = table.X.shape
     step = max(1, PREDICT_BYTES // (4 * p))
-    parts = [method(named(table, slice(i, min(i + step, n)))) for i in range(0, n, step)]
+    parts = [method(named_rows(table, slice(i, min(i + step, n)))) for i in range(0, n, step)]
     return np.concatenate([np.asarray(part) for part in parts])
-
-
-def _with_names(attributions: pd.DataFrame, features: list[str]) -> pd.DataFrame:
-    """The table of an estimator that was given no names and calls features x0, x1, ..."""
-    names = {f"x{i}": name for i, name in enumerate(features)}
-    return attributions.assign(feature=attributions["feature"].map(names))

@@ -1,4 +1,4 @@
-"""Methods that change pixels to the baseline and watch the output: ablation, occlusion, KernelSHAP.
+"""Methods that set pixels to the baseline and compare outputs: ablation, occlusion, KernelSHAP.
 
 Their cost is forward passes, images times changes; `check_cost` refuses what would take hours.
 """
@@ -8,66 +8,66 @@ import math
 import numpy as np
 import torch
 
-from deepmapper.attribution._question import Question
-from deepmapper.attribution._settings import Settings
+from deepmapper.attribution._batch import Batch, Settings
 from deepmapper.errors import DeepMapperError
 
 MOST_IMAGES, MOST_PIXELS = 1024, 2**22  # of one forward pass without gradients
+# Pixels lie on the last two axes of an image shape; channels share their pixel's group.
 
 
-def feature_ablation(asked: Question) -> torch.Tensor:
-    """What the output loses when a pixel, or group of pixels, goes to the baseline."""
+def feature_ablation(batch: Batch) -> torch.Tensor:
+    """The loss of output when a pixel, or group of pixels, is set to the baseline."""
     from captum.attr import FeatureAblation
 
-    return FeatureAblation(asked.network).attribute(
-        asked.images,
-        asked.baseline,
-        target=asked.target,
-        feature_mask=_feature_mask(asked.images, asked.settings, _singles(asked.shape)),
-        perturbations_per_eval=_per_eval(asked.images, asked.settings),
+    return FeatureAblation(batch.network).attribute(
+        batch.images,
+        batch.baseline,
+        target=batch.target,
+        feature_mask=_feature_mask(batch, _singles(batch.shape)),
+        perturbations_per_eval=_per_eval(batch.images),
     )
 
 
-def occlusion(asked: Question) -> torch.Tensor:
+def occlusion(batch: Batch) -> torch.Tensor:
     """The mean loss over the windows that cover a pixel (Zeiler & Fergus 2014)."""
     from captum.attr import Occlusion
 
-    shape = asked.shape
-    window, stride = occlusion_window(shape, asked.settings)
+    shape = batch.shape
+    window, stride = occlusion_window(shape, batch.settings)
     channels = shape[: len(shape) - len(window)]
-    return Occlusion(asked.network).attribute(
-        asked.images,
+    return Occlusion(batch.network).attribute(
+        batch.images,
         (*channels, *window),
         (*channels, *stride),
-        asked.baseline,
-        target=asked.target,
-        perturbations_per_eval=_per_eval(asked.images, asked.settings),
+        batch.baseline,
+        target=batch.target,
+        perturbations_per_eval=_per_eval(batch.images),
     )
 
 
-def kernel_shap(asked: Question) -> torch.Tensor:
+def kernel_shap(batch: Batch) -> torch.Tensor:
     """Shapley values of groups of pixels by weighted regression (Lundberg & Lee 2017)."""
     from captum.attr import KernelShap
 
-    mask = _feature_mask(asked.images, asked.settings, grid(asked.shape))
+    mask = _feature_mask(batch, grid(batch.shape))
     # Captum's batches of one image each: it fits one regression an image anyhow.
     return torch.cat(
         [
-            KernelShap(asked.network).attribute(
+            KernelShap(batch.network).attribute(
                 image,
-                asked.baseline,
-                target=asked.target,
+                batch.baseline,
+                target=batch.target,
                 feature_mask=mask,
-                n_samples=n_perturbations("kernel_shap", asked.shape, asked.settings),
-                perturbations_per_eval=_per_eval(image, asked.settings),
+                n_samples=n_perturbations("kernel_shap", batch.shape, batch.settings),
+                perturbations_per_eval=_per_eval(image),
             )
-            for image in asked.images.split(1)
+            for image in batch.images.split(1)
         ]
     )
 
 
 def grid(image_shape: tuple[int, ...], most: int = 64) -> np.ndarray:
-    """A number a pixel: blocks of a regular grid of at most `most`, of the plane's shape.
+    """Feature groups as blocks of a regular grid: at most `most` numbers, of the image's shape.
 
     >>> grid((1, 4, 6), most=4)
     array([[0, 0, 0, 1, 1, 1],
@@ -75,13 +75,13 @@ def grid(image_shape: tuple[int, ...], most: int = 64) -> np.ndarray:
            [2, 2, 2, 3, 3, 3],
            [2, 2, 2, 3, 3, 3]])
     """
-    *above, width = _plane(image_shape)
+    *above, width = tuple(image_shape[-2:])
     height = above[0] if above else 1
     rows = min(height, math.isqrt(most))
     columns = min(width, most // rows)
     row = np.arange(height) * rows // height
     column = np.arange(width) * columns // width
-    return (row[:, None] * columns + column).reshape(_plane(image_shape))
+    return (row[:, None] * columns + column).reshape(tuple(image_shape[-2:]))
 
 
 def occlusion_window(
@@ -96,7 +96,7 @@ def occlusion_window(
     ((20, 20), (10, 10))
     """
     settings = settings or Settings()
-    plane = _plane(image_shape)
+    plane = tuple(image_shape[-2:])
     window = settings.window or tuple(math.ceil(side / 7) for side in plane)
     stride = settings.stride or tuple(math.ceil(side / 2) for side in window)
     fits = len(window) == len(stride) == len(plane) and all(
@@ -112,8 +112,8 @@ def occlusion_window(
 
 
 def n_perturbations(method: str, image_shape: tuple[int, ...], settings: Settings) -> int:
-    """Forward passes an image; 0 for a method that does not perturb."""
-    plane = _plane(image_shape)
+    """Forward passes per image; 0 for a method that does not perturb."""
+    plane = tuple(image_shape[-2:])
     if method == "feature_ablation":
         return _n_groups(settings, _singles(image_shape))
     if method == "occlusion":
@@ -132,10 +132,10 @@ def n_perturbations(method: str, image_shape: tuple[int, ...], settings: Setting
 def check_cost(
     method: str, image_shape: tuple[int, ...], settings: Settings, n_images: int
 ) -> None:
-    """Refuse what would send more pixels through the network than `max_pixel_evaluations`.
+    """Refuse to send more pixels through the network than `max_pixel_evaluations`.
 
     Raises:
-        DeepMapperError: too many; says how many and what makes it fewer.
+        DeepMapperError: too many; the message names their number and what reduces it.
     """
     n_passes = n_images * n_perturbations(method, image_shape, settings)
     n_evaluations = n_passes * math.prod(image_shape)
@@ -154,13 +154,8 @@ def check_cost(
         raise DeepMapperError(message)
 
 
-def _plane(image_shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The directions in which pixels lie; channels before them share their pixel's group."""
-    return tuple(image_shape[-2:])
-
-
 def _singles(image_shape: tuple[int, ...]) -> np.ndarray:
-    plane = _plane(tuple(image_shape))
+    plane = tuple(image_shape[-2:])
     return np.arange(math.prod(plane)).reshape(plane)
 
 
@@ -169,21 +164,21 @@ def _n_groups(settings: Settings, default: np.ndarray) -> int:
     return len(np.unique(groups))
 
 
-def _feature_mask(images: torch.Tensor, settings: Settings, default: np.ndarray) -> torch.Tensor:
+def _feature_mask(batch: Batch, default: np.ndarray) -> torch.Tensor:
     """Group numbers 0..k-1, of a shape that broadcasts to one image."""
-    groups = default if settings.feature_groups is None else np.asarray(settings.feature_groups)
+    groups = batch.settings.feature_groups
+    groups = default if groups is None else np.asarray(groups)
     if groups.shape != default.shape or not np.issubdtype(groups.dtype, np.integer):
         message = (
-            f"feature_groups is an integer a pixel, of shape {default.shape}; got "
+            f"feature_groups is an integer per pixel, of shape {default.shape}; got "
             f"{groups.dtype} of shape {groups.shape}"
         )
         raise DeepMapperError(message)
     numbers = np.unique(groups, return_inverse=True)[1].reshape(groups.shape)
-    ahead = (1,) * (images.ndim - groups.ndim)
-    return torch.from_numpy(numbers.reshape(*ahead, *groups.shape)).to(images.device)
+    ahead = (1,) * (batch.images.ndim - groups.ndim)
+    return torch.from_numpy(numbers.reshape(*ahead, *groups.shape)).to(batch.images.device)
 
 
-def _per_eval(images: torch.Tensor, settings: Settings) -> int:
-    if settings.perturbations_per_eval is not None:
-        return settings.perturbations_per_eval
+def _per_eval(images: torch.Tensor) -> int:
+    """Changed copies of each image in one forward pass."""
     return max(1, min(MOST_IMAGES // len(images), MOST_PIXELS // images.numel()))

@@ -1,12 +1,17 @@
-"""What a forward pass is made of: the modules it calls, and what it does between them.
+"""The steps of a forward pass, and which of them a method cannot follow.
 
-Captum hangs its rules on modules. What a network computes between its modules, or by calling one
-twice, or from a tensor that others read too, Captum cannot see and would get silently wrong. So we
-run one blank image and write down every step.
+Captum attaches its rules to modules. What a network computes between its modules, or by calling a
+module twice, or from a tensor that other steps read too, Captum cannot see and would get wrong
+without an error. So one blank image is run and every step is recorded.
+
+Gradients (saliency, input_x_gradient, integrated_gradients, gradient_shap) and perturbations
+(feature_ablation, occlusion, kernel_shap) work for any network. The other methods have rules for
+certain layers only: for a layer without a rule, Captum would raise or use its plain gradient.
 """
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,9 +22,8 @@ from torch import nn
 from torch.nn.modules import batchnorm, dropout, padding
 from torch.overrides import TorchFunctionMode
 
-from deepmapper.attribution._contrast import Centring
-from deepmapper.networks.backbones._addition import Addition
-from deepmapper.networks.backbones._patch import PatchEmbedding
+from deepmapper.attribution._batch import Centring
+from deepmapper.networks.backbones._layers import Addition, PatchEmbedding
 from deepmapper.networks.gate import PixelGate
 
 IDENTITIES = (dropout._DropoutNd, nn.Flatten, nn.Unflatten, nn.Identity)
@@ -39,9 +43,13 @@ AFFINE: tuple[type[nn.Module], ...] = (
     PatchEmbedding,
     PixelGate,
 )
-# These ask about a tensor and compute nothing.
-QUESTIONS = {"__get__", "size", "dim", "numel", "_assert", "is_contiguous", "__len__"}
-# These move numbers without changing them, or pad with constants.
+# What makes maps; the output of later modules may have four axes without being a map.
+MAPPING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, PatchEmbedding)
+MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+NORMS = (nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d)
+# Functions that read properties of a tensor and compute nothing.
+QUERIES = {"__get__", "size", "dim", "numel", "_assert", "is_contiguous", "__len__"}
+# Functions that move numbers without changing them, or pad with constants.
 RESHAPES = {
     *("flatten", "unflatten", "reshape", "view", "permute", "transpose", "movedim", "squeeze"),
     *("unsqueeze", "expand", "expand_as", "contiguous", "clone", "__getitem__", "chunk", "split"),
@@ -51,11 +59,44 @@ SUMS = {"add", "add_", "sub", "sub_", "mean", "sum"}
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What a method can follow besides affine modules.
+
+    modules: exact classes with a rule. functions: names of functions between modules. why: what
+    the method would do to anything else.
+    """
+
+    modules: tuple[type[nn.Module], ...]
+    functions: set[str]
+    why: str
+
+
+RULES = {
+    "deep_lift": Rules(
+        (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.Sigmoid, nn.Tanh, nn.Softplus, *MAX_POOLS),
+        RESHAPES | SUMS,
+        "its gradient would stand for its multiplier and the sum would no longer be f(x) - f(x0)",
+    ),
+    "guided_backprop": Rules(
+        (nn.ReLU, *MAX_POOLS, *NORMS),
+        RESHAPES | SUMS,
+        "guided backpropagation is defined by what a ReLU lets back",
+    ),
+    # Relevance is shared in proportion to what each input adds: a sum needs a rule, so a module.
+    "lrp": Rules(
+        (nn.ReLU, nn.Tanh, *MAX_POOLS),
+        RESHAPES,
+        "relevance would not be conserved",
+    ),
+}
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of a forward pass.
 
     name: of the module within the network, or of the function. module: None for a function.
-    shape: of the output, () where that is no tensor. inputs: a number for each tensor it reads.
+    shape: of the output, () if that is not a tensor. inputs: an id for each tensor it reads.
     """
 
     name: str
@@ -65,7 +106,7 @@ class Step:
 
 
 def is_step(module: nn.Module) -> bool:
-    """Whether a module counts as one step: it has no parts, or is a layer of torch with parts."""
+    """Whether a module is one step: it has no parts, or is a layer of torch with parts."""
     from_torch = type(module).__module__.startswith("torch.nn.modules")
     is_container = type(module).__module__ == "torch.nn.modules.container"
     return not any(module.children()) or (from_torch and not is_container)
@@ -78,42 +119,97 @@ def is_affine(module: nn.Module) -> bool:
     return isinstance(module, AFFINE)
 
 
-def is_identity(module: nn.Module) -> bool:
-    """Whether a module hands on its input in evaluation mode, reshaped at most."""
-    return isinstance(module, IDENTITIES)
-
-
 def forward_steps(network: nn.Module, image_shape: tuple[int, ...]) -> list[Step]:
     """The steps of a network in evaluation mode, in order, for a blank image of that shape."""
     recorder = _Recorder()
-    some = next(network.parameters(), torch.empty(()))
-    blank = torch.zeros((1, *image_shape), device=some.device, dtype=some.dtype)
+    weight = next(network.parameters(), torch.empty(()))
+    blank = torch.zeros((1, *image_shape), device=weight.device, dtype=weight.dtype)
     with torch.no_grad(), recorder.listening(network), recorder:
         network(blank)
     return recorder.steps
 
 
-def shared_inputs(steps: Iterable[Step]) -> Counter[int]:
-    """How many steps read each tensor."""
-    return Counter(tensor for step in steps for tensor in set(step.inputs))
+def spatial_step(steps: list[Step]) -> Step | None:
+    """The last map of detectors: a module's output (1, channels, rows, columns) with cells.
+
+    It is the output of the last convolution (or pooling) that has more than one cell, followed
+    through the modules that keep its shape. It comes after a nonlinearity: a linear cut of the
+    image into patches (a vision transformer's first convolution) has channels, but they do not
+    detect anything yet.
+    """
+    result, is_nonlinear = None, False
+    shape: tuple[int, ...] = ()
+    for step in steps:
+        if step.module is None:
+            continue
+        is_nonlinear = is_nonlinear or not is_affine(step.module)
+        has_cells = len(step.shape) == 4 and math.prod(step.shape[2:]) > 1
+        if isinstance(step.module, MAPPING) and has_cells:
+            shape = step.shape
+        if shape and is_nonlinear and step.shape == shape:
+            result = step
+    return result
+
+
+def module_without_rule(method: str, network: nn.Module) -> str | None:
+    """Why a method with rules cannot follow one of the network's modules; None if it can."""
+    rules = RULES[method]
+    for name, module in network.named_modules():
+        if is_step(module) and not is_affine(module) and type(module) not in rules.modules:
+            known = ", ".join(known.__name__ for known in rules.modules)
+            return (
+                f"{method} has no rule for {type(module).__name__} "
+                f"({name or 'the network itself'}): {rules.why}. It has rules for affine layers "
+                f"and {known}"
+            )
+    return None
+
+
+def step_without_rule(method: str, steps: list[Step]) -> str | None:
+    """Why a method with rules cannot follow one of the steps; None if it can."""
+    rules = RULES[method]
+    calls = Counter(id(step.module) for step in steps)
+    readers = Counter(tensor for step in steps for tensor in set(step.inputs))
+    for step in steps:
+        layer = type(step.module).__name__
+        if step.module is None:
+            if step.name not in rules.functions:
+                return (
+                    f"{method} has no rule for the function {step.name!r} that the network calls "
+                    f"between its modules: {rules.why}. Make it a module that has a rule"
+                )
+            continue
+        if is_affine(step.module) and method != "lrp":
+            continue
+        if calls[id(step.module)] > 1:
+            return (
+                f"{method} keeps one activation a module, but {layer} ({step.name}) is called more "
+                "than once; give each call its own module"
+            )
+        if not is_affine(step.module) and any(readers[tensor] > 1 for tensor in step.inputs):
+            return (
+                f"{method} replaces the gradient of the tensor that {layer} ({step.name}) reads, "
+                "but other steps read that tensor too"
+            )
+    return None
 
 
 class _Recorder(TorchFunctionMode):
-    """Writes down modules (by hooks) and the functions called outside of them (as a mode)."""
+    """Records modules (by hooks) and the functions called outside of them (as a mode)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.steps: list[Step] = []
         self.depth = 0
-        self.kept: list[Any] = []  # tensors stay alive, so that no two share an id
+        self.kept: list[Any] = []  # tensors stay alive, so that no two have the same id
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         name = getattr(func, "__name__", str(func))
-        if self.depth == 0 and name not in QUESTIONS:
-            self._write(name, None, (args, kwargs), result)
+        if self.depth == 0 and name not in QUERIES:
+            self._record(name, None, (args, kwargs), result)
         return result
 
     @contextmanager
@@ -135,9 +231,9 @@ class _Recorder(TorchFunctionMode):
     def _leave(self, name: str, module: nn.Module, inputs: Any, output: Any) -> None:
         self.depth -= 1
         if self.depth == 0:
-            self._write(name, module, inputs, output)
+            self._record(name, module, inputs, output)
 
-    def _write(self, name: str, module: nn.Module | None, inputs: Any, output: Any) -> None:
+    def _record(self, name: str, module: nn.Module | None, inputs: Any, output: Any) -> None:
         self.kept += [inputs, output]
         shape = tuple(output.shape) if isinstance(output, torch.Tensor) else ()
         self.steps.append(Step(name, module, shape, tuple(map(id, _tensors(inputs)))))

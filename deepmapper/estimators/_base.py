@@ -1,23 +1,37 @@
-"""What the estimators share: validated parameters, validated tables, the callback of an epoch."""
+"""What the estimators share: validated parameters and tables, and latents of any layer."""
 
+import difflib
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import InvalidParameterError
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+from torch import nn
 
+from deepmapper.attribution import evaluated
 from deepmapper.errors import DeepMapperError
 from deepmapper.images._rows import checked, is_on_disk
+from deepmapper.images.layouts import LAYOUTS, Layout
 from deepmapper.images.scaling import check_finite
 from deepmapper.training.trainer import TrainingSettings
 
 # Called after each epoch with its row of the history.
 OnEpoch = Callable[[dict[str, Any]], None]
 NESTED = "training__"
+# Of the parameters that both estimators of tables have.
+COMMON_CONSTRAINTS: dict[str, list[Any]] = {
+    "layout": [StrOptions(set(LAYOUTS)), Layout, "array-like"],
+    "log": ["boolean", StrOptions({"auto"})],
+    "scale": [StrOptions({"standard", "minmax", "none"})],
+    "passes": [Interval(Integral, 1, None, closed="left")],
+    "device": [str],
+    "random_state": ["random_state"],
+}
 
 
 class ValidatedEstimator(BaseEstimator):
@@ -73,13 +87,82 @@ def checked_table(estimator: BaseEstimator, X: Any, *, reset: bool, **options: A
 
 
 def with_text_names(X: Any) -> Any:
-    """Return X; the integer names of a DataFrame's columns, Entrez ids for instance, become text.
+    """X; integer names of a DataFrame's columns, such as Entrez ids, become text.
 
-    The default names 0, 1, ... of a DataFrame stay: scikit-learn takes them for no names.
+    The default names 0, 1, ... of a DataFrame stay: scikit-learn ignores them.
     """
-    columns = getattr(X, "columns", None)
-    if columns is None or (isinstance(columns, pd.RangeIndex) and columns.start == 0):
+    columns = X.columns if isinstance(X, pd.DataFrame) else ()
+    is_default = isinstance(columns, pd.RangeIndex) and columns.start == 0
+    if is_default or not len(columns):
         return X
-    if not len(columns) or not all(isinstance(name, Integral | np.integer) for name in columns):
+    if not all(isinstance(name, Integral | np.integer) for name in columns):
         return X
     return X.set_axis([str(name) for name in columns], axis=1)
+
+
+def layer_names(network: nn.Module) -> list[str]:
+    """The names of all modules inside the network, in the order of their definition.
+
+    >>> layer_names(nn.Sequential(nn.Linear(2, 3), nn.ReLU()))
+    ['0', '1']
+    """
+    return [name for name, _ in network.named_modules() if name]
+
+
+def latent(network: nn.Module, images: Any, layer: str, batch_size: int = 256) -> torch.Tensor:
+    """The output of a layer for each image, (n, ...), in evaluation mode, on the network's device.
+
+    Paper: Methods, self-supervised mode ("the output of any hidden layer can be used"). The
+    network's modes and hooks are restored. If a layer is called more than once for an image, the
+    last call counts.
+
+    Args:
+        images: (n, 1, h, w) on the network's device: a tensor, or an object that has a length and
+            slices to one.
+        layer: a name of `layer_names`.
+        batch_size: images at a time.
+
+    Raises:
+        DeepMapperError: no layer has that name; there are no images; the layer is not called, or
+            does not return a tensor with one row per image.
+    """
+    known = layer_names(network)
+    if layer not in known:
+        nearest = difflib.get_close_matches(layer, known, n=1, cutoff=0.0)
+        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        message = f"the network has no layer {layer!r}; {hint}known: {', '.join(known) or 'none'}"
+        raise DeepMapperError(message)
+    if len(images) == 0:
+        message = "latents need at least one image, got none"
+        raise DeepMapperError(message)
+    outputs: list[Any] = []
+    module = network.get_submodule(layer)
+
+    def keep(_: nn.Module, inputs: Any, output: Any) -> None:
+        # A copy: a later step may change the output in place.
+        outputs.append(output.clone() if isinstance(output, torch.Tensor) else output)
+
+    handle = module.register_forward_hook(keep)
+    batches = []
+    try:
+        with evaluated(network), torch.no_grad():
+            for start in range(0, len(images), batch_size):
+                outputs.clear()
+                batch = images[start : start + batch_size]
+                network(batch)
+                batches.append(_last(outputs, len(batch), layer))
+    finally:
+        handle.remove()
+    return torch.cat(batches)
+
+
+def _last(outputs: list[Any], n: int, layer: str) -> torch.Tensor:
+    if not outputs:
+        message = f"the layer {layer!r} is not called when images run through the network"
+        raise DeepMapperError(message)
+    output = outputs[-1]
+    if not isinstance(output, torch.Tensor) or output.ndim == 0 or len(output) != n:
+        got = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        message = f"the layer {layer!r} gives no row per image: expected ({n}, ...), got {got}"
+        raise DeepMapperError(message)
+    return output

@@ -14,7 +14,6 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _check_feature_names_in,
     _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
@@ -23,17 +22,18 @@ from sklearn.utils.validation import (
 
 from deepmapper.attribution import EXPLAINERS
 from deepmapper.estimators._base import (
+    COMMON_CONSTRAINTS,
     Float32TransformerMixin,
     OnEpoch,
     ValidatedEstimator,
     checked_table,
+    latent,
 )
-from deepmapper.estimators._latents import latent
 from deepmapper.estimators.consensus import Consensus
 from deepmapper.estimators.network_classifier import ClassWeight, NetworkClassifier, Training
 from deepmapper.images._rows import feature_names, is_on_disk
 from deepmapper.images.converter import ImageConverter
-from deepmapper.images.layouts import LAYOUTS, Layout
+from deepmapper.images.layouts import Layout
 from deepmapper.training.devices import resolve_device
 from deepmapper.training.objectives import Classification
 from deepmapper.training.streams import seed_of
@@ -89,20 +89,15 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "layout": [StrOptions(set(LAYOUTS)), Layout, "array-like"],
-        "log": ["boolean", StrOptions({"auto"})],
-        "scale": [StrOptions({"standard", "minmax", "none"})],
+        **COMMON_CONSTRAINTS,
         "stream": ["boolean", StrOptions({"auto"})],
         "backbone": [str, callable],
         "gate": ["boolean"],
-        "passes": [Interval(Integral, 1, None, closed="left")],
         "agreement": [Interval(Real, 0, 1, closed="both"), None],
         "top": [Interval(Integral, 1, None, closed="left")],
         "attribution": [StrOptions(set(EXPLAINERS)), None],
         "class_weight": [StrOptions({"balanced"}), Mapping, None],
         "training": [TrainingSettings, Mapping, None],
-        "device": [str],
-        "random_state": ["random_state"],
     }
 
     def __init__(
@@ -137,37 +132,6 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         self.training = training
         self.device = device
         self.random_state = random_state
-
-    @classmethod
-    def published(cls, **changes: Any) -> Self:
-        """The paper's settings: natural order, log and min-max, ResNet-18 from scratch.
-
-        AdamW 1e-3, weight decay 1e-5, batch 20, 15 epochs, 10 passes and the bar of 0.8 are those
-        of the notebooks published with the paper. A mapping `training` changes single settings.
-        """
-        training = {
-            "max_epochs": 15,
-            "batch_size": 20,
-            "learning_rate": 1e-3,
-            "weight_decay": 1e-5,
-            "schedule": "constant",
-            "target_loss": None,
-            "precision": "float32",
-            "validation_fraction": 0.25,
-            "min_accuracy": 0.8,
-        }
-        settings: dict[str, Any] = {
-            "scale": "minmax",
-            "backbone": "resnet18_rgb",
-            "gate": False,
-            "passes": 10,
-            "agreement": None,
-            "class_weight": None,
-            "training": training,
-        }
-        if isinstance(changes.get("training"), Mapping):
-            changes = changes | {"training": training | dict(changes["training"])}
-        return cls(**(settings | changes))
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, on_epoch: OnEpoch | None = None
@@ -219,7 +183,8 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (n_samples, n_classes), the mean over the accepted passes."""
-        return self.classifier_.predict_proba(self._images(X))
+        images = self._images(X)
+        return self.classifier_.predict_proba(images)
 
     def predict(self, X: Any) -> np.ndarray:
         """Labels (n_samples,)."""
@@ -231,19 +196,11 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         images = self._images(X)
         return images if isinstance(images, np.ndarray) else images[:].cpu().numpy()
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """The feature of each pixel of `transform`, row by row; empty0, ... for empty pixels."""
-        check_is_fitted(self)
-        height, width = self.layout_.shape
-        names = np.array([f"empty{i}" for i in range(height * width)], dtype=object)
-        names[self.layout_.pixel_of_feature] = _check_feature_names_in(self, input_features)
-        return names
-
     def latent(self, X: Any, layer: str, number: int = 0) -> np.ndarray:
         """The output of a layer of a pass's network, (n_samples, ...).
 
         Args:
-            layer: a name of `_latents.layer_names(model.classifier_.networks_[number])`.
+            layer: a name of `_base.layer_names(model.classifier_.networks_[number])`.
             number: which of the accepted passes.
 
         Raises:

@@ -13,46 +13,47 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
 
-from deepmapper.errors import DeepMapperError
 from deepmapper.estimators._base import (
+    COMMON_CONSTRAINTS,
     Float32TransformerMixin,
     OnEpoch,
     ValidatedEstimator,
     checked_table,
+    latent,
 )
-from deepmapper.estimators._latents import latent
 from deepmapper.estimators._separation import Separation
-from deepmapper.images._folded import RowsOf
 from deepmapper.images._rows import feature_names
-from deepmapper.images.converter import ImageConverter
-from deepmapper.images.layouts import LAYOUTS, Layout
+from deepmapper.images.converter import ImageConverter, RowsOf
+from deepmapper.images.layouts import Layout
 from deepmapper.networks._autoencoder import Autoencoder, Reconstruction
 from deepmapper.training.devices import resolve_device
 from deepmapper.training.streams import seed_of, stream, stream_seed, torch_stream
-from deepmapper.training.trainer import Epoch, TrainingSettings, train
+from deepmapper.training.trainer import CONSTRAINTS, Epoch, TrainingSettings, train
 
 BATCH_SIZE = 256  # images at a time where nothing is learnt
 FEWEST_HELD_OUT = 2
 START_BYTES = 512 << 20  # of training images that the principal components are computed from
+# Parameters that are training settings, too.
+TRAINING = ("max_epochs", "batch_size", "learning_rate", "weight_decay", "schedule")
 
 
 class DeepMapperEmbedder(
     ClassNamePrefixFeaturesOutMixin, Float32TransformerMixin, ValidatedEstimator
 ):
-    """Embed rows of a table without labels, and say which features separate them.
+    """Embed rows of a table without labels, and rank the features that separate them.
 
     Each feature becomes one pixel; an autoencoder learns to guess hidden features from the others
-    through a bottleneck (`networks._autoencoder`). It starts at PCA and is kept only where its
-    guesses on held-out rows are better than those of its start.
+    through a bottleneck (`networks._autoencoder`). It starts at PCA and is kept only if its guesses
+    on held-out rows are better than those of its start.
 
     Args:
         n_components: the width of the bottleneck.
         layout: see `ImageConverter`.
-        passes: networks, each with other rows held out. All of them score the features; the one
-            that guesses best embeds. About 1 / validation_fraction passes score on every row.
+        passes: number of networks, each with other rows held out. All of them score the features;
+            the one that guesses best embeds. About 1 / validation_fraction passes score every row.
         hidden: the share of features hidden in training.
         max_epochs, batch_size, learning_rate, weight_decay, schedule: see
             `deepmapper.training.trainer.TrainingSettings`.
@@ -65,11 +66,11 @@ class DeepMapperEmbedder(
     Attributes:
         attributions_: DataFrame (feature, score, sd, rank), the best first. The score is the share
             of a feature's variance that the others explain through the bottleneck, on held-out
-            rows; around 0, on both sides, for noise. sd is its standard error over these rows.
-        history_: list of dicts, one an epoch and pass.
-        passes_: list of dicts, one a pass: `start_error` and `trained_error`, the mean squared
-            error of guesses on held-out rows before and after training (None where none are held
-            out), and `kept`, "start" or "trained".
+            rows; around 0 for noise. sd is its standard error over these rows.
+        history_: list of dicts, one per epoch and pass.
+        passes_: list of dicts, one per pass: `start_error` and `trained_error`, the mean squared
+            error of guesses on held-out rows before and after training (None without such rows),
+            and `kept`, "start" or "trained".
         network_: the `Autoencoder` that embeds.
         converter_, layout_: the `ImageConverter` and its `Layout`.
         seed_: the seed in use.
@@ -91,20 +92,11 @@ class DeepMapperEmbedder(
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **COMMON_CONSTRAINTS,
+        **{name: CONSTRAINTS[name] for name in TRAINING},
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "layout": [StrOptions(set(LAYOUTS)), Layout, "array-like"],
-        "passes": [Interval(Integral, 1, None, closed="left")],
         "hidden": [Interval(Real, 0, 1, closed="neither")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 2, None, closed="left"), None],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "schedule": [str],
-        "log": ["boolean", StrOptions({"auto"})],
-        "scale": [StrOptions({"standard", "minmax", "none"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "device": [str],
-        "random_state": ["random_state"],
     }
 
     def __init__(
@@ -176,51 +168,17 @@ class DeepMapperEmbedder(
         """What a layer of the network makes of rows X, float32, (n_samples, ...).
 
         Args:
-            layer: a name of `deepmapper.estimators._latents.layer_names(model.network_)`.
+            layer: a name of `deepmapper.estimators._base.layer_names(model.network_)`.
         """
         check_is_fitted(self)
         return latent(self.network_, self._images(X), layer, BATCH_SIZE).cpu().numpy()
-
-    @torch.no_grad()
-    def inverse_transform(self, Z: Any) -> np.ndarray:
-        """Tables of embeddings Z, (n_samples, n_components): float32, (n_samples, n_features).
-
-        In the units of the table. What scaling cut off (beyond 5 sd of the training rows) stays
-        cut, and a feature that never varied in training is its constant.
-        """
-        check_is_fitted(self)
-        Z = check_array(Z, dtype=np.float32)
-        if Z.shape[1] != self.n_components:
-            message = f"an embedding has {self.n_components} columns, got {Z.shape[1]}"
-            raise DeepMapperError(message)
-        device = self.network_.center.device
-        out = np.empty((len(Z), self.n_features_in_), dtype=np.float32)
-        for start in range(0, len(Z), BATCH_SIZE):
-            batch = torch.from_numpy(Z[start : start + BATCH_SIZE]).to(device)
-            images = self.network_.decode(batch)[:, 0].cpu().numpy()
-            scaled = self.layout_.unfold(images)
-            out[start : start + BATCH_SIZE] = self.converter_.scaler_.inverse_transform(scaled)
-        return out
-
-    @torch.no_grad()
-    def reconstruction_error(self, X: Any) -> np.ndarray:
-        """The mean squared error of each row's reconstruction, over features as scaled: (n,)."""
-        check_is_fitted(self)
-        images = self._images(X)
-        objective = Reconstruction(self.network_.pixels[0, 0], 1.0)
-        self.network_.eval()
-        errors = []
-        for start in range(0, len(images), BATCH_SIZE):
-            batch = images[start : start + BATCH_SIZE]
-            errors.append(objective.errors(self.network_(batch), batch))
-        return torch.cat(errors).cpu().numpy()
 
     def _run_pass(
         self, number: int, images: Any, separation: Separation, on_epoch: OnEpoch | None
     ) -> tuple[Autoencoder, float]:
         """Train one network and score its features: the network, its error on held-out rows."""
         training, held_out = (
-            _take(images, torch.from_numpy(rows).to(images.device))
+            RowsOf(images, torch.from_numpy(rows).to(images.device))
             for rows in self._split(number, len(images))
         )
         judge = held_out if len(held_out) else training
@@ -271,13 +229,9 @@ class DeepMapperEmbedder(
         on_epoch: OnEpoch | None,
     ) -> None:
         settings = TrainingSettings(
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            schedule=self.schedule,
+            **{name: getattr(self, name) for name in TRAINING},
             target_loss=None,
-            precision="float32",  # what is left to explain is lost in the rounding of bfloat16
+            precision="float32",  # the rounding of bfloat16 is larger than what is left to explain
         )
         objective = Reconstruction(network.pixels[0, 0], _variance(network, training))
 
@@ -335,11 +289,6 @@ class DeepMapperEmbedder(
 def _as_tensor(images: Any) -> Any:
     """Images as a tensor; a table that streams stays as it is."""
     return torch.from_numpy(images) if isinstance(images, np.ndarray) else images
-
-
-def _take(images: Any, rows: torch.Tensor) -> Any:
-    """Some rows of images: a copy of a tensor, a view of a table that streams."""
-    return images[rows] if isinstance(images, torch.Tensor) else RowsOf(images, rows)
 
 
 def _variance(network: Autoencoder, images: Any) -> float:

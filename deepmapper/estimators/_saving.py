@@ -1,11 +1,11 @@
-"""Saved models: a folder of safetensors and JSON. Loading runs no code that the folder brings.
+"""Saved models: a folder of safetensors and JSON. Loading runs no code from the folder.
 
-    model.json          what the model is: parameters, what was learnt, the table's preparation
+    model.json          parameters, learnt values, the table's preparation
     model.safetensors   weights of the networks ("network.0...."), scaling, layout
     attributions.csv    for people and other programs; `load_model` does not read it
-    history.jsonl       likewise, one line an epoch
+    history.jsonl       likewise, one line per epoch
 
-Both files of the model carry a checksum in model.json. It finds damage; it does not prove where a
+model.json has checksums of both files of the model. They find damage; they do not prove where a
 folder comes from.
 """
 
@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -27,7 +28,6 @@ from sklearn.utils.validation import check_is_fitted
 
 import deepmapper
 from deepmapper.errors import DeepMapperError
-from deepmapper.estimators._network_state import describe, rebuild
 from deepmapper.estimators._state import StateReader, StateWriter
 from deepmapper.tables._preparation import Preparation
 from deepmapper.training.devices import resolve_device
@@ -45,7 +45,7 @@ def save_model(
 
     Args:
         estimator: a fitted `DeepMapperClassifier` or `DeepMapperEmbedder`.
-        folder: made where it is missing; a model that is there is replaced, other files stay.
+        folder: created if missing; a model in it is replaced, other files stay.
         preparation: how a table from a file becomes X, for `deepmapper predict`.
 
     Raises:
@@ -59,14 +59,14 @@ def save_model(
 
 def write_model(estimator: Any, folder: Path, *, preparation: Preparation | None = None) -> None:
     """Write the four files of a model into an existing folder; raises as `save_model` does."""
-    kind = type(estimator).__name__
-    if kind not in KINDS:
-        message = f"only {' and '.join(KINDS)} can be saved, got {kind}"
+    class_name = type(estimator).__name__
+    if class_name not in KINDS:
+        message = f"only {' and '.join(KINDS)} can be saved, got {class_name}"
         raise DeepMapperError(message)
     check_is_fitted(estimator)
     if callable(getattr(estimator, "backbone", None)):
         message = (
-            f"a model can be saved where its backbone is a name in deepmapper.networks.backbones; "
+            f"a model can be saved if its backbone is a name in deepmapper.networks.backbones; "
             f"this one was built by {estimator.backbone!r}, and loading runs no code"
         )
         raise DeepMapperError(message)
@@ -74,16 +74,16 @@ def write_model(estimator: Any, folder: Path, *, preparation: Preparation | None
     backbone = getattr(classifier, "backbone", "")
     image_shape = estimator.converter_.layout_.shape
     n_classes = len(getattr(estimator, "classes_", ()))
-    writer = StateWriter(lambda network: describe(network, backbone, image_shape, n_classes))
+    writer = StateWriter(backbone, image_shape, n_classes)
     state = writer.write(estimator, "model")
     tensors = tensors_to_bytes(writer.tensors)
     content = {
         "format": FORMAT,
-        "kind": kind,
+        "kind": class_name,
         "deepmapper": deepmapper.__version__,
         "torch": torch.__version__,
         "tensors_sha256": hashlib.sha256(tensors).hexdigest(),
-        "preparation": None if preparation is None else preparation.to_dict(),
+        "preparation": None if preparation is None else asdict(preparation),
         "estimator": state,
     }
     content["checksum"] = _checksum(content)
@@ -99,13 +99,13 @@ def load_model(folder: str | Path, expected: type | None = None, device: str | N
     """The estimator that `save_model` wrote; on the same device its predictions are the same bits.
 
     Args:
-        expected: the class that it has to be.
-        device: where it predicts; None takes the device it was trained on, or "auto" where that
-            one is not there.
+        expected: the class that the model must have.
+        device: where it predicts; default: the device it was trained on, or "auto" if that is
+            missing on this machine.
 
     Raises:
-        DeepMapperError: a folder that is no model, damaged, altered, of another format or class,
-            or that asks for anything but the classes and networks of this package.
+        DeepMapperError: a folder that is not a model, is damaged, altered, of another format or
+            class, or asks for anything but the classes and networks of this package.
     """
     folder = Path(folder)
     content = _content(folder)
@@ -114,25 +114,17 @@ def load_model(folder: str | Path, expected: type | None = None, device: str | N
         raise DeepMapperError(message)
     tensors = _tensors(folder, content["tensors_sha256"])
     try:
-        where = _place_on(content["estimator"], device)
-        reader = StateReader(tensors, rebuild, where)
+        reader = StateReader(tensors, _set_device(content["estimator"], device))
         estimator = reader.read(content["estimator"], "model")
         if type(estimator).__name__ != content["kind"]:
-            message = f"it says {content['kind']} and holds a {type(estimator).__name__}"
+            message = f"expected a {content['kind']}, found a {type(estimator).__name__}"
             raise DeepMapperError(message)
         _check(estimator)
         return estimator
     except DeepMapperError as error:
         message = f"cannot load the model in {folder}: {error}"
         raise DeepMapperError(message) from error
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        IndexError,
-        RuntimeError,  # RecursionError is one
-    ) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         message = (
             f"cannot load the model in {folder}: {MODEL} is not what deepmapper writes ({error!r})"
         )
@@ -156,30 +148,26 @@ def read_preparation(folder: str | Path) -> Preparation:
 
 
 def check_target(folder: Path) -> None:
-    """DeepMapperError where a model could not be put: something other than a model is there."""
+    """Raise DeepMapperError if the folder holds something other than a model."""
     is_empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     if not is_empty and not (folder / MODEL).is_file():
-        message = f"{folder} is there and is no saved model; choose another folder"
+        message = f"{folder} exists and is not a saved model; choose another folder"
         raise DeepMapperError(message)
 
 
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
-    """A new folder to fill; it takes the place of `folder` at the end, and only without an error.
+    """A new folder to fill; it replaces `folder` at the end, if there was no error.
 
-    Files that lay in the old folder and that the new one lacks are kept.
+    Files of the old folder that the new one lacks are kept.
 
     Raises:
-        DeepMapperError: the place cannot be written, or holds something other than a saved model.
+        DeepMapperError: the folder cannot be written, or holds something other than a saved model.
     """
     check_target(folder)
     new = folder.with_name(f".{folder.name}.{uuid4().hex}")
     try:
         new.mkdir(parents=True)
-    except OSError as error:
-        message = f"cannot write to {folder}: {error.strerror}"
-        raise DeepMapperError(message) from error
-    try:
         yield new
         _swap(new, folder)
     except OSError as error:
@@ -204,19 +192,16 @@ def _swap(new: Path, folder: Path) -> None:
 
 def _content(folder: Path) -> dict[str, Any]:
     """model.json, its format and checksum verified."""
+    if not (folder / MODEL).exists():
+        message = f"{folder} is not a saved model: it has no {MODEL}"
+        raise DeepMapperError(message)
     try:
-        content = json.loads((folder / MODEL).read_bytes())
-    except FileNotFoundError as error:
-        message = f"{folder} is no saved model: it has no {MODEL}"
-        raise DeepMapperError(message) from error
-    except OSError as error:
-        message = f"cannot read {folder / MODEL}: {error.strerror}"
-        raise DeepMapperError(message) from error
-    except (ValueError, RecursionError) as error:
+        content = json.loads(_read(folder / MODEL))
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"{folder / MODEL} is damaged: {error}"
         raise DeepMapperError(message) from error
     if not isinstance(content, dict) or "format" not in content:
-        message = f"{folder / MODEL} is no description of a model"
+        message = f"{folder / MODEL} is not a description of a model"
         raise DeepMapperError(message)
     if content["format"] != FORMAT:
         message = (
@@ -238,18 +223,22 @@ def _content(folder: Path) -> dict[str, Any]:
 
 def _tensors(folder: Path, sha256: object) -> dict[str, torch.Tensor]:
     path = folder / TENSORS
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        message = f"cannot read {path}: {error.strerror}; the model is not complete"
-        raise DeepMapperError(message) from error
+    data = _read(path)
     if hashlib.sha256(data).hexdigest() != sha256:
         message = f"{path} was cut off, altered or damaged after it was saved: checksums differ"
         raise DeepMapperError(message)
     try:
         return load_tensors(data)
     except (SafetensorError, ValueError, KeyError) as error:
-        message = f"{path} is no safetensors file: {error}"
+        message = f"{path} is not a safetensors file: {error}"
+        raise DeepMapperError(message) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror}; the model is not complete"
         raise DeepMapperError(message) from error
 
 
@@ -258,16 +247,16 @@ def _checksum(content: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _place_on(state: dict[str, Any], asked: str | None) -> torch.device:
-    """The device to load to; written into the parameters of the estimator and of its parts."""
-    if asked is None:
-        asked = state["parameters"]["device"]
+def _set_device(state: dict[str, Any], name: str | None) -> torch.device:
+    """The device to load to; it is set in the parameters of the estimator and of its parts."""
+    if name is None:
+        name = state["parameters"]["device"]
         try:
-            resolve_device(asked)
+            resolve_device(name)
         except DeepMapperError:
-            asked = "auto"
-    device = resolve_device(asked)
-    state["parameters"]["device"] = asked
+            name = "auto"
+    device = resolve_device(name)
+    state["parameters"]["device"] = name
     for part in state["learnt"].values():
         if isinstance(part, dict) and "device" in part.get("parameters", {}):
             part["parameters"]["device"] = str(device)
@@ -275,7 +264,7 @@ def _place_on(state: dict[str, Any], asked: str | None) -> torch.device:
 
 
 def _check(estimator: Any) -> None:
-    """DeepMapperError where the parts of a model do not fit together."""
+    """Raise DeepMapperError if the parts of a model do not fit together."""
     converter = estimator.converter_
     n_features = estimator.n_features_in_
     scaler, layout = converter.scaler_, converter.layout_

@@ -1,17 +1,15 @@
-"""Which features separate observations, without labels: those that the other features know of.
+"""Which features separate observations, without labels: those that other features predict.
 
-A feature that separates groups of observations, or follows any structure of the table, can be
-guessed from the other features that follow it; a noise feature cannot. So each feature is hidden,
-guessed by an autoencoder from the others, on rows that it was not trained on, and scored by
+A feature that follows any structure of the table can be guessed from other features that follow it;
+a noise feature cannot. So each feature is hidden, guessed by an autoencoder from the others, on
+rows that it was not trained on, and scored by
 
     score = sum of guess * truth / the larger of (sum of truth ** 2, sum of guess ** 2),
 
 over rows, both less the training mean. For a calibrated guess it is the share of the feature's
-variance that the other features explain through the bottleneck; a guess that overshoots never
-scores above 1. Noise scatters around 0, on both sides.
-
-Without hiding, a bottleneck of k numbers reproduces about k / p of the variance of p noise
-features, also on held-out rows: a score of what is reproduced never tells noise from nothing.
+variance that the other features explain through the bottleneck; it is at most 1. Noise scatters
+around 0. Without hiding, a bottleneck of k numbers reproduces about k / p of the variance of p
+noise features, also on held-out rows.
 """
 
 from typing import Any
@@ -23,7 +21,7 @@ from deepmapper.networks._autoencoder import Autoencoder
 
 
 class Separation:
-    """Sums over held-out rows, a pixel each, in double precision; networks may be added in turn.
+    """Sums per pixel over held-out rows, in double precision.
 
     Args:
         image_shape: (h, w).
@@ -40,8 +38,9 @@ class Separation:
         self.sums = torch.zeros(6, *image_shape, dtype=torch.float64)
 
     def add(self, network: Autoencoder, images: Any, generator: torch.Generator) -> float:
-        """Take in a network and images that it was not trained on; the mean squared error of its
-        guesses, over images and features. The generator draws which features are hidden together.
+        """Add a network and images that it was not trained on; return its mean squared error.
+
+        The generator draws which features are hidden together.
         """
         hidden = hiding_order(network, self.parts, generator)
         squared_error = 0.0
@@ -55,13 +54,12 @@ class Separation:
         return squared_error / (len(images) * int(network.pixels.sum()))
 
     def join(self, other: "Separation") -> None:
-        """Take in what another one has seen."""
+        """Add the rows of another one."""
         self.sums += other.sums
         self.n_rows += other.n_rows
 
     def scores(self) -> tuple[np.ndarray, np.ndarray]:
-        """The score of every pixel and its standard error over rows, (h, w) each; 0 where a pixel
-        never varies."""
+        """The score of each pixel and its standard error, (h, w) each; 0 without variation."""
         product, square, guessed, product2, mixed, square2 = self.sums.numpy()
         varies = square > 0
         safe = np.where(varies, np.maximum(square, guessed), 1.0)
@@ -97,16 +95,16 @@ def hiding_order(network: Autoencoder, parts: int, generator: torch.Generator) -
 
 @torch.no_grad()
 def guess_hidden(network: Autoencoder, images: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
-    """Images in which each pixel is guessed while it is hidden, with its part, (n, 1, h, w).
+    """Images (n, 1, h, w) of guesses: each pixel is guessed while its part is hidden.
 
     Args:
-        part: what `hiding_order` gives.
+        part: of each pixel, by `hiding_order`.
     """
     network.eval()
     guesses = torch.empty_like(images)
     for number in range(int(part.max()) + 1):
         hidden = part == number
-        # What is left weighs more, as in training; nothing left weighs nothing.
+        # The other features weigh more, as in training.
         keep = (~hidden).to(images.dtype)
         keep /= keep.mean().clamp(min=torch.finfo(keep.dtype).tiny)
         guess = network.decode(network.encode(images, keep))

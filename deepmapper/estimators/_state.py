@@ -1,13 +1,13 @@
-"""What a fitted estimator knows, as JSON and named tensors, and back without running code.
+"""Fitted estimators as JSON and named tensors, and back without running code.
 
-Only the kinds of values below and the classes of `CLASSES` can be written or read: a file names
-what it holds by words of this list, never by a module or a function to call.
+Only the kinds of values in `WRITERS` and `READERS` and the classes of `CLASSES` can be written or
+read. A file names what it holds by words of these lists, never by a module or a function to call.
 """
 
 import importlib
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -18,6 +18,10 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from deepmapper.errors import DeepMapperError
+from deepmapper.networks._assembly import build_network
+from deepmapper.networks.backbones import BACKBONES
+from deepmapper.networks.gate import GatedNetwork, PixelGate
+from deepmapper.training.streams import torch_stream
 from deepmapper.training.trainer import TrainingSettings
 
 CLASSES = {
@@ -32,6 +36,12 @@ CLASSES = {
     "TrainingSettings": "deepmapper.training.trainer",
 }
 LEARNT = re.compile(r"[A-Za-z]\w*_|_n_features_out", re.ASCII)  # scikit-learn's names
+FRAME_DTYPES = ("object", "str", "string", "bool", "int64", "int32", "float64", "float32")
+
+# The names of timm's own architectures; "hf-hub:..." would fetch one from elsewhere.
+TIMM_NAME = re.compile(r"timm:\w[\w.]*", re.ASCII)
+AUTOENCODER = "autoencoder"
+LARGEST_SIDE = 65_536
 
 # Parameters of models saved before version 0.2.
 RENAMED = {"epochs": "max_epochs", "patience": "n_iter_no_change", "optimiser": "optimizer"}
@@ -41,16 +51,22 @@ Json = Any
 
 
 class StateWriter:
-    """Values to JSON; arrays and the weights of networks gather in `tensors`.
+    """Convert values to JSON; arrays and the weights of networks go to `tensors`.
 
     Args:
-        describe: what a network is, in JSON (see `deepmapper.estimators._network_state`).
+        backbone: name of the networks' backbone.
+        image_shape: (h, w) of the networks' images.
+        n_classes: number of the networks' outputs.
     """
 
-    def __init__(self, describe: Callable[[nn.Module], Json]) -> None:
+    def __init__(self, backbone: str, image_shape: tuple[int, int], n_classes: int) -> None:
         self.tensors: dict[str, torch.Tensor] = {}
-        self._describe = describe
-        # The values are kept: the id of one that is gone would be given out again.
+        self._description = {
+            "backbone": backbone,
+            "image_shape": list(image_shape),
+            "n_classes": n_classes,
+        }
+        # Values are kept, so that their ids are not reused.
         self._places: dict[int, tuple[str, Any]] = {}
         self._n_networks = 0
 
@@ -67,39 +83,31 @@ class StateWriter:
         if isinstance(value, float):
             return value if math.isfinite(value) else {"kind": "float", "value": repr(value)}
         if isinstance(value, torch.device):
-            return {"kind": "device"}  # chosen anew where the model is loaded
+            return {"kind": "device"}  # chosen again when the model is loaded
         if isinstance(value, tuple):
-            items = [self.write(item, f"{place}.{i}") for i, item in enumerate(value)]
-            return {"kind": "tuple", "items": items}
+            return {"kind": "tuple", "items": self._write_list(value, place)}
         if id(value) in self._places:
             return {"kind": "same", "place": self._places[id(value)][0]}
         self._places[id(value)] = (place, value)
-        return self._write_object(value, place)
-
-    def _write_object(self, value: Any, place: str) -> Json:
-        if isinstance(value, list):
-            return [self.write(item, f"{place}.{i}") for i, item in enumerate(value)]
-        if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-            return {"kind": "dict", "items": self._write_all(value, place)}
-        if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-            self.tensors[place] = torch.from_numpy(np.array(value, order="C"))
-            return {"kind": "array"}
-        if isinstance(value, np.ndarray) and value.dtype.kind in "UO" and value.ndim == 1:
-            return self._write_words(value, place)
-        if isinstance(value, torch.Tensor):
-            self.tensors[place] = value.detach().cpu().contiguous()
-            return {"kind": "tensor"}
-        if isinstance(value, pd.DataFrame):
-            return self._write_frame(value, place)
-        if isinstance(value, nn.Module):
-            return self._write_network(value)
+        for types, write in WRITERS.items():
+            if isinstance(value, types):
+                return write(self, value, place)
         if type(value).__name__ in CLASSES and type(value) is class_of(type(value).__name__):
             return self._write_known(value, place)
         message = f"{place} cannot be saved: it is a {type(value).__name__}"
         raise DeepMapperError(message)
 
+    def _write_list(self, values: Iterable[Any], place: str) -> Json:
+        return [self.write(item, f"{place}.{i}") for i, item in enumerate(values)]
+
     def _write_all(self, values: dict[str, Any], place: str) -> Json:
+        if not all(isinstance(key, str) for key in values):
+            message = f"{place} cannot be saved: it is a dict with keys other than texts"
+            raise DeepMapperError(message)
         return {key: self.write(value, f"{place}.{key}") for key, value in values.items()}
+
+    def _write_dict(self, values: dict[str, Any], place: str) -> Json:
+        return {"kind": "dict", "items": self._write_all(values, place)}
 
     def _write_known(self, value: Any, place: str) -> Json:
         name = type(value).__name__
@@ -116,11 +124,20 @@ class StateWriter:
         given = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
         return {"kind": "record", "class": name, "fields": self._write_all(given, place)}
 
-    def _write_words(self, value: np.ndarray, place: str) -> Json:
-        codes, words = pd.factorize(value, use_na_sentinel=False)
+    def _write_tensor(self, value: torch.Tensor, place: str) -> Json:
+        self.tensors[place] = value.detach().cpu().contiguous()
+        return {"kind": "tensor"}
+
+    def _write_array(self, value: np.ndarray, place: str) -> Json:
+        if value.dtype.kind in "biuf":
+            self.tensors[place] = torch.from_numpy(np.array(value, order="C"))
+            return {"kind": "array"}
+        words: Any = [None]
+        if value.dtype.kind in "UO" and value.ndim == 1:
+            codes, words = pd.factorize(value, use_na_sentinel=False)
         plain = [word.item() if isinstance(word, np.generic) else word for word in words]
         if not all(isinstance(word, str | int | bool) for word in plain):
-            message = f"{place} cannot be saved: it holds Python objects other than texts, integers"
+            message = f"{place} cannot be saved: it holds objects other than texts and integers"
             raise DeepMapperError(message)
         self.tensors[place] = torch.from_numpy(codes.astype(np.int32))
         return {"kind": "words", "dtype": value.dtype.str, "words": plain}
@@ -135,32 +152,46 @@ class StateWriter:
         }
         return {"kind": "frame", "columns": columns}
 
-    def _write_network(self, network: nn.Module) -> Json:
+    def _write_network(self, network: Any, place: str) -> Json:
         prefix = f"network.{self._n_networks}."
         self._n_networks += 1
         for name, tensor in network.state_dict().items():
             self.tensors[prefix + name] = tensor.detach().cpu().contiguous().clone()
-        return {"kind": "network", "prefix": prefix, "network": self._describe(network)}
+        description = self._description | {"gated": isinstance(network, GatedNetwork)}
+        if type(network).__name__ == "Autoencoder":
+            description = {
+                "backbone": AUTOENCODER,
+                "image_shape": list(network.expansion.image_shape),
+                "n_components": network.axes.out_features,
+                "patch": network.expansion.patch,
+                "width": network.expansion.weight.shape[1],
+                "dense": network.dense1.out_features,
+                "hidden": network.hide.p,
+            }
+        return {"kind": "network", "prefix": prefix, "network": description}
+
+
+WRITERS: dict[type, Callable[[StateWriter, Any, str], Json]] = {
+    list: StateWriter._write_list,
+    dict: StateWriter._write_dict,
+    np.ndarray: StateWriter._write_array,
+    torch.Tensor: StateWriter._write_tensor,
+    pd.DataFrame: StateWriter._write_frame,
+    nn.Module: StateWriter._write_network,
+}
 
 
 class StateReader:
-    """The values that a `StateWriter` wrote.
+    """Read the values that a `StateWriter` wrote.
 
     Args:
         tensors: by name.
-        rebuild: a network from its description and its weights.
-        device: where networks go.
+        device: of the networks.
     """
 
-    def __init__(
-        self,
-        tensors: dict[str, torch.Tensor],
-        rebuild: Callable[[Json, dict[str, torch.Tensor]], nn.Module],
-        device: torch.device,
-    ) -> None:
+    def __init__(self, tensors: dict[str, torch.Tensor], device: torch.device) -> None:
+        self.device = device
         self._tensors = tensors
-        self._rebuild = rebuild
-        self._device = device
         self._known: dict[str, Any] = {}
 
     def read(self, data: Json, place: str = "") -> Any:
@@ -173,73 +204,48 @@ class StateReader:
         if data is None or isinstance(data, bool | int | float | str):
             return data
         if isinstance(data, list):
-            value: Any = [self.read(item, f"{place}.{i}") for i, item in enumerate(data)]
+            self._known[place] = self._read_list(data, place)
+        elif data["kind"] in READERS:
+            self._known[place] = READERS[data["kind"]](self, data, place)
         else:
-            value = self._read_kind(data, place)
-        self._known[place] = value
-        return value
-
-    def _read_kind(self, data: dict[str, Json], place: str) -> Any:
-        match data["kind"]:
-            case "float":
-                return float(data["value"])
-            case "device":
-                return self._device
-            case "tuple":
-                return tuple(
-                    self.read(item, f"{place}.{i}") for i, item in enumerate(data["items"])
-                )
-            case "same":
-                return self._known[data["place"]]
-            case "dict":
-                return self._read_all(data["items"], place)
-            case "array":
-                return self._tensor(place).numpy()
-            case "tensor":
-                return self._tensor(place).to(self._device)
-            case "words":
-                return self._read_words(data, place)
-            case "frame":
-                return self._read_frame(data["columns"], place)
-            case "network":
-                return self._read_network(data)
-            case "estimator":
-                return self._read_estimator(data, place)
-            case "record":
-                return class_of(data["class"])(**self._read_all(data["fields"], place))
-            case "plain":
-                return self._read_plain(data, place)
-        message = f"{place} is of a kind that is not known: {data['kind']!r}"
-        raise DeepMapperError(message)
+            message = f"{place} is of a kind that is not known: {data['kind']!r}"
+            raise DeepMapperError(message)
+        return self._known[place]
 
     def _read_all(self, items: dict[str, Json], place: str) -> dict[str, Any]:
         return {key: self.read(value, f"{place}.{key}") for key, value in items.items()}
 
+    def _read_list(self, items: list[Json], place: str) -> list[Any]:
+        return [self.read(item, f"{place}.{i}") for i, item in enumerate(items)]
+
     def _read_estimator(self, data: dict[str, Json], place: str) -> Any:
-        kind = class_of(data["class"])
-        parameters = current_parameters(kind, self._read_all(data["parameters"], place))
-        estimator = kind(**parameters)
-        for name, value in self._read_all(data["learnt"], place).items():
-            if not LEARNT.fullmatch(name) or hasattr(kind, name):
-                message = f"{data['class']} learns nothing called {name!r}"
-                raise DeepMapperError(message)
-            setattr(estimator, name, value)
+        known = class_of(data["class"])
+        estimator = known(**current_parameters(known, self._read_all(data["parameters"], place)))
+        self._set_attributes(estimator, data["learnt"], place, LEARNT.fullmatch)
         return estimator
 
+    def _read_record(self, data: dict[str, Json], place: str) -> Any:
+        return class_of(data["class"])(**self._read_all(data["fields"], place))
+
     def _read_plain(self, data: dict[str, Json], place: str) -> Any:
-        kind = class_of(data["class"])
-        made = kind.__new__(kind)
-        for name, value in self._read_all(data["fields"], place).items():
-            if not name.isidentifier() or hasattr(kind, name):
-                message = f"{data['class']} has no attribute {name!r} of its own"
+        known = class_of(data["class"])
+        value = known.__new__(known)
+        self._set_attributes(value, data["fields"], place, str.isidentifier)
+        return value
+
+    def _set_attributes(
+        self, value: Any, items: dict[str, Json], place: str, is_name: Callable[[str], Any]
+    ) -> None:
+        for name, attribute in self._read_all(items, place).items():
+            if not is_name(name) or hasattr(type(value), name):
+                message = f"{type(value).__name__} learns nothing called {name!r}"
                 raise DeepMapperError(message)
-            setattr(made, name, value)
-        return made
+            setattr(value, name, attribute)
 
     def _read_words(self, data: dict[str, Json], place: str) -> np.ndarray:
         dtype = np.dtype(data["dtype"])
         if dtype.kind not in "UO" or not all(isinstance(w, str | int) for w in data["words"]):
-            message = f"{place} holds other things than words"
+            message = f"{place} holds values other than texts and integers"
             raise DeepMapperError(message)
         words = np.empty(len(data["words"]), dtype=dtype)
         words[:] = data["words"]
@@ -249,9 +255,9 @@ class StateReader:
             raise DeepMapperError(message)
         return words[codes]
 
-    def _read_frame(self, columns: dict[str, Json], place: str) -> pd.DataFrame:
+    def _read_frame(self, data: dict[str, Json], place: str) -> pd.DataFrame:
         frame = {}
-        for name, column in columns.items():
+        for name, column in data["columns"].items():
             values = self.read(column["values"], f"{place}.{name}")
             if column["dtype"] not in FRAME_DTYPES:
                 message = f"column {name} of {place} has the unknown type {column['dtype']!r}"
@@ -259,14 +265,21 @@ class StateReader:
             frame[name] = pd.Series(values, dtype=column["dtype"])
         return pd.DataFrame(frame)
 
-    def _read_network(self, data: dict[str, Json]) -> nn.Module:
+    def _read_network(self, data: dict[str, Json], place: str) -> nn.Module:
         prefix = data["prefix"]
         weights = {
             name.removeprefix(prefix): tensor
             for name, tensor in self._tensors.items()
             if name.startswith(prefix)
         }
-        return self._rebuild(data["network"], weights).to(self._device)
+        with torch_stream(0, "load"):  # leaves the program's own generator as it is
+            network = _build(data["network"], weights)
+        try:
+            network.load_state_dict(weights, strict=True)
+        except RuntimeError as error:
+            message = f"the weights do not fit the network: {error}"
+            raise DeepMapperError(message) from error
+        return network.eval().to(self.device)
 
     def _tensor(self, place: str) -> torch.Tensor:
         if place not in self._tensors:
@@ -275,10 +288,24 @@ class StateReader:
         return self._tensors[place]
 
 
-FRAME_DTYPES = ("object", "str", "string", "bool", "int64", "int32", "float64", "float32")
+READERS: dict[str, Callable[[StateReader, dict[str, Json], str], Any]] = {
+    "float": lambda reader, data, place: float(data["value"]),
+    "device": lambda reader, data, place: reader.device,
+    "same": lambda reader, data, place: reader._known[data["place"]],
+    "dict": lambda reader, data, place: reader._read_all(data["items"], place),
+    "tuple": lambda reader, data, place: tuple(reader._read_list(data["items"], place)),
+    "array": lambda reader, data, place: reader._tensor(place).numpy(),
+    "tensor": lambda reader, data, place: reader._tensor(place).to(reader.device),
+    "words": StateReader._read_words,
+    "frame": StateReader._read_frame,
+    "network": StateReader._read_network,
+    "estimator": StateReader._read_estimator,
+    "record": StateReader._read_record,
+    "plain": StateReader._read_plain,
+}
 
 
-def current_parameters(kind: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+def current_parameters(known: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     """Parameters that an older version saved, under the names of this one; new ones get defaults.
 
     Raises:
@@ -288,14 +315,14 @@ def current_parameters(kind: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     parameters = {name: value for name, value in parameters.items() if name not in REMOVED}
     if "balanced" in parameters:
         parameters["class_weight"] = "balanced" if parameters.pop("balanced") else None
-    known = set(kind._get_param_names())
-    settings = {field.name for field in fields(TrainingSettings)} - known
+    names = set(known._get_param_names())
+    settings = {field.name for field in fields(TrainingSettings)} - names
     moved = {name: parameters.pop(name) for name in settings & set(parameters)}
-    if moved and "training" in known:
+    if moved and "training" in names:
         parameters["training"] = moved
-    unknown = sorted({*parameters, *moved} - known - (settings if "training" in known else set()))
+    unknown = sorted({*parameters, *moved} - names - (settings if "training" in names else set()))
     if unknown:
-        message = f"{kind.__name__} has no parameter {', '.join(unknown)} in this version"
+        message = f"{known.__name__} has no parameter {', '.join(unknown)} in this version"
         raise DeepMapperError(message)
     return parameters
 
@@ -304,9 +331,38 @@ def class_of(name: str) -> Any:
     """The class of that name.
 
     Raises:
-        DeepMapperError: it is none of `CLASSES`.
+        DeepMapperError: it is not in `CLASSES`.
     """
     if name not in CLASSES:
-        message = f"the class {name!r} is none that a model may hold: {', '.join(sorted(CLASSES))}"
+        message = f"a model may not hold the class {name!r}; known: {', '.join(sorted(CLASSES))}"
         raise DeepMapperError(message)
     return getattr(importlib.import_module(CLASSES[name]), name)
+
+
+def _build(data: dict[str, Any], weights: dict[str, torch.Tensor]) -> nn.Module:
+    """A network from its description, with fresh weights.
+
+    Raises:
+        DeepMapperError: an unknown backbone, a size out of range.
+    """
+    height, width = (_size(side) for side in data["image_shape"])
+    name = data["backbone"]
+    if name == AUTOENCODER:
+        from deepmapper.networks._autoencoder import Autoencoder
+
+        sizes = {key: _size(data[key]) for key in ("n_components", "patch", "width", "dense")}
+        # Which pixels hold features decides more than the buffer of that name.
+        pixels = weights["pixels"].bool()
+        return Autoencoder((height, width), pixels=pixels, hidden=float(data["hidden"]), **sizes)
+    if name not in BACKBONES and not TIMM_NAME.fullmatch(str(name)):
+        message = f"the model asks for the backbone {name!r}; known: {', '.join(BACKBONES)}"
+        raise DeepMapperError(message)
+    gate = PixelGate(torch.zeros(1, height, width)) if data["gated"] else None
+    return build_network(name, (1, height, width), _size(data["n_classes"]), gate=gate)
+
+
+def _size(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST_SIDE:
+        message = f"expected a size from 1 to {LARGEST_SIDE}, got {value!r}"
+        raise DeepMapperError(message)
+    return value

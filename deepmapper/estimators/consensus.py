@@ -1,45 +1,46 @@
-"""Passes accumulated: what every train-attribute round says of a feature, in one table.
+"""The attributions of all passes in one table.
 
 Paper: Methods 8-9 ("accumulate attribution results by collecting the attribution results for each
 class ... tabulate attribution results by averaging accumulated attributions"), Fig. 2 ("repeated
-until convergence or a maximum"). How often a feature is selected, and what that bounds: stability
+until convergence or a maximum"). Selection frequency and its bound on false positives: stability
 selection, Meinshausen & Bühlmann, J R Stat Soc B 72 (2010), Theorem 1.
 """
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.stats import rankdata
 
 from deepmapper.errors import DeepMapperError
 
 
 class Consensus:
-    """Accumulates maps of shape (n_classes, n_features), one a pass.
+    """Accumulates maps of shape (n_classes, n_features), one per pass.
 
     Args:
-        top: a feature counts as selected in a pass where it is among so many strongest of a class
-            and its attribution is not zero (a closed gate selects nothing).
+        top: a feature is selected in a pass if it ranks in the top `top` features of a class and
+            its attribution is not zero (as behind a closed gate).
     """
 
     def __init__(self, top: int = 20) -> None:
         if top < 1:
-            message = f"top is how many features a class selects in a pass, 1 or more; got {top}"
+            message = f"top, the number of features selected per class, is 1 or more; got {top}"
             raise DeepMapperError(message)
         self.top = top
         self.maps: list[np.ndarray] = []
 
     def add(self, attributions: np.ndarray) -> None:
-        """Take in one pass; each class's map is divided by its sum, so that passes weigh alike."""
+        """Add one pass; each class's map is divided by its sum, so that passes weigh the same."""
         total = np.abs(attributions).sum(axis=1, keepdims=True)
         self.maps.append(attributions / np.where(total > 0, total, 1.0))
 
     def agreement(self) -> float:
         """How far two halves of the passes agree on the top features, 0..1; 0 below two passes.
 
-        The passes of even and of odd number are averaged apart, and of each half the top features
-        of a class are kept, as shares of what these have together; agreement is what the shares
-        have in common, averaged over classes. So a feature counts by its weight: two needles that
-        hold nearly all of it agree, whatever noise fills the places below them.
+        Passes of even and of odd number are averaged separately. The top features of a class are
+        kept in each half, as shares of their sum. Agreement is the part common to both halves,
+        averaged over classes. So a feature counts by its weight: two needles with nearly all of it
+        agree, whatever noise follows them.
         """
         if len(self.maps) < 2:
             return 0.0
@@ -53,12 +54,12 @@ class Consensus:
         return np.mean([self._selected(m) for m in self.maps], axis=0)
 
     def expected_false_positives(self, frequency: float = 0.9) -> float:
-        """At most so many noise features a class are expected to be selected this often.
+        """Upper bound on the expected noise features per class that are selected this often.
 
-        q**2 / ((2 * frequency - 1) * n_features) with q the mean number selected a pass. The
-        theorem is for passes on random halves of the samples (validation_fraction=0.5) and a
-        selection that treats noise features alike; with larger shares passes resemble each other
-        more, and the figure is a guide.
+        q**2 / ((2 * frequency - 1) * n_features) with q the mean number selected per pass. The
+        theorem is for passes on random halves of the samples (validation_fraction=0.5) and noise
+        features that are exchangeable; with larger shares passes are more alike, and the bound is
+        a guide.
 
         Raises:
             DeepMapperError: no pass yet, or frequency not in (0.5, 1].
@@ -73,15 +74,15 @@ class Consensus:
         return float(n_selected**2 / ((2 * frequency - 1) * self.maps[0].shape[1]))
 
     def table(self, features: ArrayLike, classes: ArrayLike) -> pd.DataFrame:
-        """Columns feature, class, mean, sd, selection_frequency, mean_rank; best first a class.
+        """Columns feature, class, mean, sd, selection_frequency, mean_rank; best first per class.
 
-        mean and sd are over passes, of the share of a class's attribution (1 is all of it);
-        selection_frequency is the share of passes with the feature among the top; rank 1 is best,
+        mean and sd over passes are of the share of a class's attribution (1 is all of it);
+        selection_frequency is the share of passes that selected the feature; rank 1 is best, and
         features of the same attribution (closed gates) share their mean rank.
         """
         maps = np.stack(self.maps)  # (passes, classes, features)
         n_classes, n_features = maps.shape[1:]
-        mean_rank = np.mean([_ranks(m) for m in maps], axis=0)
+        mean_rank = rankdata(-np.abs(maps), axis=2).mean(0)
         frequency = self.selection_frequency()
         table = pd.DataFrame(
             {
@@ -98,7 +99,7 @@ class Consensus:
         return table.iloc[order].reset_index(drop=True)
 
     def _shares(self, maps: np.ndarray) -> np.ndarray:
-        """What each top feature of a class has of what they have together, others 0."""
+        """Each top feature's share of their sum, per class; other features 0."""
         kept = np.abs(maps) * self._selected(maps)
         total = kept.sum(axis=1, keepdims=True)
         return kept / np.where(total > 0, total, 1.0)
@@ -109,9 +110,3 @@ class Consensus:
         chosen = np.zeros(maps.shape, dtype=bool)
         np.put_along_axis(chosen, order, True, axis=1)
         return chosen & (maps != 0)
-
-
-def _ranks(maps: np.ndarray) -> np.ndarray:
-    """Rank 1 for the strongest feature of a class, ties shared; shape (n_classes, n_features)."""
-    frame = pd.DataFrame(-np.abs(maps).T)
-    return frame.rank(method="average").to_numpy().T

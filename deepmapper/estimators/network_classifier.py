@@ -24,7 +24,7 @@ from torch import nn
 from deepmapper.attribution import EXPLAINERS, attribute
 from deepmapper.errors import DeepMapperError
 from deepmapper.estimators._base import ValidatedEstimator
-from deepmapper.images._folded import FoldedRows, RowsOf, mean_image
+from deepmapper.images.converter import FoldedRows, RowsOf, mean_image
 from deepmapper.networks._assembly import Backbone, build_network, screened_gate
 from deepmapper.training.devices import few_threads_for, resolve_device
 from deepmapper.training.objectives import Classification, class_weights, weighted_mean
@@ -59,7 +59,7 @@ class Pass:
 
 @dataclass(frozen=True)
 class _TrainingData:
-    """What all passes train on.
+    """The training data of all passes.
 
     Args:
         images: (n, ...), a tensor or `FoldedRows`.
@@ -170,7 +170,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         """Train on images X and labels y, (n_samples,).
 
         Args:
-            X: (n_samples, ...), numpy, tensor or `deepmapper.images._folded.FoldedRows`.
+            X: (n_samples, ...), numpy, tensor or `deepmapper.images.converter.FoldedRows`.
             sample_weight: (n_samples,), weights in the loss and in the accuracy of a pass.
             after_pass: called after every accepted pass, when `passes_` holds it; if it returns
                 True, no more passes are made.
@@ -207,7 +207,12 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
             if is_good and after_pass is not None and after_pass():
                 break
         if not self.passes_:
-            self._keep_best(rejected, bar)
+            self.passes_ = [max(rejected, key=lambda trained: trained.accuracy or 0.0)]
+            warnings.warn(
+                f"no pass was better than {bar:.3f} on its held-out images; the best one "
+                f"({self.passes_[0].accuracy:.3f}) is kept",
+                stacklevel=2,
+            )
             if after_pass is not None:
                 after_pass()
         self.networks_ = [trained.network for trained in self.passes_]
@@ -218,12 +223,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         """Probabilities (n_samples, n_classes), the mean over the accepted passes."""
         check_is_fitted(self)
         images = self._to_device(X)
-        probabilities = [
-            predict_logits(
-                network, images, cast=autocast(network, self.device_, self._precision())
-            ).softmax(1)
-            for network in self.networks_
-        ]
+        probabilities = [self._probabilities(network, images) for network in self.networks_]
         return torch.stack(probabilities).mean(0).double().cpu().numpy()
 
     def predict(self, X: Any) -> np.ndarray:
@@ -245,8 +245,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         network = copy.deepcopy(self.networks_[0])
         for weights in self._epochs:
             network.load_state_dict(weights)
-            cast = autocast(network, self.device_, self._precision())
-            yield predict_logits(network, images, cast=cast).softmax(1).double().cpu().numpy()
+            yield self._probabilities(network, images).double().cpu().numpy()
 
     def attribute(self, Z: Any, y: np.ndarray) -> np.ndarray:
         """Mean absolute attribution, (n_classes, *Z.shape[1:]), over the rows of Z and passes."""
@@ -258,10 +257,10 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         return np.mean([m / max(float(m.sum()), 1e-30) for m in maps], axis=0)
 
     def attribute_pass(self, trained: Pass, X: Any, y: np.ndarray) -> np.ndarray:
-        """The map of one pass, (n_classes, *X.shape[1:]), over the images it did not train on.
+        """The map of one pass, (n_classes, *X.shape[1:]), over its held-out images.
 
-        X and y are those given to `fit`. Over its training images where none were held out; the
-        baseline is their mean in either case.
+        X and y are those given to `fit`. Without held-out images it is over the training images,
+        whose mean is the baseline in either case.
         """
         images = self._to_device(X)
         labels = torch.from_numpy(np.searchsorted(self.classes_, y)).to(self.device_)
@@ -285,17 +284,9 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
             )
         return maps.cpu().numpy()
 
-    def _precision(self) -> str:
-        return TrainingSettings.of(self.training).precision
-
-    def _keep_best(self, rejected: list[Pass], bar: float) -> None:
-        best = max(rejected, key=lambda trained: trained.accuracy or 0.0)
-        self.passes_ = [best]
-        warnings.warn(
-            f"no pass was better than {bar:.3f} on its held-out images; the best one "
-            f"({best.accuracy:.3f}) is kept",
-            stacklevel=3,
-        )
+    def _probabilities(self, network: nn.Module, images: Any) -> torch.Tensor:
+        cast = autocast(network, self.device_, TrainingSettings.of(self.training).precision)
+        return predict_logits(network, images, cast=cast).softmax(1)
 
     def _weights(
         self, y: np.ndarray, labels: torch.Tensor, sample_weight: np.ndarray | None
@@ -368,7 +359,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
     def _split(
         self, number: int, codes: np.ndarray, fraction: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Rows to train on and rows held out, stratified; none held out if a class is tiny."""
+        """Rows to train on and rows held out, stratified; all to train on if a class is tiny."""
         n, n_classes = len(codes), len(self.classes_)
         n_held_out = math.ceil(fraction * n)
         everything = np.arange(n), np.empty(0, dtype=np.int64)

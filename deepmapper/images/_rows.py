@@ -5,8 +5,7 @@ Nothing here makes a second copy of a whole table: rows are read a block at a ti
 
 import mmap
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,29 +13,18 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
+from deepmapper.training.devices import in_threads
+
 BLOCK_BYTES = 2 << 20  # a block and its result stay in the cache of a core
-FEWEST_ROWS = 16  # a block: fewer would spend their time on the sums a feature
-
-
-class Rows(Protocol):
-    """A table that is read by rows: an array, a `numpy.memmap`, a CSR matrix, `RowsOnDisk`."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def dtype(self) -> Any: ...
-
-    def __getitem__(self, rows: Any) -> Any:
-        """The rows of a slice or an array of positions, dense or CSR."""
+FEWEST_ROWS = 16  # of a block: with fewer the sums per feature dominate
 
 
 class RowsOnDisk:
     """A table in a file; rows are read when they are indexed, and columns can be selected.
 
     Args:
-        source: `Rows` that need only accept a slice or increasing positions: an `h5py.Dataset`,
-            the `X` of an AnnData opened with `backed="r"`, or `CsrOnDisk`.
+        source: has `shape` and returns rows for a slice or increasing positions, dense or CSR: an
+            `h5py.Dataset`, the `X` of an AnnData opened with `backed="r"`, or `CsrOnDisk`.
         rows, columns: positions in the source, in the order of this table; None: all of them.
     """
 
@@ -44,7 +32,7 @@ class RowsOnDisk:
     ndim = 2
 
     def __init__(
-        self, source: Rows, rows: np.ndarray | None = None, columns: np.ndarray | None = None
+        self, source: Any, rows: np.ndarray | None = None, columns: np.ndarray | None = None
     ) -> None:
         self.source = source
         self.rows = np.arange(source.shape[0]) if rows is None else rows
@@ -83,30 +71,18 @@ def blocks(X: Any, n_rows: int | None = None) -> Iterator[slice]:
 
 
 def each_block(X: Any, work: Callable[[int, slice], None], n_threads: int | None = None) -> None:
-    """Call work(thread, rows) for every block of rows, shared out over threads.
+    """Call work(thread, rows) for every block of rows, divided among threads.
 
-    Each thread works its way through blocks of its own (in a fixed order: the same results for the
-    same number of threads) and torch keeps to one core in it: threads that meet after every small
-    operation would wait for each other more than they work.
+    The order within a thread is fixed, so the same number of threads gives the same results.
     """
-    n_threads = n_threads or torch.get_num_threads()
     parts = list(blocks(X))
-    if n_threads == 1 or len(parts) == 1:
-        for rows in parts:
-            work(0, rows)
-        return
+    n_threads = 1 if len(parts) == 1 else n_threads or torch.get_num_threads()
 
     def run(thread: int) -> None:
-        torch.set_num_threads(1)
         for rows in parts[thread::n_threads]:
             work(thread, rows)
 
-    threads = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(n_threads) as pool:
-            list(pool.map(run, range(n_threads)))
-    finally:
-        torch.set_num_threads(threads)  # what threads made from now on begin with
+    in_threads(run, n_threads)
 
 
 class Scratch:
@@ -123,7 +99,7 @@ class Scratch:
         return memory[: block.numel()].view(block.shape)
 
 
-def dense(X: Rows, rows: slice | np.ndarray) -> torch.Tensor:
+def dense(X: Any, rows: slice | np.ndarray) -> torch.Tensor:
     """Rows of X as a dense float32 tensor, (n_rows, n_features); shares memory where it can.
 
     Pages of a memory-mapped file are released after reading. Otherwise the whole file would count

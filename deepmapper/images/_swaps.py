@@ -1,16 +1,16 @@
 """Swaps of pixels that bring tied features closer: quadratic assignment by simulated annealing.
 
 After Burkard & Rendl, European Journal of Operational Research 17 (1984) 169-174. Each proposal
-moves a feature beside one of its neighbours; many are judged at once, and those that share no pixel
-are carried out together.
+moves a feature next to one of its neighbours. Many are evaluated at once, and accepted swaps that
+share no pixel are made together.
 """
 
 import numpy as np
 
-from deepmapper.images._neighbours import FeatureGraph
+from deepmapper.images._neighbours import FeatureGraph, ranked_ties
 from deepmapper.training.streams import stream
 
-MOST_TIES = 16  # of a feature, the strongest, that swaps look at
+MOST_TIES = 16  # strongest ties of a feature that swaps use
 # Chosen on unlabelled training images of MNIST (20,000 and 60,000; 20,000 sweeps): the adjacent
 # pixels that stay adjacent rise from 0.88 and 0.91 to 0.91 and 0.95. With a fifth of the slope the
 # start is too hot, with five times the slope less is gained (0.89, on 20,000).
@@ -55,7 +55,7 @@ class _Swaps:
         self.degrees = np.minimum(np.diff(graph.weights.indptr), MOST_TIES)
 
     def sweep(self, movers: np.ndarray, temperature: float, draw: np.random.Generator) -> None:
-        """Propose to each mover a cell beside a neighbour; swap where Metropolis accepts."""
+        """Propose a cell next to a neighbour for each mover; swap by the Metropolis rule."""
         movers, targets = self._proposals(movers, draw)
         homes, holders = self.cell_of[movers], self.holder[targets]
         gain = self._gain(movers, targets, holders, homes)
@@ -65,19 +65,15 @@ class _Swaps:
             accepted |= draw.random(len(gain)) < np.exp(np.minimum(gain, 0) / temperature)
         a, b = movers[accepted], holders[accepted]
         home, target = homes[accepted], targets[accepted]
-        # Where two swaps share a cell, the last one written to it stays.
+        # If two swaps share a cell, the one written last is made.
         claim = np.empty(len(self.holder), dtype=np.int64)
         order = np.arange(len(a))
         claim[home] = order
         claim[target] = order
         alone = (claim[home] == order) & (claim[target] == order)
-        self._swap(a[alone], b[alone], home[alone], target[alone])
-
-    def _swap(
-        self, a: np.ndarray, b: np.ndarray, home_of_a: np.ndarray, home_of_b: np.ndarray
-    ) -> None:
-        self.cell_of[a], self.cell_of[b] = home_of_b, home_of_a
-        self.holder[home_of_b], self.holder[home_of_a] = a, b
+        a, b, home, target = a[alone], b[alone], home[alone], target[alone]
+        self.cell_of[a], self.cell_of[b] = target, home
+        self.holder[target], self.holder[home] = a, b
 
     def _proposals(
         self, movers: np.ndarray, draw: np.random.Generator
@@ -97,11 +93,11 @@ class _Swaps:
     def _gain(
         self, who: np.ndarray, to: np.ndarray, other: np.ndarray, home: np.ndarray
     ) -> np.ndarray:
-        """What `who` saves by going from home to the cell `to`, whose holder `other` comes home."""
+        """What `who` saves by moving from home to the cell `to`; its holder `other` moves home."""
         ties, weights = self.neighbours[who], self.weights[who]  # (proposals, MOST_TIES)
         weights = np.where(ties == other[:, None], 0, weights)  # as far apart as before
-        there = self.cell_of[ties]
-        saved = self._cost(home, there) - self._cost(to, there)
+        cells = self.cell_of[ties]
+        saved = self._cost(home, cells) - self._cost(to, cells)
         return np.einsum("ij,ij->i", weights, saved)
 
     def _cost(self, cell: np.ndarray, cells: np.ndarray) -> np.ndarray:
@@ -116,8 +112,8 @@ class _Swaps:
 def _costs(shape: tuple[int, int]) -> np.ndarray:
     """The cost of a tie by its offset in rows and columns, (height, width).
 
-    A well one cell wide, so that many short ties are not torn for one long one (the sum of
-    distances would tear them), and a slope that leads back from afar.
+    A well one cell wide, so that many short ties are not broken for a long one, and a slope that
+    brings distant features back.
     """
     rows, columns = np.meshgrid(np.arange(shape[0]), np.arange(shape[1]), indexing="ij")
     squares = (rows**2 + columns**2).astype(np.float32)
@@ -127,10 +123,8 @@ def _costs(shape: tuple[int, int]) -> np.ndarray:
 def _padded(graph: FeatureGraph, n_cells: int) -> tuple[np.ndarray, np.ndarray]:
     """The strongest ties of each id as a table: neighbours and weights, (n_cells, MOST_TIES)."""
     weights = graph.weights
-    p, degrees = graph.n_features, np.diff(weights.indptr)
-    source = np.repeat(np.arange(p), degrees)
-    order = np.lexsort((-weights.data, source))
-    rank = np.arange(len(order)) - weights.indptr[source]
+    source = np.repeat(np.arange(graph.n_features), np.diff(weights.indptr))
+    order, rank = ranked_ties(graph)
     kept = rank < MOST_TIES
     neighbours = np.zeros((n_cells, MOST_TIES), dtype=np.int64)
     table = np.zeros((n_cells, MOST_TIES), dtype=np.float32)

@@ -1,5 +1,6 @@
 """From a table to images: scale, then fold; and back from pixels to features."""
 
+import math
 from typing import Any, Self
 
 import numpy as np
@@ -7,16 +8,16 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from deepmapper.images._folded import FoldedRows
 from deepmapper.images._rows import Scratch, checked, dense, each_block
 from deepmapper.images.layouts import Array, Layout, make_layout, needs_rows
 from deepmapper.images.scaling import FeatureScaler
 from deepmapper.training.devices import free_bytes, resolve_device
 
-# Learned layouts look at a sample of rows of so many values at most: 512 MiB. All 60,000 images of
-# MNIST are among them: with 20,000, 0.90 of the adjacent pixels stayed adjacent, with all 0.97.
+# Maximum values of the rows that learned layouts use: 512 MiB, all 60,000 images of MNIST (with
+# 20,000 of them, 0.90 of the adjacent pixels stayed adjacent, with all 0.97).
 LAYOUT_VALUES = 1 << 27
-MEMORY_SHARE = 0.5  # images that need more than this share of what is free are made on the way
+MEMORY_SHARE = 0.5  # images that need more than this share of free memory are made on demand
+MEAN_VALUES = 1 << 24  # values of images in memory at a time while their mean is taken: 64 MiB
 
 
 class ImageConverter(TransformerMixin, BaseEstimator):
@@ -26,8 +27,8 @@ class ImageConverter(TransformerMixin, BaseEstimator):
         layout: "natural", "random", "learned", a `Layout`, or an index: the pixel of each feature.
             See `deepmapper.images.layouts`.
         log, scale, clip: see `FeatureScaler`.
-        stream: True makes images only as they are asked for (`FoldedRows`), False at once; "auto"
-            streams where they would take more than half of the device's free memory.
+        stream: True makes images when they are indexed (`FoldedRows`), False at once; "auto"
+            streams if they would take more than half of the device's free memory.
         device: where the images are made; on a GPU they stay there as a tensor.
         random_state: seed of random and learned layouts.
 
@@ -84,7 +85,7 @@ class ImageConverter(TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> Any:
         """Images, float32, (n_samples, 1, height, width): numpy on the CPU, else a tensor there.
 
-        Where the table streams, a `FoldedRows` that makes them as they are asked for.
+        If the table streams, a `FoldedRows` that makes them when they are indexed.
         """
         check_is_fitted(self)
         X = checked(self, X, reset=False)
@@ -148,3 +149,60 @@ class ImageConverter(TransformerMixin, BaseEstimator):
             return bool(self.stream)
         free = free_bytes(device)
         return free is not None and 4 * X.shape[0] * X.shape[1] > MEMORY_SHARE * free
+
+
+class FoldedRows:
+    """Images (n_samples, 1, height, width) of a table larger than memory, made when indexed.
+
+    `images[rows]` reads these rows of the table, scales and folds them, and returns a tensor on the
+    device. Rows are a slice or a tensor of indices.
+    """
+
+    dtype = torch.float32
+
+    def __init__(self, X: Any, scaler: FeatureScaler, layout: Layout, device: torch.device) -> None:
+        self.X = X
+        self.scaler = scaler
+        self.layout = layout
+        self.device = device
+        self.shape = (X.shape[0], 1, *layout.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | torch.Tensor) -> torch.Tensor:
+        which = rows if isinstance(rows, slice) else np.asarray(rows.cpu())
+        block = dense(self.X, which)
+        scaled = torch.empty(block.shape, device=self.device)
+        self.scaler.scale_into(scaled, block)
+        return self.layout.fold(scaled)
+
+
+class RowsOf:
+    """A selection of rows of images, without a copy.
+
+    Args:
+        images: a tensor (n, ...) or `FoldedRows`.
+        rows: indices of the rows, (m,), on the images' device.
+    """
+
+    def __init__(self, images: Any, rows: torch.Tensor) -> None:
+        self.images = images
+        self.rows = rows
+        self.shape = (len(rows), *images.shape[1:])
+        self.device = rows.device
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, which: slice | torch.Tensor) -> torch.Tensor:
+        return self.images[self.rows[which]]
+
+
+def mean_image(images: Any, rows: torch.Tensor) -> torch.Tensor:
+    """The mean of these rows, (1, ...): the baseline of attribution."""
+    total: Any = 0.0
+    block = max(1, min(256, MEAN_VALUES // math.prod(images.shape[1:])))
+    for start in range(0, len(rows), block):
+        total = total + images[rows[start : start + block]].sum(0, keepdim=True)
+    return total / len(rows)

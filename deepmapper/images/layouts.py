@@ -6,7 +6,8 @@ generated or supplied").
 """
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -37,8 +38,8 @@ class Layout:
             each feature is; all different.
         shape: (height, width) of the image.
         name: how the layout came about, for reports.
-        quality: `placement.neighbour_preservation` of a learned layout, 0 (random) to 1; None
-            where no neighbours are known.
+        quality: `placement.neighbour_preservation` of a learned layout, 0 (random) to 1; None if
+            no neighbours are known.
 
     Raises:
         DeepMapperError: two features on one pixel, or a pixel outside the image.
@@ -48,7 +49,6 @@ class Layout:
     shape: tuple[int, int]
     name: str = "given"
     quality: float | None = None
-    is_natural: bool = field(init=False, repr=False, default=False)
 
     def __post_init__(self) -> None:
         pixels = np.ascontiguousarray(self.pixel_of_feature, dtype=np.int64)
@@ -71,8 +71,10 @@ class Layout:
             raise DeepMapperError(message)
         object.__setattr__(self, "pixel_of_feature", pixels)
         object.__setattr__(self, "shape", (height, width))
-        natural = len(pixels) == taken[-1] + 1 and bool((np.diff(pixels) == 1).all())
-        object.__setattr__(self, "is_natural", natural)
+
+    @cached_property
+    def is_natural(self) -> bool:
+        return np.array_equal(self.pixel_of_feature, np.arange(self.n_features))
 
     @property
     def n_features(self) -> int:
@@ -94,9 +96,9 @@ class Layout:
             flat = X.new_zeros((n, height * width))
             self.place(flat, X)
             return flat.view(n, 1, height, width)
-        flat_array = np.zeros((n, height * width), dtype=X.dtype)
-        flat_array[:, self._columns()] = X
-        return flat_array.reshape(n, 1, height, width)
+        images = np.zeros((n, height * width), dtype=X.dtype)
+        images[:, self._columns()] = X
+        return images.reshape(n, 1, height, width)
 
     def place(self, flat: torch.Tensor, X: torch.Tensor) -> None:
         """Write rows (n, n_features) into flat images (n, height * width)."""
@@ -140,7 +142,20 @@ def make_layout(
         DeepMapperError: an unknown name, a layout for another number of features, or missing rows.
     """
     if isinstance(layout, str):
-        return _named(layout, n_features, seed, X)
+        if layout not in LAYOUTS:
+            message = (
+                f"unknown layout {layout!r}; known: {', '.join(LAYOUTS)}, a Layout or an index"
+            )
+            raise DeepMapperError(message)
+        if layout == "natural":
+            return natural(n_features)
+        if layout == "random":
+            return random(n_features, seed)
+        if X is None or X.ndim != 2 or X.shape[1] != n_features:
+            got = "none" if X is None else f"shape {X.shape}"
+            message = f"the layout {layout!r} is made from rows of {n_features} features, got {got}"
+            raise DeepMapperError(message)
+        return learned(X, seed)
     if not isinstance(layout, Layout):
         index = np.asarray(layout)
         side = square_side(n_features)
@@ -169,26 +184,10 @@ def learned(X: np.ndarray, seed: int) -> Layout:
 
     Labels are not looked at. Its quality is the share of neighbourhood that was kept.
     """
-    from deepmapper.images._layout_scores import neighbour_preservation
     from deepmapper.images._neighbours import feature_graph
-    from deepmapper.images.placement import place
+    from deepmapper.images.placement import neighbour_preservation, place
 
-    side = square_side(X.shape[1])
+    shape = (square_side(X.shape[1]),) * 2
     graph = feature_graph(X, seed)
-    layout = Layout(place(graph, (side, side), seed), (side, side), "learned")
-    return replace(layout, quality=neighbour_preservation(layout, graph))
-
-
-def _named(name: str, n_features: int, seed: int, X: np.ndarray | None) -> Layout:
-    if name not in LAYOUTS:
-        message = f"unknown layout {name!r}; known: {', '.join(LAYOUTS)}, a Layout or an index"
-        raise DeepMapperError(message)
-    if name == "natural":
-        return natural(n_features)
-    if name == "random":
-        return random(n_features, seed)
-    if X is None or X.ndim != 2 or X.shape[1] != n_features:
-        got = "none" if X is None else f"shape {X.shape}"
-        message = f"the layout {name!r} is made from rows of {n_features} features, got {got}"
-        raise DeepMapperError(message)
-    return learned(X, seed)
+    cells = place(graph, shape, seed)
+    return Layout(cells, shape, "learned", neighbour_preservation(graph, cells, shape))

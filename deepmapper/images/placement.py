@@ -1,8 +1,8 @@
-"""From a graph of features to pixels: embed in the plane, assign to the grid, mend by swaps.
+"""From a graph of features to pixels: embed in the plane, assign to the grid, improve by swaps.
 
 1. `landmark_start`: shortest paths along the graph (a tie of weight w is 1 / w long), from
    landmarks to all; classical scaling of the landmarks and triangulation of the rest (de Silva &
-   Tenenbaum 2004). It gets the whole picture right and details wrong.
+   Tenenbaum 2004). It is right at large scale and wrong in detail.
 2. `unfold_plane`: descent on the t-SNE objective (van der Maaten & Hinton 2008) with the weights of
    the ties as attraction; the repulsion is exact for few features, a sampled estimate for many.
 3. `assign`: one feature a cell; an optimal linear assignment for few features, median splits of
@@ -17,18 +17,10 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import eigsh
 
-from deepmapper.images._neighbours import FeatureGraph, strongest_products
+from deepmapper.images._neighbours import FeatureGraph, ranked_ties
+from deepmapper.images._neighbours import strongest_products as strongest_products
 from deepmapper.images._swaps import anneal, tie_length
 from deepmapper.training.streams import stream
-
-__all__ = [
-    "assign",
-    "best_turn",
-    "landmark_start",
-    "place",
-    "strongest_products",
-    "unfold_plane",
-]
 
 PATH_BUDGET = 2_000_000  # lengths of paths that are kept: landmarks x features
 FEWEST_LANDMARKS = 48
@@ -37,6 +29,7 @@ N_STEPS = 300
 EXAGGERATION = 4.0  # attraction is stronger at first (the t-SNE paper has 4)
 EXAGGERATED_STEPS = 100
 LARGEST_ASSIGNMENT = 2048  # an exact one takes seconds there and grows with the cube
+TOUCHING = 8  # pixels that touch a pixel
 N_ANGLES = 6  # quarter turns and mirror images leave a grid a grid
 
 
@@ -108,16 +101,16 @@ def unfold_plane(graph: FeatureGraph, start: np.ndarray, seed: int) -> np.ndarra
 
 def best_turn(graph: FeatureGraph, plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """The assignment of the turned plane, of several turns, that keeps the ties shortest."""
-    found = []
+    turns = []
     for angle in np.arange(N_ANGLES) * (np.pi / 2 / N_ANGLES):
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         cells = assign(plane @ turn, shape)
-        found.append((tie_length(graph, cells, shape), cells))
-    return min(found, key=lambda pair: pair[0])[1]
+        turns.append((tie_length(graph, cells, shape), cells))
+    return min(turns, key=lambda pair: pair[0])[1]
 
 
 def assign(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """One cell (flat index) a point, (n_points,), each near where the point lies."""
+    """A cell (flat index) near each point, (n_points,), all different."""
     low, high = np.quantile(plane, [0.01, 0.99], axis=0)
     scale = (np.array(shape) - 1) / max(float((high - low).max()), 1e-12)
     places = (plane - (low + high) / 2) * scale + (np.array(shape) - 1) / 2
@@ -126,6 +119,35 @@ def assign(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     grid = np.stack(np.divmod(np.arange(shape[0] * shape[1]), shape[1]), axis=1)
     squares = ((places[:, None] - grid) ** 2).sum(2)
     return linear_sum_assignment(squares)[1].astype(np.int64)
+
+
+def neighbour_preservation(
+    graph: FeatureGraph, cells: np.ndarray, shape: tuple[int, int]
+) -> float | None:
+    """The share of the ties' weight whose features touch, from 0 (random cells) to 1 (the best).
+
+    Pixels touch if they are at most one row and one column apart. The best is that each feature
+    touches the eight that it is tied to most strongly, an upper bound that may be out of reach.
+    None if the graph has no ties.
+    """
+    ties = graph.weights.tocoo()
+    total = float(ties.data.sum())
+    if total == 0:
+        return None
+    rows, columns = np.divmod(cells, shape[1])
+    touching = (np.abs(rows[ties.row] - rows[ties.col]) <= 1) & (
+        np.abs(columns[ties.row] - columns[ties.col]) <= 1
+    )
+    share = float(ties.data[touching].sum()) / total
+    height, width = shape
+    n = height * width
+    n_touching = (height - 1) * width + height * (width - 1) + 2 * (height - 1) * (width - 1)
+    by_chance = n_touching / max(n * (n - 1) / 2, 1)
+    order, rank = ranked_ties(graph)
+    best = float(graph.weights.data[order][rank < TOUCHING].sum()) / total
+    if best <= by_chance:  # so small an image that all pixels touch
+        return 1.0
+    return float(np.clip((share - by_chance) / (best - by_chance), 0.0, 1.0))
 
 
 def _repulsion(points: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Scaling of features, learned from training rows: log where the values are counts, then a range.
+"""Scaling of features, learned from training rows: log if the values are counts, then a range.
 
 Paper: "Normalise features" (Methods 5), "log normalisation" (Fig. 2).
 """
@@ -20,19 +20,80 @@ from deepmapper.images._rows import Scratch, blocks, checked, dense, each_block
 # not: the largest value is 7 times the mean in MNIST, 2 in NIHS, above 10,000 in TCGA.
 HEAVY_TAIL = 100.0
 
-# One of each special case of log1p, so many that they go through its vectorised code.
+# Special cases of log1p, enough of each for its vectorised code.
 SPECIAL_CASES = torch.tensor([-1.0, -2.0, -0.0]).repeat(32)
 
-# Takes rows and their values, logged if logs are taken: (slice, (n_rows, n_features)).
+# Called with rows and their values, after the log if there is one: (slice, (n_rows, n_features)).
 Keep = Callable[[slice, torch.Tensor], None]
+
+
+class _Statistics:
+    """Of blocks of rows: lowest and highest value and sum of all; per feature, spread or range.
+
+    The spread comes from differences to one row of the table, the origin: the sums stay small, and
+    exactly zero for a constant feature. Blocks are summed in float32 and added in float64.
+    """
+
+    def __init__(self, origin: torch.Tensor, by_range: bool) -> None:
+        self.low, self.high, self.total = math.inf, -math.inf, 0.0
+        self.n, self.origin, self.by_range = 0, origin, by_range
+        self.lowest, self.highest = origin.clone(), origin.clone()
+        self.sum = torch.zeros(len(origin), dtype=torch.float64)
+        self.sum_of_squares = torch.zeros(len(origin), dtype=torch.float64)
+
+    def check(self, block: torch.Tensor, rows: slice) -> None:
+        """Add a block as it is in the table, (n_rows, n_features); refuse NaN and infinity."""
+        low, high = (float(end) for end in torch.aminmax(block))  # NaN shows in both
+        if not math.isfinite(high - low):
+            row, column = (~torch.isfinite(block)).nonzero()[0].tolist()
+            message = (
+                f"the table contains NaN or infinity: first in row {rows.start + row}, feature "
+                f"{column} (counted from 0), {float(block[row, column])}; drop or fill such values"
+            )
+            raise ValueError(message)
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        self.total += float(block.sum())  # a block is small enough for float32
+
+    def add(self, block: torch.Tensor, scratch: torch.Tensor) -> None:
+        """Add a block after the log; scratch, of its shape, may be the block itself."""
+        self.n += len(block)
+        if self.by_range:
+            torch.minimum(self.lowest, block.amin(0), out=self.lowest)
+            torch.maximum(self.highest, block.amax(0), out=self.highest)
+            return
+        difference = torch.sub(block, self.origin, out=scratch)
+        self.sum += difference.sum(0)
+        self.sum_of_squares += difference.square_().sum(0)
+
+    def join(self, other: "_Statistics") -> None:
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self.total += other.total
+        self.n += other.n
+        torch.minimum(self.lowest, other.lowest, out=self.lowest)
+        torch.maximum(self.highest, other.highest, out=self.highest)
+        self.sum += other.sum
+        self.sum_of_squares += other.sum_of_squares
+
+    def shift_and_width(self) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.by_range:
+            return self.lowest, self.highest - self.lowest
+        mean = self.sum / self.n
+        variance = (self.sum_of_squares / self.n - mean.square()).clamp(min=0)
+        return (self.origin + mean).float(), variance.sqrt().float()
+
+    @property
+    def is_heavy_tailed(self) -> bool:
+        """Whether no value is negative and the largest is more than 100 times the mean."""
+        mean = self.total / (self.n * len(self.origin))
+        return self.low >= 0 and self.high > HEAVY_TAIL * max(mean, 1e-30)
 
 
 class FeatureScaler(TransformerMixin, BaseEstimator):
     """Scale each feature: log1p (optional), then standardise or map to [0, 1], then clip.
 
     Args:
-        log: True, False, or "auto": log1p where no value is negative and the largest is more than
-            100 times the mean.
+        log: True, False, or "auto": log1p if no value is negative and the largest is more than 100
+            times the mean.
         scale: "standard" (mean 0, sd 1 over training rows), "minmax" (0..1) or "none".
         clip: standardised values are cut at this many sd; min-max values are cut to 0..1.
 
@@ -65,41 +126,31 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
         each_block(X, lambda _, rows: self.scale_into(torch.from_numpy(out[rows]), dense(X, rows)))
         return out
 
-    def inverse_transform(self, scaled: np.ndarray) -> np.ndarray:
-        """Values in the units of the table from values as scaled, both (n_samples, n_features).
-
-        What scaling cut off stays cut; a feature that is constant on the training rows is that
-        constant.
-        """
-        check_is_fitted(self)
-        if self.scale != "none":
-            varies = self.factor_ != 0
-            width = np.divide(1.0, self.factor_, out=np.zeros_like(self.factor_), where=varies)
-            scaled = scaled * width + self.shift_
-        return np.expm1(scaled) if self.log_ else scaled
-
     def learn(self, X: Any, keep: Keep | None = None, target: torch.Tensor | None = None) -> Self:
-        """As `fit`, without scikit-learn's checks; the logs that are taken can be had on the way.
+        """As `fit`, without scikit-learn's checks; the logs can be kept.
 
         One sweep over the table: whether the values are counts is guessed from the first block and
-        checked at the end; only a wrong guess costs a second sweep.
+        checked at the end. A wrong guess needs a second sweep.
 
         Args:
             keep: called with every block of rows.
-            target: (n_samples, n_features), filled in place of calling `keep`: a copy less.
+            target: (n_samples, n_features), filled with the logs; saves the copy of `keep`.
         """
         self._check_parameters()
         guess = bool(self.log)
         if self.log == "auto":
-            first = dense(X, next(iter(blocks(X))))
-            guess = _is_heavy_tailed(float(first.min()), float(first.max()), float(first.mean()))
-        seen, spread = self._sweep(X, guess, keep, target)
-        if self.log == "auto" and _is_heavy_tailed(*spread) != guess:
+            rows = next(iter(blocks(X)))
+            first = _Statistics(torch.empty(X.shape[1]), by_range=True)
+            first.check(dense(X, rows), rows)
+            first.n = rows.stop - rows.start
+            guess = first.is_heavy_tailed
+        statistics = self._sweep(X, guess, keep, target)
+        if self.log == "auto" and statistics.is_heavy_tailed != guess:
             guess = not guess
-            seen, spread = self._sweep(X, guess, keep, target)
+            statistics = self._sweep(X, guess, keep, target)
         self.log_ = guess
         self.n_features_in_ = X.shape[1]
-        shift, width = seen.shift_and_width()
+        shift, width = statistics.shift_and_width()
         self.shift_ = shift.numpy()
         self.factor_ = torch.where(width > 0, 1.0 / width, torch.zeros_like(width)).numpy()
         return self
@@ -127,19 +178,16 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
 
     def _sweep(
         self, X: Any, log: bool, keep: Keep | None, target: torch.Tensor | None
-    ) -> tuple[Any, tuple[float, float, float]]:
-        """What scaling needs of each feature, and (lowest, highest, mean) of all before the log."""
+    ) -> _Statistics:
         n_threads = torch.get_num_threads()
         origin = dense(X, slice(0, 1))[0]
         origin = log1p(origin, torch.empty_like(origin)) if log else origin.clone()
-        kind = _Ranges if self.scale == "minmax" else _Moments
-        parts: list[Any] = [kind(origin) for _ in range(n_threads)]
-        totals = [_Totals() for _ in range(n_threads)]
+        parts = [_Statistics(origin, self.scale == "minmax") for _ in range(n_threads)]
         scratch = Scratch()
 
-        def look(thread: int, rows: slice) -> None:
+        def add(thread: int, rows: slice) -> None:
             block = dense(X, rows)
-            totals[thread].add(block, rows)
+            parts[thread].check(block, rows)
             own = scratch.like(thread, block)
             into = own if target is None else target[rows]
             if log:
@@ -150,15 +198,13 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
                 keep(rows, into)
             parts[thread].add(into, own)
 
-        each_block(X, look, n_threads)
-        for part, total in zip(parts[1:], totals[1:], strict=True):
+        each_block(X, add, n_threads)
+        for part in parts[1:]:
             parts[0].join(part)
-            totals[0].join(total)
-        low, high, mean = totals[0].low, totals[0].high, totals[0].sum / (X.shape[0] * X.shape[1])
-        if self.log is True and low <= -1:
-            message = f"log1p needs values above -1, got {low:g}; use log=False"
+        if self.log is True and parts[0].low <= -1:
+            message = f"log1p needs values above -1, got {parts[0].low:g}; use log=False"
             raise DeepMapperError(message)
-        return parts[0], (low, high, mean)
+        return parts[0]
 
     def _check_parameters(self) -> None:
         if self.log not in (True, False, "auto"):
@@ -172,43 +218,12 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
 def log1p(block: torch.Tensor, into: torch.Tensor) -> torch.Tensor:
     """log(1 + block), written into memory of the same shape on the CPU.
 
-    torch's log1p loads the results of special cases under a mask. Where the page of the library
-    that holds these constants was never read, such a load is slow on AVX-512 (AMD: 23 times the
-    whole logarithm) and does not bring the page in: real special cases do.
+    torch's log1p loads the results of special cases under a mask. If the page of the library with
+    these constants was never read, such a load is slow on AVX-512 (AMD: 23 times the whole
+    logarithm) and does not load the page. Real special cases do.
     """
     torch.log1p(SPECIAL_CASES)
     return torch.log1p(block, out=into)
-
-
-def _is_heavy_tailed(low: float, high: float, mean: float) -> bool:
-    """Whether no value is negative and the largest is more than 100 times the mean."""
-    return low >= 0 and high > HEAVY_TAIL * max(mean, 1e-30)
-
-
-class _Totals:
-    """Lowest and highest value and the sum of all, of blocks of rows; refuses NaN and infinity."""
-
-    def __init__(self) -> None:
-        self.low, self.high, self.sum = float("inf"), float("-inf"), 0.0
-
-    def add(self, block: torch.Tensor, rows: slice) -> None:
-        low, high = (float(end) for end in torch.aminmax(block))  # NaN shows in both
-        if not math.isfinite(high - low):
-            raise ValueError(_not_finite(block, rows))
-        self.low, self.high = min(self.low, low), max(self.high, high)
-        self.sum += float(block.sum())  # a block is small enough for float32
-
-    def join(self, other: "_Totals") -> None:
-        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
-        self.sum += other.sum
-
-
-def _not_finite(block: torch.Tensor, rows: slice) -> str:
-    row, column = (~torch.isfinite(block)).nonzero()[0].tolist()
-    return (
-        f"the table contains NaN or infinity: first in row {rows.start + row}, feature {column} "
-        f"(counted from 0), {float(block[row, column])}; drop or fill such values first"
-    )
 
 
 def check_finite(X: Any, names: np.ndarray | None = None) -> None:
@@ -242,55 +257,3 @@ def check_finite(X: Any, names: np.ndarray | None = None) -> None:
         "columns or their rows"
     )
     raise DeepMapperError(message)
-
-
-class _Moments:
-    """Mean and spread a feature, from sums of differences to one row of the table.
-
-    Such differences keep the sums small, and exactly zero where a feature is constant; blocks are
-    summed in float32 and added in float64.
-
-    Args:
-        origin: that row, (n_features,).
-    """
-
-    def __init__(self, origin: torch.Tensor) -> None:
-        self.n = 0
-        self.origin = origin
-        self.sum = torch.zeros(len(origin), dtype=torch.float64)
-        self.sum_of_squares = torch.zeros(len(origin), dtype=torch.float64)
-
-    def add(self, block: torch.Tensor, scratch: torch.Tensor) -> None:
-        """Take in a block, (n_rows, n_features); scratch, of its shape, may be the block itself."""
-        difference = torch.sub(block, self.origin, out=scratch)
-        self.sum += difference.sum(0)
-        self.sum_of_squares += difference.square_().sum(0)
-        self.n += len(block)
-
-    def join(self, other: "_Moments") -> None:
-        self.sum += other.sum
-        self.sum_of_squares += other.sum_of_squares
-        self.n += other.n
-
-    def shift_and_width(self) -> tuple[torch.Tensor, torch.Tensor]:
-        mean = self.sum / self.n
-        variance = (self.sum_of_squares / self.n - mean.square()).clamp(min=0)
-        return (self.origin + mean).float(), variance.sqrt().float()
-
-
-class _Ranges:
-    """Lowest and highest value a feature; used as `_Moments`."""
-
-    def __init__(self, origin: torch.Tensor) -> None:
-        self.low, self.high = origin.clone(), origin.clone()
-
-    def add(self, block: torch.Tensor, scratch: torch.Tensor) -> None:
-        torch.minimum(self.low, block.amin(0), out=self.low)
-        torch.maximum(self.high, block.amax(0), out=self.high)
-
-    def join(self, other: "_Ranges") -> None:
-        torch.minimum(self.low, other.low, out=self.low)
-        torch.maximum(self.high, other.high, out=self.high)
-
-    def shift_and_width(self) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.low, self.high - self.low

@@ -1,4 +1,4 @@
-"""A network put together: gate and backbone."""
+"""Networks of a gate and a backbone."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,14 +23,14 @@ def screened_gate(
     interactions: bool | str = "auto",
     seed: int = 0,
 ) -> PixelGate | None:
-    """A gate as a screen of these images opens it: no more pixels' worth than they can teach.
+    """A gate, opened by a screen of these images; its openings add up to `most_open` at most.
 
-    None where there is nothing to close: the screen is sure of nearly every pixel, and there are
-    images enough for all. There a gate that is trained along only adds noise (shuffled MNIST at
-    full size, three seeds: 0.49% errors with it, 0.44% without).
+    None if there is nothing to close: the screen is sure of nearly every pixel, and there are
+    enough images for all. A gate would only add noise (shuffled MNIST at full size, three seeds:
+    0.49% errors with it, 0.44% without).
 
     Args:
-        images: (n, 1, h, w), a tensor or what gives one for rows.
+        images: (n, 1, h, w), a tensor or an object that returns one for rows.
         labels: class codes (n,), on the images' device.
         interactions, seed: see `deepmapper.networks.screen.screen`.
     """
@@ -52,7 +52,7 @@ def build_network(
     """A fresh network for images of shape (1, h, w); weights from torch's global generator.
 
     Args:
-        gate: what pixels go through first; None for a network without a gate.
+        gate: applied to the pixels first; None for a network without a gate.
     """
     if callable(backbone):
         network = backbone(shape, n_classes)

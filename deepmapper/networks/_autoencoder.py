@@ -2,28 +2,24 @@
 
 Paper: Methods, self-supervised mode ("the input is the target", "a bottleneck layer").
 
-Three decisions, each against a failure of the plain autoencoder on tables of many features:
+Each of three decisions avoids a failure of the plain autoencoder on tables of many features:
 
-- **Features are hidden in training, and only they are to be reconstructed** (denoising, Vincent et
-  al. 2008; prediction of hidden parts alone, Batson & Royer 2019, "Noise2Self"). A bottleneck of k
-  numbers that sees all can copy k noise features through; a hidden noise feature cannot be guessed,
-  so that noise gains no place in the latent space.
+- **Features are hidden in training, and only these are reconstructed** (Vincent et al. 2008; Batson
+  & Royer 2019, "Noise2Self"). A bottleneck of k numbers can copy k noise features. A hidden noise
+  feature cannot be guessed, so noise gets no place in the latent space.
 - **A linear path runs beside the network**, tied (the decoder is the encoder's transpose) and
-  started at the principal components: training begins at PCA and leaves it only for something
-  better. Tied weights also fix the scale of the latent space, whatever the number of features:
-  as far as the linear path goes, a distance in it is the root mean square difference, over
-  features, of the reconstructions.
-- **The nonlinear path knows where each pixel is**: locally connected patches in and out, since in a
-  folded table the place of a pixel is its meaning (`deepmapper.networks.backbones._patch`).
+  started at the principal components: training begins at PCA. Tied weights also fix the scale of
+  the latent space for any number of features: in the linear path, a distance is the root mean
+  square difference of the reconstructions over features.
+- **The nonlinear path uses positions**: locally connected patches (`PatchEmbedding`), since in a
+  folded table the position of a pixel is its meaning.
 """
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from deepmapper.networks.backbones._addition import Addition
-from deepmapper.networks.backbones._dropout import Dropout
-from deepmapper.networks.backbones._patch import PatchEmbedding, patch_side
+from deepmapper.networks.backbones._layers import Addition, Dropout, PatchEmbedding, patch_side
 from deepmapper.training.objectives import weighted_mean
 
 
@@ -61,32 +57,22 @@ class Reconstruction:
 
 
 class HidePixels(Dropout):
-    """What each pixel of images x counts: in training 0 (hidden) or 1 / (1 - share), else 1.
+    """A factor per pixel of images x: in training 0 (hidden) or 1 / (1 - share); else None.
 
-    A `Dropout`, so that the trainer gives it a generator of its own; the result is a factor of x's
-    shape, or None in evaluation mode.
+    A `Dropout`, so that the trainer gives it its own generator.
     """
-
-    @property
-    def share(self) -> float:
-        return self.p
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | None:  # type: ignore[override]
         if not self.training or self.p == 0.0:
             return None
-        # A byte a pixel is enough chance, and far cheaper than `bernoulli_` with a generator.
-        n_words = -(-x.numel() // 8)
-        words = torch.empty(n_words, dtype=torch.int64, device=x.device)
-        words.random_(-(2**63), None, generator=self.generator)
-        chance = words.view(torch.uint8)[: x.numel()].view(x.shape)
-        return (chance >= round(256 * self.p)).to(x.dtype) / (1 - self.p)
+        return self.kept(x, round(256 * self.p)).to(x.dtype) / (1 - self.p)
 
 
 class PatchExpansion(nn.Module):
     """(n, width, rows, columns) -> (n, 1, h, w): the mirror of `PatchEmbedding`.
 
-    One linear map a patch, each with own weights; what reaches over the border is cut off. The
-    weights start at zero, so that a decoder starts with what runs beside it.
+    One linear map per patch, with its own weights; pixels beyond the border are cut off. The
+    weights start at zero, so that a decoder starts at the linear path.
     """
 
     def __init__(self, image_shape: tuple[int, int], patch: int, width: int) -> None:
@@ -111,25 +97,24 @@ class PatchExpansion(nn.Module):
 class Autoencoder(nn.Module):
     """Images (n, 1, h, w) -> their reconstructions, through `n_components` numbers each.
 
-    In training mode each pixel is hidden with probability `hidden` and what comes back differs from
-    the image in hidden pixels alone: there it is the guess. In evaluation mode nothing is hidden
-    and all pixels are reconstructed.
+    In training mode each pixel is hidden with probability `hidden`, and the output differs from the
+    image in hidden pixels only: there it is the guess. In evaluation mode all pixels are
+    reconstructed and none is hidden.
 
     Args:
         image_shape: (h, w), any sides from 1 on.
         n_components: the width of the bottleneck.
-        pixels: bool (h, w), True where a pixel holds a feature; None where all do. Padding stays
-            as the center says, whatever the network learns.
-        patch: side of a patch; None as `PatchNet`.
-        width: channels of a patch.
-        dense: units between patches and bottleneck. None takes a width of 8 and 64 units from 64
-            pixels a side on, else 16 and 128.
+        pixels: bool (h, w), True if a pixel holds a feature; default: all. Padding has the value
+            of the center.
+        patch: side of a patch; default: as `PatchNet`.
+        width, dense: channels of a patch, units between patches and bottleneck. Default: 8 and 64
+            from 64 pixels a side on, else 16 and 128.
         hidden: the share of features hidden in training.
 
     The latent space is the output of the module `bottleneck`.
     """
 
-    center: torch.Tensor  # (1, 1, h, w), what a hidden pixel is taken for: the training mean
+    center: torch.Tensor  # (1, 1, h, w), the training mean: the value of a hidden pixel
     pixels: torch.Tensor  # bool (1, 1, h, w)
 
     def __init__(
@@ -178,7 +163,7 @@ class Autoencoder(nn.Module):
             return guess
         # What was seen comes back as it is: only hidden pixels have a loss. The root makes the mean
         # square over all pixels, on average, what it is over the hidden ones.
-        return torch.where(keep == 0, x + (guess - x) / self.hide.share**0.5, x)
+        return torch.where(keep == 0, x + (guess - x) / self.hide.p**0.5, x)
 
     def encode(self, x: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
         """Latents (n, n_components) of images; `keep` weighs the pixels, 0 where one is hidden."""
@@ -201,8 +186,9 @@ class Autoencoder(nn.Module):
 
     @torch.no_grad()
     def start_at_principal_components(self, images: torch.Tensor) -> None:
-        """Set the center to the mean of images (n, 1, h, w) and the axes to what probabilistic PCA
-        makes of them; draws from torch's global generator.
+        """Set the center to the mean of images (n, 1, h, w) and the axes by probabilistic PCA.
+
+        Draws from torch's global generator.
 
         Each principal axis is shrunk by sqrt(1 - noise / variance), the noise being the mean
         variance of the components left out (Tipping & Bishop 1999): with the tied decoder, a

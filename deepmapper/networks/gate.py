@@ -1,17 +1,16 @@
-"""A gate a pixel: because a pixel is a feature, a network can close those that say nothing.
+"""A gate per pixel: a pixel is a feature, so closing its gate leaves the feature out.
 
-The network sees x * g. A screen (`networks.screen`) says before training how far each gate is to
-be open; then the gate g >= 0 is trained by plain gradient steps, each followed by a soft threshold
-(the proximal step of an L1 penalty, Beck & Teboulle 2009). No threshold is set by hand:
+The input of the network is x * g. A screen (`networks.screen`) sets each gate before training; then
+g >= 0 is trained by plain gradient steps, each followed by a soft threshold (the proximal step of
+an L1 penalty, Beck & Teboulle 2009). No threshold is set by hand:
 
-- It follows the noise of the gate's own gradient. The median pixel's root mean square says how
-  strong that noise is; as the loss falls, gradients and threshold fall together, so that gates
-  never close just because the network has learnt its task.
+- It is the noise of the gate's own gradient, the median over pixels of its root mean square. As the
+  loss falls, gradients and threshold fall together, so that gates do not close just because the
+  network has learnt its task.
 - It is weighted by doubt, as in the adaptive lasso (Zou 2006): in full for a pixel that the screen
-  took for noise, not at all for one that it was sure of. Where the signal is dense (images, gene
-  expression) nothing is pushed shut. On shuffled digits the same threshold for all
-  gave 0.929, by doubt 0.980, no gate 0.975 (balanced accuracy, development seed 101;
-  `python -m bench.experiments run gates --only digits`).
+  took for noise, zero for a sure one. If the signal is dense (images, gene expression), no gate is
+  closed. On shuffled digits the same threshold for all gave 0.929, by doubt 0.980, no gate 0.975
+  (balanced accuracy, development seed 101; `python -m bench.experiments run gates --only digits`).
 """
 
 import torch
@@ -22,9 +21,8 @@ class PixelGate(nn.Module):
     """(n, 1, h, w) -> the same, each pixel times its weight.
 
     Args:
-        opening: how far each pixel is open to begin with, (1, h, w), 0..1.
-        doubt: how much of the threshold each pixel feels, (1, h, w), 0..1; None: one less the
-            opening.
+        opening: initial weight of each pixel, (1, h, w), 0..1.
+        doubt: each pixel's share of the threshold, (1, h, w), 0..1; default: 1 - opening.
 
     Attributes:
         weight: (1, h, w), >= 0, trained.
@@ -42,7 +40,7 @@ class PixelGate(nn.Module):
         return x * self.weight
 
     def n_open(self) -> int:
-        """How many pixels are open."""
+        """Number of open pixels."""
         return int((self.weight > 0).sum())
 
 
@@ -62,7 +60,7 @@ class ProximalSGD(torch.optim.Optimizer):
     """Plain gradient steps on a gate, each with a soft threshold in units of the gradient's noise.
 
     Args:
-        lr: the step; 0.5 moves a gate from 0 to 1 within an epoch where it matters.
+        lr: the step; 0.5 moves a gate from 0 to 1 within an epoch for a useful pixel.
         strictness: the threshold of a pixel in full doubt, in medians over pixels of the gradient's
             root mean square. On development tables 0.5, 1 and 2 did equally well.
         memory: of the running mean square.

@@ -1,12 +1,11 @@
-"""Which features, and which pairs of them, differ between the classes: a look before training.
+"""Which features, and which pairs of them, differ between the classes, before training.
 
-A first-order screen compares means, a diagonal second-order screen variances, a full second-order
-screen the covariances of all pairs (the class-weighted X'X): two features of an XOR have the same
-distribution in both classes, only their product gives the class away. The screen does not decide:
-it opens gates (`opening`) and says which features to put side by side; training closes what it
-finds no use for.
+Means (first order), variances (diagonal second order) and the covariances of all pairs (full second
+order, the class-weighted X'X) are compared: two features of an XOR have the same distribution in
+both classes, only their product depends on the class. The screen opens gates (`opening`); training
+closes those that do not help.
 
-Screening before a model: Fan & Lv 2008 ("sure independence screening"). Shares of true findings:
+Screening before a model: Fan & Lv 2008 ("sure independence screening"). False discovery rates:
 Benjamini & Hochberg 1995 with the share of null features by Storey 2002.
 """
 
@@ -22,25 +21,25 @@ from scipy import optimize, stats
 from deepmapper.training.devices import has_bfloat16, in_threads
 
 N_PAIRS = 4096  # candidates whose strength is computed exactly
-PAIR_BUDGET = 5e11  # multiply-adds the search for pairs may cost: about two seconds on two cores
+PAIR_BUDGET = 5e11  # multiply-adds of the search for pairs: about two seconds on two cores
 FEWEST_ROWS = 200  # with fewer rows chance covariances of many pairs drown true ones
-CANDIDATE_Z = 4.0  # weaker pairs are not looked at exactly
-SURE = 0.95  # of a feature, one less its false discovery rate; of a table, the share of such
-SHARPEST = 64.0  # the largest power of z that openings are lowered by
+CANDIDATE_Z = 4.0  # weaker pairs are not candidates
+SURE = 0.95  # of a feature: one less its false discovery rate; of a table: the share of such
+SHARPEST = 64.0  # the largest power of z that lowers openings
 LARGEST_Z = 37.0  # beyond it the normal tail is 0 in double precision
-BLOCK = 1024  # rows a block at most, and features a block of the search for pairs
-SMALLEST_BLOCK = 128  # features a block of the search for pairs if many threads share them
-BLOCK_VALUES = 1 << 24  # and values a block of rows at most: 64 MiB
+BLOCK = 1024  # maximum rows of a block, and features of a block of the search for pairs
+SMALLEST_BLOCK = 128  # features of a block of the search for pairs with many threads
+BLOCK_VALUES = 1 << 24  # maximum values of a block of rows: 64 MiB
 
 
 @dataclass(frozen=True)
 class Screen:
-    """What the screen saw; strengths are absolute z-scores: half-normal where nothing is there.
+    """Absolute z-scores, half-normal for features without a difference.
 
     mean, variance: (n_contrasts, n_features), each class against the rest; a single row for two
         classes.
     pairs: int64 (m, 2), pairs of features whose covariance differs between classes, the strongest
-        first; empty where they were not searched.
+        first; empty if they were not searched.
     pair_strength: (m,).
     """
 
@@ -51,18 +50,18 @@ class Screen:
 
     @cached_property
     def by_class(self) -> np.ndarray:
-        """(n_contrasts, n_features): the z-score of the stronger of both marginal differences."""
+        """(n_contrasts, n_features): the z-score of the larger of both marginal differences."""
         return _z_of_p(2 * np.minimum(_p_of_z(self.mean), _p_of_z(self.variance)))
 
     @cached_property
     def strength(self) -> np.ndarray:
-        """(n_features,): the same for the class where it is strongest, among so many classes."""
+        """(n_features,): the largest z-score of a class, corrected for the number of classes."""
         return _z_of_p(len(self.mean) * _p_of_z(self.by_class.max(axis=0)))
 
     def pair_sureness(self) -> np.ndarray:
-        """(m,): one less the p-value of each pair, corrected for all pairs there are (Bonferroni).
+        """(m,): one less the p-value of each pair, corrected for all pairs (Bonferroni).
 
-        Near 1 for a pair that interacts; 0 for one that is expected to come up by chance.
+        Near 1 for a pair that interacts; 0 for a pair that chance explains.
         """
         n_varying = int((self.mean > 0).any(axis=0).sum())
         n_pairs = n_varying * (n_varying - 1) / 2
@@ -70,46 +69,56 @@ class Screen:
 
     @property
     def is_dense(self) -> bool:
-        """Whether nearly every feature that varies tells the classes apart beyond doubt."""
+        """Whether nearly every feature that varies surely differs between the classes."""
         varies = self.strength > 0
         sure = self.opening()[varies] > SURE
         return bool(len(sure)) and float(sure.mean()) > SURE
 
     def opening(self, most: float = math.inf) -> np.ndarray:
-        """How far to open each gate, (n_features,): 0 for surely noise to 1 for surely none.
+        """How far to open each gate, (n_features,): from 0 for noise to 1 for signal.
 
         One less the false discovery rate at the feature's strength; features of a pair that
         stands out among all pairs are open too.
 
         Args:
-            most: what all openings may add up to. Where they add up to more, weaker features are
-                opened less: times (z / the largest z of a class) to the power that makes it so
-                many, for the class where this is largest. So a class of few samples keeps its own.
+            most: maximum sum of all openings; see `_limited`.
         """
         opening = 1 - false_discovery_rate(_p_of_z(self.strength))
-        surely = self.pair_sureness()
-        for column in (0, 1):
-            np.maximum.at(opening, self.pairs[:, column], surely)
-        if opening.sum() <= most:
-            return opening
-        share = _of_largest(self.by_class).max(axis=0)
-        for column in (0, 1):
-            np.maximum.at(share, self.pairs[:, column], _of_largest(self.pair_strength))
+        opening = self._with_pairs(opening, self.pair_sureness())
+        return opening if opening.sum() <= most else self._limited(opening, most)
 
-        def excess(sharpness: float) -> float:
-            return float((opening * share**sharpness).sum()) - most
+    def _limited(self, opening: np.ndarray, most: float) -> np.ndarray:
+        """Openings that add up to `most`: weaker features are opened less.
 
-        if excess(SHARPEST) > 0:  # more equals among the strongest than may be open
-            return opening * share**SHARPEST
-        return opening * share ** optimize.brentq(excess, 0.0, SHARPEST)
+        Each is multiplied by a power of (z / the largest z of a class), for the class where this
+        ratio is largest, so that a class of few samples keeps its features.
+        """
+        ratio = self._with_pairs(
+            _of_largest(self.by_class).max(axis=0), _of_largest(self.pair_strength)
+        )
+
+        def excess(power: float) -> float:
+            return float((opening * ratio**power).sum()) - most
+
+        power = SHARPEST  # not enough if too many features are equally strong
+        if excess(SHARPEST) <= 0:
+            power = optimize.brentq(excess, 0.0, SHARPEST)
+        return opening * ratio**power
+
+    def _with_pairs(self, values: np.ndarray, of_pairs: np.ndarray) -> np.ndarray:
+        """The larger of each feature's value and those of its pairs, (n_features,)."""
+        values = values.copy()
+        for column in (0, 1):
+            np.maximum.at(values, self.pairs[:, column], of_pairs)
+        return values
 
 
 def most_open(n_samples: int) -> float:
-    """How many pixels' worth n_samples can teach a network to weigh: n / log n.
+    """The maximum sum of openings: n / log n, the number of features that Fan & Lv 2008 keep.
 
-    With fewer samples than that, chance decides among features that all say much the same. It is
-    what screening keeps by Fan & Lv 2008. On `expression` at full size (development seed 101)
-    single passes had a balanced accuracy of 0.969 with it and 0.965 without.
+    With fewer samples per feature, chance decides among similar features. On `expression` at full
+    size (development seed 101) single passes had a balanced accuracy of 0.969 with it and 0.965
+    without.
     """
     return n_samples / math.log(max(n_samples, 3))
 
@@ -125,12 +134,12 @@ def screen(
     """Compare the classes, feature by feature and pair by pair.
 
     Args:
-        X: (n_samples, ...) of n_features values a sample, a tensor or an object whose `X[rows]` is
-            such a tensor.
+        X: (n_samples, ...) of n_features values per sample: a tensor, or an object whose `X[rows]`
+            is such a tensor.
         codes: class codes (n_samples,), on the device of the rows.
-        interactions: True searches all pairs over all rows; "auto" over so many rows as a few
-            seconds allow, and not at all where these are fewer than 200; False never. Constant
-            features (the empty pixels of an image) cost nothing.
+        interactions: True searches all pairs over all rows, False none; "auto" over as many rows
+            as `PAIR_BUDGET` allows, and not if these are fewer than 200. Constant features (the
+            empty pixels of an image) cost nothing.
         seed: draws the rows of "auto".
     """
     flat = _Flat(X)
@@ -146,7 +155,7 @@ def screen(
 
 
 def false_discovery_rate(p: np.ndarray) -> np.ndarray:
-    """q-values of p-values, both (n,): the share of nulls among all that are as small or smaller.
+    """q-values of p-values, both (n,): the share of nulls among all p-values up to each.
 
     >>> false_discovery_rate(np.array([0.001, 0.9, 0.8, 0.7])).round(3).tolist()
     [0.004, 0.9, 0.9, 0.9]
@@ -233,7 +242,7 @@ def _class_against_rest(
 
 
 def _rows_for_pairs(n: int, p: int, interactions: bool | str, seed: int) -> np.ndarray:
-    """Which rows the search for pairs reads, ascending; none where it is left out."""
+    """The rows of the search for pairs, ascending; empty if there is no search."""
     if interactions is False or p < 2:
         return np.empty(0, dtype=np.int64)
     affordable = n if interactions is True else min(n, int(PAIR_BUDGET / p**2))
@@ -253,9 +262,9 @@ def _pairs(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The strongest pairs, int64 (m, 2), and their z-scores, (m,), strongest first.
 
-    Deviations from the class mean are used: what two marginal differences explain is no
-    interaction. Found in reduced precision among all pairs of `varying` features, then computed
-    exactly.
+    Deviations from the class mean are used, so that two marginal differences are not taken for an
+    interaction. Candidates come from all pairs of `varying` features in reduced precision; then
+    they are computed exactly.
     """
     labels = codes[rows]
     columns = slice(None) if len(varying) == len(spread) else varying
@@ -266,18 +275,17 @@ def _pairs(
             for part in X.blocks(len(rows))
         ]
     )
-    found = _candidates(deviations, labels, len(centre))
-    z = _pair_z(deviations, labels, found, len(centre))
+    candidates = _candidates(deviations, labels, len(centre))
+    z = _pair_z(deviations, labels, candidates, len(centre))
     z = _z_of_p(tests * _p_of_z(z))
     order = np.argsort(-z, kind="stable")
-    return varying.cpu().numpy()[found[order]], z[order]
+    return varying.cpu().numpy()[candidates[order]], z[order]
 
 
 def _candidates(deviations: torch.Tensor, labels: torch.Tensor, n_classes: int) -> np.ndarray:
     """Pairs (m, 2) with the largest differences of covariance, m <= N_PAIRS.
 
-    Rows of X'X are computed in blocks, so never all pairs are in memory. On a CPU each thread
-    searches blocks of its own on one core: threads that share each operation wait for each other.
+    Rows of X'X are computed in blocks, so that not all pairs are in memory.
     """
     p, device = deviations.shape[1], deviations.device
     low_precision = device.type == "cuda" or has_bfloat16()
@@ -302,12 +310,7 @@ def _candidates(deviations: torch.Tensor, labels: torch.Tensor, n_classes: int) 
 
 
 class _StrongestPairs:
-    """The pairs of the largest z so far, at most N_PAIRS.
-
-    Attributes:
-        pairs: int64 (m, 2).
-        z: (m,).
-    """
+    """The pairs of the largest z so far, int64 (m, 2), and their z, (m,); at most N_PAIRS."""
 
     def __init__(self, device: torch.device) -> None:
         self.pairs = torch.empty((0, 2), dtype=torch.int64, device=device)
@@ -315,7 +318,7 @@ class _StrongestPairs:
         self.bar = CANDIDATE_Z
 
     def add(self, z: torch.Tensor, start: int) -> None:
-        """Take in a block of z whose first row and column are the feature `start`."""
+        """Add a block of z whose first row and column are the feature `start`."""
         first, second = (z > self.bar).nonzero(as_tuple=True)
         self.join(torch.stack([first, second], 1) + start, z[first, second].float())
 
@@ -327,7 +330,7 @@ class _StrongestPairs:
 
 
 def _contrasts(labels: torch.Tensor, n_classes: int) -> list[torch.Tensor]:
-    """Weights a sample, (n,): X' diag(weight) X is the z of covariance, class against rest."""
+    """Weights of samples, (n,): X' diag(weight) X is the z of covariance, class against rest."""
     n, contrasts = len(labels), []
     for c in range(1, 2) if n_classes == 2 else range(n_classes):
         n_c = int((labels == c).sum())

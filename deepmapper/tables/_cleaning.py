@@ -3,14 +3,14 @@
 Paper: Methods 3-4 ("Remove all zero or empty rows and columns").
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
+import pandas as pd
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.images._rows import blocks, dense
-from deepmapper.tables._raw import Matrix, RawTable, listed
+from deepmapper.tables._raw import RawTable, listed
 
 TRUTH = {"true": 1.0, "false": 0.0}
 # If this share of a column's values are numbers, it was meant as numbers: the others are mistakes.
@@ -25,8 +25,8 @@ def settle_text(raw: RawTable, texts: frozenset[str] | None = None) -> RawTable:
     """Move text columns that hold numbers (also true and false: 1 and 0) to the numbers.
 
     Args:
-        texts: columns that are categories whatever they hold; every other one has to be numbers.
-            None decides by the values: numbers if all are, categories if fewer than half are.
+        texts: columns that are categories in any case; all others must be numbers. Default: by the
+            values: numbers if all are, categories if fewer than half are.
 
     Raises:
         DeepMapperError: strings among the numbers of a column.
@@ -42,8 +42,8 @@ def settle_text(raw: RawTable, texts: frozenset[str] | None = None) -> RawTable:
             shown = ", ".join(f"{values[i]!r} (row {raw.row_names[i]})" for i in wrong[:5])
             message = (
                 f"{raw.where}: column {name!r} holds numbers, but {len(wrong)} of its {n_present} "
-                f"values are none: {shown}{' ...' if len(wrong) > 5 else ''}; correct them, leave "
-                f"the column out, or name what marks a missing value"
+                f"values are not numbers: {shown}{' ...' if len(wrong) > 5 else ''}; correct them, "
+                f"leave the column out, or name the mark of a missing value"
             )
             raise DeepMapperError(message)
         if not wrong:
@@ -59,7 +59,7 @@ def settle_text(raw: RawTable, texts: frozenset[str] | None = None) -> RawTable:
 
 
 def _parse_numbers(values: np.ndarray) -> tuple[np.ndarray, list[int]]:
-    """float32 (n,), NaN where missing; and the positions of values that are not numbers."""
+    """float32 (n,), NaN if missing; and the positions of values that are not numbers."""
     numbers = np.full(len(values), np.nan, dtype=np.float32)
     wrong = []
     for i, value in enumerate(values):
@@ -74,7 +74,7 @@ def _parse_numbers(values: np.ndarray) -> tuple[np.ndarray, list[int]]:
 
 
 def take_row_names(raw: RawTable) -> RawTable:
-    """If nothing names the rows yet, the first text column without repeated values does.
+    """Use the first text column without repeated values as row names, if the rows have no names.
 
     Raises:
         DeepMapperError: no column is left to learn from.
@@ -95,19 +95,14 @@ def take_row_names(raw: RawTable) -> RawTable:
     )
 
 
-def is_missing(value: object) -> bool:
-    """Whether a label is missing."""
-    return value is None or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
-
-
 def parse_labels(values: np.ndarray, where: str) -> np.ndarray:
     """Labels (n,): int64 if all are whole numbers, bool if all are, else str.
 
     Raises:
         DeepMapperError: missing labels; measured numbers, which are not classes.
     """
-    absent = [i for i, value in enumerate(values) if is_missing(value)]
-    if absent:
+    absent = np.flatnonzero(pd.isna(values))
+    if len(absent):
         message = (
             f"{where}: {len(absent)} of {len(values)} rows have no label, the first is row "
             f"{absent[0] + 1}; give them one or use missing='drop-rows' (--missing drop-rows)"
@@ -134,13 +129,13 @@ def parse_labels(values: np.ndarray, where: str) -> np.ndarray:
 
 
 def check_labels(y: np.ndarray, where: str) -> None:
-    """DeepMapperError: one class, a class with one sample, labels that name the rows."""
+    """Raise DeepMapperError: one class, a class with one sample, labels that name the rows."""
     classes, counts = np.unique(y, return_counts=True)
     problem = None
     if len(classes) == 1:
         problem = (
             f"all {len(y)} rows have the label {classes[0]!r}; classification needs two classes "
-            f"or more (`deepmapper embed` needs none)"
+            f"or more (`deepmapper embed` works without labels)"
         )
     elif len(classes) > max(2, N_CLASSES_LIKE_ROWS * len(y)):
         problem = (
@@ -157,72 +152,28 @@ def check_labels(y: np.ndarray, where: str) -> None:
         raise DeepMapperError(message)
 
 
-@dataclass(frozen=True)
-class Survey:
-    """Counts of the values of a matrix (n, p).
-
-    n_missing, n_infinite, n_nonzero: (p,), values a column (missing ones are not nonzero).
-    row_missing, row_nonzero: (n,), values a row.
-    """
-
-    n_missing: np.ndarray
-    n_infinite: np.ndarray
-    n_nonzero: np.ndarray
-    row_missing: np.ndarray
-    row_nonzero: np.ndarray
-
-
-def survey(matrix: Matrix) -> Survey:
-    """Count missing, infinite and nonzero values; of dense matrices in blocks of rows."""
-    n, p = matrix.shape
-    if sparse.issparse(matrix):
-        rows = np.repeat(np.arange(n), np.diff(matrix.indptr))
-        missing, data, columns = np.isnan(matrix.data), matrix.data, matrix.indices
-        nonzero = (data != 0) & ~missing
-        return Survey(
-            np.bincount(columns[missing], minlength=p),
-            np.bincount(columns[np.isinf(data)], minlength=p),
-            np.bincount(columns[nonzero], minlength=p),
-            np.bincount(rows[missing], minlength=n),
-            np.bincount(rows[nonzero], minlength=n),
-        )
-    column_counts = np.zeros((3, p), dtype=np.int64)
-    row_counts = np.zeros((2, n), dtype=np.int64)
-    for part in blocks(matrix):
-        block = dense(matrix, part).numpy()
-        missing = np.isnan(block)
-        nonzero = (block != 0) & ~missing
-        column_counts += (missing.sum(0), np.isinf(block).sum(0), nonzero.sum(0))
-        row_counts[:, part] = (missing.sum(1), nonzero.sum(1))
-    return Survey(*column_counts, *row_counts)
-
-
-def refuse_infinities(raw: RawTable, seen: Survey) -> None:
-    """DeepMapperError that names the columns with infinite values."""
-    bad = np.flatnonzero(seen.n_infinite)
+def refuse_infinities(raw: RawTable) -> None:
+    """Raise DeepMapperError that names the columns with infinite values."""
+    n_infinite = raw.survey.n_infinite
+    bad = np.flatnonzero(n_infinite)
     if len(bad):
         message = (
-            f"{raw.where}: {int(seen.n_infinite.sum())} values are infinite (or too large for "
+            f"{raw.where}: {int(n_infinite.sum())} values are infinite (or too large for "
             f"float32), in the columns {listed([raw.names[i] for i in bad])}; correct them, or "
-            f"leave them empty and choose what to do with missing values"
+            f"leave them empty and set `missing`"
         )
         raise DeepMapperError(message)
 
 
-def refuse_missing(raw: RawTable, seen: Survey) -> None:
-    """DeepMapperError that names the columns with missing values and how many there are."""
-    counts = dict(zip(raw.names, seen.n_missing.tolist(), strict=True))
-    counts |= {name: sum(v is None for v in values) for name, values in raw.texts.items()}
-    worst = sorted(
-        ((name, count) for name, count in counts.items() if count), key=lambda item: -item[1]
-    )
-    if worst:
-        shown = ", ".join(f"{name!r} ({count})" for name, count in worst[:10])
-        more = f" ... ({len(worst)} columns in all)" if len(worst) > 10 else ""
+def refuse_missing(raw: RawTable) -> None:
+    """Raise DeepMapperError that names the columns with missing values and their numbers."""
+    counts = Counter(dict(zip(raw.names, raw.survey.n_missing.tolist(), strict=True)))
+    counts.update({name: sum(v is None for v in values) for name, values in raw.texts.items()})
+    if counts.total():
+        worst = [f"{name!r} ({count})" for name, count in counts.most_common(10) if count]
         message = (
-            f"{raw.where}: {sum(counts.values())} values are missing, in the columns "
-            f"{shown}{more}; choose what to do with them: missing='median', 'zero' or 'drop-rows' "
-            f"(--missing ...)"
+            f"{raw.where}: {counts.total()} values are missing, most of them in the columns "
+            f"{', '.join(worst)}; choose missing='median', 'zero' or 'drop-rows' (--missing ...)"
         )
         raise DeepMapperError(message)
 
@@ -244,28 +195,27 @@ def drop_rows(raw: RawTable, missing: str, *, training: bool) -> tuple[RawTable,
     """The table without the rows that cannot be used, and their names.
 
     Args:
-        missing: if it is "drop-rows", rows with a missing value or label are dropped; columns that
-            are missing throughout do not count.
+        missing: "drop-rows" drops rows with a missing value or label; in training, columns without
+            any value do not count.
         training: whether blank rows are dropped, too (new rows are all predicted).
 
     Raises:
         DeepMapperError: no row is left.
     """
-    seen = survey(raw.numbers)
-    n = raw.n_samples
+    survey, n = raw.survey, raw.n_samples
     columns = [[value is None for value in column] for column in raw.texts.values()]
     absent = np.array(columns, dtype=bool).reshape(len(columns), n)  # texts
     blank = unlabelled = incomplete = np.zeros(n, dtype=bool)
     if training:
-        empty = (seen.row_missing == len(raw.names)) & absent.all(0)
-        zeros = (seen.row_nonzero == 0) & (not raw.texts) & (len(raw.names) >= NARROW)
+        empty = (survey.row_missing == len(raw.names)) & absent.all(0)
+        zeros = (survey.row_nonzero == 0) & (not raw.texts) & (len(raw.names) >= NARROW)
         blank = empty | zeros
     if missing == "drop-rows":
         if raw.labels is not None:
-            unlabelled = np.array([is_missing(label) for label in raw.labels]) & ~blank
-        n_throughout = int((seen.n_missing == n).sum())
+            unlabelled = pd.isna(raw.labels) & ~blank
+        n_throughout = int((survey.n_missing == n).sum())
         holes = absent[~absent.all(1)] if training else absent
-        incomplete = (seen.row_missing > n_throughout * training) | holes.any(0)
+        incomplete = (survey.row_missing > n_throughout * training) | holes.any(0)
         incomplete &= ~blank & ~unlabelled
     gone = blank | unlabelled | incomplete
     if gone.all():

@@ -1,8 +1,7 @@
 """CSV and TSV, also compressed: header in the first line, numbers straight to float32.
 
-A sample of the first rows says which columns hold numbers, so that 20,000 columns are read once, at
-their type. If a later row says otherwise, the file is scanned value by value and read a second
-time.
+The first rows decide which columns hold numbers, so that 20,000 columns are read once, with their
+type. If a later row has text in such a column, the file is scanned value by value and read again.
 """
 
 import bz2
@@ -32,7 +31,7 @@ LARGEST_FIELD = 16 << 20  # characters
 
 @dataclass(frozen=True)
 class _Sheet:
-    """A file and what is known about its columns; `texts` are the features that are text."""
+    """A file, its format and the roles of its columns; `texts` are the features that are text."""
 
     path: Path
     separator: str
@@ -58,11 +57,11 @@ class _Sheet:
         return value in self.marks or self.number.fullmatch(value) is not None
 
 
-def read_delimited(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
+def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
     """The table of a CSV or TSV file.
 
     Args:
-        planner: says which columns are what.
+        planner: decides the roles of the columns.
         missing: marks of a missing value besides `MISSING`.
 
     Raises:
@@ -71,9 +70,9 @@ def read_delimited(path: Path, planner: Planner, missing: tuple[str, ...] = ()) 
     """
     csv.field_size_limit(LARGEST_FIELD)
     try:
-        sheet = _begun(path, planner, frozenset((*MISSING, *missing)))
+        sheet = _open_sheet(path, planner, frozenset((*MISSING, *missing)))
         try:
-            return _parsed(sheet)
+            return _parse(sheet)
         except DeepMapperError:
             raise
         except ValueError:  # pandas' ParserError is one
@@ -81,7 +80,7 @@ def read_delimited(path: Path, planner: Planner, missing: tuple[str, ...] = ()) 
             if not bad:
                 raise
             texts = [name for name in sheet.plan.features if name in bad or name in sheet.texts]
-            return _parsed(replace(sheet, texts=texts))
+            return _parse(replace(sheet, texts=texts))
     except DeepMapperError:
         raise
     except (ValueError, csv.Error, OSError, EOFError, lzma.LZMAError) as error:
@@ -89,8 +88,8 @@ def read_delimited(path: Path, planner: Planner, missing: tuple[str, ...] = ()) 
         raise DeepMapperError(message) from error
 
 
-def _begun(path: Path, planner: Planner, marks: frozenset[str]) -> _Sheet:
-    """What the header and some rows after it say."""
+def _open_sheet(path: Path, planner: Planner, marks: frozenset[str]) -> _Sheet:
+    """The sheet by the header and the first rows."""
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in OPENERS]
     separator = "," if suffixes[-1] == ".csv" else "\t"
     rows = [row for _, row in islice(_rows(path, separator), SAMPLE_ROWS + 1)]
@@ -137,7 +136,7 @@ def _rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _scan(sheet: _Sheet, suspects: list[str]) -> set[str]:
-    """Those of the suspected columns with a value that is not a number.
+    """The suspected columns that have a value that is not a number.
 
     Raises:
         DeepMapperError: a row of another length than the header.
@@ -158,7 +157,7 @@ def _scan(sheet: _Sheet, suspects: list[str]) -> set[str]:
     return bad
 
 
-def _parsed(sheet: _Sheet) -> RawTable:
+def _parse(sheet: _Sheet) -> RawTable:
     """The table, a chunk of rows at a time.
 
     Raises:
@@ -195,7 +194,7 @@ def _parsed(sheet: _Sheet) -> RawTable:
         _scan(sheet, [])
     plan, used = sheet.plan, set(sheet.plan.features)
     arrays = {name: np.array(values, dtype=object) for name, values in columns.items()}
-    numbers = _joined(blocks)
+    numbers = _join(blocks)
     row_names = row_numbers(len(numbers))
     return RawTable(
         str(sheet.path),
@@ -209,7 +208,7 @@ def _parsed(sheet: _Sheet) -> RawTable:
     )
 
 
-def _joined(blocks: list[np.ndarray]) -> np.ndarray:
+def _join(blocks: list[np.ndarray]) -> np.ndarray:
     """All blocks in one array; each is freed once it is copied."""
     if len(blocks) == 1:
         return blocks[0]

@@ -1,7 +1,7 @@
 """AnnData files (`.h5ad`): X as features, a column of obs as label.
 
-Read straight from HDF5 after the documented layout (anndata "On-disk format", versions 0.7 and up),
-because anndata itself binds pandas to versions below 3 and reads X at its own precision.
+Read from HDF5 by the documented layout (anndata "On-disk format", versions 0.7 and up), because
+anndata itself requires pandas below 3 and reads X at its own precision.
 """
 
 from pathlib import Path
@@ -18,13 +18,13 @@ from deepmapper.tables._raw import Matrix, Planner, RawTable, check_names, insta
 CACHE_BYTES = 64 << 20  # of uncompressed chunks: blocks of rows are smaller than most chunks
 
 
-def read_h5ad(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
+def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
     """The table of an AnnData file: features are var_names, rows obs_names; CSR stays CSR.
 
     X of more than `_raw.IN_MEMORY_BYTES` stays in the file and is read in blocks of rows.
 
     Raises:
-        DeepMapperError: h5py is missing, the file is no AnnData, X is missing, names that occur
+        DeepMapperError: h5py is missing, the file is not AnnData, X is missing, names that occur
             twice.
     """
     try:
@@ -117,7 +117,7 @@ def _matrix(node: Any) -> Matrix:
     if not encoding.startswith("csc"):
         message = f"X is stored as {encoding!r}; known are dense, csr_matrix and csc_matrix"
         raise DeepMapperError(message)
-    # Columns cannot be read by rows: their transpose is CSR, and is turned round in memory.
+    # Columns cannot be read by rows: the transpose is CSR, and is transposed in memory.
     return CsrOnDisk(node, shape[::-1])[:].T.tocsr()
 
 
@@ -126,7 +126,7 @@ def _index(group: Any) -> np.ndarray:
 
 
 def _column(group: Any, name: str) -> np.ndarray:
-    """A column of obs or var, (n,), None where missing."""
+    """A column of obs or var, (n,), None if missing."""
     node = group[name]
     if hasattr(node, "keys"):
         encoding = _text(node.attrs["encoding-type"])

@@ -19,7 +19,7 @@ from deepmapper.tables._raw import (
 PANDAS_INDEX = "__index_level_"  # what pandas calls an index that it writes as a column
 
 
-def read_parquet(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
+def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
     """The table of a Parquet file.
 
     Raises:

@@ -1,14 +1,14 @@
 """What is learnt from the training rows of a table and applied to every later one.
 
-A category becomes one feature a level, "column=level", 0 or 1: codes 0, 1, 2, ... would tell a
-network of an order that is not there. A column of many levels keeps the frequent ones and puts the
-others into "column=other". A level that the training rows did not have counts as other; where there
-is no other, none of the column's features is 1, and the rows are counted.
+A category becomes one feature per level, "column=level", 0 or 1: codes 0, 1, 2, ... would imply an
+order. A column of many levels keeps the frequent ones and puts the others into "column=other". A
+level that is not in the training rows counts as other. Without "other", all of the column's
+features are 0 for it, and such rows are counted.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,6 @@ from deepmapper.tables._cleaning import (
     parse_labels,
     refuse_infinities,
     refuse_missing,
-    survey,
 )
 from deepmapper.tables._raw import (
     Matrix,
@@ -52,7 +51,7 @@ class PreparedTable:
         features: their names.
         row_names: (n_samples,).
         dropped: rows that were left out.
-        unseen: by column, how many rows have a category that the training rows did not have.
+        unseen: number of rows per column with a category that is not in the training rows.
     """
 
     X: Matrix
@@ -71,14 +70,13 @@ class Preparation:
         numbers: the numeric columns in use, in the order of the features.
         levels: the categories of each text column in use, most frequent first.
         with_other: the text columns that have a feature for all other categories.
-        ignored: columns that may be in a table and are not looked at: the label, names of rows,
-            columns left out.
+        ignored: columns that may be in a table and are not read: label, row names, left out.
         row_names: the column that names the rows.
-        zero_columns, empty_columns: columns without a value but zero, without any value, in the
-            training rows; not looked at either.
-        missing: what is done with missing values, one of `MISSING_MODES`.
-        marks: what marks a missing value in text files, besides the usual.
-        medians: of `numbers`, where `missing` is "median"; texts take their most frequent level.
+        zero_columns, empty_columns: columns that are all zero, or without any value, in the
+            training rows; not read either.
+        missing: treatment of missing values, one of `MISSING_MODES`.
+        marks: marks of a missing value in text files, besides the usual ones.
+        medians: of `numbers`, if `missing` is "median"; texts get their most frequent level.
     """
 
     numbers: tuple[str, ...]
@@ -109,10 +107,12 @@ class Preparation:
             DeepMapperError: columns are missing, or there are others.
         """
         needed = [*self.numbers, *self.levels]
-        there = set(names)
-        absent = [name for name in needed if name not in there]
+        given = set(names)
+        absent = [name for name in needed if name not in given]
         known = {*needed, *self.ignored, *self.zero_columns, *self.empty_columns}
-        extra = [name for name in names if name not in known and not _is_nameless(name)]
+        # Row names may stand under an empty header, or be pandas' index in Parquet.
+        nameless = ("unnamed_0", "__index_level_")
+        extra = [name for name in names if name not in known and not name.startswith(nameless)]
         if absent or extra:
             parts = []
             if absent:
@@ -124,23 +124,23 @@ class Preparation:
                 f"{'; '.join(parts)}. The order does not matter, the names do"
             )
             raise DeepMapperError(message)
-        row_names = self.row_names if self.row_names in there else None
+        row_names = self.row_names if self.row_names in given else None
         return Plan(needed, row_names=row_names, texts=frozenset(self.levels))
 
     def apply(self, raw: RawTable) -> PreparedTable:
         """The features of a table.
 
         Raises:
-            DeepMapperError: missing values where they are refused, infinite ones, no row left.
+            DeepMapperError: missing values (if `missing` is "error"), infinite ones, no row left.
         """
-        raw = self._select(raw)
-        raw, dropped = drop_rows(raw, self.missing, training=False)
-        seen = survey(raw.numbers)
-        refuse_infinities(raw, seen)
+        raw, dropped = self._select(raw), DroppedRows()
+        if self.missing == "drop-rows":
+            raw, dropped = drop_rows(raw, self.missing, training=False)
+        refuse_infinities(raw)
         if self.missing == "error":
-            refuse_missing(raw, seen)
+            refuse_missing(raw)
         X = raw.numbers
-        if seen.n_missing.any():
+        if raw.survey.n_missing.any():
             X = self._fill(X, raw.where)
         unseen: dict[str, int] = {}
         if self.levels:
@@ -148,38 +148,28 @@ class Preparation:
         y = None if raw.labels is None else parse_labels(raw.labels, raw.where)
         return PreparedTable(X, y, self.features, raw.row_names, dropped, unseen)
 
-    def to_dict(self) -> dict[str, Any]:
-        """What JSON can hold of it."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Preparation":
-        """The preparation that `to_dict` described.
+        """The preparation from the values of its fields, as JSON holds them.
 
         Raises:
             DeepMapperError: other fields, or values of other types.
         """
         try:
-            levels = {str(c): _strings(values) for c, values in data["levels"].items()}
-            medians = data["medians"]
             names = ("numbers", "with_other", "ignored", "zero_columns", "empty_columns", "marks")
-            made = cls(
-                levels=levels,
-                missing=data["missing"],
-                row_names=None if data["row_names"] is None else str(data["row_names"]),
-                medians=None if medians is None else tuple(float(value) for value in medians),
-                **{name: _strings(data[name]) for name in names},
-            )
+            values: dict[str, Any] = {name: _strings(data[name]) for name in names}
+            values["levels"] = {str(c): _strings(levels) for c, levels in data["levels"].items()}
+            if data["medians"] is not None:
+                values["medians"] = tuple(float(value) for value in data["medians"])
+            made = cls(**(data | values))
+            if made.missing not in MISSING_MODES or (
+                made.medians is not None and len(made.medians) != len(made.numbers)
+            ):
+                message = "its fields do not fit together"
+                raise ValueError(message)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             message = f"the preparation of the table cannot be read: {error!r}"
             raise DeepMapperError(message) from error
-        if (
-            set(data) != set(made.to_dict())
-            or made.missing not in MISSING_MODES
-            or (made.medians is not None and len(made.medians) != len(made.numbers))
-        ):
-            message = "the preparation of the table cannot be read: its fields do not fit together"
-            raise DeepMapperError(message)
         return made
 
     def _select(self, raw: RawTable) -> RawTable:
@@ -193,7 +183,7 @@ class Preparation:
         return replace(raw, numbers=numbers, names=list(self.numbers), texts=texts)
 
     def _fill(self, X: Matrix, where: str) -> Matrix:
-        """X with a value for each missing one; written in place where X is this process's own."""
+        """X with a value for each missing one, in place if X is writable."""
         if is_sparse(X) and self.missing == "median":
             message = (
                 f"{where} is sparse and has missing values: the median of a sparse column is "
@@ -233,15 +223,13 @@ class Preparation:
 
 
 def learn(raw: RawTable, missing: str = "error", marks: Sequence[str] = ()) -> Preparation:
-    """What the training rows say: columns in use, levels of text columns, medians.
+    """Learn from the training rows: columns in use, levels of text columns, medians.
 
     Raises:
-        DeepMapperError: an unknown way with missing values; text that is unique a row; nothing
-            left to learn from; two features of one name.
+        DeepMapperError: text that differs in each row; no feature left; two features of one name.
     """
-    seen = survey(raw.numbers)
-    zero = (seen.n_nonzero == 0) & (seen.n_missing < raw.n_samples)
-    empty = seen.n_missing == raw.n_samples
+    empty = raw.survey.n_missing == raw.n_samples
+    zero = (raw.survey.n_nonzero == 0) & ~empty
     numbers = [name for name, out in zip(raw.names, zero | empty, strict=True) if not out]
     levels, with_other = _learn_levels(raw)
     empty_texts = [name for name in raw.texts if name not in levels]
@@ -275,8 +263,8 @@ def _learn_levels(raw: RawTable) -> tuple[dict[str, tuple[str, ...]], tuple[str,
         if len(counts) > max(MAX_LEVELS, counts.total() / 2):
             message = (
                 f"{raw.where}: the text column {name!r} has {len(counts)} different values in "
-                f"{counts.total()} rows: it looks like names of rows or free text. Leave it out "
-                f"(--drop {name}) or say that it names the rows (--row-names {name})"
+                f"{counts.total()} rows: it looks like row names or free text. Leave it out "
+                f"(--drop {name}) or use it as row names (--row-names {name})"
             )
             raise DeepMapperError(message)
         ordered = sorted(counts, key=lambda level: (-counts[level], level))
@@ -299,11 +287,6 @@ def _medians(matrix: Matrix, used: np.ndarray) -> list[float]:
         block = copied(matrix, rows, columns[start : start + COLUMN_BLOCK])
         medians += np.nanmedian(block, axis=0).tolist()
     return medians
-
-
-def _is_nameless(name: str) -> bool:
-    """Names of rows under an empty header, or pandas' index in Parquet."""
-    return name == "unnamed_0" or name.startswith("__index_level_")
 
 
 def _strings(values: Any) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,27 @@ from scipy import sparse
 from deepmapper.errors import DeepMapperError
 from deepmapper.images._rows import RowsOnDisk, blocks, dense
 
-# float32 (n_samples, n_columns), NaN where a value is missing: an array, memory-mapped, CSR or
+# float32 (n_samples, n_columns), NaN if a value is missing: an array, memory-mapped, CSR or
 # `RowsOnDisk`
 Matrix = Any
 
 IN_MEMORY_BYTES = 2 << 30  # larger matrices stay on disk, rewritten ones in a temporary file
 N_LISTED = 10  # names in a message
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Counts of the values of a matrix (n, p).
+
+    n_missing, n_infinite, n_nonzero: (p,), per column; missing values are not nonzero.
+    row_missing, row_nonzero: (n,), per row.
+    """
+
+    n_missing: np.ndarray
+    n_infinite: np.ndarray
+    n_nonzero: np.ndarray
+    row_missing: np.ndarray
+    row_nonzero: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -29,11 +46,11 @@ class RawTable:
         where: the file, for messages.
         numbers: numeric columns, a `Matrix`.
         names: of the columns of `numbers`.
-        texts: text columns by name, each (n_samples,) of str, None where missing.
+        texts: text columns by name, each (n_samples,) of str, None if missing.
         row_names: (n_samples,) of str.
-        labels: (n_samples,), or None where there are none.
-        ignored: columns of the file that are no features: the label, names of rows, those left out.
-        named_by: the column that names the rows, if one does.
+        labels: (n_samples,), or None.
+        ignored: columns of the file that are not features: label, row names, those left out.
+        named_by: the column that names the rows, or None.
     """
 
     where: str
@@ -49,8 +66,13 @@ class RawTable:
     def n_samples(self) -> int:
         return len(self.row_names)
 
+    @cached_property
+    def survey(self) -> Survey:
+        """Counts of the values of `numbers`, computed once."""
+        return count_values(self.numbers)
+
     def take(self, rows: np.ndarray) -> "RawTable":
-        """The rows at these positions; no copy where that is all of them in order."""
+        """The rows at these positions; no copy if these are all rows in order."""
         if np.array_equal(rows, np.arange(self.n_samples)):
             return self
         return replace(
@@ -64,12 +86,12 @@ class RawTable:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which columns of a file are what.
+    """The roles of the columns of a file.
 
     Args:
         features: columns to read, in the order of the file.
-        label, row_names: their columns; None where there is none.
-        texts: the features to read as text; None leaves that to what the file holds.
+        label, row_names: their columns, or None.
+        texts: the features to read as text; default: by the content of the file.
     """
 
     features: list[str]
@@ -78,8 +100,68 @@ class Plan:
     texts: frozenset[str] | None = None
 
 
-# (names of the columns, names among which the label is, the file) -> what they are
+# (names of the columns, names among which the label is, the file) -> their roles
 Planner = Callable[[list[str], list[str], str], Plan]
+
+
+def count_values(matrix: Matrix) -> Survey:
+    """Count missing, infinite and nonzero values, in blocks of rows."""
+    n, p = matrix.shape
+    if sparse.issparse(matrix):
+        rows = np.repeat(np.arange(n), np.diff(matrix.indptr))
+        missing, data, columns = np.isnan(matrix.data), matrix.data, matrix.indices
+        nonzero = (data != 0) & ~missing
+        return Survey(
+            np.bincount(columns[missing], minlength=p),
+            np.bincount(columns[np.isinf(data)], minlength=p),
+            np.bincount(columns[nonzero], minlength=p),
+            np.bincount(rows[missing], minlength=n),
+            np.bincount(rows[nonzero], minlength=n),
+        )
+    column_counts = np.zeros((3, p), dtype=np.int64)
+    row_counts = np.zeros((2, n), dtype=np.int64)
+    for part in blocks(matrix):
+        block = dense(matrix, part).numpy()
+        missing = np.isnan(block)
+        nonzero = (block != 0) & ~missing
+        column_counts += (missing.sum(0), np.isinf(block).sum(0), nonzero.sum(0))
+        row_counts[:, part] = (missing.sum(1), nonzero.sum(1))
+    return Survey(*column_counts, *row_counts)
+
+
+def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
+    """The table of a `.npy` file, (n_samples, n_features); features are called x0, x1, ...
+
+    The file is mapped, so it may be larger than memory. float32 stays on disk; other numbers are
+    converted in blocks of rows.
+
+    Raises:
+        DeepMapperError: not a matrix of numbers; arrays of Python objects (they hold pickles,
+            which run code).
+    """
+    try:
+        matrix = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        message = (
+            f"cannot read {path} as a numpy array of numbers: {error}. Save one with "
+            f"np.save(path, matrix.astype('float32'))"
+        )
+        raise DeepMapperError(message) from error
+    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype.kind not in "fiub":
+        shape = getattr(matrix, "shape", "several arrays")
+        message = f"{path} has to hold a matrix (n_samples, n_features) of numbers, got {shape}"
+        raise DeepMapperError(message)
+    if 0 in matrix.shape:
+        message = f"{path} holds no rows or no features: its shape is {matrix.shape}"
+        raise DeepMapperError(message)
+    names = [f"x{i}" for i in range(matrix.shape[1])]
+    features = planner(names, names, str(path)).features
+    if matrix.dtype != np.float32 or features != names:
+        columns = np.array([int(name[1:]) for name in features], dtype=np.int64)
+        matrix = take(matrix, np.arange(len(matrix)), columns)
+    used = set(features)
+    ignored = tuple(name for name in names if name not in used)
+    return RawTable(str(path), matrix, features, {}, row_numbers(len(matrix)), None, ignored)
 
 
 def take(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> Matrix:
@@ -107,10 +189,10 @@ def copied(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 
 def scratch(shape: tuple[int, int]) -> np.ndarray:
-    """An array of float32 to fill: in memory, or in a temporary file where it is large."""
+    """An array of float32 to fill: in memory, or in a temporary file if it is large."""
     if 4 * shape[0] * shape[1] <= IN_MEMORY_BYTES:
         return np.empty(shape, dtype=np.float32)
-    # The file has no name: it is gone when the array is.
+    # The file has no name, so it is deleted with the array.
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
 
@@ -128,7 +210,7 @@ def listed(names: Sequence[object]) -> str:
 
 
 def check_names(names: list[str], where: str) -> None:
-    """DeepMapperError if two columns have one name: attribution could not distinguish them."""
+    """Raise DeepMapperError if two columns have the same name: they could not be distinguished."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         message = (
@@ -139,7 +221,7 @@ def check_names(names: list[str], where: str) -> None:
 
 
 def find_column(name: str, known: Sequence[str], where: str, what: str) -> None:
-    """DeepMapperError, with the nearest names, where there is no column of that name."""
+    """Raise DeepMapperError with the nearest names if there is no column of that name."""
     if name in known:
         return
     nearest = get_close_matches(name, known, n=3, cutoff=0.6)
@@ -151,7 +233,7 @@ def find_column(name: str, known: Sequence[str], where: str, what: str) -> None:
 def training_plan(
     label: str | None, row_names: str | None = None, leave_out: Sequence[str] = ()
 ) -> Planner:
-    """Every column is a feature but the label, the names of the rows and those left out."""
+    """Every column is a feature except the label, the row names and those left out."""
 
     def plan(names: list[str], label_names: list[str], where: str) -> Plan:
         if label is not None:
@@ -164,8 +246,8 @@ def training_plan(
         features = [name for name in names if name not in others]
         if not features:
             message = (
-                f"{where} has no feature: of its columns {listed(names)} none is left beside the "
-                f"label, the names of the rows and what is left out"
+                f"{where} has no feature: its columns {listed(names)} are the label, the row names "
+                f"or left out"
             )
             raise DeepMapperError(message)
         return Plan(features, label, row_names)
@@ -174,10 +256,10 @@ def training_plan(
 
 
 def row_numbers(n: int) -> np.ndarray:
-    """Names of rows that have none: "1", "2", ..."""
+    """Default row names: "1", "2", ..."""
     return np.array([str(i) for i in range(1, n + 1)], dtype=object)
 
 
 def install_hint(library: str, what: str) -> str:
-    """What to say where an optional library is missing."""
+    """The message if an optional library is missing."""
     return f'{what} needs {library}: pip install "deepmapper-benchmark[tables]"'

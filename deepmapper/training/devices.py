@@ -13,19 +13,18 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from deepmapper.errors import DeepMapperError
 
-# Steps below both limits run on one thread. The threads of one small operation wait for each other
-# longer than they compute, and far longer if other processes use the cores: a default fit of
-# 79 x 12,625 beside ten busy processes on two cores took 17 to 29 s with one thread, 137 to 289 s
-# with two.
+# Steps below both limits run on one thread: the threads of a small operation wait for each other
+# longer than they compute. A default fit of 79 x 12,625 beside ten busy processes on two cores took
+# 17 to 29 s with one thread, 137 to 289 s with two.
 SMALL_STEP_VALUES = 1 << 19  # pixels of a batch: 2 MiB
 SMALL_STEP_FLOPS = 1e8  # of a forward pass of a batch
 
 
 def resolve_device(name: str) -> torch.device:
-    """The torch device of "auto", "cpu", "cuda", "cuda:1", "mps"; "auto" is the fastest there.
+    """The torch device of "auto", "cpu", "cuda", "cuda:1", "mps"; "auto" is the fastest.
 
     Raises:
-        DeepMapperError: the device is not known or not there.
+        DeepMapperError: the device is unknown or missing.
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -40,13 +39,13 @@ def resolve_device(name: str) -> torch.device:
         device.type == "mps" and not torch.backends.mps.is_available()
     )
     if absent:
-        message = f"device {name!r} is not there on this machine; use device='auto' or 'cpu'"
+        message = f"device {name!r} is missing on this machine; use device='auto' or 'cpu'"
         raise DeepMapperError(message)
     return device
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has done all that it was given, so that a clock can be read."""
+    """Wait until the device has finished its work, so that a clock can be read."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -60,7 +59,7 @@ def has_bfloat16() -> bool:
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Bytes of memory to be had on the device; None where it is not known."""
+    """Free memory of the device in bytes; None if it is not known."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:
@@ -102,7 +101,10 @@ def few_threads_for(
 
 
 def in_threads(work: Callable[[int], None], n_threads: int) -> None:
-    """Call work(0), ..., work(n_threads - 1), each in a thread that uses one core."""
+    """Call work(0), ..., work(n_threads - 1), each in a thread that uses one core.
+
+    Threads that share every small operation would wait for each other longer than they compute.
+    """
     if n_threads == 1:
         work(0)
         return

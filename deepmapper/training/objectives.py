@@ -15,18 +15,16 @@ class Objective(Protocol):
         self, outputs: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None
     ) -> torch.Tensor:
         """The mean over the batch, a scalar; `weight` (n,) weighs its samples."""
-        ...
 
     def score(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """One figure a sample, shape (n,)."""
-        ...
+        """One number per sample, shape (n,)."""
 
 
 class Classification:
     """Cross-entropy of logits (n, n_classes) against class codes (n,); the score is being right.
 
     Args:
-        weight: (n_classes,), how much a sample of each class counts; None counts all the same.
+        weight: (n_classes,), weight of the samples of each class; default: 1.
     """
 
     score_name = "accuracy"

@@ -39,7 +39,7 @@ class TrainingSettings:
         schedule: "one_cycle" (Smith & Topin 2018: a short warm-up, then cosine to zero), "cosine"
             (no warm-up) or "constant".
         target_loss: stop when the loss on at least 200 held-out images is below this value and
-            all of them are classified correctly; None never stops early for that.
+            all of them are classified correctly; None: do not stop.
         n_iter_no_change: stop after this number of epochs without a lower held-out loss and
             restore the best weights; None trains to the end of the schedule.
         precision: "float32"; "bfloat16" (autocast); "auto" is bfloat16 on a GPU, and on a CPU with
@@ -73,7 +73,7 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         try:
-            validate_parameter_constraints(_CONSTRAINTS, asdict(self), "TrainingSettings")
+            validate_parameter_constraints(CONSTRAINTS, asdict(self), "TrainingSettings")
         except InvalidParameterError as error:
             raise DeepMapperError(str(error)) from error
 
@@ -104,7 +104,7 @@ class TrainingSettings:
         return min(max(16, 2 ** round(math.log2(max(n_samples, 2) / 64))), 128, n_samples)
 
 
-_CONSTRAINTS: dict[str, list[Any]] = {
+CONSTRAINTS: dict[str, list[Any]] = {
     "max_epochs": [Interval(Integral, 1, None, closed="left")],
     "batch_size": [Interval(Integral, 2, None, closed="left"), None],
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -123,9 +123,9 @@ _CONSTRAINTS: dict[str, list[Any]] = {
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch gave.
+    """The results of one epoch.
 
-    validation_*: None where nothing was held out. open_pixels: None without a gate.
+    validation_*: None without held-out images. open_pixels: None without a gate.
     """
 
     epoch: int
@@ -138,19 +138,12 @@ class Epoch:
 
     def row(self, score_name: str) -> dict[str, Any]:
         """As a row of a history, with the score under its own name."""
-        return {
-            "epoch": self.epoch,
-            "train_loss": self.train_loss,
-            f"train_{score_name}": self.train_score,
-            "validation_loss": self.validation_loss,
-            f"validation_{score_name}": self.validation_score,
-            "open_pixels": self.open_pixels,
-            "seconds": self.seconds,
-        }
+        return {name.replace("score", score_name): value for name, value in vars(self).items()}
 
 
-# Images may be any object with a length that gives a tensor for a tensor of rows.
+# Images and targets. Images: any object with a length that returns a tensor for a tensor of rows.
 Pairs = tuple[Any, torch.Tensor]
+Cast = Callable[[], AbstractContextManager[Any]]
 
 
 def train(
@@ -183,7 +176,7 @@ def train(
     schedulers = [_schedule(optimizer, settings, n_steps) for optimizer in optimizers]
     _seed_dropout(network, targets.device, generator)
     cast = autocast(network, targets.device, settings.precision)
-    best: tuple[float, dict[str, torch.Tensor]] | None = None
+    best_loss, best_epoch, best_weights = math.inf, 0, None
     history: list[Epoch] = []
     reached = False
 
@@ -227,14 +220,15 @@ def train(
             if on_epoch is not None:
                 on_epoch(history[-1])
             if settings.n_iter_no_change is not None and held_out[0] is not None:
-                if best is None or held_out[0] < best[0]:
-                    best = (held_out[0], {k: v.clone() for k, v in network.state_dict().items()})
-                elif number - _best_epoch(history) >= settings.n_iter_no_change:
+                if held_out[0] < best_loss:
+                    best_loss, best_epoch = held_out[0], number
+                    best_weights = {k: v.clone() for k, v in network.state_dict().items()}
+                elif number - best_epoch >= settings.n_iter_no_change:
                     break
-            if reached := _reached(history[-1], settings.target_loss, validation):
+            if reached := _is_on_target(history[-1], settings, validation):
                 break
-    if best is not None and not reached:
-        network.load_state_dict(best[1])
+    if best_weights is not None and not reached:
+        network.load_state_dict(best_weights)
     return history
 
 
@@ -243,7 +237,7 @@ def predict_logits(
     network: nn.Module,
     images: Any,
     batch_size: int | None = None,
-    cast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    cast: Cast = nullcontext,
 ) -> torch.Tensor:
     """Logits (n, n_classes) of images (n, 1, h, w), in evaluation mode, float32."""
     network.eval()
@@ -260,7 +254,7 @@ def evaluate(
     images: Any,
     targets: torch.Tensor,
     objective: Objective,
-    cast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    cast: Cast = nullcontext,
     batch_size: int | None = None,
 ) -> tuple[float, float]:
     """The mean loss and score on images and their targets."""
@@ -275,14 +269,12 @@ def evaluate(
 
 
 def prediction_batch(images: Any) -> int:
-    """How many images to predict at a time: 256, fewer of images of more than 2**18 pixels."""
+    """Number of images to predict at a time: 256, fewer if they have more than 2**18 pixels."""
     return max(1, min(256, 2**26 // math.prod(images.shape[1:])))
 
 
-def autocast(
-    network: nn.Module, device: torch.device, precision: str
-) -> Callable[[], AbstractContextManager[Any]]:
-    """What to run the network under: a maker of contexts."""
+def autocast(network: nn.Module, device: torch.device, precision: str) -> Cast:
+    """A function that returns the context to run the network in."""
     inner = network.backbone if isinstance(network, GatedNetwork) else network
     if precision == "auto":
         pays = device.type == "cpu" and getattr(inner, "prefers_bfloat16", False)
@@ -317,30 +309,22 @@ def _seed_dropout(network: nn.Module, device: torch.device, generator: torch.Gen
             module.generator = own
 
 
-def _reached(epoch: Epoch, target_loss: float | None, validation: Pairs | None) -> bool:
-    return (
-        target_loss is not None
-        and validation is not None
-        and len(validation[1]) >= FEWEST_TO_STOP
-        and epoch.validation_loss is not None
-        and epoch.validation_loss < target_loss
-        and epoch.validation_score == 1.0
-    )
-
-
-def _best_epoch(history: list[Epoch]) -> int:
-    return min(history, key=lambda epoch: epoch.validation_loss or 0.0).epoch
+def _is_on_target(epoch: Epoch, settings: TrainingSettings, validation: Pairs | None) -> bool:
+    if settings.target_loss is None or validation is None or epoch.validation_loss is None:
+        return False
+    is_on_target = epoch.validation_loss < settings.target_loss and epoch.validation_score == 1.0
+    return is_on_target and len(validation[1]) >= FEWEST_TO_STOP
 
 
 def _schedule(
     optimizer: torch.optim.Optimizer, settings: TrainingSettings, n_steps: int
 ) -> torch.optim.lr_scheduler.LambdaLR:
-    if settings.schedule == "constant":
-        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
     warm_up = 0.2 if settings.schedule == "one_cycle" else 0.0
-    return torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: one_cycle(step, n_steps, warm_up)
-    )
+
+    def share(step: int) -> float:
+        return 1.0 if settings.schedule == "constant" else one_cycle(step, n_steps, warm_up)
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, share)
 
 
 def one_cycle(step: int, n_steps: int, warm_up: float = 0.2) -> float:
@@ -357,9 +341,9 @@ def one_cycle(step: int, n_steps: int, warm_up: float = 0.2) -> float:
 
 
 def _batches(n: int, batch_size: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
-    """A new random order of 0..n-1 in batches; a last batch of one joins the one before it.
+    """A new random order of 0..n-1 in batches; a last batch of one image joins the one before it.
 
-    (BatchNorm cannot be trained on a single image.)
+    BatchNorm cannot be trained on a single image.
     """
     order = torch.randperm(n, generator=generator)
     parts = list(order.split(batch_size))

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from baselines.mlp import LONGEST, MaxNormLinear, Params, build
-from deepmapper.networks.backbones._dropout import Dropout
+from deepmapper.networks.backbones import Dropout
 
 
 def test_weights_into_a_unit_are_cut_to_the_longest() -> None:

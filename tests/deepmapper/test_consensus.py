@@ -9,8 +9,8 @@ from deepmapper.estimators.consensus import Consensus
 
 def _consensus(*maps: list[list[float]], top: int = 2) -> Consensus:
     consensus = Consensus(top)
-    for one in maps:
-        consensus.add(np.array(one))
+    for attributions in maps:
+        consensus.add(np.array(attributions))
     return consensus
 
 
@@ -52,3 +52,13 @@ def test_top_is_at_least_one() -> None:
 def test_features_of_equal_attribution_share_their_rank() -> None:
     table = _consensus([[3.0, 0.0, 0.0]]).table(["a", "b", "c"], ["only"]).set_index("feature")
     assert table["mean_rank"].to_dict() == {"a": 1.0, "b": 2.5, "c": 2.5}
+
+
+def test_consensus_averages_shares_and_ranks() -> None:
+    table = _consensus([[6.0, 3.0, 1.0]], [[0.2, 0.8, 0.0]], top=1)
+    table = table.table(["a", "b", "c"], ["only"]).set_index("feature")
+    assert list(table.index) == ["b", "a", "c"]
+    np.testing.assert_allclose(table["mean"], [0.55, 0.4, 0.05])
+    np.testing.assert_allclose(table["sd"], np.array([0.5, 0.4, 0.1]) / np.sqrt(2))
+    np.testing.assert_allclose(table["selection_frequency"], [0.5, 0.5, 0.0])
+    np.testing.assert_allclose(table["mean_rank"], [1.5, 1.5, 3.0])

@@ -10,8 +10,7 @@ from scipy import sparse
 
 from deepmapper import DeepMapperClassifier
 from deepmapper.images import _rows as rows
-from deepmapper.images._folded import FoldedRows, RowsOf, mean_image
-from deepmapper.images.converter import ImageConverter
+from deepmapper.images.converter import FoldedRows, ImageConverter, RowsOf, mean_image
 
 
 @pytest.fixture

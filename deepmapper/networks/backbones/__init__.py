@@ -6,16 +6,19 @@ from collections.abc import Callable
 from torch import nn
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.networks.backbones._cnn import SmallCNN
-from deepmapper.networks.backbones._dropout import Dropout
-from deepmapper.networks.backbones._from_timm import from_timm
-from deepmapper.networks.backbones._patch import PatchNet
-from deepmapper.networks.backbones._resnet import resnet18
-from deepmapper.networks.backbones._retnet import RetNet
+from deepmapper.networks.backbones._cnn import PatchNet, ResNet18, SmallCNN
+from deepmapper.networks.backbones._layers import Dropout
 
 __all__ = ["BACKBONES", "TIMM", "Dropout", "build_backbone", "resnet18"]
 
 Shape = tuple[int, int]
+resnet18 = ResNet18
+
+
+def _retnet(image_shape: Shape, n_classes: int) -> nn.Module:
+    from deepmapper.networks.backbones._retnet import RetNet
+
+    return RetNet(image_shape, n_classes)
 
 
 def _vit(image_shape: Shape, n_classes: int) -> nn.Module:
@@ -37,14 +40,14 @@ BACKBONES: dict[str, Callable[[Shape, int], nn.Module]] = {
     "resnet18": lambda shape, n_classes: resnet18(n_classes, channels=1),
     "resnet18_rgb": lambda shape, n_classes: resnet18(n_classes, channels=3),
     "resnet18_small_stem": lambda shape, n: resnet18(n, channels=1, small_stem=True),
-    "retnet": RetNet,
+    "retnet": _retnet,
     "vit": _vit,
 }
 TIMM = "timm:"  # and the name of any of timm's models
 
 
 def build_backbone(name: str, image_shape: Shape, n_classes: int) -> nn.Module:
-    """A fresh network, its weights drawn from torch's global generator.
+    """A new network, its weights drawn from torch's global generator.
 
     Args:
         name: in `BACKBONES`, or "timm:" and a name of timm's (optional dependency).
@@ -54,7 +57,9 @@ def build_backbone(name: str, image_shape: Shape, n_classes: int) -> nn.Module:
             images of that shape.
     """
     if name.startswith(TIMM):
-        return from_timm(name.removeprefix(TIMM), image_shape, n_classes)
+        from deepmapper.networks.backbones._timm import timm_network
+
+        return timm_network(name.removeprefix(TIMM), image_shape, n_classes)
     if name not in BACKBONES:
         near = difflib.get_close_matches(name, BACKBONES, n=1)
         message = (

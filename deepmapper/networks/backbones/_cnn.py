@@ -1,8 +1,16 @@
-"""A small CNN for images whose neighbourhoods mean something: MNIST, learned layouts.
+"""Convolutional networks.
 
-3x3 convolutions (Simonyan & Zisserman, ICLR 2015) with batch normalisation (Ioffe & Szegedy, ICML
-2015) say what neighbouring pixels mean together; a dense layer reads every position of the last
-map with weights of its own. Averaging over positions would throw away which pixel it was.
+`SmallCNN` is for images whose neighbourhoods mean something (MNIST, learned layouts): 3x3
+convolutions (Simonyan & Zisserman, ICLR 2015) with batch normalisation (Ioffe & Szegedy, ICML 2015)
+combine neighbouring pixels. `PatchNet` is for any layout: its first layer reads patches with
+separate weights at every position (a locally connected layer). Both end in a dense layer that reads
+every position with separate weights. Averaging over positions would lose which pixel it was, and in
+a folded table the position of a pixel is its meaning.
+
+`ResNet18` is He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, with the weights
+and shapes of torchvision's `resnet18` (a test compares outputs). torchvision reuses one in-place
+ReLU per block and adds in place, which Captum's DeepLift, GuidedBackprop and LRP cannot follow:
+here every call has its own module.
 """
 
 import math
@@ -10,10 +18,10 @@ import math
 import torch
 from torch import nn
 
-from deepmapper.networks.backbones._dropout import Dropout
+from deepmapper.networks.backbones._layers import Addition, Dropout, PatchEmbedding, patch_side
 
 MOST_AT_THE_STEM = 28  # pixels a side after the stem: a larger image costs little more than MNIST
-MOST_AT_THE_END = 7  # pixels a side under the dense layer, which holds most of the weights
+MOST_AT_THE_END = 7  # pixels a side under the dense layer, which has most of the weights
 
 
 class SmallCNN(nn.Module):
@@ -63,6 +71,102 @@ class SmallCNN(nn.Module):
         x = self.pool2(self.conv3(self.conv2(x)))  # (n, 2 width, <= 7, <= 7)
         x = self.dropout1(self.conv4(x).flatten(1))  # (n, 4 width x positions)
         return self.head(self.dropout2(self.relu(self.norm(self.dense(x)))))
+
+
+class PatchNet(nn.Module):
+    """(n, 1, h, w) -> logits (n, n_classes)."""
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int],
+        n_classes: int,
+        patch: int | None = None,
+        width: int = 16,
+        hidden: int = 128,
+        dropout: float = 0.3,
+    ) -> None:
+        super().__init__()
+        self.embedding = PatchEmbedding(image_shape, patch or patch_side(image_shape), width)
+        self.relu1 = nn.ReLU()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+        self.relu2 = nn.ReLU()
+        self.dropout1 = Dropout(dropout)
+        n_positions = self.embedding.rows * self.embedding.columns
+        self.add = Addition()
+        self.dense = nn.Linear(width * n_positions, hidden)
+        self.norm = nn.BatchNorm1d(hidden)
+        self.relu3 = nn.ReLU()
+        self.dropout2 = Dropout(dropout)
+        self.head = nn.Linear(hidden, n_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.relu1(self.embedding(x))  # (n, width, rows, columns)
+        # In an arbitrary layout neighbours mean nothing. Without a shortcut past the convolution,
+        # balanced accuracy on small expression tables fell from 0.91 to 0.72 (development seed).
+        x = self.add(x, self.relu2(self.conv(x)))
+        x = self.relu3(self.norm(self.dense(self.dropout1(x.flatten(1)))))
+        return self.head(self.dropout2(x))
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions with a shortcut: (n, c_in, h, w) -> (n, c_out, h/s, w/s)."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(c_out)
+        self.relu1 = nn.ReLU()
+        self.conv2 = nn.Conv2d(c_out, c_out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(c_out)
+        self.add = Addition()
+        self.relu2 = nn.ReLU()
+        self.downsample: nn.Module | None = None
+        if stride != 1 or c_in != c_out:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out)
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        out = self.relu1(self.bn1(self.conv1(x)))
+        return self.relu2(self.add(self.bn2(self.conv2(out)), shortcut))
+
+
+class ResNet18(nn.Module):
+    """(n, 1, h, w) or (n, 3, h, w) -> logits (n, n_classes); grey is repeated on `channels`.
+
+    Args:
+        small_stem: the first layer of the paper's section 4.2, for images of about 32 pixels a
+            side: 3x3, no stride, no pooling. Every later map has 16 times as many pixels.
+    """
+
+    def __init__(self, n_classes: int, channels: int = 3, *, small_stem: bool = False) -> None:
+        super().__init__()
+        self.channels = channels
+        kernel, stride = (3, 1) if small_stem else (7, 2)
+        self.conv1 = nn.Conv2d(channels, 64, kernel, stride, kernel // 2, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU()
+        self.maxpool = nn.Identity() if small_stem else nn.MaxPool2d(3, 2, 1)
+        self.layer1 = _stage(64, 64, 1)
+        self.layer2 = _stage(64, 128, 2)
+        self.layer3 = _stage(128, 256, 2)
+        self.layer4 = _stage(256, 512, 2)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(512, n_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.expand(-1, self.channels, -1, -1)
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # (n, 64, h/4, w/4); small: h, w
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (n, 512, h/32, w/32); h/8, w/8
+        return self.fc(self.avgpool(x).flatten(1))
+
+
+def _stage(c_in: int, c_out: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(BasicBlock(c_in, c_out, stride), BasicBlock(c_out, c_out, 1))
 
 
 def _convolution(c_in: int, c_out: int, stride: tuple[int, int] = (1, 1)) -> nn.Sequential:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torchvision.models.vision_transformer import VisionTransformer
 
-from deepmapper.networks.backbones._padding import pad_to, round_up
+from deepmapper.networks.backbones._layers import pad_to, round_up
 
 # Every token looks at every other: the cost grows with the square of their number.
 MOST_PATCHES_A_SIDE = 10
