@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -64,7 +65,7 @@ def plans(results: Results) -> list[Plan]:
     from reports import figure_many
 
     is_many = figure_many.is_many(results)
-    found = []
+    listed = []
     for name, module in modules().items():
         plan = Plan(name, module.TITLE, module.CAPTION, module.WITHOUT, module.draw)
         if is_many and name in figure_many.FIGURES:
@@ -72,8 +73,8 @@ def plans(results: Results) -> list[Plan]:
             plan = replace(plan, caption=caption, draw=draw)
         elif is_many:
             plan = replace(plan, without=figure_many.NOT_DRAWN, draw=lambda _: None)
-        found += _of_machines(plan, results) if name in TIMED else [plan]
-    return found
+        listed += _of_machines(plan, results) if name in TIMED else [plan]
+    return listed
 
 
 def draw_all(results: Results, folder: Path) -> list[Drawn]:
@@ -89,26 +90,30 @@ def _of_machines(plan: Plan, results: Results) -> list[Plan]:
     letters = [kind.letter for kind in results.machines[:MOST_MACHINES]]
     if len(letters) < 2:
         return [plan]
-    return [_of_machine(plan, letter, is_first=letter == letters[0]) for letter in letters]
+    return [
+        replace(
+            plan,
+            name=plan.name if letter == letters[0] else f"{plan.name}_{letter}",
+            title=f"{plan.title}, machine {letter}",
+            draw=partial(_draw_machine, plan, letter),
+        )
+        for letter in letters
+    ]
 
 
-def _of_machine(plan: Plan, letter: str, *, is_first: bool) -> Plan:
-    return replace(
-        plan,
-        name=plan.name if is_first else f"{plan.name}_{letter}",
-        title=f"{plan.title}, machine {letter}",
-        draw=lambda results: plan.draw(results.of_machine(letter)),
-    )
+def _draw_machine(plan: Plan, letter: str, results: Results) -> "Figure | None":
+    return plan.draw(results.of_machine(letter))
 
 
 def _draw(plan: Plan, results: Results, folder: Path) -> Drawn:
     from reports.figure_style import save, style
 
+    drawn = Drawn(plan.name, plan.title, plan.caption)
     with style():
         figure = plan.draw(results)
-        if figure is None:
-            for kind in ("png", "svg"):
-                (folder / f"{plan.name}.{kind}").unlink(missing_ok=True)
-            return Drawn(plan.name, plan.title, plan.caption, note=plan.without)
-        png, svg = save(figure, folder, plan.name)
-    return Drawn(plan.name, plan.title, plan.caption, png, svg)
+        if figure is not None:
+            paths = save(figure, folder, plan.name)
+            return replace(drawn, png=paths["png"], svg=paths["svg"])
+    for kind in ("png", "svg"):
+        (folder / f"{plan.name}.{kind}").unlink(missing_ok=True)
+    return replace(drawn, note=plan.without)

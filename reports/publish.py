@@ -183,7 +183,7 @@ def _draw(source: Path, topic: Path, *, paper: bool) -> None:
             names = [out / "report" / "figures" / f"{name}.png" for name in PICTURES]
             drawn = [path for path in names if path.is_file()][:MOST_PICTURES]
         for path in drawn:
-            (topic / path.name).write_bytes(reduced(path.read_bytes(), 1))
+            (topic / path.name).write_bytes(reduced(path.read_bytes()))
 
 
 def _readme(topic: Path, *, is_grid: bool) -> str:

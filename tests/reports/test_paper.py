@@ -13,12 +13,13 @@ from matplotlib.text import Text
 
 from bench.spec import load_spec
 from bench.store.store import Store
+from reports.figure_style import style
 from reports.paper import labels
-from reports.paper.build import EXHIBITS, _marked, build
+from reports.paper.build import EXHIBITS, build, marked
 from reports.paper.evidence import Evidence
 from reports.paper.exhibit import Exhibit
 from reports.paper.needles import consensus, passes
-from reports.paper.print_style import COLUMN, SMALLEST, print_style
+from reports.paper.print_style import COLUMN, PRINT, SMALLEST
 from reports.publish import publish
 from reports.scores import metrics_version
 
@@ -108,9 +109,8 @@ def test_the_profiles_have_the_labels_that_the_views_look_for() -> None:
 
 def test_what_is_smaller_is_said(finished: Path) -> None:
     evidence = Evidence.read(finished)
-    words = evidence.smaller(labels.NIHS, labels.CORRECTED)
-    assert "n_samples 200 for 10,000" in words
-    assert "epochs 1 for 15" in words
+    assert evidence.smaller(labels.NIHS)["n_samples"] == "200 for 10,000"
+    assert evidence.smaller(labels.NIHS, labels.CORRECTED)["epochs"] == "1 for 15"
     table = (finished / "paper" / "tables" / "table2.md").read_text()
     assert "smaller than at full size: " in table
     ranges = (finished / "paper" / "tables" / "table1.md").read_text()
@@ -187,8 +187,8 @@ def test_every_exhibit_is_there_or_says_what_it_lacks(finished: Path) -> None:
 def published() -> dict[str, Exhibit]:
     """The exhibits of the run that is kept in the repository, drawn from its cells."""
     evidence = Evidence.read(PUBLISHED)
-    with print_style():
-        exhibits = [_marked(evidence, make(evidence)) for make in EXHIBITS]
+    with style(PRINT):
+        exhibits = [marked(evidence, make(evidence)) for make in EXHIBITS]
     return {exhibit.name: exhibit for exhibit in exhibits}
 
 
@@ -243,7 +243,7 @@ def test_curves_have_test_rows(finished: Path, mode: str) -> None:
     history = evidence.history(group)
     assert [row["epoch"] for row in history] == [1, 2]
     assert group is not None
-    assert history[-1]["test_accuracy"] == pytest.approx(group.ok["accuracy"].iloc[0])
+    assert history[-1]["test_accuracy"] == pytest.approx(group.ok[0]["accuracy"])
 
 
 def test_the_consensus_counts_before_it_averages() -> None:
@@ -275,9 +275,16 @@ def test_another_processor_is_told_apart(
     store = Store(copy)
     record = next(r for r in store.records() if r["method"]["label"] == labels.BEST)
     dataset = record["dataset"]["label"]
-    assert Evidence.read(copy).elsewhere(dataset, labels.BEST) == ""
+
+    def elsewhere() -> str:
+        evidence = Evidence.read(copy)
+        group = evidence.group(dataset, labels.BEST)
+        assert group is not None
+        return evidence.elsewhere(group)
+
+    assert elsewhere() == ""
     for other in store.records():  # all seeds of the group
         if (other["dataset"]["label"], other["method"]["label"]) == (dataset, labels.BEST):
             other["environment"] |= {"cpu": "Another", "cpu_features": ["neon"]}
             put_again(store, other)
-    assert Evidence.read(copy).elsewhere(dataset, labels.BEST) == "Another with neon"
+    assert elsewhere() == "Another with neon"
