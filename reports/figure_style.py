@@ -150,7 +150,7 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     paths = {kind: folder / f"{name}.{kind}" for kind in kinds}
     for kind, path in paths.items():
-        options = {"format": kind, "metadata": WITHOUT_DATES[kind]}
+        options: dict[str, Any] = {"format": kind, "metadata": WITHOUT_DATES[kind]}
         write_atomically(path, partial(figure.savefig, **options))
         _fix_layout(figure)
     return paths

@@ -43,7 +43,7 @@ def test_what_has_no_table_has_no_rate(tmp_path: Path) -> None:
 def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "other.json"
     path.write_text(content)
-    with pytest.raises(BenchError, match="no file of `pytest --benchmark-json`"):
+    with pytest.raises(BenchError, match="not a file of `pytest --benchmark-json`"):
         table(path)
 
 
