@@ -4,7 +4,6 @@ Accuracies crowd near 1, so their axis is logarithmic in the error and labelled 
 """
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -43,7 +42,9 @@ def draw(results: Results) -> Figure | None:
     figure, axes = panels(len(shown), 4.1, 3.1)
     for panel, (dataset, points) in zip(axes, shown.items(), strict=True):
         _panel(panel, results, dataset, points)
-    handles = method_handles(results.methods, {m for points in shown.values() for m in points})
+    styles = method_styles(results.methods)
+    drawn = [m for m in results.methods if any(m in points for points in shown.values())]
+    handles = [Line2D([], [], label=method, **MARK, **styles[method]) for method in drawn]
     front = Line2D([], [], color=QUIET, linewidth=1.2, label="Pareto front")
     legend_below(figure, [*handles, front])
     return figure
@@ -58,19 +59,6 @@ def _points(results: Results, dataset: str) -> Points:
     return points
 
 
-def method_handles(methods: list[str], drawn: Iterable[str]) -> list[Line2D]:
-    """Entries of a legend for the methods that were drawn, in the order of `methods`."""
-    styles = method_styles(methods)
-    return [Line2D([], [], label=m, **MARK, **styles[m]) for m in methods if m in drawn]
-
-
-def front_of(points: Points) -> list[str]:
-    """The methods on the Pareto front, the cheapest first."""
-    seconds, values = np.array(list(points.values())).T
-    names = [list(points)[i] for i in np.flatnonzero(pareto_front(seconds, values))]
-    return sorted(names, key=lambda name: points[name][0])
-
-
 def _panel(axes: Axes, results: Results, dataset: str, points: Points) -> None:
     styles = method_styles(results.methods)
     floor = 0.5 / (results.dataset_facts(dataset).get("n_test") or 500)
@@ -80,7 +68,9 @@ def _panel(axes: Axes, results: Results, dataset: str, points: Points) -> None:
         return max(1 - accuracy, floor)
 
     places = {method: (x, error(y)) for method, (x, y) in points.items()}
-    front = {method: places[method] for method in front_of(points)}
+    on_front = np.flatnonzero(pareto_front(*zip(*points.values(), strict=True)))
+    names = sorted((list(points)[i] for i in on_front), key=lambda name: points[name][0])
+    front = {name: places[name] for name in names}
     axes.step(*zip(*front.values(), strict=True), where="post", color=QUIET, lw=1.2, zorder=2)
     for method, (x, y) in places.items():
         group, look = results.group(dataset, method), styles[method]

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_MACHINES = 4  # kinds of machine with figures of time; the tables have all
+MOST_ENTRIES = 600  # pairs of dataset and method; more panels would take minutes to draw
+NOT_DRAWN = (
+    f"Not drawn for more than {MOST_ENTRIES} pairs of dataset and method: the tables and the chart "
+    "of accuracy against time have all of them."
+)
 TIMED = ("time", "accuracy_vs_time")  # drawn for each kind of machine
 
 
@@ -62,17 +67,12 @@ def modules() -> dict[str, ModuleType]:
 
 def plans(results: Results) -> list[Plan]:
     """The figures of these results; times have one for each kind of machine."""
-    from reports import figure_many
-
-    is_many = figure_many.is_many(results)
+    is_many = len(results.datasets) * len(results.methods) > MOST_ENTRIES
     listed = []
     for name, module in modules().items():
         plan = Plan(name, module.TITLE, module.CAPTION, module.WITHOUT, module.draw)
-        if is_many and name in figure_many.FIGURES:
-            caption, draw = figure_many.FIGURES[name]
-            plan = replace(plan, caption=caption, draw=draw)
-        elif is_many:
-            plan = replace(plan, without=figure_many.NOT_DRAWN, draw=lambda _: None)
+        if is_many:
+            plan = replace(plan, without=NOT_DRAWN, draw=lambda _: None)
         listed += _of_machines(plan, results) if name in TIMED else [plan]
     return listed
 

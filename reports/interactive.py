@@ -45,8 +45,7 @@ def points(results: Results) -> list[dict[str, Any]]:
             if accuracy is None or seconds is None:
                 continue
             style = styles[group.method]
-            low = accuracy.mean if accuracy.low is None else accuracy.low
-            high = accuracy.mean if accuracy.high is None else accuracy.high
+            low, high = accuracy.ends
             listed.append(
                 {
                     "dataset": f"{dataset}, machine {group.machine}" if several else dataset,

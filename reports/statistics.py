@@ -40,17 +40,15 @@ class Estimate:
         """Half the interval's width."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The interval; the mean twice without one."""
+        low, high = self.low, self.high
+        return (self.mean, self.mean) if low is None or high is None else (low, high)
+
     def overlaps(self, other: "Estimate") -> bool:
-        """Whether the intervals meet; a missing interval is its mean alone."""
-        return _low(self) <= _high(other) and _low(other) <= _high(self)
-
-
-def _low(estimate: Estimate) -> float:
-    return estimate.mean if estimate.low is None else estimate.low
-
-
-def _high(estimate: Estimate) -> float:
-    return estimate.mean if estimate.high is None else estimate.high
+        """Whether the intervals meet."""
+        return self.ends[0] <= other.ends[1] and other.ends[0] <= self.ends[1]
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float]:
@@ -102,9 +100,8 @@ def accuracy_estimate(values: Sequence[float], n_test: int | None) -> Estimate |
     plain = estimate(values)
     if plain is None or not n_test:
         return plain
-    low, high = wilson_interval(plain.mean, n_test)
-    wider = replace(plain, low=min(low, _low(plain)), high=max(high, _high(plain)))
-    return wider.within(0.0, 1.0)
+    ends = (*wilson_interval(plain.mean, n_test), *plain.ends)
+    return replace(plain, low=min(ends), high=max(ends)).within(0.0, 1.0)
 
 
 def level_with_best(estimates: Mapping[str, Estimate]) -> tuple[set[str], set[str]]:
