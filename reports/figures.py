@@ -23,25 +23,25 @@ TIMED = ("time", "accuracy_vs_time")  # drawn for each kind of machine
 
 @dataclass(frozen=True)
 class Plan:
-    """A figure: its caption, and the note that is shown if there is nothing to draw."""
+    """A figure of the report.
+
+    Args:
+        without: the note that is shown if there is nothing to draw.
+        png, svg: the files, once they are drawn.
+    """
 
     name: str
     title: str
     caption: str
     without: str
     draw: "Callable[[Results], Figure | None]"
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A figure that was drawn, or (without paths) the note of one that was left out."""
-
-    name: str
-    title: str
-    caption: str
     png: Path | None = None
     svg: Path | None = None
-    note: str | None = None
+
+    @property
+    def note(self) -> str:
+        """Why there is no figure; "" if there is one."""
+        return "" if self.png else self.without
 
 
 def modules() -> dict[str, ModuleType]:
@@ -77,7 +77,7 @@ def plans(results: Results) -> list[Plan]:
     return listed
 
 
-def draw_all(results: Results, folder: Path) -> list[Drawn]:
+def draw_all(results: Results, folder: Path) -> list[Plan]:
     """Draw every figure into the folder; remove files of figures that are no longer drawn."""
     for name in TIMED:
         for path in folder.glob(f"{name}_[A-Z].*"):  # of machines that an earlier report had
@@ -105,15 +105,14 @@ def _draw_machine(plan: Plan, letter: str, results: Results) -> "Figure | None":
     return plan.draw(results.of_machine(letter))
 
 
-def _draw(plan: Plan, results: Results, folder: Path) -> Drawn:
+def _draw(plan: Plan, results: Results, folder: Path) -> Plan:
     from reports.figure_style import save, style
 
-    drawn = Drawn(plan.name, plan.title, plan.caption)
     with style():
         figure = plan.draw(results)
         if figure is not None:
             paths = save(figure, folder, plan.name)
-            return replace(drawn, png=paths["png"], svg=paths["svg"])
+            return replace(plan, png=paths["png"], svg=paths["svg"])
     for kind in ("png", "svg"):
         (folder / f"{plan.name}.{kind}").unlink(missing_ok=True)
-    return replace(drawn, note=plan.without)
+    return plan

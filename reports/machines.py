@@ -59,11 +59,11 @@ def kinds(records: Collection[Record]) -> list[Kind]:
     cells: Counter[Hardware] = Counter()
     ids: dict[Hardware, set[str]] = defaultdict(set)
     for record in records:
-        kind = hardware(record)
-        cells[kind] += 1
+        machine = hardware(record)
+        cells[machine] += 1
         name = (record.get("environment") or {}).get("machine")
         if name:
-            ids[kind].add(name)
+            ids[machine].add(name)
     named = letters(cells.elements())
     return [Kind(letter, kind, cells[kind], len(ids[kind])) for kind, letter in named.items()]
 

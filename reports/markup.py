@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Sequence
 
+from reports.units import split_code
 from reports.views import ABSENT, BEST, FAILED, LEVEL, PROSE, PUBLISHED, Block, Cell, View
 
 PROSE_WIDTHS = {40: "22mm", 300: "42mm"}  # number of characters -> width of the column
@@ -80,10 +81,11 @@ def _markdown_notes(notes: tuple[int, ...]) -> str:
 
 def _markdown_text(text: str) -> str:
     """Text with special characters escaped; between two backticks it is code."""
-    parts = text.split("`")
-    if len(parts) % 2 == 0:  # a backtick without a partner
-        return _one_line(_escaped(text, "\\|*_<`"))
-    between = [_escaped(part, "|" if i % 2 else "\\|*_<") for i, part in enumerate(parts)]
+    specials = "\\|*_<"
+    parts = split_code(text)
+    if len(parts) == 1:
+        specials += "`"
+    between = [_escaped(part, "|" if i % 2 else specials) for i, part in enumerate(parts)]
     return _one_line("`".join(between))
 
 
@@ -166,9 +168,7 @@ def _latex_notes(notes: tuple[int, ...]) -> str:
 
 def tex(text: str) -> str:
     """Text in ASCII with LaTeX's special characters escaped; between two backticks it is code."""
-    parts = ["".join(_TEX.get(char) or _ascii(char) for char in part) for part in text.split("`")]
-    if len(parts) % 2 == 0:  # a backtick without a partner
-        return "`".join(parts)
+    parts = ["".join(_TEX.get(c) or _ascii(c) for c in part) for part in split_code(text)]
     return "".join(rf"\texttt{{{part}}}" if i % 2 else part for i, part in enumerate(parts))
 
 

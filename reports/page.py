@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reports import interactive as chart
 from reports import sections, units
-from reports.figures import Drawn
+from reports.figures import Plan
 from reports.results import Results
 from reports.topics import Folder
 from reports.views import View
@@ -24,7 +24,7 @@ COLOURS = 256
 def render(
     results: Results,
     views: list[View],
-    drawn: list[Drawn],
+    drawn: list[Plan],
     *,
     interactive: bool = True,
 ) -> str:
@@ -91,13 +91,11 @@ def code(text: str) -> "Markup":
     """Words between backticks as code."""
     from markupsafe import Markup, escape
 
-    parts = str(escape(text)).split("`")
-    if len(parts) % 2 == 0:
-        return escape(text)
+    parts = units.split_code(str(escape(text)))
     return Markup("".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts)))
 
 
-def _embedded(figure: Drawn) -> tuple[Drawn, str, int]:
+def _embedded(figure: Plan) -> tuple[Plan, str, int]:
     """A figure with its data URI (the smaller of drawing and picture) and its width on the page."""
     assert figure.png is not None
     assert figure.svg is not None

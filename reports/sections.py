@@ -10,7 +10,7 @@ from typing import Any
 from bench.machine.environment import Hardware, hardware
 from bench.store.store import Record
 from reports import units
-from reports.figures import Drawn
+from reports.figures import Plan
 from reports.results import Results, cells_of
 from reports.units import counted
 
@@ -167,7 +167,7 @@ def without_folders(trace: str) -> str:
     return re.sub(r'File "(?:[^"]*/)?([^"/]+/[^"/]+/[^"/]+)"', r'File "…/\1"', trace)
 
 
-def left_out(results: Results, drawn: list[Drawn]) -> list[str]:
+def left_out(results: Results, drawn: list[Plan]) -> list[str]:
     """Figures, panels, scores and cells that the page lacks, with the cause."""
     texts = [f"Figure “{figure.title}”: {figure.note}" for figure in drawn if figure.note]
     if results.times_note:

@@ -59,6 +59,12 @@ def shape(image_shape: str | None) -> str:
     return image_shape.replace("x", "×") if image_shape else NOT_KNOWN
 
 
+def split_code(text: str) -> list[str]:
+    """Text and code in turn: code stands between backticks. One part if they do not match."""
+    parts = text.split("`")
+    return parts if len(parts) % 2 else [text]
+
+
 def status_words(status: str) -> str:
     """out_of_memory -> out of memory."""
     return status.replace("_", " ")

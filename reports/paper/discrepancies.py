@@ -1,4 +1,4 @@
-"""Where the paper and the code published with it differ, and what each difference is worth here."""
+"""Differences between the paper and the code published with it, and what they change here."""
 
 import tomllib
 from pathlib import Path
@@ -15,7 +15,7 @@ from reports.views import PROSE, Block, Cell, Column, Footnotes, View
 TITLE = "Paper and published code"
 CAPTION = (
     "What the paper says, what the notebooks published with it did (GitHub tansel/deepmapper, "
-    "commit eea218e), how our two modes take it, and what we measured of the difference."
+    "commit eea218e), what our two modes do, and what we measured of the difference."
 )
 DIFFERENCES = Path(__file__).with_suffix(".toml")
 TEXTS = ("what", "paper", "notebook", "faithful", "corrected")

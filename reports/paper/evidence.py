@@ -1,6 +1,5 @@
 """The cells of the paper's profiles by label, and what was smaller than in the paper."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,8 +60,7 @@ class Evidence:
 
     def history(self, group: Group | None) -> list[dict[str, Any]]:
         """The history of the first seed that is ok, a row an epoch."""
-        text = self.arrays(group).get("history")
-        return json.loads(str(text)) if text is not None else []
+        return self.results.history(group.ok[0]["key"]) if group and group.ok else []
 
     def seconds(self, group: Group | None, column: str) -> Spread | None:
         """Seconds that compare with others': None if all cells shared, or ran elsewhere."""
@@ -83,10 +81,7 @@ class Evidence:
 
         Such as {"n_samples": "2,000 for 10,000"}.
         """
-        if method is None:
-            ran, full = (_find(spec, "datasets", dataset) for spec in (self.ran, self.full))
-        else:
-            ran, full = (_find(spec, "methods", method, dataset) for spec in (self.ran, self.full))
+        ran, full = _find(self.ran, dataset, method), _find(self.full, dataset, method)
         if ran is None or full is None:
             return {}
         names = dict.fromkeys([*full.params, *ran.params])
@@ -155,13 +150,11 @@ def _labels(spec: Spec, dataset: str) -> list[str]:
     return list(dict.fromkeys(choice.label for grid in grids for choice in grid.methods))
 
 
-def _find(spec: Spec, kind: str, label: str, dataset: str | None = None) -> Choice | None:
-    for grid in spec.grids():
-        if dataset is None or any(choice.label == dataset for choice in grid.datasets):
-            for choice in getattr(grid, kind):
-                if choice.label == label:
-                    return choice
-    return None
+def _find(spec: Spec, dataset: str, method: str | None) -> Choice | None:
+    """The first choice of this dataset, or of this method on it."""
+    grids = [g for g in spec.grids() if any(choice.label == dataset for choice in g.datasets)]
+    choices = (choice for g in grids for choice in (g.methods if method else g.datasets))
+    return next((choice for choice in choices if choice.label == (method or dataset)), None)
 
 
 def _words(value: Any) -> str:

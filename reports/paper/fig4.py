@@ -53,16 +53,16 @@ def fig4(evidence: Evidence) -> Exhibit:
 def _caption(evidence: Evidence, modes: list[str]) -> str:
     parts = []
     for mode in modes:
-        found = {d: evidence.group(d, mode) for d in (MNIST, SHUFFLED)}
+        groups = {d: evidence.group(d, mode) for d in (MNIST, SHUFFLED)}
         numbers = [
             f"{d} {share(group.accuracy.mean, 4)}"
-            for d, group in found.items()
+            for d, group in groups.items()
             if group is not None and group.accuracy is not None
         ]
         parts.append(f"{mode}: {', '.join(numbers)}")
     return (
         "Loss and error by epoch, both on logarithmic axes: training rows dashed (over each epoch "
-        "as it goes), test rows solid (after each epoch, looked at when training was over). The "
+        "as it goes), test rows solid (after each epoch, computed after training). The "
         f"first seed. Test accuracies at the end, mean over seeds: {'; '.join(parts)}. `best` "
         "learns the layout of the pixels from the training images. The paper: about 98% on the "
         "shuffled images and a difference of about 3 points; its notebook: 0.9706."
@@ -85,7 +85,7 @@ def _panel(
 
 
 def series(history: list[dict[str, Any]], side: str, measure: str) -> np.ndarray:
-    """The values of the first pass by epoch, NaN where none was recorded."""
+    """The values of the first pass by epoch, NaN for missing ones."""
     name = f"{side}_{'accuracy' if measure == 'error' else measure}"
     first = [row for row in history if row.get("pass", 0) == 0]
     values = np.array([np.nan if row.get(name) is None else row[name] for row in first], float)

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from sklearn.metrics import confusion_matrix
 
 from reports.figure_style import INK, QUIET, WARNING, no_ticks
 from reports.paper.evidence import Evidence, keys_of
@@ -61,17 +62,9 @@ def _images(pair: np.ndarray, arrays: dict[str, np.ndarray]) -> None:
         no_ticks(axes)
 
 
-def confusion(arrays: dict[str, np.ndarray]) -> np.ndarray:
-    """Counts (n_classes, n_classes): true classes down, predicted ones across."""
-    probabilities, y = arrays["probabilities"], arrays["y_test"].astype(int)
-    n = probabilities.shape[1]
-    counts = np.zeros((n, n), dtype=int)
-    np.add.at(counts, (y, probabilities.argmax(1)), 1)
-    return counts
-
-
 def _confusion(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
-    counts = confusion(arrays)
+    predicted, n_classes = arrays["probabilities"].argmax(1), arrays["probabilities"].shape[1]
+    counts = confusion_matrix(arrays["y_test"], predicted, labels=range(n_classes))
     axes.imshow(counts, cmap="Blues", vmin=0, vmax=counts.max() * 1.3)
     for (row, column), count in np.ndenumerate(counts):
         colour = "white" if count > counts.max() / 2 else INK

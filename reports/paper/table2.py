@@ -4,8 +4,9 @@ Published figures are read from published.toml.
 """
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -53,24 +54,8 @@ COLUMNS = {
 }
 
 
-@dataclass(frozen=True)
-class Published:
-    """One published column; None: not given."""
-
-    dataset: str
-    label: str
-    where: str
-    caveat: str
-    conversion_seconds: float | None = None
-    image_shape: str | None = None
-    train_seconds: float | None = None
-    train_accuracy: float | None = None
-    accuracy: float | None = None
-    remark: str | None = None
-
-
 _TEXT = Path(__file__).with_name("published.toml").read_text()
-PUBLISHED_COLUMNS = tuple(Published(**column) for column in tomllib.loads(_TEXT)["column"])
+PUBLISHED_COLUMNS: list[dict[str, Any]] = tomllib.loads(_TEXT)["column"]
 
 
 def table2(evidence: Evidence) -> Exhibit:
@@ -96,17 +81,18 @@ def _block(evidence: Evidence, dataset: str, notes: Footnotes) -> Block:
     return Block(f"{dataset}{size}", [first, *map(Column, COLUMNS)], rows, dataset)
 
 
-def _published(dataset: str) -> list[Published]:
-    return [entry for entry in PUBLISHED_COLUMNS if entry.dataset == NAMES[dataset]]
+def _published(dataset: str) -> list[dict[str, Any]]:
+    return [entry for entry in PUBLISHED_COLUMNS if entry["dataset"] == NAMES[dataset]]
 
 
-def _published_row(entry: Published, notes: Footnotes) -> list[Cell]:
-    number = notes.number(f"{entry.label}, {entry.where}: {entry.caveat}.")
-    name = Cell(f"{entry.label} (published, {entry.where})", mark=PUBLISHED, notes=(number,))
+def _published_row(entry: dict[str, Any], notes: Footnotes) -> list[Cell]:
+    label, where = entry["label"], entry["where"]
+    number = notes.number(f"{label}, {where}: {entry['caveat']}.")
+    name = Cell(f"{label} (published, {where})", mark=PUBLISHED, notes=(number,))
     cells = []
     for column in COLUMNS.values():
-        value = getattr(entry, column)
-        text = _text(value, column, 3) if value is not None else entry.remark or "not given"
+        value = entry.get(column)
+        text = _text(value, column, 3) if value is not None else entry.get("remark", "not given")
         cells.append(Cell(text, mark=PUBLISHED))
     return [name, *cells]
 
@@ -152,8 +138,8 @@ def _data(evidence: Evidence, datasets: list[str]) -> pd.DataFrame:
     rows = []
     for dataset in datasets:
         rows += [
-            {"dataset": dataset, "method": e.label, "origin": f"published, {e.where}"}
-            | {column: getattr(e, column) for column in COLUMNS.values()}
+            {"dataset": dataset, "method": e["label"], "origin": f"published, {e['where']}"}
+            | {column: e.get(column) for column in COLUMNS.values()}
             for e in _published(dataset)
         ]
         for group in evidence.groups(dataset):
