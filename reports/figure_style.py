@@ -9,10 +9,12 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.style import context
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.store.store import write_atomically
 
@@ -50,6 +52,25 @@ SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "deepmapper-benchmark",
     "svg.fonttype": "path",
 }
+COLUMN = 3.46  # inches: 88 mm, a column of Scientific Reports
+SMALLEST = 7  # points, for every letter in a figure for print
+PRINT: dict[str, Any] = SETTINGS | {
+    "font.size": 7.5,
+    "axes.titlesize": 8,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": SMALLEST,
+    "ytick.labelsize": SMALLEST,
+    "legend.fontsize": SMALLEST,
+    "axes.linewidth": 0.6,
+    "grid.linewidth": 0.5,
+    # Ticks are hidden, but keep labels at their distance.
+    **{"xtick.bottom": False, "xtick.major.size": 3.5, "xtick.minor.size": 2.0},
+    **{"ytick.left": False, "ytick.major.size": 3.5, "ytick.minor.size": 2.0},
+    "lines.linewidth": 1.1,
+    "lines.markersize": 3,
+    "savefig.dpi": 300,
+    "pdf.fonttype": 42,  # text in a PDF stays text
+}
 WITHOUT_DATES: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
     "svg": {"Date": None},
@@ -67,6 +88,15 @@ def style(settings: dict[Any, Any] = SETTINGS) -> Iterator[None]:
 def colours() -> list[Any]:
     """Ten colours that colour-blind readers can distinguish."""
     return [to_rgb(colour) for colour in PALETTE]
+
+
+def plain_logarithms(axis: Axis) -> None:
+    """Ticks of a logarithmic axis at 1, 2 and 5 times the powers of ten, as plain numbers."""
+    low, high = axis.get_view_interval()
+    decades = math.log10(high / low)
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def method_styles(methods: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -44,17 +44,12 @@ def markdown(view: View) -> str:
     for block in view.blocks:
         heading = len(view.blocks) > 1 or bool(block.dataset)
         lines += [f"## {_markdown_text(block.caption)}", ""] if heading else []
-        lines += markdown_block(block)
+        head = [_markdown_text(c.header) + _markdown_notes(c.notes) for c in block.columns]
+        rows = [[_markdown_cell(cell) for cell in row] for row in block.rows]
+        is_left = [i == 0 or column.mark == PROSE for i, column in enumerate(block.columns)]
+        lines += [*markdown_grid(head, rows, is_left), ""]
     lines += [f"{n}. {_footnote(text)}" for n, text in enumerate(view.footnotes, 1)]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def markdown_block(block: Block) -> list[str]:
-    """The lines of a grid, an empty one at the end."""
-    head = [_markdown_text(c.header) + _markdown_notes(c.notes) for c in block.columns]
-    rows = [[_markdown_cell(cell) for cell in row] for row in block.rows]
-    is_left = [i == 0 or column.mark == PROSE for i, column in enumerate(block.columns)]
-    return [*markdown_grid(head, rows, is_left), ""]
 
 
 def markdown_grid(head: Sequence[str], rows: list[list[str]], is_left: list[bool]) -> list[str]:

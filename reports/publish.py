@@ -19,7 +19,6 @@ from bench.catalog import entry
 from bench.errors import BenchError
 from bench.machine.redaction import folders_and_words, redacted
 from bench.store.store import Record
-from reports.markup import markdown_block
 from reports.topics import PREDICTED, Topic, open_source, write_arrays, write_cells
 
 KEEP_WHOLE = 20_000  # numbers of an attribution array; wider ones are cut
@@ -38,7 +37,9 @@ def publish(
     arrays: bool = True,
     paper: bool = False,
 ) -> None:
-    """Write the topic of a result and replace an earlier one. An existing README.md is kept.
+    """Write the topic of a result and replace an earlier one.
+
+    An existing README.md is kept; without one, a first one names the command.
 
     Args:
         source: an output folder of `bench run`, or a folder with cells/*.json of an experiment.
@@ -54,14 +55,16 @@ def publish(
     words = folders_and_words(source)
     records = [redacted(record, words) for record in _records(source)]
     name = _spec_name(source)
-    if command is None and name is None:
-        message = f"{source} has no spec.toml. Say with --command how it was made."
-        raise BenchError(message)
+    if command is None:
+        if name is None:
+            message = f"{source} has no spec.toml. Give the command that makes it: --command."
+            raise BenchError(message)
+        command = f"python -m bench run {name}"
     with tempfile.TemporaryDirectory() as folder:
         topic = Path(folder) / target.name
         topic.mkdir()
         write_cells(records, topic / "cells.parquet")
-        _write_about(topic, records, command or f"python -m bench run {name}", stale)
+        _write_about(topic, records, command, stale)
         if name is not None:
             shutil.copyfile(source / "spec.toml", topic / "spec.toml")
             write_arrays(_arrays(source, records, whole=arrays), topic)
@@ -69,7 +72,7 @@ def publish(
         if (target / "README.md").is_file():
             shutil.copyfile(target / "README.md", topic / "README.md")
         else:
-            (topic / "README.md").write_text(_readme(topic, is_grid=name is not None))
+            (topic / "README.md").write_text(f"# {topic.name}\n\n`{command}`\n")
         if listed := problems(topic):
             raise BenchError("\n".join(listed))
         shutil.rmtree(target, ignore_errors=True)
@@ -177,18 +180,3 @@ def _draw(source: Path, topic: Path, *, paper: bool) -> None:
             drawn = [out / "report" / "figures" / f"{name}.png" for name in PICTURES]
         for path in filter(Path.is_file, drawn):
             (topic / path.name).write_bytes(reduced(path.read_bytes()))
-
-
-def _readme(topic: Path, *, is_grid: bool) -> str:
-    """A first README: the command, the outcome and the test accuracies, up to `MOST_LINES`."""
-    from reports.results import Results
-    from reports.sections import summary, title
-    from reports.table_accuracy import accuracy
-
-    about = tomllib.loads((topic / "topic.toml").read_text())
-    lines = [f"# {topic.name}", "", f"`{about['command']}`", ""]
-    if is_grid:
-        results = Results.read(topic)
-        (block,) = accuracy(results).blocks
-        lines = [f"# {title(results)}", *lines[1:], summary(results), "", *markdown_block(block)]
-    return "\n".join(lines[:MOST_LINES]).rstrip() + "\n"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.machine.environment import Hardware, hardware
-from bench.store.store import Record
 from reports import units
 from reports.figures import Plan
 from reports.results import Results, cells_of
@@ -145,21 +144,20 @@ def _params(of_cells: list[dict[str, Any]]) -> str:
 
 def failures(results: Results) -> list[dict[str, Any]]:
     """Cells that are not ok, at most `MOST_FAILURES`, with their reasons and tracebacks."""
-    bad = results.frame[results.frame["status"] != "ok"]
-    return [_failure(results.records[key]) for key in bad["key"][:MOST_FAILURES]]
-
-
-def _failure(record: Record) -> dict[str, Any]:
-    trace = record.get("traceback") or ""
-    return {
-        "dataset": record["dataset"]["label"],
-        "method": record["method"]["label"],
-        "seed": record["seed"],
-        "status": units.status_words(record["status"]),
-        "reason": record.get("reason") or "no reason was recorded",
-        "seconds": record.get("wall_seconds"),
-        "traceback": without_folders(trace[-TRACE_CHARACTERS:]),
-    }
+    failed = results.frame[results.frame["status"] != "ok"]
+    records = [results.records[key] for key in failed["key"][:MOST_FAILURES]]
+    return [
+        {
+            "dataset": record["dataset"]["label"],
+            "method": record["method"]["label"],
+            "seed": record["seed"],
+            "status": units.status_words(record["status"]),
+            "reason": record.get("reason") or "no reason was recorded",
+            "seconds": record.get("wall_seconds"),
+            "traceback": without_folders((record.get("traceback") or "")[-TRACE_CHARACTERS:]),
+        }
+        for record in records
+    ]
 
 
 def without_folders(trace: str) -> str:

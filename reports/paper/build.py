@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reports import sections
-from reports.figure_style import save, style
+from reports.figure_style import PRINT, save, style
 from reports.markup import csv, latex, markdown
 from reports.page import data_uri, reduced, template
 from reports.paper.claims import claims
@@ -19,7 +19,6 @@ from reports.paper.fig4 import fig4
 from reports.paper.fig5 import fig5
 from reports.paper.fig6 import fig6
 from reports.paper.needles import needles
-from reports.paper.print_style import PRINT
 from reports.paper.table1 import table1
 from reports.paper.table2 import table2
 from reports.tables import write_text

@@ -4,11 +4,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from reports.figure_style import method_styles
+from reports.figure_style import COLUMN, method_styles, plain_logarithms
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import BEST, CNN1D, CORRECTED, GROWTH, MLP, RETNET, VIT
-from reports.paper.print_style import COLUMN, plain_logarithms
 from reports.results import Group
 
 TITLE = "Cost of training as images grow"

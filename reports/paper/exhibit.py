@@ -21,7 +21,7 @@ class Exhibit:
         title: one line.
         caption: a paragraph that can stand below it in print.
         cells: the keys of the cells behind it; () if it needs none.
-        figure: drawn within `reports.paper.print_style`; None for a table.
+        figure: drawn within `reports.figure_style.style`; None for a table.
         view: the table; None for a figure.
         missing: the cells that the store lacks, in words, instead of figure and view.
     """

@@ -5,11 +5,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deepmapper.images.layouts import natural
-from reports.figure_style import INK, QUIET
+from reports.figure_style import COLUMN, INK, QUIET, SMALLEST
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import CORRECTED, TCGA
-from reports.paper.print_style import COLUMN, SMALLEST
 
 TITLE = "Fig. 1: fold and unfold"
 N = 14  # values: two less than a square

@@ -5,11 +5,10 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.figure_style import no_ticks
+from reports.figure_style import COLUMN, no_ticks
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import FAITHFUL, MNIST, SHUFFLED
-from reports.paper.print_style import COLUMN
 
 TITLE = "Fig. 3: MNIST and its shuffled counterpart"
 CAPTION = (

@@ -8,11 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from reports.figure_style import INK, colours
+from reports.figure_style import COLUMN, INK, colours, plain_logarithms
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import BEST, CORRECTED, FAITHFUL, MNIST, SHUFFLED
-from reports.paper.print_style import COLUMN, plain_logarithms
 from reports.units import share
 
 TITLE = "Fig. 4: training on MNIST, original and shuffled"

@@ -5,12 +5,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
-from reports.figure_style import INK, QUIET, WARNING, no_ticks
+from reports.figure_style import COLUMN, INK, QUIET, WARNING, no_ticks
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import BEST, CORRECTED, FAITHFUL, NIHS, NIHS_NOTEBOOK
 from reports.paper.needles import BAR, strongest
-from reports.paper.print_style import COLUMN
 from reports.results import Group
 
 TITLE = "Fig. 5: needles in a haystack"

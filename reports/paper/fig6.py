@@ -6,7 +6,7 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.figure_style import QUIET, no_ticks
+from reports.figure_style import COLUMN, QUIET, no_ticks
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import (
@@ -19,7 +19,6 @@ from reports.paper.labels import (
     FAITHFUL,
     TCGA,
 )
-from reports.paper.print_style import COLUMN
 
 TITLE = "Fig. 6: one sample, several images"
 N_COLUMNS = 3

@@ -13,13 +13,12 @@ from matplotlib.text import Text
 
 from bench.spec import load_spec
 from bench.store.store import Store
-from reports.figure_style import style
+from reports.figure_style import COLUMN, PRINT, SMALLEST, style
 from reports.paper import labels
 from reports.paper.build import EXHIBITS, build, marked
 from reports.paper.evidence import Evidence
 from reports.paper.exhibit import Exhibit
 from reports.paper.needles import consensus, passes
-from reports.paper.print_style import COLUMN, PRINT, SMALLEST
 from reports.publish import publish
 from reports.scores import metrics_version
 
