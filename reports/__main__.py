@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
+from bench.errors import BenchError
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
-
-
 Folder = Annotated[Path, typer.Argument(help="A results folder or a published topic.")]
 Out = Annotated[
     Path | None,
@@ -36,7 +36,7 @@ def paper(folder: Folder, out: Out = None) -> None:
 
 
 def _place(folder: Path) -> Path:
-    """Pages of a published topic are not stored beside it."""
+    """The folder for pages: not that of a published topic."""
     is_topic = (folder / "cells.parquet").is_file()
     return Path("build") / folder.resolve().name if is_topic else folder
 
@@ -45,8 +45,8 @@ def _place(folder: Path) -> Path:
 def publish(
     results: Annotated[Path, typer.Argument(help="An output folder.")],
     topic: Annotated[str, typer.Argument(help="Default: the name of the folder.")] = "",
-    command: Annotated[str | None, typer.Option(help="Renews the result.")] = None,
-    stale: Annotated[str | None, typer.Option(help="Why its code is not that of the tree.")] = None,
+    command: Annotated[str | None, typer.Option(help="The command that renews it.")] = None,
+    stale: Annotated[str | None, typer.Option(help="Why its code differs from the tree.")] = None,
     arrays: Annotated[bool, typer.Option(help="Keep attributions, images, histories.")] = True,
     paper: Annotated[bool, typer.Option(help="Keep the paper's figures as pictures.")] = False,
 ) -> None:
@@ -64,21 +64,17 @@ def publish(
 def benchmarks(
     path: Annotated[Path, typer.Argument(help="A file of `pytest --benchmark-json`.")],
 ) -> None:
-    """What pytest-benchmark measured: times, GB/s beside a copy, GFLOP/s; Markdown."""
+    """Print results of pytest-benchmark as Markdown: times, GB/s beside a copy, GFLOP/s."""
     from reports.benchmarks import table
 
     sys.stdout.write(table(path))
 
 
 def main() -> None:
-    """Run the command line; errors that are ours end it with one message and exit code 2."""
+    """Run the command line; a `BenchError` ends it with one message and exit code 2."""
     try:
         app(standalone_mode=True)
-    except ValueError as error:
-        from bench.errors import BenchError
-
-        if not isinstance(error, BenchError):
-            raise
+    except BenchError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
 

@@ -1,4 +1,4 @@
-"""One row a cell: the store as a frame, and as results.parquet."""
+"""The store as a frame with one row a cell, and as results.parquet."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,17 +41,20 @@ BEFORE_METRICS = {
     "peak_device_mib": REAL,
     "n_parameters": WHOLE,
 }
-# `shared`: why the cell was not alone on its hardware, so that its seconds do not count; null if it
-# was alone. `machine`: the letter of its kind of hardware, see `reports.machines`.
 AFTER_METRICS = {
     "threads": WHOLE,
     "jobs": WHOLE,
     "key": TEXT,
-    "shared": TEXT,
-    "machine": TEXT,
+    "shared": TEXT,  # why its seconds do not count: it was not alone; null if it was
+    "machine": TEXT,  # the letter of its kind of hardware, see `reports.machines`
 }
-
 CONVERSION = ("convert_fit", "convert_train", "convert_test")
+PHASES = ("load", "train", "predict", "attribute")
+SIZES = ("n_samples", "n_features", "n_classes", "n_train", "n_test")
+AS_RECORDED = (
+    *("seed", "status", "reason", "device", "threads"),
+    *("jobs", "n_parameters", "wall_seconds", "key"),
+)
 
 
 def columns() -> dict[str, str]:
@@ -60,21 +63,21 @@ def columns() -> dict[str, str]:
 
 
 def results_frame(store: Store | Source) -> pd.DataFrame:
-    """One row a current cell, with the columns `columns()`; no rows for an empty store."""
+    """One row for each current cell, with the columns of `columns()`."""
     source = open_source(store)
     return frame_of(source.records(), source)
 
 
 def frame_of(records: Iterable[Record], source: Source) -> pd.DataFrame:
     """The same frame from records already read, in a stable order: dataset, method, seed, key."""
-    rows, ran_on = [], []
+    rows, machines = [], []
     for record in records:
         rows.append(_row(record) | metrics_of(record, source))
-        ran_on.append(hardware(record))
-    named = letters(ran_on)
+        machines.append(hardware(record))
+    letter_of = letters(machines)
     types = columns()
     frame = pd.DataFrame(rows, columns=list(types))
-    frame["machine"] = [named[kind] for kind in ran_on]
+    frame["machine"] = [letter_of[machine] for machine in machines]
     frame = frame.astype(types)
     order = ["dataset_label", "method_label", "seed", "key"]
     return frame.sort_values(order, kind="stable", ignore_index=True)
@@ -87,54 +90,38 @@ def write_results(frame: pd.DataFrame, path: Path) -> None:
 
 def _row(record: Record) -> dict[str, object]:
     dataset, method, phases = record["dataset"], record["method"], record["phases"] or {}
-    sizes = ("n_samples", "n_features", "n_classes", "n_train", "n_test")
-    taken = ("seed", "status", "reason", "device", "n_parameters", "wall_seconds", "key")
+    shape = record.get("image_shape")
+    # Part of a conversion has no duration.
+    is_whole = record["status"] == "ok" or all(name in phases for name in CONVERSION)
     return {
         "dataset": dataset["name"],
         "method": method["name"],
         "dataset_label": dataset["label"],
         "method_label": method["label"],
-        "image_shape": _shape(record.get("image_shape")),
-        "split": _split(record.get("split")),
-        "threads": record.get("threads"),
-        "jobs": record.get("jobs"),
-        **{name: record.get(name) for name in taken},
-        **{name: dataset.get(name) for name in sizes},
-        **_times(phases, record["status"] == "ok"),
+        "image_shape": "x".join(map(str, shape)) if shape else None,
+        "split": _split(record.get("split") or {}),
+        **{name: record.get(name) for name in AS_RECORDED},
+        **{name: dataset.get(name) for name in SIZES},
+        **{f"{name}_seconds": _seconds(phases, (name,)) for name in PHASES},
+        "conversion_seconds": _seconds(phases, CONVERSION) if is_whole else None,
         "peak_host_mib": _peak(phases, "peak_host_mib"),
         "peak_device_mib": _peak(phases, "peak_device_mib"),
         "shared": "; ".join(not_alone(record)) or None,
     }
 
 
-def _times(phases: dict[str, dict[str, float]], finished: bool) -> dict[str, float | None]:
-    parts = [name for name in CONVERSION if name in phases]
-    whole = finished or len(parts) == len(CONVERSION)  # part of a duration is not a duration
-    return {
-        "load_seconds": _seconds(phases, ["load"]),
-        "conversion_seconds": _seconds(phases, parts) if whole else None,
-        "train_seconds": _seconds(phases, ["train"]),
-        "predict_seconds": _seconds(phases, ["predict"]),
-        "attribute_seconds": _seconds(phases, ["attribute"]),
-    }
-
-
-def _seconds(phases: dict[str, dict[str, float]], names: list[str]) -> float | None:
-    taken = [phases[name]["seconds"] for name in names if name in phases]
-    return sum(taken) if taken else None
+def _seconds(phases: dict[str, dict[str, float]], names: tuple[str, ...]) -> float | None:
+    recorded = [phases[name]["seconds"] for name in names if name in phases]
+    return sum(recorded) if recorded else None
 
 
 def _peak(phases: dict[str, dict[str, float | None]], name: str) -> float | None:
-    peaks = [phase[name] for phase in phases.values() if phase.get(name) is not None]
+    peaks = [phase.get(name) for phase in phases.values()]
     return max((peak for peak in peaks if peak is not None), default=None)
 
 
-def _shape(shape: list[int] | None) -> str | None:
-    return "x".join(map(str, shape)) if shape else None
-
-
-def _split(split: dict[str, object] | None) -> str | None:
-    if not split or not split.get("kind"):
+def _split(split: dict[str, object]) -> str | None:
+    kind = split.get("kind")
+    if not kind:
         return None
-    fraction = split.get("test_fraction")
-    return str(split["kind"]) if split["kind"] == "official" else f"{split['kind']} {fraction}"
+    return str(kind) if kind == "official" else f"{kind} {split.get('test_fraction')}"

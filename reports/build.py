@@ -2,17 +2,15 @@
 
 from pathlib import Path
 
-from bench.store.store import write_atomically
-
 
 def build(folder: Path, out: Path | None = None, *, interactive: bool = True) -> Path:
     """Write everything and return the path of report/index.html.
 
-    Doing it again gives the same bytes. The cells are only read.
+    Building again writes the same bytes. The cells are only read.
 
     Args:
         folder: an output folder of `bench run` or a topic of reports/published.
-        out: where results.parquet and report/ are written; `folder` if it is None.
+        out: where results.parquet and report/ are written; default `folder`.
         interactive: whether the page has the chart that needs a script of 4.5 MB.
     """
     from reports import aggregate, figures, page, tables
@@ -24,8 +22,9 @@ def build(folder: Path, out: Path | None = None, *, interactive: bool = True) ->
     report.mkdir(parents=True, exist_ok=True)
     aggregate.write_results(results.as_recorded, out / "results.parquet")
     views = tables.all_views(results)
-    tables.write_tables(views, report / "tables")
+    for view in views:
+        tables.write_view(view, report / "tables")
     drawn = figures.draw_all(results, report / "figures")
     text = page.render(results, views, drawn, interactive=interactive)
-    write_atomically(report / "index.html", lambda file: file.write(text.encode()))
+    tables.write_text(report / "index.html", text)
     return report / "index.html"

@@ -1,4 +1,4 @@
-"""Test accuracy by method, a panel a dataset: points with intervals, chance level marked."""
+"""Test accuracy by method: a panel for each dataset, intervals, the level of chance."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,13 +11,13 @@ TITLE = "Test accuracy"
 CAPTION = (
     "Points are means over seeds, lines 95% intervals (as in the table). Blue circles: methods "
     "that make images; orange diamonds: plain methods. Dashed: chance, the share of the largest "
-    "class in the test rows. Words: what happened instead."
+    "class in the test rows. Words: the status of a cell without accuracy."
 )
 WITHOUT = "No cell has a test accuracy."
 
 
 def draw(results: Results) -> Figure | None:
-    """None where no cell has an accuracy."""
+    """A panel for each dataset; None if no cell has an accuracy."""
     shown = [d for d in results.datasets if any(g.accuracy for g in results.groups(d))]
     if not shown:
         return None
@@ -46,13 +46,11 @@ def _row(axes: Axes, results: Results, dataset: str, method: str, row: int, digi
     if group is None or group.accuracy is None:
         say(axes, row, (group.words or "no value") if group else "not run")
         return
-    found = group.accuracy
-    # Blue for methods that make images, orange for plain ones; the same weight for both.
-    kind = 0 if group.image_shape else 1
-    colour, marker = colours()[kind], "oD"[kind]
-    if found.low is not None and found.high is not None:
-        axes.plot([found.low, found.high], [row, row], color=colour, linewidth=1.8, zorder=3)
-    axes.plot(found.mean, row, marker, color=colour, markersize=5.5, mec="white", mew=0.6, zorder=4)
-    text = units.share(found.mean, digits)
+    mean, low, high = group.accuracy.mean, group.accuracy.low, group.accuracy.high
+    colour, marker = (colours()[0], "o") if group.image_shape else (colours()[1], "D")
+    if low is not None and high is not None:
+        axes.plot([low, high], [row, row], color=colour, linewidth=1.8, zorder=3)
+    axes.plot(mean, row, marker, color=colour, markersize=5.5, mec="white", mew=0.6, zorder=4)
+    text = units.share(mean, digits)
     at = axes.get_yaxis_transform()
     axes.text(1.02, row, text, transform=at, va="center", fontsize=8, color=INK)

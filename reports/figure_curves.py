@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.figure_style import QUIET, bare, colours, legend_below
-from reports.results import Group, Results
+from reports.results import Results
 
 SIDES: dict[str, dict[str, Any]] = {
     "train": {"linestyle": (0, (3, 2)), "linewidth": 1.0, "markersize": 2},
@@ -22,15 +22,15 @@ CAPTION = (
     "another, with a gap between them."
 )
 WITHOUT = "No run recorded a training history."
-SHORT = 7  # epochs, of a small panel whose points are marked
+SHORT = 7  # epochs up to which points are marked
 
 History = list[dict[str, Any]]
 
 
 def draw(results: Results) -> Figure | None:
     """A row a method and a column a dataset; None if no run recorded a history."""
-    found = {dataset: histories(results, dataset) for dataset in results.datasets}
-    shown = {dataset: of_methods for dataset, of_methods in found.items() if of_methods}
+    by_dataset = {dataset: histories(results, dataset) for dataset in results.datasets}
+    shown = {dataset: of_methods for dataset, of_methods in by_dataset.items() if of_methods}
     if not shown:
         return None
     drawn = {method for of_methods in shown.values() for method in of_methods}
@@ -68,22 +68,19 @@ def _small_panel(axes: Axes, history: History | None, colour: Any) -> None:
     for side, values in drawable.items():
         look = SIDES[side] | {"marker": marker, "markersize": 2.5, "linewidth": 1.1}
         axes.plot(np.arange(1, len(values) + 1), values, color=colour, **look)
-    ends = {1: "1", last: str(len(history or []))}  # the gaps between passes are no epochs
+    ends = {1: "1", last: str(len(history or []))}  # gaps between passes are not epochs
     axes.set_xlim(1 - 0.04 * last, 1.04 * last)
     axes.set_xticks(list(ends), list(ends.values()))
 
 
 def histories(results: Results, dataset: str) -> dict[str, History]:
     """Method -> the history of its first seed that has one."""
-    found = {group.method: _history(results, group) for group in results.groups(dataset)}
-    return {method: history for method, history in found.items() if history}
-
-
-def _history(results: Results, group: Group) -> History:
-    for key in group.ok_keys:
-        if history := results.history(key):
-            return history
-    return []
+    first = {}
+    for group in results.groups(dataset):
+        listed = (results.history(cell["key"]) for cell in group.ok)
+        if history := next(filter(None, listed), None):
+            first[group.method] = history
+    return first
 
 
 def series(history: History, name: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The same sample as every image converter shows it, as in Fig. 6 of the paper."""
+"""The same sample as image of each converter, as in Fig. 6 of the paper."""
 
 import math
 import re
@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figure_style import FAINT, QUIET, WARNING
+from reports.figure_style import FAINT, QUIET, WARNING, no_ticks
 from reports.results import Results
 
 TITLE = "The same sample as each converter shows it"
@@ -30,9 +30,9 @@ class Examples:
 
 def draw(results: Results) -> Figure | None:
     """Rows are the methods with images, columns are datasets; None if there are no images."""
-    found = {dataset: examples_of(results, dataset) for dataset in results.datasets}
-    datasets = [dataset for dataset, examples in found.items() if examples]
-    methods = [m for m in results.methods if any(m in found[d] for d in datasets)]
+    examples = {dataset: examples_of(results, dataset) for dataset in results.datasets}
+    datasets = [dataset for dataset, of_methods in examples.items() if of_methods]
+    methods = [m for m in results.methods if any(m in examples[d] for d in datasets)]
     if not datasets:
         return None
     side = math.sqrt(PIXEL_BUDGET / len(methods) / len(datasets)) / 150
@@ -42,28 +42,28 @@ def draw(results: Results) -> Figure | None:
     grid = figure.subplots(len(methods), len(datasets), squeeze=False)
     for column, dataset in zip(grid.T, datasets, strict=True):
         column[0].set_title(dataset, fontsize=8.5, loc="center", fontweight="bold")
-        _column(column, results, dataset, methods, found[dataset])
+        _column(column, results, dataset, methods, examples[dataset])
     for axes, method in zip(grid[:, 0], methods, strict=True):
         axes.set_ylabel(_broken(method), fontsize=9, fontweight="bold")
     return figure
 
 
 def examples_of(results: Results, dataset: str) -> dict[str, Examples]:
-    """Method -> the examples of its first seed that has some."""
-    found: dict[str, Examples] = {}
+    """Method -> the examples of its first seed that has any."""
+    examples: dict[str, Examples] = {}
     for group in results.groups(dataset):
-        for key in group.ok_keys if group.image_shape else []:
-            images = results.source.array(key, "example_images")
+        for cell in group.ok if group.image_shape else []:
+            images = results.source.array(cell["key"], "example_images")
             if images is not None and len(images):
-                rows = results.source.array(key, "example_rows")
+                rows = results.source.array(cell["key"], "example_rows")
                 listed = range(len(images)) if rows is None else rows
-                found[group.method] = Examples([int(r) for r in listed], images)
+                examples[group.method] = Examples([int(r) for r in listed], images)
                 break
-    return found
+    return examples
 
 
 def common_row(examples: list[Examples]) -> int | None:
-    """The first sample that all of them show; None where there is none."""
+    """The first sample that all of them show; None if there is none."""
     shared = set(examples[0].rows).intersection(*(set(e.rows) for e in examples))
     return next((row for row in examples[0].rows if row in shared), None)
 
@@ -73,15 +73,13 @@ def _column(
     results: Results,
     dataset: str,
     methods: list[str],
-    found: dict[str, Examples],
+    examples: dict[str, Examples],
 ) -> None:
-    row = common_row(list(found.values()))
+    row = common_row(list(examples.values()))
     for axes, method in zip(column, methods, strict=True):
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.grid(visible=False)
-        if method in found:
-            _image(axes, found[method], row)
+        no_ticks(axes)
+        if method in examples:
+            _image(axes, examples[method], row)
         else:
             group = results.group(dataset, method)
             _words(axes, (group.words or "no image") if group else "not run")

@@ -1,4 +1,4 @@
-"""At which rank an attribution lists each of the features that are known to matter."""
+"""Ranks that attributions give to the features that are known to matter."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,37 +16,37 @@ CAPTION = (
     "Shaded: the top k, where all k needles should be. Dotted: the number of features."
 )
 WITHOUT = "No method attributed on a dataset whose true features are known."
-SPREAD = 0.5  # of a column: where the points of one method lie, left to right
+SPREAD = 0.5  # width of the points of one method, in columns
 
 
 def draw(results: Results) -> Figure | None:
-    """A panel a dataset with needles; None where nobody attributed on one."""
-    found = {dataset: _of_dataset(results, dataset) for dataset in results.datasets}
-    shown = [dataset for dataset, ranks in found.items() if ranks]
+    """A panel for each dataset with needles; None without attributions on one."""
+    ranks = {dataset: _of_dataset(results, dataset) for dataset in results.datasets}
+    shown = [dataset for dataset, of_methods in ranks.items() if of_methods]
     if not shown:
         return None
-    widest = max(len(found[dataset]) for dataset in shown)
+    widest = max(len(ranks[dataset]) for dataset in shown)
     width = max(4.1, 1.0 + 0.42 * widest)
     figure, axes = panels(len(shown), width, 3.9, max_columns=max(1, int(13 / width)))
     for panel, dataset in zip(axes, shown, strict=True):
-        _panel(panel, results, dataset, found[dataset])
+        _panel(panel, results, dataset, ranks[dataset])
     return figure
 
 
 def _of_dataset(results: Results, dataset: str) -> dict[str, np.ndarray]:
     """Method -> the ranks of all needles over all seeds, one flat array."""
     ranks = {group.method: _ranks(results, group) for group in results.groups(dataset)}
-    return {method: found for method, found in ranks.items() if len(found)}
+    return {method: listed for method, listed in ranks.items() if len(listed)}
 
 
 def _ranks(results: Results, group: Group) -> np.ndarray:
-    found = []
-    for key in group.ok_keys:
-        relevant = results.records[key]["dataset"].get("relevant")  # each seed has its own needles
-        scores = results.source.array(key, "attributions") if relevant else None
+    ranks = []
+    for cell in group.ok:
+        relevant = results.records[cell["key"]]["dataset"].get("relevant")  # of this seed
+        scores = results.source.array(cell["key"], "attributions") if relevant else None
         if scores is not None:
-            found.append(needle_ranks(scores, relevant))
-    return np.concatenate(found) if found else np.array([], dtype=int)
+            ranks.append(needle_ranks(scores, relevant))
+    return np.concatenate(ranks) if ranks else np.array([], dtype=int)
 
 
 def needle_ranks(attributions: np.ndarray, relevant: list[int]) -> np.ndarray:
@@ -55,11 +55,11 @@ def needle_ranks(attributions: np.ndarray, relevant: list[int]) -> np.ndarray:
     return np.array([int((strength >= strength[i]).sum()) for i in relevant])
 
 
-def _panel(axes: Axes, results: Results, dataset: str, found: dict[str, np.ndarray]) -> None:
+def _panel(axes: Axes, results: Results, dataset: str, of_methods: dict[str, np.ndarray]) -> None:
     facts, styles = results.dataset_facts(dataset), method_styles(results.methods)
     k, p = len(facts["relevant"]), facts["n_features"]
     axes.axhspan(0.7, k + 0.5, color="#0173b2", alpha=0.08, linewidth=0)
-    for column, (method, ranks) in enumerate(found.items()):
+    for column, (method, ranks) in enumerate(of_methods.items()):
         at = column + np.linspace(-SPREAD / 2, SPREAD / 2, len(ranks) + 2)[1:-1]
         look = {"markersize": 5, "mec": "white", "mew": 0.4, **styles[method]}
         axes.plot(at, np.sort(ranks), linestyle="", alpha=0.9, zorder=3, **look)
@@ -67,9 +67,9 @@ def _panel(axes: Axes, results: Results, dataset: str, found: dict[str, np.ndarr
     axes.set_yscale("log")
     axes.set_ylim(p * 1.4, 0.7)  # rank 1 at the top
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.set_xlim(-0.6, len(found) - 0.4)
+    axes.set_xlim(-0.6, len(of_methods) - 0.4)
     labels = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(range(len(found)), list(found), **labels)  # type: ignore[arg-type]
+    axes.set_xticks(range(len(of_methods)), list(of_methods), **labels)  # type: ignore[arg-type]
     axes.grid(visible=False, axis="x")
     axes.set_title(f"{dataset}: {k} needles in {p:,} features")
     axes.set_ylabel("rank of a needle")

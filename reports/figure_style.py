@@ -1,32 +1,34 @@
-"""One look for all figures: colour-blind safe, small multiples, files that redraw to the byte."""
+"""One style for all figures: colour-blind safe, small multiples, the same bytes when redrawn."""
 
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.style import context
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.store.store import write_atomically
 
 INK, QUIET, FAINT, WARNING = "#1d2433", "#6b7385", "#e3e6ec", "#a33b20"
-# Seaborn's palette "colorblind", with a dark olive for its yellow, which white swallows. Importing
-# seaborn takes longer than drawing a figure.
+# Seaborn's palette "colorblind", with a dark olive for its yellow, which is too pale on white.
+# Importing seaborn takes longer than drawing a figure.
 PALETTE = (
     *("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc"),
     *("#ca9161", "#56b4e9", "#fbafe4", "#949494", "#665c00"),
 )
-MARKERS = "osD^v<>"  # 7 markers and 10 colours: 70 methods before a pair comes again
-POINT_SIZE = 6.0
+MARKERS = "osD^v<>"  # 7 markers and 10 colours: 70 methods look different
 
 SETTINGS: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # it comes with matplotlib: the same on every machine
+    "font.family": "DejaVu Sans",  # part of matplotlib: the same on every machine
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
@@ -50,18 +52,51 @@ SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "deepmapper-benchmark",
     "svg.fonttype": "path",
 }
+COLUMN = 3.46  # inches: 88 mm, a column of Scientific Reports
+SMALLEST = 7  # points, for every letter in a figure for print
+PRINT: dict[str, Any] = SETTINGS | {
+    "font.size": 7.5,
+    "axes.titlesize": 8,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": SMALLEST,
+    "ytick.labelsize": SMALLEST,
+    "legend.fontsize": SMALLEST,
+    "axes.linewidth": 0.6,
+    "grid.linewidth": 0.5,
+    # Ticks are hidden, but keep labels at their distance.
+    **{"xtick.bottom": False, "xtick.major.size": 3.5, "xtick.minor.size": 2.0},
+    **{"ytick.left": False, "ytick.major.size": 3.5, "ytick.minor.size": 2.0},
+    "lines.linewidth": 1.1,
+    "lines.markersize": 3,
+    "savefig.dpi": 300,
+    "pdf.fonttype": 42,  # text in a PDF stays text
+}
+WITHOUT_DATES: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """Drawing and saving both happen inside: rc settings count when either is done."""
-    with context("seaborn-v0_8-whitegrid"), rc_context(SETTINGS):
+def style(settings: dict[Any, Any] = SETTINGS) -> Iterator[None]:
+    """The settings of figures, for drawing and saving alike."""
+    with context("seaborn-v0_8-whitegrid"), rc_context(settings):
         yield
 
 
 def colours() -> list[Any]:
-    """Ten that colour-blind readers tell apart."""
+    """Ten colours that colour-blind readers can distinguish."""
     return [to_rgb(colour) for colour in PALETTE]
+
+
+def plain_logarithms(axis: Axis) -> None:
+    """Ticks of a logarithmic axis at 1, 2 and 5 times the powers of ten, as plain numbers."""
+    low, high = axis.get_view_interval()
+    decades = math.log10(high / low)
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def method_styles(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -88,19 +123,22 @@ def panels(
     return figure, axes[:n]
 
 
-def is_first_column(axes: Axes) -> bool:
-    place = axes.get_subplotspec()
-    return place is not None and place.is_first_col()
-
-
 def bare(axes: Axes) -> None:
-    """Take the upper and the right spine away."""
+    """Remove the upper and the right spine."""
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def no_ticks(axes: Axes) -> None:
+    """Axes of an image: without ticks and grid."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(visible=False)
+
+
 def method_rows(axes: Axes, methods: Sequence[str]) -> None:
-    """A row for each method on the y axis, the first on top; names in the first column alone."""
-    labelled = is_first_column(axes)
+    """A row for each method on the y axis, the first on top; names in the first column only."""
+    place = axes.get_subplotspec()
+    labelled = place is not None and place.is_first_col()
     axes.set_ylim(len(methods) - 0.4, -0.6)
     axes.set_yticks(range(len(methods)), list(methods) if labelled else [""] * len(methods))
     axes.tick_params(axis="y", length=0)
@@ -109,7 +147,7 @@ def method_rows(axes: Axes, methods: Sequence[str]) -> None:
 
 
 def say(axes: Axes, row: int, words: str) -> None:
-    """Words instead of a point in the row of a method."""
+    """Write words instead of a point in the row of a method."""
     axes.text(
         0.02,
         row,
@@ -132,27 +170,28 @@ def legend_below(figure: Figure, handles: Sequence[Line2D]) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
 
 
-def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """The figure as .png and .svg, without dates or versions in them. Call within `style()`."""
+def save(
+    figure: Figure, folder: Path, name: str, kinds: Sequence[str] = ("png", "svg")
+) -> dict[str, Path]:
+    """Write a figure as files of these kinds. Call within `style()`.
+
+    They have no dates and versions inside, and all have the layout of the first.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    png, svg = folder / f"{name}.png", folder / f"{name}.svg"
-    write_atomically(png, lambda file: _save(figure, file, "png", {"Software": None}))
-    keep_layout(figure)
-    write_atomically(svg, lambda file: _save(figure, file, "svg", {"Date": None}))
-    return png, svg
+    paths = {kind: folder / f"{name}.{kind}" for kind in kinds}
+    for kind, path in paths.items():
+        options: dict[str, Any] = {"format": kind, "metadata": WITHOUT_DATES[kind]}
+        write_atomically(path, partial(figure.savefig, **options))
+        _fix_layout(figure)
+    return paths
 
 
-def keep_layout(figure: Figure) -> None:
-    """What was laid out for a first file holds for all.
+def _fix_layout(figure: Figure) -> None:
+    """Keep the places of the axes, rounded.
 
-    Places are rounded: the last digits of the solver vary, and ids of clip paths in SVG are made of
-    all digits.
+    The last digits of the layout's solver vary, and ids of clip paths in SVG depend on all digits.
     """
     figure.set_layout_engine("none")
     for axes in figure.axes:
         left, bottom, width, height = axes.get_position(original=True).bounds
         axes.set_position((round(left, 9), round(bottom, 9), round(width, 9), round(height, 9)))
-
-
-def _save(figure: Figure, file: IO[bytes], kind: str, metadata: dict[str, Any]) -> None:
-    figure.savefig(file, format=kind, metadata=metadata)

@@ -1,4 +1,4 @@
-"""What a method costs: conversion and training on a log scale, a panel a dataset."""
+"""Conversion and training time on a log scale: a panel for each dataset."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -6,14 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from reports.figure_style import (
-    QUIET,
-    colours,
-    legend_below,
-    method_rows,
-    panels,
-    say,
-)
+from reports.figure_style import QUIET, colours, legend_below, method_rows, panels, say
 from reports.results import Group, Results
 
 TITLE = "Conversion and training time"
@@ -22,13 +15,13 @@ CAPTION = (
     "are drawn at 1 ms."
 )
 WITHOUT = "No cell was timed."
-FLOOR_SECONDS = 0.001  # what is faster is drawn here: below it, the clock is what one measures
+FLOOR_SECONDS = 0.001  # faster times are drawn here: the clock resolves no less
 
 PARTS = {"conversion_seconds": ("conversion", "o", 0), "train_seconds": ("training", "s", 1)}
 
 
 def draw(results: Results) -> Figure | None:
-    """Conversion and training seconds; None where nothing was timed."""
+    """Conversion and training seconds; None if no cell was timed."""
     shown = [d for d in results.datasets if any(map(_timed, results.groups(d)))]
     if not shown:
         return None
@@ -36,7 +29,13 @@ def draw(results: Results) -> Figure | None:
     for panel, dataset in zip(axes, shown, strict=True):
         method_rows(panel, results.methods)
         _phases_panel(panel, results, dataset)
-    legend_below(figure, _part_handles())
+    legend_below(
+        figure,
+        [
+            Line2D([], [], color=colours()[colour], marker=marker, linestyle="", label=label)
+            for label, marker, colour in PARTS.values()
+        ],
+    )
     return figure
 
 
@@ -51,37 +50,25 @@ def _phases_panel(axes: Axes, results: Results, dataset: str) -> None:
     for row, method in enumerate(results.methods):
         group = results.group(dataset, method)
         if group is None or not _timed(group):
-            say(axes, row, _instead(group))
+            instead = (group.words or ("shared" if group.shared else "no value")) if group else ""
+            say(axes, row, instead or "not run")
         else:
             _phases_row(axes, group, row)
     whole_decades(axes)
 
 
-def _instead(group: Group | None) -> str:
-    if group is None:
-        return "not run"
-    return group.words or ("shared" if len(group.shared) else "no value")
-
-
 def _phases_row(axes: Axes, group: Group, row: int) -> None:
-    found = {column: group.spread(column) for column in PARTS}
-    medians = [max(s.median, FLOOR_SECONDS) for s in found.values() if s]
+    spreads = {column: group.spread(column) for column in PARTS}
+    medians = [max(s.median, FLOOR_SECONDS) for s in spreads.values() if s]
     axes.plot([min(medians), max(medians)], [row, row], color=QUIET, linewidth=0.8, zorder=2)
     for column, (_, marker, colour) in PARTS.items():
-        spread, y = found[column], row + (0.14 if colour else -0.14)  # so that neither hides
+        spread, y = spreads[column], row + (0.14 if colour else -0.14)  # so that neither hides
         if spread:
             ends = [max(spread.low, FLOOR_SECONDS), max(spread.high, FLOOR_SECONDS)]
             axes.plot(ends, [y, y], color=colours()[colour], linewidth=2.4, zorder=3)
             at = max(spread.median, FLOOR_SECONDS)
             look = {"color": colours()[colour], "markersize": 5, "mec": "white", "mew": 0.5}
             axes.plot(at, y, marker, zorder=4, **look)
-
-
-def _part_handles() -> list[Line2D]:
-    return [
-        Line2D([], [], color=colours()[colour], marker=marker, linestyle="", label=label)
-        for label, marker, colour in PARTS.values()
-    ]
 
 
 def whole_decades(axes: Axes) -> None:

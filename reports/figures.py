@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -12,30 +13,35 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_MACHINES = 4  # kinds of machine with figures of time; the tables have all
+MOST_ENTRIES = 600  # pairs of dataset and method; more panels would take minutes to draw
+NOT_DRAWN = (
+    f"Not drawn for more than {MOST_ENTRIES} pairs of dataset and method: the tables and the chart "
+    "of accuracy against time have all of them."
+)
 TIMED = ("time", "accuracy_vs_time")  # drawn for each kind of machine
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A figure: its caption, and the note that is shown if there is nothing to draw."""
+    """A figure of the report.
+
+    Args:
+        without: the note that is shown if there is nothing to draw.
+        png, svg: the files, once they are drawn.
+    """
 
     name: str
     title: str
     caption: str
     without: str
     draw: "Callable[[Results], Figure | None]"
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A figure that was drawn, or (without paths) the note of one that was left out."""
-
-    name: str
-    title: str
-    caption: str
     png: Path | None = None
     svg: Path | None = None
-    note: str | None = None
+
+    @property
+    def note(self) -> str:
+        """Why there is no figure; "" if there is one."""
+        return "" if self.png else self.without
 
 
 def modules() -> dict[str, ModuleType]:
@@ -61,22 +67,17 @@ def modules() -> dict[str, ModuleType]:
 
 def plans(results: Results) -> list[Plan]:
     """The figures of these results; times have one for each kind of machine."""
-    from reports import figure_many
-
-    is_many = figure_many.is_many(results)
-    found = []
+    is_many = len(results.datasets) * len(results.methods) > MOST_ENTRIES
+    listed = []
     for name, module in modules().items():
         plan = Plan(name, module.TITLE, module.CAPTION, module.WITHOUT, module.draw)
-        if is_many and name in figure_many.FIGURES:
-            caption, draw = figure_many.FIGURES[name]
-            plan = replace(plan, caption=caption, draw=draw)
-        elif is_many:
-            plan = replace(plan, without=figure_many.NOT_DRAWN, draw=lambda _: None)
-        found += _of_machines(plan, results) if name in TIMED else [plan]
-    return found
+        if is_many:
+            plan = replace(plan, without=NOT_DRAWN, draw=lambda _: None)
+        listed += _of_machines(plan, results) if name in TIMED else [plan]
+    return listed
 
 
-def draw_all(results: Results, folder: Path) -> list[Drawn]:
+def draw_all(results: Results, folder: Path) -> list[Plan]:
     """Draw every figure into the folder; remove files of figures that are no longer drawn."""
     for name in TIMED:
         for path in folder.glob(f"{name}_[A-Z].*"):  # of machines that an earlier report had
@@ -89,26 +90,29 @@ def _of_machines(plan: Plan, results: Results) -> list[Plan]:
     letters = [kind.letter for kind in results.machines[:MOST_MACHINES]]
     if len(letters) < 2:
         return [plan]
-    return [_of_machine(plan, letter, is_first=letter == letters[0]) for letter in letters]
+    return [
+        replace(
+            plan,
+            name=plan.name if letter == letters[0] else f"{plan.name}_{letter}",
+            title=f"{plan.title}, machine {letter}",
+            draw=partial(_draw_machine, plan, letter),
+        )
+        for letter in letters
+    ]
 
 
-def _of_machine(plan: Plan, letter: str, *, is_first: bool) -> Plan:
-    return replace(
-        plan,
-        name=plan.name if is_first else f"{plan.name}_{letter}",
-        title=f"{plan.title}, machine {letter}",
-        draw=lambda results: plan.draw(results.of_machine(letter)),
-    )
+def _draw_machine(plan: Plan, letter: str, results: Results) -> "Figure | None":
+    return plan.draw(results.of_machine(letter))
 
 
-def _draw(plan: Plan, results: Results, folder: Path) -> Drawn:
+def _draw(plan: Plan, results: Results, folder: Path) -> Plan:
     from reports.figure_style import save, style
 
     with style():
         figure = plan.draw(results)
-        if figure is None:
-            for kind in ("png", "svg"):
-                (folder / f"{plan.name}.{kind}").unlink(missing_ok=True)
-            return Drawn(plan.name, plan.title, plan.caption, note=plan.without)
-        png, svg = save(figure, folder, plan.name)
-    return Drawn(plan.name, plan.title, plan.caption, png, svg)
+        if figure is not None:
+            paths = save(figure, folder, plan.name)
+            return replace(plan, png=paths["png"], svg=paths["svg"])
+    for kind in ("png", "svg"):
+        (folder / f"{plan.name}.{kind}").unlink(missing_ok=True)
+    return plan

@@ -1,13 +1,14 @@
-"""Accuracy against time to explore with the pointer: the points, and plotly's own script."""
+"""The interactive chart of accuracy against time: its points, and plotly's script."""
 
 from typing import Any
 
 from reports import units
-from reports.entries import timed_groups
+from reports.entries import interval, timed_groups
 from reports.figure_style import method_styles
 from reports.results import Group, Results
+from reports.statistics import Estimate
 
-# Matplotlib's marker -> plotly's name of it.
+# Matplotlib's marker -> plotly's name.
 SYMBOLS = {
     "o": "circle",
     "s": "square",
@@ -17,61 +18,55 @@ SYMBOLS = {
     "<": "triangle-left",
     ">": "triangle-right",
 }
+PARTS = {
+    "conversion": "conversion_seconds",
+    "training": "train_seconds",
+    "prediction": "predict_seconds",
+}
 
 
 def script() -> str:
-    """Plotly's JavaScript (about 4.5 MB), to be put into the page once."""
+    """Plotly's JavaScript, about 4.5 MB."""
     from plotly.offline import get_plotlyjs
 
     return str(get_plotlyjs())
 
 
 def points(results: Results) -> list[dict[str, Any]]:
-    """One point a (dataset, method) that has an accuracy and a time; a chart a kind of machine."""
+    """A point for each (dataset, method) with accuracy and time; a chart for each machine."""
     from matplotlib.colors import to_hex
 
     styles = method_styles(results.methods)
     several = len(results.machines) > 1
-    found = []
+    listed = []
     for dataset in results.datasets:
         for group in timed_groups(results, dataset):
-            point = _point(group)
-            if point is not None:
-                if several:
-                    point["dataset"] = f"{dataset}, machine {group.machine}"
-                style = styles[group.method]
-                look = {"colour": to_hex(style["color"]), "symbol": SYMBOLS[style["marker"]]}
-                found.append(point | look)
-    return sorted(found, key=lambda point: str(point["dataset"])) if several else found
+            accuracy, seconds = group.accuracy, group.total_seconds
+            if accuracy is None or seconds is None:
+                continue
+            style = styles[group.method]
+            low, high = accuracy.ends
+            listed.append(
+                {
+                    "dataset": f"{dataset}, machine {group.machine}" if several else dataset,
+                    "method": group.method,
+                    "seconds": seconds,
+                    "accuracy": accuracy.mean,
+                    "above": high - accuracy.mean,
+                    "below": accuracy.mean - low,
+                    "text": _hover(group, accuracy),
+                    "colour": to_hex(style["color"]),
+                    "symbol": SYMBOLS[style["marker"]],
+                }
+            )
+    return sorted(listed, key=lambda point: str(point["dataset"])) if several else listed
 
 
-def _point(group: Group) -> dict[str, Any] | None:
-    accuracy, seconds = group.accuracy, group.total_seconds
-    if accuracy is None or seconds is None:
-        return None
-    low = accuracy.mean if accuracy.low is None else accuracy.low
-    high = accuracy.mean if accuracy.high is None else accuracy.high
-    return {
-        "dataset": group.dataset,
-        "method": group.method,
-        "seconds": seconds,
-        "accuracy": accuracy.mean,
-        "above": high - accuracy.mean,
-        "below": accuracy.mean - low,
-        "text": _hover(group),
-    }
-
-
-def _hover(group: Group) -> str:
-    accuracy = group.accuracy
-    lines = [f"{group.method} on {group.dataset}"]
-    if accuracy is not None:
-        ends = ""
-        if accuracy.low is not None:
-            ends = f" [{units.share(accuracy.low)}, {units.share(accuracy.high)}]"
-        lines.append(f"accuracy {units.share(accuracy.mean, 4)}{ends}, n = {accuracy.n}")
-    parts = {"conversion": "conversion_seconds", "training": "train_seconds"}
-    for label, column in (parts | {"prediction": "predict_seconds"}).items():
-        found = group.spread(column)
-        lines.append(f"{label} {units.duration(found.median if found else None)}")
+def _hover(group: Group, accuracy: Estimate) -> str:
+    ends = f" {interval(accuracy, 3)}".rstrip()
+    lines = [
+        f"{group.method} on {group.dataset}",
+        f"accuracy {units.share(accuracy.mean, 4)}{ends}, n = {accuracy.n}",
+    ]
+    lines += [f"{name} {units.duration(group.median(column))}" for name, column in PARTS.items()]
     return "\n".join(lines)

@@ -1,9 +1,9 @@
-"""On which kind of machine cells ran and whether they were alone there: which times compare.
+"""Group cells by hardware, so that only comparable times are compared.
 
-Records with the same processor, vector instructions, cores, GPU and threads a cell (that is
-`environment.Hardware`) are of one kind, called A where it has most cells, then B and so on.
-A kind may be several machines, told apart by their anonymous ids. Older records do not say all of
-this: what is not recorded is a kind of its own, as nobody can tell that it is the same.
+Records with the same processor, vector instructions, cores, GPU and threads a cell
+(`environment.Hardware`) are of one kind. The kind with most cells is A, the next B, and so on. A
+kind may be several machines with different anonymous ids. Older records lack some of these fields:
+a missing value counts as different from any recorded one.
 """
 
 from collections import Counter, defaultdict
@@ -13,13 +13,14 @@ from string import ascii_uppercase
 
 from bench.machine.environment import Hardware, hardware
 from bench.store.store import Record
+from reports.units import counted
 
 MOST_REASONS = 3  # that a note lists; percentages differ from cell to cell
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of machine: its letter, what it is, how many cells and machines there are of it."""
+    """A kind of machine: its letter, its hardware, and its numbers of cells and machines."""
 
     letter: str
     hardware: Hardware
@@ -28,6 +29,7 @@ class Kind:
 
     @property
     def words(self) -> str:
+        """The hardware and the numbers of cells and machines."""
         what = self.hardware
         features = what.cpu_features
         instructions = (
@@ -37,18 +39,18 @@ class Kind:
         )
         parts = [
             f"{what.cpu or 'unknown processor'} {instructions}",
-            _some(what.n_cpus, "core"),
-            f"{_some(what.threads, 'thread')} a cell",
+            counted(what.n_cpus, "core"),
+            f"{counted(what.threads, 'thread')} a cell",
             f"GPU {what.gpu}" if what.gpu else "no GPU",
         ]
-        of = f" on {_some(self.n_machines, 'machine')}" if self.n_machines else ""
-        return f"{', '.join(parts)} ({_some(self.n_cells, 'cell')}{of})"
+        of = f" on {counted(self.n_machines, 'machine')}" if self.n_machines else ""
+        return f"{', '.join(parts)} ({counted(self.n_cells, 'cell')}{of})"
 
 
 def letters(cells: Iterable[Hardware]) -> dict[Hardware, str]:
     """A letter for each kind, that with most cells first."""
-    found = Counter(cells)
-    ordered = sorted(found, key=lambda kind: (-found[kind], str(kind)))
+    counts = Counter(cells)
+    ordered = sorted(counts, key=lambda kind: (-counts[kind], str(kind)))
     return {kind: _letter(i) for i, kind in enumerate(ordered)}
 
 
@@ -57,11 +59,11 @@ def kinds(records: Collection[Record]) -> list[Kind]:
     cells: Counter[Hardware] = Counter()
     ids: dict[Hardware, set[str]] = defaultdict(set)
     for record in records:
-        kind = hardware(record)
-        cells[kind] += 1
+        machine = hardware(record)
+        cells[machine] += 1
         name = (record.get("environment") or {}).get("machine")
         if name:
-            ids[kind].add(name)
+            ids[machine].add(name)
     named = letters(cells.elements())
     return [Kind(letter, kind, cells[kind], len(ids[kind])) for kind, letter in named.items()]
 
@@ -72,36 +74,32 @@ def _letter(i: int) -> str:
     return (_letter(more - 1) if more else "") + ascii_uppercase[last]
 
 
-def legend(found: list[Kind]) -> str:
-    """What the letters stand for, as a sentence; "" where there is one kind."""
-    if len(found) < 2:
+def legend(machines: list[Kind]) -> str:
+    """The meaning of the letters, as a sentence; "" for one kind."""
+    if len(machines) < 2:
         return ""
-    listed = "; ".join(f"{kind.letter} is {kind.words}" for kind in found)
+    listed = "; ".join(f"{kind.letter} is {kind.words}" for kind in machines)
     return f"Times of different machines are never mixed or compared: {listed}."
 
 
 def left_out(shared: list[str], n_ok: int) -> str:
-    """How many cells have no times that count and why, as a sentence; "" where all count.
+    """The number of cells whose times do not count, and why, as a sentence; "" if all count.
 
     Args:
-        shared: why ok cells were not alone, of each that was not.
+        shared: for each ok cell that was not alone, the reason.
     """
     if not shared:
         return ""
     return (
-        f"Without the seconds of {_some(len(shared), 'ok cell')} of {n_ok:,}, not alone on what "
+        f"Without the seconds of {counted(len(shared), 'ok cell')} of {n_ok:,}, not alone on what "
         f"they ran on ({reasons(shared)})."
     )
 
 
 def reasons(shared: list[str]) -> str:
-    """The most frequent reasons, how many cells have each, and how many more reasons there are."""
+    """The most frequent reasons with their numbers of cells, and the number of other reasons."""
     counts = Counter(reason for text in shared for reason in text.split("; "))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    listed = [f"{reason}: {_some(n, 'cell')}" for reason, n in ordered[:MOST_REASONS]]
+    listed = [f"{reason}: {counted(n, 'cell')}" for reason, n in ordered[:MOST_REASONS]]
     more = len(ordered) - MOST_REASONS
-    return "; ".join(listed + ([f"{_some(more, 'other reason')}"] if more > 0 else []))
-
-
-def _some(n: int | None, noun: str) -> str:
-    return f"{'?' if n is None else format(n, ',')} {noun}{'' if n == 1 else 's'}"
+    return "; ".join(listed + ([f"{counted(more, 'other reason')}"] if more > 0 else []))

@@ -1,10 +1,12 @@
 """Views as Markdown, CSV and LaTeX."""
 
 import unicodedata
+from collections.abc import Sequence
 
+from reports.units import split_code
 from reports.views import ABSENT, BEST, FAILED, LEVEL, PROSE, PUBLISHED, Block, Cell, View
 
-PROSE_WIDTHS = ((40, "22mm"), (300, "42mm"))  # of columns of texts up to so many characters
+PROSE_WIDTHS = {40: "22mm", 300: "42mm"}  # number of characters -> width of the column
 WIDEST = "80mm"
 _TEX = {
     "\\": r"\textbackslash{}",
@@ -37,23 +39,23 @@ _TEX = {
 
 
 def markdown(view: View) -> str:
-    """The view with its reading and its footnotes, as GitHub's Markdown."""
+    """The view with its explanation and its footnotes, as GitHub's Markdown."""
     lines = [f"# {view.title}", "", view.reading, ""]
     for block in view.blocks:
         heading = len(view.blocks) > 1 or bool(block.dataset)
         lines += [f"## {_markdown_text(block.caption)}", ""] if heading else []
-        lines += markdown_block(block)
+        head = [_markdown_text(c.header) + _markdown_notes(c.notes) for c in block.columns]
+        rows = [[_markdown_cell(cell) for cell in row] for row in block.rows]
+        is_left = [i == 0 or column.mark == PROSE for i, column in enumerate(block.columns)]
+        lines += [*markdown_grid(head, rows, is_left), ""]
     lines += [f"{n}. {_footnote(text)}" for n, text in enumerate(view.footnotes, 1)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def markdown_block(block: Block) -> list[str]:
-    """The lines of a grid, an empty one at the end."""
-    head = [_markdown_text(c.header) + _markdown_notes(c.notes) for c in block.columns]
-    rows = [[_markdown_cell(cell) for cell in row] for row in block.rows]
-    rule = ["---" if i == 0 or c.mark == PROSE else "---:" for i, c in enumerate(block.columns)]
-    grid = ["| " + " | ".join(row) + " |" for row in [head, rule, *rows]]
-    return [*grid, ""]
+def markdown_grid(head: Sequence[str], rows: list[list[str]], is_left: list[bool]) -> list[str]:
+    """The lines of a table; columns are aligned to the left or to the right."""
+    rule = ["---" if left else "---:" for left in is_left]
+    return ["| " + " | ".join(row) + " |" for row in [head, rule, *rows]]
 
 
 def _markdown_cell(cell: Cell) -> str:
@@ -73,11 +75,12 @@ def _markdown_notes(notes: tuple[int, ...]) -> str:
 
 
 def _markdown_text(text: str) -> str:
-    """What stands between two backticks stays code; all else means no more than it says."""
-    parts = text.split("`")
-    if len(parts) % 2 == 0:  # one without a partner
-        return _one_line(_escaped(text, "\\|*_<`"))
-    between = [_escaped(part, "|" if i % 2 else "\\|*_<") for i, part in enumerate(parts)]
+    """Text with special characters escaped; between two backticks it is code."""
+    specials = "\\|*_<"
+    parts = split_code(text)
+    if len(parts) == 1:
+        specials += "`"
+    between = [_escaped(part, "|" if i % 2 else specials) for i, part in enumerate(parts)]
     return _one_line("`".join(between))
 
 
@@ -88,7 +91,7 @@ def _escaped(text: str, specials: str) -> str:
 
 
 def _footnote(text: str) -> str:
-    """Backticks and underscores stay: reasons quote commands and names as they are typed."""
+    """Text of a footnote: backticks and underscores stay, as reasons quote commands and names."""
     return _one_line(text).replace("<", "\\<")
 
 
@@ -97,7 +100,7 @@ def _one_line(text: str) -> str:
 
 
 def csv(view: View) -> str:
-    """The plain numbers behind the view, one row a method and dataset, nothing rounded."""
+    """The numbers behind the view, not rounded, one row for each method and dataset."""
     return view.data.to_csv(index=False, lineterminator="\n")
 
 
@@ -137,7 +140,7 @@ def _latex_block(view: View, block: Block) -> list[str]:
 def _latex_alignment(block: Block, place: int) -> str:
     if block.columns[place].mark == PROSE:
         longest = max((len(row[place].text) for row in block.rows), default=0)
-        width = next((width for most, width in PROSE_WIDTHS if longest <= most), WIDEST)
+        width = next((width for most, width in PROSE_WIDTHS.items() if longest <= most), WIDEST)
         return rf">{{\raggedright\arraybackslash}}p{{{width}}}"
     return "r" if place else "l"
 
@@ -159,13 +162,8 @@ def _latex_notes(notes: tuple[int, ...]) -> str:
 
 
 def tex(text: str) -> str:
-    """Text with what LaTeX would read as commands escaped, and in characters that it has.
-
-    What stands between two backticks is set as code.
-    """
-    parts = ["".join(_TEX.get(char) or _ascii(char) for char in part) for part in text.split("`")]
-    if len(parts) % 2 == 0:  # one without a partner
-        return "`".join(parts)
+    """Text in ASCII with LaTeX's special characters escaped; between two backticks it is code."""
+    parts = ["".join(_TEX.get(c) or _ascii(c) for c in part) for part in split_code(text)]
     return "".join(rf"\texttt{{{part}}}" if i % 2 else part for i, part in enumerate(parts))
 
 

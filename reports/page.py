@@ -4,27 +4,27 @@ import base64
 import io
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reports import interactive as chart
 from reports import sections, units
-from reports.figures import Drawn
+from reports.figures import Plan
 from reports.results import Results
 from reports.topics import Folder
 from reports.views import View
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
-
 COLOURS = 256
 
 
 def render(
     results: Results,
     views: list[View],
-    drawn: list[Drawn],
+    drawn: list[Plan],
     *,
     interactive: bool = True,
 ) -> str:
@@ -33,8 +33,34 @@ def render(
     Args:
         views: the tables of `reports.tables.all_views`.
         drawn: the figures of `reports.figures`; those without files become notes.
-        interactive: whether plotly's script (4.5 MB) and the chart that needs it are inside.
+        interactive: whether plotly's script (4.5 MB) and its chart are inside.
     """
+    by_name = {view.name: view for view in views}
+    points = chart.points(results) if interactive else []
+    return template("page.html.j2").render(
+        title=sections.title(results),
+        summary=sections.summary(results),
+        dates=sections.dates(results),
+        machines=sections.machines(results),
+        comparison=[by_name[name] for name in ("accuracy", "needs", "differences")],
+        dataset_views=[by_name[name] for name in ("timing", "attribution")],
+        datasets=results.datasets,
+        times_note=results.times_note,
+        data=sections.data_rows(results),
+        failures=sections.failures(results),
+        cells=sections.cell_rows(results),
+        n_cells=len(results.frame),
+        has_files=isinstance(results.source, Folder),
+        statuses=units.status_words,
+        figures=[_embedded(figure) for figure in drawn if figure.png],
+        left_out=sections.left_out(results, drawn),
+        points=points,
+        plotly=chart.script() if points else "",
+    )
+
+
+def template(name: str) -> "Template":
+    """A template of this folder, with the filters that the pages use."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -44,42 +70,9 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = {
-        "slug": slug,
-        "breakable": breakable,
-        "code": with_code,
-        "number": units.number,
-        "count": units.count,
-    }
-    environment.filters |= filters
-    points = chart.points(results) if interactive else []
-    return environment.get_template("page.html.j2").render(
-        **_context(results, views, drawn),
-        points=points,
-        plotly=chart.script() if points else "",
-    )
-
-
-def _context(results: Results, views: list[View], drawn: list[Drawn]) -> dict[str, Any]:
-    by_name = {view.name: view for view in views}
-    return {
-        "title": sections.title(results),
-        "summary": sections.summary(results),
-        "dates": sections.dates(results),
-        "machines": sections.machines(results),
-        "comparison": [by_name[name] for name in ("accuracy", "needs", "differences")],
-        "dataset_views": [by_name[name] for name in ("timing", "attribution")],
-        "datasets": results.datasets,
-        "times_note": results.times_note,
-        "data": sections.data_rows(results),
-        "failures": sections.failures(results),
-        "cells": sections.cell_rows(results),
-        "n_cells": len(results.frame),
-        "has_files": isinstance(results.source, Folder),
-        "statuses": units.status_words,
-        "figures": [_embedded(figure) for figure in drawn if figure.png],
-        "left_out": sections.left_out(results, drawn),
-    }
+    filters = (slug, breakable, code, units.number, units.count)
+    environment.filters |= {function.__name__: function for function in filters}
+    return environment.get_template(name)
 
 
 def slug(text: str) -> str:
@@ -88,50 +81,43 @@ def slug(text: str) -> str:
 
 
 def breakable(text: str) -> "Markup":
-    """A name that may break after its underscores, and nowhere else."""
+    """A name that may break after its underscores only."""
     from markupsafe import Markup, escape
 
     return Markup("_<wbr>").join(escape(part) for part in text.split("_"))
 
 
-def with_code(text: str) -> "Markup":
+def code(text: str) -> "Markup":
     """Words between backticks as code."""
     from markupsafe import Markup, escape
 
-    parts = str(escape(text)).split("`")
-    if len(parts) % 2 == 0:
-        return escape(text)
+    parts = units.split_code(str(escape(text)))
     return Markup("".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts)))
 
 
-def _embedded(figure: Drawn) -> tuple[Drawn, str, int]:
+def _embedded(figure: Plan) -> tuple[Plan, str, int]:
     """A figure with its data URI (the smaller of drawing and picture) and its width on the page."""
-    png = _read(figure.png)
-    kinds = {"svg+xml": _read(figure.svg), "png": reduced(png, 1)}
-    kind = min(kinds, key=lambda name: len(kinds[name]))
-    return figure, _uri(kinds[kind], kind), _width(png)
+    assert figure.png is not None
+    assert figure.svg is not None
+    png = figure.png.read_bytes()
+    content = {"svg+xml": figure.svg.read_bytes(), "png": reduced(png)}
+    kind = min(content, key=lambda name: len(content[name]))
+    pixels = int.from_bytes(png[16:20], "big")  # the width, in the IHDR chunk
+    # 120 CSS pixels for the 150 pixels of an inch, so that text has 11.
+    return figure, data_uri(content[kind], kind), round(pixels * 0.8)
 
 
-def _read(path: Path | None) -> bytes:
-    return path.read_bytes() if path else b""
-
-
-def _width(png: bytes) -> int:
-    """The width on the page in CSS pixels: 120 for the 150 of an inch, so that text is 11 px."""
-    pixels = int.from_bytes(png[16:20], "big")  # of the IHDR chunk
-    return round(pixels * 0.8)
-
-
-def _uri(content: bytes, kind: str) -> str:
+def data_uri(content: bytes, kind: str = "png") -> str:
+    """A picture as the address of an image."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def reduced(picture: bytes, parts: int) -> bytes:
-    """The picture in 256 colours, its sides divided by `parts`."""
+def reduced(picture: bytes) -> bytes:
+    """A picture as PNG in 256 colours."""
     from PIL import Image
 
     with Image.open(io.BytesIO(picture)) as image:
-        small = image.convert("RGB").resize((image.width // parts, image.height // parts))
+        plain = image.convert("RGB")
     buffer = io.BytesIO()
-    small.quantize(COLOURS).save(buffer, format="PNG", optimize=True)
+    plain.quantize(COLOURS).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()

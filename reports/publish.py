@@ -1,8 +1,8 @@
 """Write a result into the repository: `python -m reports publish RESULTS_FOLDER [TOPIC]`.
 
-`reports.topics` describes the files of a topic. Texts name no folder of this machine: the data
-folder is `$DEEPMAPPER_DATA`, for example. Of wide attributions the strongest features are kept, of
-each class and of their mean: `top_features` (k,), `top_values` (n_classes, k).
+`reports.topics` describes the files of a topic. Folders of this machine are replaced by words such
+as `$DEEPMAPPER_DATA`. Wide attributions are cut to the strongest features of each class and of
+their mean: `top_features` (k,), `top_values` (n_classes, k).
 """
 
 import json
@@ -19,13 +19,11 @@ from bench.catalog import entry
 from bench.errors import BenchError
 from bench.machine.redaction import folders_and_words, redacted
 from bench.store.store import Record
-from reports.markup import markdown_block
 from reports.topics import PREDICTED, Topic, open_source, write_arrays, write_cells
 
 KEEP_WHOLE = 20_000  # numbers of an attribution array; wider ones are cut
 TOP = 100
 MOST_LINES = 40  # of README.md
-MOST_PICTURES = 4
 PICTURES = ("accuracy", "accuracy_vs_time", "needle_ranks", "images")  # of a report
 FOLDER = re.compile(r"(?<![\w.$>~:/])/(?:home|root|Users|tmp|work|mnt|scratch|srv|data)/[\w.-]+")
 
@@ -39,30 +37,34 @@ def publish(
     arrays: bool = True,
     paper: bool = False,
 ) -> None:
-    """Write the topic of a result, in place of an earlier one. An existing README.md is kept.
+    """Write the topic of a result and replace an earlier one.
+
+    An existing README.md is kept; without one, a first one names the command.
 
     Args:
         source: an output folder of `bench run`, or a folder with cells/*.json of an experiment.
-        command: renews the result; `python -m bench run` with the spec's name if it is None.
-        stale: why the result is published although its code is not that of the tree.
+        command: renews the result; default `python -m bench run` with the spec's name.
+        stale: why the result is published although its code differs from that of the tree.
         arrays: whether to write histories, example images and attributions for figures.
         paper: whether the pictures are those of the paper's page.
 
     Raises:
-        BenchError: the result is not of one commit with the sources of the tree, and `stale` is
-            None; or its README.md is too long.
+        BenchError: `stale` is None, and the result is of several commits or of other sources than
+            the tree; or its README.md is too long.
     """
     words = folders_and_words(source)
     records = [redacted(record, words) for record in _records(source)]
     name = _spec_name(source)
-    if command is None and name is None:
-        message = f"{source} has no spec.toml. Say with --command how it was made."
-        raise BenchError(message)
+    if command is None:
+        if name is None:
+            message = f"{source} has no spec.toml. Give the command that makes it: --command."
+            raise BenchError(message)
+        command = f"python -m bench run {name}"
     with tempfile.TemporaryDirectory() as folder:
         topic = Path(folder) / target.name
         topic.mkdir()
         write_cells(records, topic / "cells.parquet")
-        _write_about(topic, records, command or f"python -m bench run {name}", stale)
+        _write_about(topic, records, command, stale)
         if name is not None:
             shutil.copyfile(source / "spec.toml", topic / "spec.toml")
             write_arrays(_arrays(source, records, whole=arrays), topic)
@@ -70,55 +72,51 @@ def publish(
         if (target / "README.md").is_file():
             shutil.copyfile(target / "README.md", topic / "README.md")
         else:
-            (topic / "README.md").write_text(_readme(topic, is_grid=name is not None))
-        found = problems(topic)
-        if found:
-            raise BenchError("\n".join(found))
+            (topic / "README.md").write_text(f"# {topic.name}\n\n`{command}`\n")
+        if listed := problems(topic):
+            raise BenchError("\n".join(listed))
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(topic, target)
 
 
 def problems(folder: Path) -> list[str]:
-    """What is wrong with a published topic, each with the command that mends it; [] if nothing."""
-    about = tomllib.loads((folder / "topic.toml").read_text())
+    """The faults of a published topic, each with the command that mends it."""
+    name, about = folder.name, tomllib.loads((folder / "topic.toml").read_text())
     records = list(Topic(folder).records())
     renew = f"Renew it: {about['command']}, then python -m reports publish."
-    found = []
+    listed = []
     if "stale" not in about:
         commits = _commits(records)
         if len(commits) != 1:
-            listed = ", ".join(commit[:12] for commit in commits) or "none"
-            found.append(f"{folder.name}: cells of commits {listed}, expected one. {renew}")
-        if changed := changed_methods(records):
-            found.append(
-                f"{folder.name}: the sources of {', '.join(changed)} are not those of this tree. "
-                f"{renew}"
-            )
+            short = ", ".join(commit[:12] for commit in commits) or "none"
+            listed.append(f"{name}: cells of commits {short}, expected one. {renew}")
+        if changed := ", ".join(changed_methods(records)):
+            listed.append(f"{name}: the sources of {changed} are not those of this tree. {renew}")
     n_lines = len((folder / "README.md").read_text().splitlines())
     if n_lines > MOST_LINES:
-        found.append(f"{folder.name}/README.md: {n_lines} lines, at most {MOST_LINES}. Shorten it.")
+        listed.append(f"{name}/README.md: {n_lines} lines, at most {MOST_LINES}. Shorten it.")
     texts = [path.read_text() for path in folder.glob("*.toml")] + [json.dumps(records)]
-    if paths := sorted({path for text in texts for path in FOLDER.findall(text)}):
-        found.append(f"{folder.name}: names folders of a machine: {', '.join(paths)}. {renew}")
-    return found
+    if paths := ", ".join(sorted({path for text in texts for path in FOLDER.findall(text)})):
+        listed.append(f"{name}: names folders of a machine: {paths}. {renew}")
+    return listed
 
 
 def changed_methods(records: list[Record]) -> list[str]:
-    """The methods of these records whose source is not that of the tree."""
+    """The methods of these records whose source differs from that of the tree."""
+
+    def source_hash(method: str) -> str | None:
+        try:
+            return entry("methods", method).source_hash
+        except BenchError:  # the tree has no such method any more
+            return None
+
     hashes = {(r["method"]["name"], r["method"]["source_hash"]) for r in records if "method" in r}
-    return sorted({name for name, source in hashes if _source_hash(name) != source})
-
-
-def _source_hash(method: str) -> str | None:
-    try:
-        return entry("methods", method).source_hash
-    except BenchError:  # the tree has no such method any more
-        return None
+    return sorted({name for name, recorded in hashes if source_hash(name) != recorded})
 
 
 def _commits(records: list[Record]) -> list[str]:
-    found = {(record.get("environment") or {}).get("commit") for record in records}
-    return sorted(commit for commit in found if commit)
+    commits = {(record.get("environment") or {}).get("commit") for record in records}
+    return sorted(commit for commit in commits if commit)
 
 
 def _records(source: Path) -> Iterator[Record]:
@@ -150,9 +148,8 @@ def _arrays(
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     reader = open_source(source)
     for record in records:
-        found = _cut(reader.arrays(record["key"]))
-        names = found if whole else [name for name in PREDICTED if name in found]
-        yield record["key"], {name: found[name] for name in names}
+        arrays = _cut(reader.arrays(record["key"]))
+        yield record["key"], {k: v for k, v in arrays.items() if whole or k in PREDICTED}
 
 
 def _cut(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -180,22 +177,6 @@ def _draw(source: Path, topic: Path, *, paper: bool) -> None:
             drawn = sorted((out / "paper" / "figures").glob("*.png"))
         else:
             build(source, out, interactive=False)
-            names = [out / "report" / "figures" / f"{name}.png" for name in PICTURES]
-            drawn = [path for path in names if path.is_file()][:MOST_PICTURES]
-        for path in drawn:
-            (topic / path.name).write_bytes(reduced(path.read_bytes(), 1))
-
-
-def _readme(topic: Path, *, is_grid: bool) -> str:
-    """A first README: the command, the outcome and the test accuracies, as far as they fit."""
-    from reports.results import Results
-    from reports.sections import summary, title
-    from reports.table_accuracy import accuracy
-
-    about = tomllib.loads((topic / "topic.toml").read_text())
-    lines = [f"# {topic.name}", "", f"`{about['command']}`", ""]
-    if is_grid:
-        results = Results.read(topic)
-        (block,) = accuracy(results).blocks
-        lines = [f"# {title(results)}", *lines[1:], summary(results), "", *markdown_block(block)]
-    return "\n".join(lines[:MOST_LINES]).rstrip() + "\n"
+            drawn = [out / "report" / "figures" / f"{name}.png" for name in PICTURES]
+        for path in filter(Path.is_file, drawn):
+            (topic / path.name).write_bytes(reduced(path.read_bytes()))

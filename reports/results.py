@@ -1,7 +1,7 @@
 """The cells of a result for tables and figures: groups, labels in order, intervals."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from bench.store.store import Record, Store
-from reports.aggregate import TEXT, columns, frame_of
+from reports.aggregate import frame_of
 from reports.machines import Kind, kinds, left_out, legend
 from reports.statistics import Estimate, accuracy_estimate, estimate, mean_ranks
 from reports.topics import Source, open_source
 from reports.units import natural_order, status_words
 
-TOTAL = ["conversion_seconds", "train_seconds", "predict_seconds"]
+TOTAL = ("conversion_seconds", "train_seconds", "predict_seconds")
 
 
 @dataclass(frozen=True)
@@ -28,59 +28,79 @@ class Spread:
     median: float
     low: float
     high: float
-    n: int
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """The cells of one method on one dataset: one a seed.
+    """The cells of one method on one dataset, one for each seed.
 
     Seconds are those of cells that were alone on their hardware, on one kind of machine.
+
+    Args:
+        cells: rows of the frame, with None for null.
     """
 
     dataset: str
     method: str
-    cells: pd.DataFrame
+    cells: list[dict[str, Any]]
 
     @cached_property
-    def ok(self) -> pd.DataFrame:
-        return self.cells[(self.cells["status"] == "ok").to_numpy(dtype=bool)]
-
-    @property
-    def n_ok(self) -> int:
-        return len(self.ok)
-
-    @property
-    def ok_keys(self) -> list[str]:
-        return self.ok["key"].to_list()
+    def ok(self) -> list[dict[str, Any]]:
+        """The cells that finished."""
+        return [cell for cell in self.cells if cell["status"] == "ok"]
 
     @cached_property
-    def timed(self) -> pd.DataFrame:
+    def timed(self) -> list[dict[str, Any]]:
         """The cells whose seconds count: ok, alone, of the kind of machine with most of these."""
-        alone = self.ok[self.ok["shared"].isna().to_numpy()]
-        counts = Counter(alone["machine"])
-        if len(counts) < 2:
-            return alone
-        letter = min(counts, key=lambda name: (-counts[name], name))
-        return alone[(alone["machine"] == letter).to_numpy(dtype=bool)]
+        alone = [cell for cell in self.ok if cell["shared"] is None]
+        counts = Counter(cell["machine"] for cell in alone)
+        letter = min(counts, key=lambda name: (-counts[name], name), default=None)
+        return [cell for cell in alone if cell["machine"] == letter]
 
     @property
-    def machine(self) -> str | None:
-        """The letter of the machine that the seconds are of; that of any cell without seconds."""
-        letters = self.timed if len(self.timed) else self.cells
-        return next(iter(letters["machine"]), None)
+    def machine(self) -> str:
+        """The letter of the machine of the seconds; without seconds, that of any cell."""
+        return str((self.timed or self.cells)[0]["machine"])
 
-    @cached_property
+    @property
     def parts(self) -> "list[Group]":
         """A group for each kind of machine, in the order of their letters."""
-        if len(set(self.cells["machine"])) < 2:
-            return [self]
-        return [Group(self.dataset, self.method, part) for _, part in self.cells.groupby("machine")]
+        by_machine = defaultdict(list)
+        for cell in self.cells:
+            by_machine[cell["machine"]].append(cell)
+        return [Group(self.dataset, self.method, by_machine[name]) for name in sorted(by_machine)]
 
-    @cached_property
+    @property
     def shared(self) -> list[str]:
         """Why each ok cell that shared its hardware was not alone."""
-        return self.ok["shared"].dropna().to_list()
+        return [cell["shared"] for cell in self.ok if cell["shared"] is not None]
+
+    @property
+    def failures(self) -> list[tuple[str, str]]:
+        """The distinct (status, reason) of the cells that are not ok."""
+        failed = [cell for cell in self.cells if cell["status"] != "ok"]
+        return sorted({(c["status"], c["reason"] or "no reason was recorded") for c in failed})
+
+    @property
+    def words(self) -> str:
+        """What happened to the cells that are not ok: `timeout`, or `timeout ×2, failed`."""
+        counts = Counter(cell["status"] for cell in self.cells if cell["status"] != "ok")
+        if len(counts) == 1:
+            return status_words(next(iter(counts)))
+        times = {status: f" ×{n}" if n > 1 else "" for status, n in counts.items()}
+        return ", ".join(status_words(status) + n for status, n in sorted(times.items()))
+
+    def values(self, column: str) -> list[float]:
+        """The numbers of a column over the ok cells, in the order of seeds, without nulls.
+
+        Of a column of seconds, only those that count.
+        """
+        cells = self.timed if column.endswith("_seconds") else self.ok
+        return [float(cell[column]) for cell in cells if cell[column] is not None]
+
+    def is_left_out(self, column: str) -> bool:
+        """Whether this column has seconds, but none that count."""
+        return not self.values(column) and any(cell[column] is not None for cell in self.ok)
 
     @cached_property
     def accuracy(self) -> Estimate | None:
@@ -88,72 +108,45 @@ class Group:
         n_test = self.values("n_test")
         return accuracy_estimate(self.values("accuracy"), int(min(n_test)) if n_test else None)
 
-    @cached_property
-    def failures(self) -> list[tuple[str, str]]:
-        """The distinct (status, reason) of the cells that are not ok."""
-        if self.n_ok == len(self.cells):
-            return []
-        bad = self.cells[(self.cells["status"] != "ok").to_numpy(dtype=bool)]
-        reasons = bad["reason"].fillna("no reason was recorded")
-        return sorted(set(zip(bad["status"], reasons, strict=True)))
-
-    @cached_property
-    def words(self) -> str:
-        """What happened to the cells that are not ok: `timeout`, or `timeout ×2, failed`."""
-        bad = Counter(status for status in self.cells["status"] if status != "ok")
-        if len(bad) == 1:
-            return status_words(next(iter(bad)))
-        several = {status: f" ×{n}" if n > 1 else "" for status, n in bad.items()}
-        return ", ".join(status_words(status) + n for status, n in sorted(several.items()))
-
-    @cached_property
-    def _of_ok(self) -> dict[str, np.ndarray]:
-        return _numbers(self.ok)
-
-    @cached_property
-    def _of_timed(self) -> dict[str, np.ndarray]:
-        return self._of_ok if len(self.timed) == self.n_ok else _numbers(self.timed)
-
-    def values(self, column: str) -> list[float]:
-        """The numbers of a column over the ok cells, in the order of seeds, without nulls.
-
-        Seconds are those that count.
-        """
-        numbers = (self._of_timed if column.endswith("_seconds") else self._of_ok)[column]
-        return numbers[~np.isnan(numbers)].tolist()
-
-    def is_left_out(self, column: str) -> bool:
-        """Whether there are seconds, and none that count."""
-        if not column.endswith("_seconds") or not self.shared or self.values(column):
-            return False
-        return not np.isnan(self._of_ok[column]).all()
-
     def mean(self, column: str) -> Estimate | None:
+        """Mean and interval over seeds; None without values."""
         return estimate(self.values(column))
 
     def spread(self, column: str) -> Spread | None:
+        """Median and range over seeds; None without values."""
         values = self.values(column)
-        if not values:
-            return None
-        return Spread(float(np.median(values)), min(values), max(values), len(values))
+        return Spread(float(np.median(values)), min(values), max(values)) if values else None
+
+    def median(self, column: str) -> float | None:
+        """The median over seeds; None without values."""
+        spread = self.spread(column)
+        return spread.median if spread else None
 
     @cached_property
     def total_seconds(self) -> float | None:
         """Median conversion + training + prediction: the time to use the method."""
-        totals = np.sum([self._of_timed[column] for column in TOTAL], axis=0)
-        known = totals[~np.isnan(totals)]
-        return float(np.median(known)) if len(known) else None
+        seconds = [[cell[column] for column in TOTAL] for cell in self.timed]
+        totals = [sum(parts) for parts in seconds if None not in parts]
+        return float(np.median(totals)) if totals else None
 
-    @cached_property
+    @property
     def image_shape(self) -> str | None:
-        return next((shape for shape in self.ok["image_shape"] if isinstance(shape, str)), None)
+        """Such as `28x28`; None if the method makes no images."""
+        return next((cell["image_shape"] for cell in self.ok if cell["image_shape"]), None)
 
 
-def _numbers(cells: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The columns of numbers as arrays, NaN for null: one slice instead of one a column."""
-    names = [name for name, kind in columns().items() if kind != TEXT]
-    values = cells[names].to_numpy(dtype=float, na_value=np.nan)
-    return dict(zip(names, values.T, strict=True))
+def cells_of(frame: pd.DataFrame) -> list[dict[Any, Any]]:
+    """The rows of the frame, with None for null."""
+    plain = frame.astype(object)
+    return plain.where(plain.notna(), None).to_dict("records")
+
+
+def groups_of(frame: pd.DataFrame) -> dict[tuple[str, str], Group]:
+    """(dataset, method) -> its group, by their labels."""
+    cells = defaultdict(list)
+    for cell in cells_of(frame):
+        cells[cell["dataset_label"], cell["method_label"]].append(cell)
+    return {labels: Group(*labels, listed) for labels, listed in cells.items()}
 
 
 @dataclass(frozen=True)
@@ -176,12 +169,12 @@ class Results:
         source = open_source(place)
         records = {record["key"]: record for record in _shared_parts(source.records())}
         frame = frame_of(records.values(), source)
-        return cls(source, records, tell_apart(frame), frame)
+        return cls(source, records, distinguish_labels(frame), frame)
 
     def of_machine(self, letter: str) -> "Results":
         """The cells of one kind of machine."""
-        here = self.frame["machine"] == letter
-        return Results(self.source, self.records, self.frame[here], self.as_recorded)
+        is_there = self.frame["machine"] == letter
+        return Results(self.source, self.records, self.frame[is_there], self.as_recorded)
 
     @cached_property
     def machines(self) -> list[Kind]:
@@ -200,25 +193,22 @@ class Results:
 
     @cached_property
     def datasets(self) -> list[str]:
+        """All dataset labels, numbers in them in the order of numbers."""
         return sorted(set(self.frame["dataset_label"]), key=natural_order)
 
     @cached_property
     def methods(self) -> list[str]:
         """All method labels, best mean rank first: one order for all tables and figures."""
-        ranked = [str(name) for name in self.mean_ranks.index]
-        return ranked + sorted(set(self.frame["method_label"]) - set(ranked))
+        return [str(name) for name in self.mean_ranks.index]
 
     @cached_property
     def mean_ranks(self) -> pd.DataFrame:
-        return mean_ranks(self.frame) if len(self.frame) else pd.DataFrame()
+        """Mean rank and number of blocks by method, best first."""
+        return mean_ranks(self.frame)
 
     @cached_property
     def _groups(self) -> dict[tuple[str, str], Group]:
-        # Plain numbers and texts: pandas' nullable types take longer to slice than to read.
-        plain = {name: object if kind == TEXT else float for name, kind in columns().items()}
-        frame = self.frame.astype(plain)
-        grouped = frame.groupby(["dataset_label", "method_label"])
-        return {(str(d), str(m)): Group(str(d), str(m), cells) for (d, m), cells in grouped}
+        return groups_of(self.frame)
 
     def group(self, dataset: str, method: str) -> Group | None:
         """The cells of a method on a dataset; None if it was not run there."""
@@ -226,23 +216,21 @@ class Results:
 
     def groups(self, dataset: str) -> list[Group]:
         """The groups of a dataset, in the order of `methods`."""
-        found = [self.group(dataset, method) for method in self.methods]
-        return [group for group in found if group is not None]
+        listed = [self.group(dataset, method) for method in self.methods]
+        return [group for group in listed if group is not None]
 
     @cached_property
-    def keys(self) -> dict[str, list[str]]:
-        """The keys of the cells of each dataset, in the order of the frame."""
+    def _keys(self) -> dict[str, list[str]]:
         grouped = self.frame.groupby("dataset_label")["key"]
         return {str(dataset): keys.to_list() for dataset, keys in grouped}
 
     @cached_property
     def _facts(self) -> dict[str, Record]:
-        found = {}
-        for dataset, keys in self.keys.items():
-            facts = (self.records[key]["dataset"] for key in keys)
-            first = self.records[keys[0]]["dataset"]
-            found[dataset] = next((f for f in facts if f.get("n_samples")), first)
-        return found
+        described = {}
+        for dataset, keys in self._keys.items():
+            listed = [self.records[key]["dataset"] for key in keys]
+            described[dataset] = next((f for f in listed if f.get("n_samples")), listed[0])
+        return described
 
     def dataset_facts(self, dataset: str) -> Record:
         """The `dataset` part of a record of this label, from a cell that had the data if any."""
@@ -255,7 +243,7 @@ class Results:
 
     def chance(self, dataset: str) -> float | None:
         """The share of the largest class in the test rows; 1 / classes if labels are missing."""
-        for key in self.keys[dataset]:
+        for key in self._keys[dataset]:
             labels = self.source.array(key, "y_test")
             if labels is not None and len(labels):
                 return float(np.bincount(labels.astype(int)).max() / len(labels))
@@ -277,7 +265,7 @@ def _shared_parts(records: Iterable[Record]) -> Iterator[Record]:
         yield record
 
 
-def tell_apart(frame: pd.DataFrame) -> pd.DataFrame:
+def distinguish_labels(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with device or split added to method labels that would mix two of them."""
     frame = frame.copy()
     for column in ("device", "split"):

@@ -1,4 +1,4 @@
-"""Metrics of a cell, computed from its stored arrays when a report is made.
+"""Metrics of a cell, computed from its stored arrays for a report.
 
 A record stores the values of its run and `metrics_version`, the version of bench/metrics.py that
 computed them. Values of another version, and metrics added since, are computed from the arrays.
@@ -19,7 +19,7 @@ from reports.topics import Source
 
 
 class NotStoredError(Exception):
-    """A metric asked for an array that is not stored."""
+    """A metric needs an array that is not stored."""
 
 
 class StoredOutcome:
@@ -47,13 +47,13 @@ def metrics_of(record: Record, source: Source) -> dict[str, float | None]:
     is_current = record.get("metrics_version") == metrics_version()
     is_scored = any(value is not None for value in stored.values())
     outcome = StoredOutcome(record, source)
-    found = {}
+    values = {}
     for name, metric in METRICS.items():
-        found[name] = stored.get(name)
+        values[name] = stored.get(name)
         if is_scored and not (is_current and name in stored):
             with suppress(NotStoredError):
-                found[name] = metric(cast(Outcome, outcome))
-    return found
+                values[name] = metric(cast(Outcome, outcome))
+    return values
 
 
 @cache

@@ -1,23 +1,23 @@
-"""The parts of the page that are neither tables of numbers nor figures."""
+"""The parts of the page besides tables of numbers and figures."""
 
 import json
 import re
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bench.machine.environment import Hardware, hardware
-from bench.store.store import Record
 from reports import units
-from reports.figures import Drawn
-from reports.results import Results
+from reports.figures import Plan
+from reports.results import Results, cells_of
+from reports.units import counted
 
-TRACE_CHARACTERS = 6000  # of the end of a traceback: the page is to stay small
-MOST_FAILURES = 500  # that are listed
-MOST_MISSING = 200  # pairs of method and dataset that were not run, by name
-MOST_CELLS = 2000  # that are listed
+# Limits that keep the page small.
+TRACE_CHARACTERS = 6000  # of the end of a traceback
+MOST_FAILURES = 500
+MOST_MISSING = 200  # pairs of method and dataset that were not run
+MOST_CELLS = 2000
 
 
 @dataclass(frozen=True)
@@ -27,26 +27,19 @@ class Machine:
     facts: list[tuple[str, str]]
     packages: list[tuple[str, str]]
     n_cells: int
-    letter: str = ""  # of its kind, where there are several
+    letter: str = ""  # of its kind, if there are several
 
 
 def summary(results: Results) -> str:
-    """How many cells, of what, with what outcome."""
+    """The numbers of cells, datasets, methods and seeds, and the outcomes."""
     counts = Counter(str(status) for status in results.frame["status"])
     if not counts:
         return "This store holds no cells yet: there is nothing to show."
     outcomes = ", ".join(f"{n} {units.status_words(status)}" for status, n in counts.most_common())
     n_seeds = results.frame["seed"].nunique()
-    sizes = [
-        _some(len(results.datasets), "dataset"),
-        _some(len(results.methods), "method"),
-        _some(n_seeds, "seed"),
-    ]
-    return f"{_some(len(results.frame), 'cell')} ({', '.join(sizes)}): {outcomes}."
-
-
-def _some(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+    sizes = {"dataset": len(results.datasets), "method": len(results.methods), "seed": n_seeds}
+    listed = ", ".join(counted(n, noun) for noun, n in sizes.items())
+    return f"{counted(len(results.frame), 'cell')} ({listed}): {outcomes}."
 
 
 def dates(results: Results) -> str:
@@ -55,20 +48,16 @@ def dates(results: Results) -> str:
     finished = [r["finished"] for r in results.records.values() if r.get("finished")]
     if not started or not finished:
         return ""
-    first, last = _minute(min(started)), _minute(max(finished))
+    first, last = (time[:16].replace("T", " ") for time in (min(started), max(finished)))
     return f"Run from {first} to {last} (UTC)."
 
 
-def _minute(iso: str) -> str:
-    return iso[:16].replace("T", " ")
-
-
 def machines(results: Results) -> list[Machine]:
-    """Each distinct environment, the one with most cells first.
+    """Each distinct environment, that with most cells first.
 
-    Machines that differ in nothing but their anonymous ids are one.
+    Machines that differ only in their anonymous ids are one.
     """
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     ids: dict[str, set[str]] = defaultdict(set)
     for record in results.records.values():
         described = {
@@ -77,10 +66,10 @@ def machines(results: Results) -> list[Machine]:
         }
         name = described.pop("machine", None)
         text = json.dumps(described, sort_keys=True)
-        found[text] += 1
+        counts[text] += 1
         ids[text] |= {name} if name else set()
     letters = {kind.hardware: kind.letter for kind in results.machines}
-    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [_machine(json.loads(text), n, len(ids[text]), letters) for text, n in ordered]
 
 
@@ -90,14 +79,14 @@ def _machine(
     commit = str(facts.get("commit") or "unknown")[:12]
     changed = " with uncommitted changes" if facts.get("dirty") else ""
     memory = facts.get("memory_mib")
-    n_cpus = facts.get("n_cpus")
-    cores = _some(n_cpus, "core") if n_cpus else "? cores"
+    cores = counted(facts.get("n_cpus"), "core")
+    jobs, threads = facts.get("jobs") or 1, facts.get("threads") or 1
     shown = [
         ("Processor", f"{facts.get('cpu') or 'unknown'}, {cores}"),
         ("Memory", f"{memory / 1024:.1f} GiB" if memory else "unknown"),
         ("GPU", str(facts.get("gpu") or "none")),
         ("Device used", str(facts.get("device") or "unknown")),
-        ("Side by side", _side_by_side(facts)),
+        ("Side by side", f"{counted(jobs, 'cell')}, {counted(threads, 'thread')} each"),
         ("Platform", str(facts.get("platform") or "unknown")),
         ("Python", str(facts.get("python") or "unknown")),
         ("Commit", commit + changed),
@@ -109,20 +98,15 @@ def _machine(
     return Machine(shown, packages, n_cells, letter if len(letters) > 1 else "")
 
 
-def _side_by_side(facts: dict[str, Any]) -> str:
-    cells, threads = facts.get("jobs") or 1, facts.get("threads") or 1
-    return f"{_some(cells, 'cell')}, {_some(threads, 'thread')} each"
-
-
 def title(results: Results) -> str:
-    """The name that the spec gives; that of the folder where there is no spec."""
+    """The name in the spec; without a spec, that of the folder."""
     folder = results.source.folder.resolve()
     spec = folder / "spec.toml"
     return str(tomllib.loads(spec.read_text())["name"]) if spec.is_file() else folder.name
 
 
 def data_rows(results: Results) -> list[dict[str, Any]]:
-    """What each dataset is, where it comes from and how it was split."""
+    """Name, size, source and split of each dataset."""
     return [_data_row(results, dataset) for dataset in results.datasets]
 
 
@@ -160,41 +144,40 @@ def _params(of_cells: list[dict[str, Any]]) -> str:
 
 def failures(results: Results) -> list[dict[str, Any]]:
     """Cells that are not ok, at most `MOST_FAILURES`, with their reasons and tracebacks."""
-    bad = results.frame[results.frame["status"] != "ok"]
-    return [_failure(results.records[key]) for key in bad["key"][:MOST_FAILURES]]
-
-
-def _failure(record: Record) -> dict[str, Any]:
-    trace = record.get("traceback") or ""
-    return {
-        "dataset": record["dataset"]["label"],
-        "method": record["method"]["label"],
-        "seed": record["seed"],
-        "status": units.status_words(record["status"]),
-        "reason": record.get("reason") or "no reason was recorded",
-        "seconds": record.get("wall_seconds"),
-        "traceback": without_folders(trace[-TRACE_CHARACTERS:]),
-    }
+    failed = results.frame[results.frame["status"] != "ok"]
+    records = [results.records[key] for key in failed["key"][:MOST_FAILURES]]
+    return [
+        {
+            "dataset": record["dataset"]["label"],
+            "method": record["method"]["label"],
+            "seed": record["seed"],
+            "status": units.status_words(record["status"]),
+            "reason": record.get("reason") or "no reason was recorded",
+            "seconds": record.get("wall_seconds"),
+            "traceback": without_folders((record.get("traceback") or "")[-TRACE_CHARACTERS:]),
+        }
+        for record in records
+    ]
 
 
 def without_folders(trace: str) -> str:
-    """A traceback with paths cut to their last parts: where a checkout lies is private."""
+    """A traceback with paths cut to their last parts: the folder of a checkout is private."""
     return re.sub(r'File "(?:[^"]*/)?([^"/]+/[^"/]+/[^"/]+)"', r'File "…/\1"', trace)
 
 
-def left_out(results: Results, drawn: list[Drawn]) -> list[str]:
-    """What a reader might look for and does not find, with the cause."""
-    found = [f"Figure “{figure.title}”: {figure.note}" for figure in drawn if figure.note]
+def left_out(results: Results, drawn: list[Plan]) -> list[str]:
+    """Figures, panels, scores and cells that the page lacks, with the cause."""
+    texts = [f"Figure “{figure.title}”: {figure.note}" for figure in drawn if figure.note]
     if results.times_note:
-        found.append(f"Times: {results.times_note.strip()}")
+        texts.append(f"Times: {results.times_note.strip()}")
     dead = [row["label"] for row in data_rows(results) if not row["alive"]]
     if dead:
-        found.append(f"Figures show no panel for {', '.join(dead)}: no cell there is ok.")
+        texts.append(f"Figures show no panel for {', '.join(dead)}: no cell there is ok.")
     unknown = [d for d in results.datasets if not results.dataset_facts(d).get("relevant")]
     if unknown:
-        found.append(
+        texts.append(
             f"Attribution is not scored on {', '.join(unknown)}: "
-            "which features matter there is not known."
+            "the features that matter there are not known."
         )
     missing = [
         f"{method} on {dataset}"
@@ -205,35 +188,35 @@ def left_out(results: Results, drawn: list[Drawn]) -> list[str]:
     if missing:
         more = len(missing) - MOST_MISSING
         rest = f" and {more:,} more: the tables have all" if more > 0 else ""
-        found.append(f"Not run: {', '.join(missing[:MOST_MISSING])}{rest}.")
-    for what, n, most in (
+        texts.append(f"Not run: {', '.join(missing[:MOST_MISSING])}{rest}.")
+    for noun, n, most in (
         ("failures", int((results.frame["status"] != "ok").sum()), MOST_FAILURES),
         ("cells", len(results.frame), MOST_CELLS),
     ):
         if n > most:
-            found.append(f"Of {n:,} {what}, {most:,} are listed: results.parquet has all.")
-    return found
+            texts.append(f"Of {n:,} {noun}, {most:,} are listed: results.parquet has all.")
+    return texts
 
 
 def cell_rows(results: Results) -> list[dict[str, Any]]:
-    """One row a cell, at most `MOST_CELLS`; its key names its files."""
+    """One row a cell, at most `MOST_CELLS`; its key names its files.
+
+    `remark` is the reason why its seconds do not compare with those of other cells.
+    """
     several = len(results.machines) > 1
-    return [
-        {
-            "key": row["key"],
-            "dataset": row["dataset_label"],
-            "method": row["method_label"],
-            "seed": row["seed"],
-            "status": row["status"],
-            "accuracy": None if row["accuracy"] != row["accuracy"] else row["accuracy"],
-            "seconds": None if row["wall_seconds"] != row["wall_seconds"] else row["wall_seconds"],
-            "remark": _remark(row, several),
-        }
-        for row in results.frame[:MOST_CELLS].to_dict("records")
-    ]
-
-
-def _remark(row: Mapping[Any, Any], several: bool) -> str:
-    """Why its time is not to be compared with others; "" where nothing is to be said."""
-    machine = [f"machine {row['machine']}"] if several else []
-    return ", ".join(machine + (["shared"] if isinstance(row["shared"], str) else []))
+    rows = []
+    for cell in cells_of(results.frame[:MOST_CELLS]):
+        machine = [f"machine {cell['machine']}"] if several else []
+        rows.append(
+            {
+                "key": cell["key"],
+                "dataset": cell["dataset_label"],
+                "method": cell["method_label"],
+                "seed": cell["seed"],
+                "status": cell["status"],
+                "accuracy": cell["accuracy"],
+                "seconds": cell["wall_seconds"],
+                "remark": ", ".join(machine + (["shared"] if cell["shared"] else [])),
+            }
+        )
+    return rows

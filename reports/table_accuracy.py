@@ -1,4 +1,4 @@
-"""Test accuracy, and its paired differences: rows are methods, columns are datasets."""
+"""Tables of test accuracy and of its paired differences: methods by datasets."""
 
 import pandas as pd
 
@@ -11,10 +11,11 @@ from reports.views import ABSENT, BEST, FAILED, LEVEL, PLAIN, Block, Cell, Colum
 READING = (
     "Mean accuracy on test rows over n seeds, with a 95% interval: Student's t over the seeds, and "
     "never narrower than Wilson's interval for the number of test rows. The best mean of a dataset "
-    "is bold; ≈ marks methods whose interval meets that of the best: these data do not show them "
-    "to be worse. Mean rank: over all (dataset, seed), 1 is best, ties averaged, a failed cell "
-    "shares the last rank; cells that were unavailable have none."
+    "is bold; ≈ marks methods whose interval overlaps that of the best. Overlap is no test of "
+    "equality: `differences` has the paired differences. Mean rank: over all (dataset, seed), 1 is "
+    "best, ties averaged, failed cells share the last rank; unavailable cells have no rank."
 )
+NO_PAIR = Cell("no pair", mark=ABSENT)
 
 
 def accuracy(results: Results) -> View:
@@ -35,8 +36,7 @@ def accuracy(results: Results) -> View:
 
 def _accuracy_column(results: Results, dataset: str, notes: Footnotes) -> dict[str, Cell]:
     groups = results.groups(dataset)
-    found = {group.method: group.accuracy for group in groups if group.accuracy}
-    best, level = level_with_best(found)
+    best, level = level_with_best({g.method: g.accuracy for g in groups if g.accuracy})
     marks = dict.fromkeys(level, LEVEL) | dict.fromkeys(best, BEST)
     digits = units.share_digits(results.dataset_facts(dataset).get("n_test"))
     cells = {g.method: _accuracy_cell(g, marks.get(g.method, PLAIN), digits, notes) for g in groups}
@@ -44,37 +44,42 @@ def _accuracy_column(results: Results, dataset: str, notes: Footnotes) -> dict[s
 
 
 def _accuracy_cell(group: Group, mark: str, digits: int, notes: Footnotes) -> Cell:
-    if group.accuracy is None:
+    accuracy = group.accuracy
+    if accuracy is None:
         return failed_cell(group, notes)
-    found = group.accuracy
     missing = f", {group.words}" if group.failures else ""
-    detail = f"{interval(found, digits)} n = {found.n}{missing}".strip()
-    text = units.share(found.mean, digits)
-    return Cell(text, detail, found.mean, mark, failure_notes(group, notes))
+    detail = f"{interval(accuracy, digits)} n = {accuracy.n}{missing}".strip()
+    text = units.share(accuracy.mean, digits)
+    return Cell(text, detail, accuracy.mean, mark, failure_notes(group, notes))
 
 
 def _rank(mean_rank: pd.DataFrame, method: str) -> Cell:
-    if method not in mean_rank.index or not mean_rank.at[method, "n_blocks"]:
+    if not mean_rank.at[method, "n_blocks"]:
         return Cell("none", mark=ABSENT)
     value = float(mean_rank["mean_rank"][method])
     return Cell(f"{value:.1f}", f"n = {mean_rank['n_blocks'][method]}", value)
 
 
 def _accuracy_data(group: Group) -> dict[str, object]:
-    found = group.accuracy
-    if found is None:
+    accuracy = group.accuracy
+    if accuracy is None:
         return {"accuracy": None}
-    return {"accuracy": found.mean, "sd": found.sd, "low": found.low, "high": found.high}
+    return {
+        "accuracy": accuracy.mean,
+        "sd": accuracy.sd,
+        "low": accuracy.low,
+        "high": accuracy.high,
+    }
 
 
-def differences(results: Results, reference: str | None = None) -> View:
+def differences(results: Results) -> View:
     """Rows are methods, columns are datasets: accuracy minus a reference, paired by seed."""
-    name = reference or reference_of(results)
+    name = reference_of(results)
     data = paired_differences(results.frame, name) if name else pd.DataFrame()
-    found = {(row["dataset_label"], row["method_label"]): row for _, row in data.iterrows()}
+    pairs = {(row["dataset_label"], row["method_label"]): row for _, row in data.iterrows()}
     head = [Column("Method"), *(Column(d, dataset=d) for d in results.datasets)]
     rows = [
-        [Cell(method), *(_difference(results, found, d, method) for d in results.datasets)]
+        [Cell(method), *(_difference(results, pairs, d, method) for d in results.datasets)]
         for method in results.methods
         if method != name
     ]
@@ -89,19 +94,19 @@ def differences(results: Results, reference: str | None = None) -> View:
 
 
 def reference_of(results: Results) -> str | None:
-    """The method that others are compared with: `deepmapper` where it ran, else the best ranked."""
+    """The method that others are compared with: `deepmapper` if it ran, else the best ranked."""
     if "deepmapper" in results.methods:
         return "deepmapper"
     return results.methods[0] if results.methods else None
 
 
 def _difference(
-    results: Results, found: dict[tuple[str, str], pd.Series], dataset: str, method: str
+    results: Results, pairs: dict[tuple[str, str], pd.Series], dataset: str, method: str
 ) -> Cell:
-    row, group = found.get((dataset, method)), results.group(dataset, method)
+    row, group = pairs.get((dataset, method)), results.group(dataset, method)
     if row is None:
-        failed = group is not None and not group.n_ok
-        return Cell(group.words, mark=FAILED) if group and failed else Cell("no pair", mark=ABSENT)
+        has_failed = group is not None and not group.ok
+        return Cell(group.words, mark=FAILED) if group and has_failed else NO_PAIR
     text = f"{row['difference']:+.3f}".replace("-", "−")
     ends = "" if pd.isna(row["low"]) else f"[{row['low']:+.3f}, {row['high']:+.3f}] "
     return Cell(text, f"{ends}n = {row['n']}".replace("-", "−"), float(row["difference"]))

@@ -20,20 +20,18 @@ from reports.results import Group, Results
 from reports.views import ABSENT, FAILED, Block, Cell, Column, Footnotes, View
 
 READING_TIMING = (
-    "Median over seeds, with the range where it is known from more than one. Conversion is fitting "
+    "Median over seeds, with the range if there is more than one seed. Conversion is fitting "
     "the converter and converting the training and the test rows. Peak memory is what the cell "
     "added to its process, over all phases. First-use warm-up and the loading of data are not "
     "counted."
 )
 READING_ATTRIBUTION = (
-    "How well the attributions name the k features that are known to matter (needles): the share "
-    "of the top k that are needles (precision at k), the share of the needles that the top 20 "
-    "hold, or the top k if k is larger (recall), the rank of the needle ranked last (k is perfect; "
-    "the median over seeds), and the area under the precision-recall curve. Means over seeds with "
-    "Student's t interval for all but the rank."
+    "How well the attributions rank the k features that are known to matter (needles). Precision "
+    "at k: the share of the top k that are needles. Recall: the share of the needles in the top "
+    "20, or in the top k if k is larger. Worst needle rank: k is perfect; the median over seeds. "
+    "AUPRC: the area under the precision-recall curve. All but the rank are means over seeds with "
+    "Student's t interval."
 )
-
-
 NOTHING = Cell("–", mark=ABSENT)
 
 
@@ -42,7 +40,7 @@ def timing(results: Results) -> View:
     notes = Footnotes()
     blocks = [_timing_block(results, dataset, notes) for dataset in results.datasets]
     data = long_data(results, lambda group: _spread_data(group, list(_TIMES)), timed=True)
-    reading = READING_TIMING + _side_by_side(results) + results.times_note
+    reading = READING_TIMING + _concurrency(results) + results.times_note
     return View("timing", "Time and memory", reading, blocks, notes.texts, data)
 
 
@@ -66,7 +64,7 @@ def _timing_block(results: Results, dataset: str, notes: Footnotes) -> Block:
     return Block(f"{dataset}: time and memory", head, rows, dataset)
 
 
-def _side_by_side(results: Results) -> str:
+def _concurrency(results: Results) -> str:
     alone = results.frame["shared"].isna()
     jobs = results.frame.loc[alone, "jobs"].max()
     if pd.isna(jobs) or jobs < 2:
@@ -75,29 +73,29 @@ def _side_by_side(results: Results) -> str:
 
 
 def _cells(group: Group, columns: list[str], cell: Callable[[Group, str], Cell]) -> list[Cell]:
-    """One cell a column; what went wrong is said in the first and not repeated in the others."""
+    """One cell a column; a failure stands in the first only."""
     first, *others = (cell(group, name) for name in columns)
     return [first, *(other if other.mark != FAILED else NOTHING for other in others)]
 
 
 def _timing_cell(group: Group, column: str, notes: Footnotes) -> Cell:
-    found = group.spread(column)
-    if found is not None:
+    spread = group.spread(column)
+    if spread is not None:
         write = units.count if column == "n_parameters" else units.number
-        some = shared_notes(group, notes) if column == "conversion_seconds" else ()
-        return Cell(write(found.median), extent(found, write), found.median, notes=some)
+        numbers = shared_notes(group, notes) if column == "conversion_seconds" else ()
+        return Cell(write(spread.median), extent(spread, write), spread.median, notes=numbers)
     if group.is_left_out(column):
         return left_out_cell(group, notes)
-    return Cell(units.NOT_KNOWN, mark=ABSENT) if group.n_ok else failed_cell(group, notes)
+    return Cell(units.NOT_KNOWN, mark=ABSENT) if group.ok else failed_cell(group, notes)
 
 
 def _spread_data(group: Group, columns: list[str]) -> dict[str, object]:
     row: dict[str, object] = {}
     for column in columns:
-        found = group.spread(column)
-        row |= {column: found.median if found else None}
-        row |= {f"{column}_low": found.low if found else None}
-        row |= {f"{column}_high": found.high if found else None}
+        spread = group.spread(column)
+        row[column] = spread.median if spread else None
+        row[f"{column}_low"] = spread.low if spread else None
+        row[f"{column}_high"] = spread.high if spread else None
     return row
 
 
@@ -135,19 +133,16 @@ def _needles(results: Results, dataset: str) -> str:
 
 def _middle(group: Group, column: str) -> float | None:
     if column == "worst_needle_rank":
-        found = group.spread(column)
-        return found.median if found else None
+        return group.median(column)
     mean = group.mean(column)
     return mean.mean if mean else None
 
 
 def _finding(group: Group, column: str, notes: Footnotes) -> Cell:
-    middle = _middle(group, column)
-    if middle is None:
+    spread, mean = group.spread(column), group.mean(column)
+    if spread is None or mean is None:
         absent = Cell("none given", mark=ABSENT)
-        return absent if group.n_ok else failed_cell(group, notes)
+        return absent if group.ok else failed_cell(group, notes)
     if column == "worst_needle_rank":
-        found = group.spread(column)
-        return Cell(units.count(middle), extent(found, units.count) if found else "", middle)
-    mean = group.mean(column)
-    return Cell(units.share(middle), interval(mean.within(0.0, 1.0), 3) if mean else "", middle)
+        return Cell(units.count(spread.median), extent(spread, units.count), spread.median)
+    return Cell(units.share(mean.mean), interval(mean.within(0.0, 1.0), 3), mean.mean)

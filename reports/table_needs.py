@@ -1,4 +1,6 @@
-"""What a method needs, on one page: rows are methods, columns datasets, seconds and memory."""
+"""Table of what a method needs in all: seconds and memory, methods by datasets."""
+
+from collections import defaultdict
 
 from reports import units
 from reports.entries import (
@@ -17,8 +19,8 @@ from reports.views import PLAIN, Block, Cell, Column, Footnotes, View
 
 READING = (
     "Seconds for conversion, training and prediction together (what it takes to use the method), "
-    "and the memory that the cell added to its process at its peak; medians over seeds. A word "
-    "says where a method gave up, its footnote why. First-use warm-up, the loading of data and "
+    "and the memory that the cell added to its process at its peak; medians over seeds. A failure "
+    "is a word with its reason in a footnote. First-use warm-up, the loading of data and "
     "attribution are not counted; the table “Time and memory” has each phase."
 )
 
@@ -37,24 +39,18 @@ def needs(results: Results) -> View:
 
 def _rows(results: Results, method: str, notes: Footnotes) -> list[list[Cell]]:
     """One for each kind of machine that ran the method."""
-    rows: dict[str | None, dict[str, Group]] = {}
+    by_machine: dict[str, dict[str, Group]] = defaultdict(dict)
+    absent = dict.fromkeys(results.datasets, NOT_RUN)
     for dataset in results.datasets:
-        group = results.group(dataset, method)
-        for part in group.parts if group is not None else []:
-            rows.setdefault(part.machine, {})[dataset] = part
-    return [
-        [
-            Cell(method),
-            *machine_cell(results, letter),
-            *(
-                _cell(found[dataset], notes)
-                if dataset in found
-                else (ELSEWHERE if results.group(dataset, method) else NOT_RUN)
-                for dataset in results.datasets
-            ),
-        ]
-        for letter, found in sorted(rows.items(), key=lambda item: str(item[0]))
-    ]
+        if group := results.group(dataset, method):
+            absent[dataset] = ELSEWHERE
+            for part in group.parts:
+                by_machine[part.machine][dataset] = part
+    rows = []
+    for letter, groups in sorted(by_machine.items()):
+        cells = absent | {dataset: _cell(group, notes) for dataset, group in groups.items()}
+        rows.append([Cell(method), *machine_cell(results, letter), *cells.values()])
+    return rows
 
 
 def _cell(group: Group, notes: Footnotes) -> Cell:
@@ -63,23 +59,17 @@ def _cell(group: Group, notes: Footnotes) -> Cell:
         return left_out_cell(group, notes)
     if seconds is None:
         return failed_cell(group, notes)
-    memory = _memory(group)
+    device = group.median("peak_device_mib")
+    memory = group.median("peak_host_mib") if device is None else device
     missing = f", {group.words}" if group.failures else ""
     detail = "" if memory is None else f"{units.count(memory)} MiB{missing}"
     numbers = failure_notes(group, notes) + shared_notes(group, notes)
     return Cell(f"{units.number(seconds)} s", detail, seconds, PLAIN, numbers)
 
 
-def _memory(group: Group) -> float | None:
-    """The peak on the device where there is one, else on the host."""
-    found = group.spread("peak_device_mib") or group.spread("peak_host_mib")
-    return found.median if found else None
-
-
 def _data(group: Group) -> dict[str, object]:
-    host, device = group.spread("peak_host_mib"), group.spread("peak_device_mib")
     return {
         "total_seconds": group.total_seconds,
-        "peak_host_mib": host.median if host else None,
-        "peak_device_mib": device.median if device else None,
+        "peak_host_mib": group.median("peak_host_mib"),
+        "peak_device_mib": group.median("peak_device_mib"),
     }

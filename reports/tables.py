@@ -1,4 +1,4 @@
-"""The tables of the report. A failure is a word with its reason in a footnote, never a hole."""
+"""The tables of the report. A failure is a word with its reason in a footnote."""
 
 from pathlib import Path
 
@@ -10,15 +10,7 @@ from reports.table_measures import attribution, timing
 from reports.table_needs import needs
 from reports.views import View
 
-__all__ = [
-    "accuracy",
-    "all_views",
-    "attribution",
-    "differences",
-    "needs",
-    "timing",
-    "write_tables",
-]
+WRITERS = {"md": markdown, "csv": csv, "tex": latex}
 
 
 def all_views(results: Results) -> list[View]:
@@ -26,13 +18,14 @@ def all_views(results: Results) -> list[View]:
     return [make(results) for make in (accuracy, needs, timing, attribution, differences)]
 
 
-def write_tables(views: list[View], folder: Path) -> None:
-    """Each view as .md, .csv and .tex in the folder, each file whole or not at all."""
+def write_view(view: View, folder: Path) -> None:
+    """Write a view as .md, .csv and .tex, each file whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    for view in views:
-        for suffix, write in (("md", markdown), ("csv", csv), ("tex", latex)):
-            _write_text(folder / f"{view.name}.{suffix}", write(view))
+    for suffix, write in WRITERS.items():
+        write_text(folder / f"{view.name}.{suffix}", write(view))
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda file: file.write(text.encode()))

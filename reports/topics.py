@@ -9,13 +9,14 @@ A topic is a folder of `reports/published`:
     topic.toml           `command` renews it; `commits` of its cells; `stale`: why it is out of date
     README.md, *.png     what the numbers show
 
-A field of `cells.parquet` whose value is a text, a number or a truth value is a typed column. The
-entries of an object that all cells have alike are columns of their own, `metrics.accuracy` for
-example. All else is JSON text, and null if the record lacks the field.
+A field of `cells.parquet` with texts, numbers or truth values is a typed column. An object with
+the same entries in all cells has a column for each entry, such as `metrics.accuracy`. Other values
+are JSON text, and null if the record lacks the field.
 """
 
 import io
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,16 @@ PREDICTED = ("y_test", "probabilities", "test_rows")
 NOT_KEPT = ("y_train", "train_predictions")  # their metric is in the record
 TYPES = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
 JSON = {b"json": b"true"}  # marks a column of JSON text
+AS_TEXT: dict[str, Any] = {"allow_nan": False, "ensure_ascii": False}
+ABSENT = object()  # the record lacks the field
+PREDICTIONS = pa.schema(
+    {
+        "key": pa.dictionary(pa.int32(), pa.string()),
+        "row": pa.int32(),
+        "label": pa.int32(),
+        "probabilities": pa.list_(pa.float32()),
+    }
+)
 
 
 class Folder:
@@ -71,48 +82,49 @@ class Topic:
 
     def arrays(self, key: str) -> dict[str, np.ndarray]:
         """The published arrays of a cell; empty if it has none."""
-        found = {name: _array(content) for name, content in self._others.get(key, {}).items()}
-        if key not in self._places:
-            return found
-        rows = self._predictions.slice(*self._places[key])
-        n_classes = len(rows["probabilities"][0])
-        values = rows["probabilities"].combine_chunks().flatten().to_numpy()
-        found["probabilities"] = values.reshape(-1, n_classes)
-        found["y_test"] = rows["label"].to_numpy().astype(np.int64)
-        if not rows["row"].null_count:
-            found["test_rows"] = rows["row"].to_numpy().astype(np.int64)
-        return found
+        others = {name: _array(content) for name, content in self._others.get(key, {}).items()}
+        return others | self._predicted(key)
 
     def array(self, key: str, name: str) -> np.ndarray | None:
         """One array of a cell; None if it has none."""
         if name in PREDICTED:
-            return self.arrays(key).get(name)
+            return self._predicted(key).get(name)
         content = self._others.get(key, {}).get(name)
         return None if content is None else _array(content)
+
+    def _predicted(self, key: str) -> dict[str, np.ndarray]:
+        if key not in self._places:
+            return {}
+        rows = self._predictions.slice(*self._places[key])
+        n_classes = len(rows["probabilities"][0])
+        values = rows["probabilities"].combine_chunks().flatten().to_numpy()
+        arrays = {
+            "probabilities": values.reshape(-1, n_classes),
+            "y_test": rows["label"].to_numpy().astype(np.int64),
+        }
+        if not rows["row"].null_count:
+            arrays["test_rows"] = rows["row"].to_numpy().astype(np.int64)
+        return arrays
 
     @cached_property
     def _predictions(self) -> pa.Table:
         path = self.folder / "predictions.parquet"
-        return pq.read_table(path) if path.is_file() else _predictions([])
+        return pq.read_table(path) if path.is_file() else PREDICTIONS.empty_table()
 
     @cached_property
     def _places(self) -> dict[str, tuple[int, int]]:
         """Key -> the first of its rows in predictions.parquet, and their number."""
         keys = self._predictions["key"].to_numpy().astype(str)
-        names, first, counts = np.unique(keys, return_index=True, return_counts=True)
-        return {
-            str(key): (int(start), int(n))
-            for key, start, n in zip(names, first, counts, strict=True)
-        }
+        listed = zip(*np.unique(keys, return_index=True, return_counts=True), strict=True)
+        return {str(key): (int(start), int(n)) for key, start, n in listed}
 
     @cached_property
     def _others(self) -> dict[str, dict[str, bytes]]:
         path = self.folder / "arrays.parquet"
-        found: dict[str, dict[str, bytes]] = {}
-        if path.is_file():
-            for row in pq.read_table(path).to_pylist():
-                found.setdefault(row["key"], {})[row["name"]] = row["content"]
-        return found
+        contents: dict[str, dict[str, bytes]] = defaultdict(dict)
+        for row in pq.read_table(path).to_pylist() if path.is_file() else []:
+            contents[row["key"]][row["name"]] = row["content"]
+        return contents
 
 
 Source = Folder | Topic
@@ -141,14 +153,16 @@ def open_source(place: Path | Store | Source) -> Source:
 
 def write_cells(records: Iterable[Record], path: Path) -> None:
     """Write records of any form, one row each, so that `read_cells` returns equal ones."""
-    listed = list(records)
-    columns = _columns(listed)
-    fields = [_field(name, values) for name, values in columns.items()]
-    arrays = []
-    for field in fields:
-        values = columns[field.name]
-        texts = [_text(value) for value in values] if field.metadata else values
-        arrays.append(pa.array(texts, field.type))
+    fields, arrays = [], []
+    for name, values in _columns(list(records)).items():
+        kinds = {type(value) for value in values} - {type(None)}
+        (kind,) = kinds if len(kinds) == 1 else (None,)
+        if kind in TYPES:
+            fields.append(pa.field(name, TYPES[kind]))
+        else:
+            fields.append(pa.field(name, pa.string(), metadata=JSON))
+            values = [None if v is ABSENT else json.dumps(v, **AS_TEXT) for v in values]
+        arrays.append(pa.array(values, fields[-1].type))
     _write(pa.Table.from_arrays(arrays, schema=pa.schema(fields)), path)
 
 
@@ -171,9 +185,6 @@ def read_cells(path: Path) -> Iterator[Record]:
         yield record
 
 
-ABSENT = object()  # the record lacks the field
-
-
 def _columns(records: list[Record]) -> dict[str, list[Any]]:
     """Name -> its value in each record; objects of the same entries in all records are split."""
     names = list(dict.fromkeys(name for record in records for name in record))
@@ -189,59 +200,34 @@ def _columns(records: list[Record]) -> dict[str, list[Any]]:
     return columns
 
 
-def _field(name: str, values: list[Any]) -> pa.Field:
-    """A typed column if all values are null or of one type, else one of JSON text."""
-    kinds = {type(value) for value in values} - {type(None)}
-    (kind,) = kinds if len(kinds) == 1 else (None,)
-    if kind in TYPES:
-        return pa.field(name, TYPES[kind])
-    return pa.field(name, pa.string(), metadata=JSON)
-
-
-def _text(value: Any) -> str | None:
-    return None if value is ABSENT else json.dumps(value, allow_nan=False, ensure_ascii=False)
-
-
-def write_arrays(found: Iterable[tuple[str, dict[str, np.ndarray]]], folder: Path) -> None:
-    """Write predictions.parquet and arrays.parquet from the arrays of each key; neither if empty.
+def write_arrays(cells: Iterable[tuple[str, dict[str, np.ndarray]]], folder: Path) -> None:
+    """Write predictions.parquet and arrays.parquet; neither if it would be empty.
 
     Args:
-        found: key and arrays of each cell, in the order of the keys.
+        cells: key and arrays of each cell, in the order of the keys.
     """
     predicted, others = [], []
-    for key, arrays in found:
+    for key, arrays in cells:
         if "probabilities" in arrays:
-            predicted.append((key, arrays))
+            predicted.append(_predictions(key, arrays))
         rest = {k: v for k, v in arrays.items() if k not in (*PREDICTED, *NOT_KEPT)}
         others += [{"key": key, "name": k, "content": _content(v)} for k, v in rest.items()]
     if predicted:
-        _write(_predictions(predicted), folder / "predictions.parquet")
+        table = pa.concat_tables(predicted).unify_dictionaries()
+        _write(table, folder / "predictions.parquet")
     if others:
         _write(pa.Table.from_pylist(others), folder / "arrays.parquet")
 
 
-def _predictions(found: list[tuple[str, dict[str, np.ndarray]]]) -> pa.Table:
-    schema = pa.schema(
-        {
-            "key": pa.dictionary(pa.int32(), pa.string()),
-            "row": pa.int32(),
-            "label": pa.int32(),
-            "probabilities": pa.list_(pa.float32()),
-        }
-    )
-    tables = []
-    for key, arrays in found:
-        n = len(arrays["y_test"])
-        columns = [
-            pa.array([key] * n).dictionary_encode(),
-            pa.array(arrays["test_rows"].astype(np.int32))
-            if "test_rows" in arrays
-            else pa.nulls(n, pa.int32()),
-            pa.array(arrays["y_test"].astype(np.int32)),
-            pa.array(list(arrays["probabilities"].astype(np.float32)), pa.list_(pa.float32())),
-        ]
-        tables.append(pa.Table.from_arrays(columns, schema=schema))
-    return pa.concat_tables(tables).unify_dictionaries() if tables else schema.empty_table()
+def _predictions(key: str, arrays: dict[str, np.ndarray]) -> pa.Table:
+    n = len(arrays["y_test"])
+    columns = [
+        pa.array([key] * n).dictionary_encode(),
+        pa.array(arrays["test_rows"], pa.int32()) if "test_rows" in arrays else pa.nulls(n),
+        pa.array(arrays["y_test"], pa.int32()),
+        pa.array(list(arrays["probabilities"].astype(np.float32)), pa.list_(pa.float32())),
+    ]
+    return pa.table(columns, names=PREDICTIONS.names).cast(PREDICTIONS)
 
 
 def _content(array: np.ndarray) -> bytes:

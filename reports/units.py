@@ -1,4 +1,4 @@
-"""How numbers are written: a few significant digits, the unit where the header has none."""
+"""Formats of numbers: a few significant digits, with the unit if the header has none."""
 
 import math
 import re
@@ -20,6 +20,11 @@ def number(value: float | None) -> str:
 def count(value: float | None) -> str:
     """A whole number with thousands separated."""
     return NOT_KNOWN if value is None or math.isnan(value) else f"{round(value):,}"
+
+
+def counted(n: int | None, noun: str) -> str:
+    """A number and its noun: 1 cell, 1,200 cells, ? cells."""
+    return f"{'?' if n is None else format(n, ',')} {noun}{'' if n == 1 else 's'}"
 
 
 def duration(seconds: float | None) -> str:
@@ -45,13 +50,19 @@ def share(value: float | None, digits: int = 3) -> str:
 
 
 def share_digits(n_test: float | None) -> int:
-    """Four digits where the test set is large enough for the fourth to mean something."""
+    """Four digits for a test set large enough for the fourth to be significant."""
     return 4 if n_test is not None and n_test >= 5000 else 3
 
 
 def shape(image_shape: str | None) -> str:
     """139x139 with a multiplication sign."""
     return image_shape.replace("x", "×") if image_shape else NOT_KNOWN
+
+
+def split_code(text: str) -> list[str]:
+    """Text and code in turn: code stands between backticks. One part if they do not match."""
+    parts = text.split("`")
+    return parts if len(parts) % 2 else [text]
 
 
 def status_words(status: str) -> str:

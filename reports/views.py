@@ -1,26 +1,20 @@
-"""What a table is made of, before it becomes Markdown, CSV, LaTeX or HTML."""
+"""The parts of a table, before it becomes Markdown, CSV, LaTeX or HTML."""
 
 from dataclasses import dataclass, field
 
 import pandas as pd
 
-# The marks a cell may bear; each writer decides how it looks.
-PLAIN, BEST, LEVEL, FAILED, ABSENT, PUBLISHED, PROSE = (
-    "",
-    "best",
-    "level",
-    "failed",
-    "absent",
-    "published",
-    "prose",
-)
+# Marks of cells and columns; each writer has a style for them.
+PLAIN, BEST, LEVEL = "", "best", "level"
+FAILED, ABSENT, PUBLISHED, PROSE = "failed", "absent", "published", "prose"
 
 
 @dataclass(frozen=True)
 class Cell:
     """One entry: its text, a smaller detail after it, the number to sort by, its footnotes.
 
-    `keys`: of the cells behind it, where the view says so.
+    Args:
+        keys: of the stored cells behind it, for the tables of the paper.
     """
 
     text: str
@@ -33,9 +27,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A header; `dataset` where the column belongs to one, `mark` to set it apart.
+    """A header, and the dataset that the column is of, if any.
 
-    A column of sentences is marked `PROSE`.
+    A column of sentences has the mark `PROSE`.
     """
 
     header: str
@@ -63,14 +57,16 @@ class Block:
 class Footnotes:
     """Numbered remarks of a view; the same remark has the same number."""
 
-    texts: list[str] = field(default_factory=list)
     _numbers: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def texts(self) -> list[str]:
+        """The remarks, in the order of their numbers."""
+        return list(self._numbers)
+
     def number(self, text: str) -> int:
-        if text not in self._numbers:
-            self.texts.append(text)
-            self._numbers[text] = len(self.texts)
-        return self._numbers[text]
+        """The number of a remark, which is added if it is new."""
+        return self._numbers.setdefault(text, len(self._numbers) + 1)
 
 
 @dataclass(frozen=True)

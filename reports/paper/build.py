@@ -4,24 +4,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bench.store.store import write_atomically
+from reports import sections
+from reports.figure_style import PRINT, save, style
 from reports.markup import csv, latex, markdown
+from reports.page import data_uri, reduced, template
 from reports.paper.claims import claims
 from reports.paper.cost import cost
 from reports.paper.discrepancies import discrepancies
 from reports.paper.evidence import Evidence
-from reports.paper.exhibit import Exhibit, short
+from reports.paper.exhibit import Exhibit, short, traces
 from reports.paper.fig1 import fig1
 from reports.paper.fig3 import fig3
 from reports.paper.fig4 import fig4
 from reports.paper.fig5 import fig5
 from reports.paper.fig6 import fig6
 from reports.paper.needles import needles
-from reports.paper.page import render
-from reports.paper.print_style import print_style, save
 from reports.paper.table1 import table1
 from reports.paper.table2 import table2
-from reports.paper.trace import traces
+from reports.tables import write_text
 
 # In the order of the page. (The paper's Fig. 2 is a drawing of its pipeline: nothing is measured.)
 EXHIBITS: tuple[Callable[[Evidence], Exhibit], ...] = (
@@ -54,52 +54,65 @@ DOCUMENT = r"""\documentclass[10pt,a4paper]{article}
 def build(folder: Path, out: Path | None = None) -> Path:
     """Write `out`/paper from the stored cells alone and return the path of its page.
 
-    Doing it again gives the same bytes. Figures are .png (300 dots an inch), .svg and .pdf, each
+    Building again writes the same bytes. Figures are .png (300 dots an inch), .svg and .pdf, each
     with its caption as .txt; tables .md, .csv and .tex, and `tables.tex` holds all of them.
 
     Args:
         folder: an output folder or a published topic.
-        out: `folder` if it is None.
+        out: default `folder`.
 
     Raises:
         BenchError: the folder's spec or a record cannot be read.
     """
     evidence = Evidence.read(folder)
     target = (out or folder) / "paper"
-    with print_style():
-        exhibits = [_marked(evidence, make(evidence)) for make in EXHIBITS]
+    with style(PRINT):
+        exhibits = [marked(evidence, make(evidence)) for make in EXHIBITS]
         for exhibit in exhibits:
             _write(exhibit, target)
     tables = [exhibit for exhibit in exhibits if exhibit.view is not None]
     inputs = "\n".join(rf"\input{{{exhibit.name}.tex}}\clearpage" for exhibit in tables)
-    _text(target / "tables" / "tables.tex", DOCUMENT % inputs)
-    _text(target / "index.html", render(evidence, exhibits, target))
+    write_text(target / "tables" / "tables.tex", DOCUMENT % inputs)
+    page = template("paper.html.j2").render(
+        title=evidence.ran.name,
+        is_full_size=evidence.is_full_size,
+        summary=sections.summary(evidence.results),
+        dates=sections.dates(evidence.results),
+        machines=sections.machines(evidence.results),
+        exhibits=[_on_page(exhibit, target / "figures") for exhibit in exhibits],
+    )
+    write_text(target / "index.html", page)
     return target / "index.html"
 
 
-def _marked(evidence: Evidence, exhibit: Exhibit) -> Exhibit:
-    """A figure's caption says what is smaller than in the paper; tables have footnotes for it."""
+def marked(evidence: Evidence, exhibit: Exhibit) -> Exhibit:
+    """Add to a figure's caption what is smaller than in the paper; tables have footnotes."""
     smaller = evidence.shrunk(exhibit.cells) if exhibit.figure is not None else ""
     return replace(exhibit, caption=f"{exhibit.caption} {smaller}") if smaller else exhibit
 
 
 def _write(exhibit: Exhibit, target: Path) -> None:
     if exhibit.figure is not None:
-        save(exhibit.figure, target / "figures", exhibit.name)
-        cells = f"Cells: {' '.join(short(key) for key in exhibit.cells)}"
-        text = f"{exhibit.title}\n\n{exhibit.caption}\n\n{cells}\n"
-        _text(target / "figures" / f"{exhibit.name}.txt", text)
+        save(exhibit.figure, target / "figures", exhibit.name, ("png", "svg", "pdf"))
+        text = f"{exhibit.title}\n\n{exhibit.caption}\n\nCells: {short(exhibit.cells)}\n"
+        write_text(target / "figures" / f"{exhibit.name}.txt", text)
     if exhibit.view is not None:
         lines = traces(exhibit.view)
         listed = "\n".join(f"- {line}" for line in lines)
         text = markdown(exhibit.view) + f"\n## Cells behind the numbers\n\n{listed}\n"
         folder = target / "tables"
-        _text(folder / f"{exhibit.name}.md", text)
-        _text(folder / f"{exhibit.name}.csv", csv(exhibit.view))
+        write_text(folder / f"{exhibit.name}.md", text)
+        write_text(folder / f"{exhibit.name}.csv", csv(exhibit.view))
         comments = "".join(f"% {line}\n" for line in lines)
-        _text(folder / f"{exhibit.name}.tex", latex(exhibit.view) + comments)
+        write_text(folder / f"{exhibit.name}.tex", latex(exhibit.view) + comments)
 
 
-def _text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda file: file.write(text.encode()))
+def _on_page(exhibit: Exhibit, figures: Path) -> dict[str, object]:
+    """The values that the template shows."""
+    path = figures / f"{exhibit.name}.png"
+    return {
+        "exhibit": exhibit,
+        "cells": short(exhibit.cells).split(),
+        "picture": data_uri(reduced(path.read_bytes())) if exhibit.figure is not None else "",
+        "traces": traces(exhibit.view) if exhibit.view is not None else [],
+    }

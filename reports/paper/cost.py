@@ -1,15 +1,14 @@
-"""What training costs as images grow: MLP against CNNs and what may replace them."""
+"""Cost of training as images grow: MLP, CNNs, ViT and RetNet."""
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from reports.figure_style import method_styles
+from reports.figure_style import COLUMN, method_styles, plain_logarithms
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import BEST, CNN1D, CORRECTED, GROWTH, MLP, RETNET, VIT
-from reports.paper.print_style import COLUMN, plain_logarithms
+from reports.results import Group
 
 TITLE = "Cost of training as images grow"
 GROWING = (MLP, CNN1D, CORRECTED, BEST, VIT, RETNET)
@@ -25,19 +24,19 @@ def cost(evidence: Evidence) -> Exhibit:
     """A panel a measure, a line a method."""
     tables = {label: n for label, n in GROWTH.items() if evidence.results.groups(label)}
     groups = {(d, m): evidence.group(d, m) for d in tables for m in GROWING}
-    data = _data(evidence, tables)
-    if data.empty:
+    if not any(groups.values()):
         return Exhibit("cost", TITLE, "", missing="needs cells of growing size")
     styles = method_styles(GROWING)
     figure = Figure(figsize=(COLUMN, 5.4), layout="constrained")
     for axes, (name, column) in zip(figure.subplots(3, 1), MEASURES.items(), strict=True):
         for method in GROWING:
-            rows = data[(data["method"] == method) & data[column].notna()]
-            values = rows[column].to_numpy(float)
+            medians = {n: _median(evidence, groups[d, method], column) for d, n in tables.items()}
+            points = {n: median for n, median in medians.items() if median is not None}
+            values = np.array(list(points.values()))
             if column == "accuracy":
                 values = np.maximum(1 - values, FLOOR)
-            if len(rows):
-                axes.plot(rows["n_features"], values, label=method, **styles[method])
+            if points:
+                axes.plot(list(points), values, label=method, **styles[method])
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         plain_logarithms(axes.yaxis)
@@ -71,17 +70,8 @@ def slope(evidence: Evidence, method: str) -> float | None:
     return float(np.polyfit(x, y, 1)[0])
 
 
-def _data(evidence: Evidence, tables: dict[str, int]) -> pd.DataFrame:
-    rows = []
-    for label, n in tables.items():
-        for method in GROWING:
-            group = evidence.group(label, method)
-            if group is None:
-                continue
-            found = {column: group.spread(column) for column in MEASURES.values()}
-            found["train_seconds"] = evidence.seconds(group, "train_seconds")
-            rows.append(
-                {"n_features": n, "method": method}
-                | {column: spread.median if spread else None for column, spread in found.items()}
-            )
-    return pd.DataFrame(rows)
+def _median(evidence: Evidence, group: Group | None, column: str) -> float | None:
+    if column == "train_seconds":
+        seconds = evidence.seconds(group, column)
+        return seconds.median if seconds else None
+    return group.median(column) if group is not None else None

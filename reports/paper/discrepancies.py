@@ -1,4 +1,4 @@
-"""Where the paper and the code published with it differ, and what each difference is worth here."""
+"""Differences between the paper and the code published with it, and what they change here."""
 
 import tomllib
 from pathlib import Path
@@ -15,7 +15,7 @@ from reports.views import PROSE, Block, Cell, Column, Footnotes, View
 TITLE = "Paper and published code"
 CAPTION = (
     "What the paper says, what the notebooks published with it did (GitHub tansel/deepmapper, "
-    "commit eea218e), how our two modes take it, and what we measured of the difference."
+    "commit eea218e), what our two modes do, and what we measured of the difference."
 )
 DIFFERENCES = Path(__file__).with_suffix(".toml")
 TEXTS = ("what", "paper", "notebook", "faithful", "corrected")
@@ -24,7 +24,8 @@ HEAD = ("What", "Paper", "Notebooks", "faithful", "corrected", "Measured")
 
 def discrepancies(evidence: Evidence) -> Exhibit:
     """A line for each difference."""
-    rows, data, groups, footnotes = [], [], [], Footnotes()
+    rows, data, footnotes = [], [], Footnotes()
+    groups: list[Group | None] = []
     for entry in tomllib.loads(DIFFERENCES.read_text())["difference"]:
         behind = [evidence.group(dataset, method) for dataset, method in entry["cells"]]
         words = [_words(evidence, group, entry) for group in behind if group is not None]
@@ -45,8 +46,8 @@ def discrepancies(evidence: Evidence) -> Exhibit:
 def _words(evidence: Evidence, group: Group, entry: dict[str, Any]) -> str:
     """The test accuracy, or the median duration with the image it was for; "" if unknown."""
     if entry["measured"] == "accuracy":
-        found = group.accuracy
-        value = units.share(found.mean, 4) if found is not None else group.words
+        accuracy = group.accuracy
+        value = units.share(accuracy.mean, 4) if accuracy is not None else group.words
         return f"{group.dataset}, {group.method}: {value}"
     spread = evidence.seconds(group, entry["measured"])
     if spread is None:

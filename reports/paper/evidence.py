@@ -1,6 +1,5 @@
-"""A store as the paper's figures and tables want it: cells by label, and what was made smaller."""
+"""The cells of the paper's profiles by label, and what was smaller than in the paper."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,10 +11,11 @@ import numpy as np
 from bench.spec import Choice, Spec, load_spec
 from reports.machines import reasons
 from reports.results import Group, Results, Spread
+from reports.views import Footnotes
 
 # The three ways in which an experiment is run, as the profile calls them. See `discrepancies`.
 MODES = ("faithful", "corrected", "best")
-PROFILE = "paper"  # whose sizes are those of the paper
+PROFILE = "paper"  # with the paper's sizes
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Evidence:
 
     @classmethod
     def read(cls, folder: Path) -> "Evidence":
-        """That of an output folder of `bench run paper` or `bench run paper_small`.
+        """Read an output folder of `bench run paper` or `bench run paper_small`.
 
         Raises:
             BenchError: the folder's spec or a record cannot be read.
@@ -39,94 +39,97 @@ class Evidence:
 
     @property
     def is_full_size(self) -> bool:
+        """Whether the cells are those of the profile at the paper's sizes."""
         return self.ran.name == self.full.name
 
     def group(self, dataset: str, method: str) -> Group | None:
-        """The cells of a method on a dataset, by their labels; None where it was not run there."""
+        """The cells of a method on a dataset, by their labels; None if it was not run there."""
         return self.results.group(dataset, method)
 
-    def methods(self, dataset: str) -> list[str]:
-        """The methods that ran on a dataset, in the order of the spec."""
-        ran = {group.method for group in self.results.groups(dataset)}
-        return [label for label in _labels(self.ran, dataset) if label in ran]
+    def groups(self, dataset: str) -> list[Group]:
+        """The groups of a dataset: the modes first, then the other methods as in the spec."""
+        labels = dict.fromkeys([*MODES, *_labels(self.ran, dataset)])
+        listed = [self.group(dataset, label) for label in labels]
+        return [group for group in listed if group is not None]
 
-    def shrunk(self, keys: tuple[str, ...]) -> str:
-        """What is smaller than in the paper about these cells, as a sentence; "" for nothing."""
-        found: dict[str, dict[str, None]] = {}
-        for key in keys:
-            record = self.results.records[key]
-            dataset, method = record["dataset"]["label"], record["method"]["label"]
-            of_dataset = _differences(self._choice("datasets", dataset))
-            of_method = _differences(self._choice("methods", method, dataset))
-            for name, differences in ((dataset, of_dataset), (method, of_method)):
-                if differences:
-                    found.setdefault(", ".join(differences), {})[name] = None
-        parts = [f"{text} ({' and '.join(names)})" for text, names in found.items()]
-        return f"Smaller than at full size: {'; '.join(parts)}." if parts else ""
-
-    def left_out(self, dataset: str) -> list[str]:
-        """The methods that the spec at full size has for a dataset and this run has not."""
-        return [m for m in _labels(self.full, dataset) if m not in _labels(self.ran, dataset)]
-
-    def arrays(self, group: Group | None, seed: int | None = None) -> dict[str, np.ndarray]:
-        """The stored arrays of the first seed that is ok (or of this one); {} without one."""
-        if group is None:
+    def arrays(self, group: Group | None) -> dict[str, np.ndarray]:
+        """The stored arrays of the first seed that is ok; {} without one."""
+        if group is None or not group.ok:
             return {}
-        cells = group.ok if seed is None else group.ok[group.ok["seed"] == seed]
-        return self.results.source.arrays(cells["key"].iloc[0]) if len(cells) else {}
+        return self.results.source.arrays(group.ok[0]["key"])
 
     def history(self, group: Group | None) -> list[dict[str, Any]]:
         """The history of the first seed that is ok, a row an epoch."""
-        text = self.arrays(group).get("history")
-        return json.loads(str(text)) if text is not None else []
-
-    def smaller(self, dataset: str, method: str | None = None) -> str:
-        """What is smaller than in the paper's own size, such as "n_samples 2,000 for 10,000"."""
-        found = _differences(self._choice("datasets", dataset))
-        if method is not None:
-            found += _differences(self._choice("methods", method, dataset))
-        return ", ".join(found)
-
-    def elsewhere(self, dataset: str, method: str) -> str:
-        """The processor of these cells where it is not that of most cells; "" where it is."""
-        group = self.group(dataset, method)
-        keys = (group.timed["key"].to_list() if group is not None else []) or keys_of(group)
-        mine = {_processor(self.results.records[key]) for key in keys}
-        return " and ".join(sorted(mine - {self._most}))
-
-    @cached_property
-    def _most(self) -> str:
-        """The processor of most cells."""
-        return Counter(map(_processor, self.results.records.values())).most_common(1)[0][0]
+        return self.results.history(group.ok[0]["key"]) if group and group.ok else []
 
     def seconds(self, group: Group | None, column: str) -> Spread | None:
-        """Seconds to compare with others': None where all cells shared, or ran elsewhere."""
-        if group is None or self.elsewhere(group.dataset, group.method):
-            return None
-        return group.spread(column)
+        """Seconds that compare with others': None if all cells shared, or ran elsewhere."""
+        return None if group is None or self.elsewhere(group) else group.spread(column)
 
-    def shared(self, dataset: str, method: str) -> str:
-        """Which of these cells have no seconds, as they were not alone, and why; "" for none."""
-        group = self.group(dataset, method)
-        if group is None or not len(group.shared):
-            return ""
-        return f"{len(group.shared)} of {group.n_ok} cells ({reasons(group.shared)})"
-
-    def _choice(
-        self, kind: str, label: str, dataset: str | None = None
-    ) -> tuple[Choice | None, Choice | None]:
-        """The choice of this label in the spec that ran and in the one at full size."""
-        return _find(self.ran, kind, label, dataset), _find(self.full, kind, label, dataset)
+    def elsewhere(self, group: Group) -> str:
+        """The processor of these cells if it is not that of most cells; "" if it is."""
+        cells = group.timed or group.cells
+        processors = {_processor(self.results.records[cell["key"]]) for cell in cells}
+        return " and ".join(sorted(processors - {self._usual_processor}))
 
     @cached_property
-    def machine(self) -> str:
-        """The hardware of the cells, in words; several where they differ."""
-        found: dict[str, None] = {}
-        for record in self.results.records.values():
-            facts = record.get("environment") or {}
-            cores = f"{facts.get('cpu') or 'unknown processor'}, {record.get('threads')} threads"
-            found[str(facts.get("gpu") or cores) if record["device"] != "cpu" else cores] = None
-        return "; ".join(found)
+    def _usual_processor(self) -> str:
+        return Counter(map(_processor, self.results.records.values())).most_common(1)[0][0]
+
+    def smaller(self, dataset: str, method: str | None = None) -> dict[str, str]:
+        """Parameters of a dataset, or of a method on it, that differ from the paper's own size.
+
+        Such as {"n_samples": "2,000 for 10,000"}.
+        """
+        ran, full = _find(self.ran, dataset, method), _find(self.full, dataset, method)
+        if ran is None or full is None:
+            return {}
+        names = dict.fromkeys([*full.params, *ran.params])
+        pairs = {name: (ran.params.get(name), full.params.get(name)) for name in names}
+        return {n: f"{_words(a)} for {_words(b)}" for n, (a, b) in pairs.items() if a != b}
+
+    def shrunk(self, keys: tuple[str, ...]) -> str:
+        """What is smaller than in the paper about these cells, as a sentence; "" for nothing."""
+        names: dict[str, dict[str, None]] = {}
+        for key in keys:
+            record = self.results.records[key]
+            dataset, method = record["dataset"]["label"], record["method"]["label"]
+            for name, differences in (
+                (dataset, self.smaller(dataset)),
+                (method, self.smaller(dataset, method)),
+            ):
+                if differences:
+                    names.setdefault(in_words(differences), {})[name] = None
+        parts = [f"{text} ({' and '.join(listed)})" for text, listed in names.items()]
+        return f"Smaller than at full size: {'; '.join(parts)}." if parts else ""
+
+    def size_notes(self, dataset: str, notes: Footnotes) -> tuple[int, ...]:
+        """The number of the footnote about what is smaller; () for nothing."""
+        smaller = in_words(self.smaller(dataset))
+        text = f"{dataset} is smaller than at full size: {smaller}."
+        return (notes.number(text),) if smaller else ()
+
+    def dataset_notes(self, dataset: str, notes: Footnotes) -> tuple[int, ...]:
+        """Numbers of the footnotes on the size of a dataset and on methods that did not run."""
+        ran = _labels(self.ran, dataset)
+        left_out = [label for label in _labels(self.full, dataset) if label not in ran]
+        text = f"On {dataset}, not run at this size: {', '.join(left_out)}."
+        size = self.size_notes(dataset, notes)
+        return size + ((notes.number(text),) if left_out else ())
+
+    def method_notes(self, group: Group, notes: Footnotes) -> tuple[int, ...]:
+        """Numbers of the footnotes on the size and the seconds of a method on a dataset."""
+        texts = []
+        if smaller := self.smaller(group.dataset, group.method):
+            texts.append(f"{group.method} here: {in_words(smaller)}.")
+        if elsewhere := self.elsewhere(group):
+            texts.append(f"Measured on {elsewhere}: seconds do not compare with the others'.")
+        if group.shared:
+            texts.append(
+                f"Without the seconds of {len(group.shared)} of {len(group.ok)} cells "
+                f"({reasons(group.shared)}): they were not alone on what they ran on."
+            )
+        return tuple(notes.number(text) for text in texts)
 
 
 def _processor(record: dict[str, Any]) -> str:
@@ -147,22 +150,11 @@ def _labels(spec: Spec, dataset: str) -> list[str]:
     return list(dict.fromkeys(choice.label for grid in grids for choice in grid.methods))
 
 
-def _find(spec: Spec, kind: str, label: str, dataset: str | None) -> Choice | None:
-    for grid in spec.grids():
-        if dataset is None or any(choice.label == dataset for choice in grid.datasets):
-            for choice in getattr(grid, kind):
-                if choice.label == label:
-                    return choice
-    return None
-
-
-def _differences(pair: tuple[Choice | None, Choice | None]) -> list[str]:
-    ran, full = pair
-    if ran is None or full is None:
-        return []
-    names = dict.fromkeys([*full.params, *ran.params])
-    pairs = [(name, ran.params.get(name), full.params.get(name)) for name in names]
-    return [f"{name} {_words(mine)} for {_words(its)}" for name, mine, its in pairs if mine != its]
+def _find(spec: Spec, dataset: str, method: str | None) -> Choice | None:
+    """The first choice of this dataset, or of this method on it."""
+    grids = [g for g in spec.grids() if any(choice.label == dataset for choice in g.datasets)]
+    choices = (choice for g in grids for choice in (g.methods if method else g.datasets))
+    return next((choice for choice in choices if choice.label == (method or dataset)), None)
 
 
 def _words(value: Any) -> str:
@@ -171,7 +163,12 @@ def _words(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def in_words(differences: dict[str, str]) -> str:
+    """Such as "n_samples 2,000 for 10,000, epochs 1 for 15"."""
+    return ", ".join(f"{name} {words}" for name, words in differences.items())
+
+
 def keys_of(*groups: Group | None) -> tuple[str, ...]:
     """The keys of the cells behind these groups, failed ones included, each once, in order."""
-    found = (key for group in groups if group is not None for key in group.cells["key"])
-    return tuple(dict.fromkeys(str(key) for key in found))
+    keys = (cell["key"] for group in groups if group is not None for cell in group.cells)
+    return tuple(dict.fromkeys(keys))

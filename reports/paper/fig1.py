@@ -5,12 +5,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deepmapper.images.layouts import natural
-from reports.figure_style import INK, QUIET
+from reports.figure_style import COLUMN, INK, QUIET, SMALLEST
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import CORRECTED, TCGA
-from reports.paper.print_style import COLUMN, SMALLEST
-from reports.results import Group
 
 TITLE = "Fig. 1: fold and unfold"
 N = 14  # values: two less than a square
@@ -20,10 +18,11 @@ COLOURS = "viridis"
 def fig1(evidence: Evidence) -> Exhibit:
     """The first 14 genes of a stored sample, folded by the layout that the engine uses."""
     group = evidence.group(TCGA, CORRECTED)
-    found = _vector(evidence, group)
-    if found is None:
+    arrays = evidence.arrays(group)
+    if "example_images" not in arrays:
         return Exhibit("fig1", TITLE, "", missing="needs an image of TCGA in natural order")
-    values, row = found
+    values = arrays["example_images"][0].reshape(-1)[:N].astype(np.float32)
+    row = int(arrays["example_rows"][0])
     layout = natural(N)
     image = layout.fold(values[None])[0, 0]
     unfolded = layout.unfold(image)
@@ -52,14 +51,6 @@ def fig1(evidence: Evidence) -> Exhibit:
         "gives the vector back exactly (checked when the figure is drawn)."
     )
     return Exhibit("fig1", TITLE, caption, keys_of(group), figure)
-
-
-def _vector(evidence: Evidence, group: Group | None) -> tuple[np.ndarray, int] | None:
-    arrays = evidence.arrays(group)
-    if "example_images" not in arrays:
-        return None
-    values = arrays["example_images"][0].reshape(-1)[:N].astype(np.float32)
-    return values, int(arrays["example_rows"][0])
 
 
 def _squares(

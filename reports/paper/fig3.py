@@ -5,10 +5,10 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
+from reports.figure_style import COLUMN, no_ticks
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import FAITHFUL, MNIST, SHUFFLED
-from reports.paper.print_style import COLUMN
 
 TITLE = "Fig. 3: MNIST and its shuffled counterpart"
 CAPTION = (
@@ -28,8 +28,7 @@ def fig3(evidence: Evidence) -> Exhibit:
     figure = Figure(figsize=(COLUMN, 3.1), layout="constrained")
     grid = figure.subplots(4, n_columns, squeeze=False)
     for axes in grid.flat:
-        axes.set_xticks([])
-        axes.set_yticks([])
+        no_ticks(axes)
     for side, (arrays, name) in enumerate(zip(stored, ("original", "shuffled"), strict=True)):
         for place, row in enumerate(rows):
             axes = grid[2 * (place // n_columns) + side, place % n_columns]
@@ -40,6 +39,6 @@ def fig3(evidence: Evidence) -> Exhibit:
                 axes.set_title(str(arrays["example_labels"][stored_at]), loc="center", pad=2)
         for line in grid[side::2]:
             line[0].set_ylabel(name)
-    for axes in grid[2:, len(rows) - n_columns :].flat:  # where the second half is one short
+    for axes in grid[2:, len(rows) - n_columns :].flat:  # if the second half is one short
         axes.set_visible(False)
     return Exhibit("fig3", TITLE, CAPTION, keys_of(*groups), figure)

@@ -8,11 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from reports.figure_style import INK, colours
+from reports.figure_style import COLUMN, INK, colours, plain_logarithms
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import BEST, CORRECTED, FAITHFUL, MNIST, SHUFFLED
-from reports.paper.print_style import COLUMN, plain_logarithms
 from reports.units import share
 
 TITLE = "Fig. 4: training on MNIST, original and shuffled"
@@ -53,16 +52,16 @@ def fig4(evidence: Evidence) -> Exhibit:
 def _caption(evidence: Evidence, modes: list[str]) -> str:
     parts = []
     for mode in modes:
-        found = {d: evidence.group(d, mode) for d in (MNIST, SHUFFLED)}
+        groups = {d: evidence.group(d, mode) for d in (MNIST, SHUFFLED)}
         numbers = [
             f"{d} {share(group.accuracy.mean, 4)}"
-            for d, group in found.items()
+            for d, group in groups.items()
             if group is not None and group.accuracy is not None
         ]
         parts.append(f"{mode}: {', '.join(numbers)}")
     return (
         "Loss and error by epoch, both on logarithmic axes: training rows dashed (over each epoch "
-        "as it goes), test rows solid (after each epoch, looked at when training was over). The "
+        "as it goes), test rows solid (after each epoch, computed after training). The "
         f"first seed. Test accuracies at the end, mean over seeds: {'; '.join(parts)}. `best` "
         "learns the layout of the pixels from the training images. The paper: about 98% on the "
         "shuffled images and a difference of about 3 points; its notebook: 0.9706."
@@ -85,7 +84,7 @@ def _panel(
 
 
 def series(history: list[dict[str, Any]], side: str, measure: str) -> np.ndarray:
-    """The values of the first pass by epoch, NaN where none was recorded."""
+    """The values of the first pass by epoch, NaN for missing ones."""
     name = f"{side}_{'accuracy' if measure == 'error' else measure}"
     first = [row for row in history if row.get("pass", 0) == 0]
     values = np.array([np.nan if row.get(name) is None else row[name] for row in first], float)

@@ -3,14 +3,13 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from sklearn.metrics import confusion_matrix
 
-from reports.figure_style import INK, QUIET, WARNING
-from reports.paper.attributions import strongest
+from reports.figure_style import COLUMN, INK, QUIET, WARNING, no_ticks
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import BEST, CORRECTED, FAITHFUL, NIHS, NIHS_NOTEBOOK
-from reports.paper.needles import BAR
-from reports.paper.print_style import COLUMN
+from reports.paper.needles import BAR, strongest
 from reports.results import Group
 
 TITLE = "Fig. 5: needles in a haystack"
@@ -21,7 +20,7 @@ N_BARS = 10
 def fig5(evidence: Evidence) -> Exhibit:
     """A column a mode: an image of each class, the confusion matrix, the attributions."""
     groups = [(mode, evidence.group(dataset, mode)) for dataset, mode in SHOWN]
-    lines = [(mode, group) for mode, group in groups if group is not None and group.n_ok]
+    lines = [(mode, group) for mode, group in groups if group is not None and group.ok]
     if not lines:
         return Exhibit("fig5", TITLE, "", missing="needs a cell on NIHS that is ok")
     figure = Figure(figsize=(COLUMN, 5.4), layout="constrained")
@@ -51,7 +50,7 @@ def fig5(evidence: Evidence) -> Exhibit:
 
 
 def _needles(evidence: Evidence, group: Group) -> list[int]:
-    record = evidence.results.records[str(group.ok["key"].iloc[0])]
+    record = evidence.results.records[group.ok[0]["key"]]
     return [int(feature) for feature in record["dataset"].get("relevant") or []]
 
 
@@ -59,22 +58,12 @@ def _images(pair: np.ndarray, arrays: dict[str, np.ndarray]) -> None:
     for axes, image in zip(pair, arrays.get("example_images", [])[:2], strict=False):
         axes.imshow(image.astype(float), cmap="viridis", interpolation="none")
     for axes in pair:
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.grid(visible=False)
-
-
-def confusion(arrays: dict[str, np.ndarray]) -> np.ndarray:
-    """Counts (n_classes, n_classes): true classes down, predicted ones across."""
-    probabilities, y = arrays["probabilities"], arrays["y_test"].astype(int)
-    n = probabilities.shape[1]
-    counts = np.zeros((n, n), dtype=int)
-    np.add.at(counts, (y, probabilities.argmax(1)), 1)
-    return counts
+        no_ticks(axes)
 
 
 def _confusion(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
-    counts = confusion(arrays)
+    predicted, n_classes = arrays["probabilities"].argmax(1), arrays["probabilities"].shape[1]
+    counts = confusion_matrix(arrays["y_test"], predicted, labels=range(n_classes))
     axes.imshow(counts, cmap="Blues", vmin=0, vmax=counts.max() * 1.3)
     for (row, column), count in np.ndenumerate(counts):
         colour = "white" if count > counts.max() / 2 else INK
@@ -87,7 +76,8 @@ def _confusion(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _bars(axes: Axes, arrays: dict[str, np.ndarray], needles: list[int]) -> None:
-    features, values = strongest(arrays, N_BARS)
+    top = strongest(arrays, N_BARS)
+    features, values = list(top), np.array(list(top.values()))
     places = np.arange(len(features))
     colours = [WARNING if feature in needles else QUIET for feature in features]
     axes.barh(places, values / max(values.max(initial=0), 1e-30), color=colours, linewidth=0)

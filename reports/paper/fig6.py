@@ -1,11 +1,12 @@
-"""Fig. 6: the same TCGA sample as DeepInsight and as DeepMapper show it."""
+"""Fig. 6: the same TCGA sample as image of DeepInsight and of DeepMapper."""
 
+import itertools
 import math
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.figure_style import QUIET
+from reports.figure_style import COLUMN, QUIET, no_ticks
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import (
@@ -18,13 +19,12 @@ from reports.paper.labels import (
     FAITHFUL,
     TCGA,
 )
-from reports.paper.print_style import COLUMN
 
 TITLE = "Fig. 6: one sample, several images"
 N_COLUMNS = 3
 METHODS = (DEEPINSIGHT_PUBLISHED, DEEPINSIGHT, DEEPINSIGHT_EQUAL, FAITHFUL, CORRECTED, BEST)
 
-# Two lines where one would run into its neighbour.
+# Long names on two lines, clear of their neighbours.
 NAMES = {
     DEEPINSIGHT_PUBLISHED: "deepinsight_tsne\n(published)",
     DEEPINSIGHT_EQUAL: "deepinsight_tsne\n(equal pixels)",
@@ -32,18 +32,15 @@ NAMES = {
 
 
 def fig6(evidence: Evidence) -> Exhibit:
-    """A part a table, a panel a method that it was run with: each the same test row."""
-    found = {
-        (dataset, method): evidence.group(dataset, method)
-        for dataset in (TCGA, EXPRESSION)
-        for method in METHODS
-    }
-    stored = {at: evidence.arrays(group) for at, group in found.items()}
-    with_images = {at for at, arrays in stored.items() if "example_images" in arrays}
+    """A part for each table, a panel for each method that ran: the same test row in all."""
+    pairs = itertools.product((TCGA, EXPRESSION), METHODS)
+    groups = {labels: evidence.group(*labels) for labels in pairs}
+    stored = {labels: evidence.arrays(group) for labels, group in groups.items()}
+    with_images = {labels for labels, arrays in stored.items() if "example_images" in arrays}
     datasets = [d for d in (TCGA, EXPRESSION) if any((d, m) in with_images for m in METHODS)]
     if not datasets:
         return Exhibit("fig6", TITLE, "", missing="needs images of TCGA or of expression")
-    shown = {d: [m for m in METHODS if found[d, m] is not None] for d in datasets}
+    shown = {d: [m for m in METHODS if groups[d, m] is not None] for d in datasets}
     n_lines = {d: math.ceil(len(methods) / N_COLUMNS) for d, methods in shown.items()}
     figure = Figure(figsize=(COLUMN, 1.52 * sum(n_lines.values()) + 0.2), layout="constrained")
     parts = figure.subfigures(len(datasets), 1, squeeze=False, height_ratios=list(n_lines.values()))
@@ -55,12 +52,10 @@ def fig6(evidence: Evidence) -> Exhibit:
         for axes in panels[len(shown[dataset]) :]:
             axes.set_axis_off()
         for axes, method in zip(panels, shown[dataset], strict=False):
-            axes.set_xticks([])
-            axes.set_yticks([])
-            axes.grid(visible=False)
+            no_ticks(axes)
             axes.set_title(NAMES.get(method, method), loc="center", fontweight="normal", pad=3)
             if (dataset, method) not in with_images:
-                group = found[dataset, method]
+                group = groups[dataset, method]
                 words = group.words if group is not None else ""
                 axes.set_box_aspect(1)
                 axes.text(0.5, 0.5, words, ha="center", va="center", transform=axes.transAxes)
@@ -79,4 +74,4 @@ def fig6(evidence: Evidence) -> Exhibit:
         "outshine; `corrected`: logs, scaled to 0..1; `best`: logs, standardised). Brightness is "
         "scaled for each image, its top 0.5% cut."
     )
-    return Exhibit("fig6", TITLE, caption, keys_of(*found.values()), figure)
+    return Exhibit("fig6", TITLE, caption, keys_of(*groups.values()), figure)

@@ -1,4 +1,4 @@
-"""Which needles were found: by pass and in the consensus of the passes, as the notebooks count."""
+"""The needles found, by pass and in the consensus of the passes, counted as in the notebooks."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,14 @@ import pandas as pd
 
 from reports import units
 from reports.entries import failed_cell, interval
-from reports.paper import remarks
-from reports.paper.attributions import strongest
-from reports.paper.evidence import MODES, Evidence, keys_of
+from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import NIHS, NIHS_NOTEBOOK, NIHS_RANDOM
 from reports.results import Group
 from reports.views import PROSE, PUBLISHED, Block, Cell, Column, Footnotes, View
 
 TITLE = "Needles found"
+HEAD = ("Method", "Passes that count", "Accuracy, test", "Needles found", "Consensus")
 BAR = 0.8  # test accuracy from which the notebooks let a pass count
 TOP = 20  # features of a pass that the notebooks keep
 CAPTION = (
@@ -25,7 +24,7 @@ CAPTION = (
     f"when features are ordered as in the notebooks: how often they are among the top {TOP}, times "
     "their mean strength there."
 )
-PUBLISHED_ROW = (  # the notebook's passes: facts of its printed tables
+PUBLISHED_ROW = (  # from the tables that the notebook printed
     "notebook (printed)",
     "10 of 10",
     "0.936 (0.889 to 0.993)",
@@ -40,9 +39,9 @@ class Found:
 
     Args:
         accepted: the keys of the passes that count.
-        in_top, in_two: of each needle, in how many of them it is found.
-        all_on_top: in how many of them no feature is stronger than a needle.
-        consensus: of each needle, its place among all features; None where no pass names it.
+        in_top, in_two: for each needle, the number of passes in which it is found.
+        all_on_top: the number of passes in which no feature is stronger than a needle.
+        consensus: for each needle, its place among all features; None if no pass names it.
     """
 
     needles: list[int]
@@ -54,67 +53,66 @@ class Found:
 
 
 def needles(evidence: Evidence) -> Exhibit:
-    """A block a table of needles, a line a method that attributes."""
+    """A block for each table of needles, a line for each method that attributes."""
     notes = Footnotes()
-    blocks, rows, groups = [], [], []
+    blocks, rows, shown = [], [], []
     for dataset in (NIHS_NOTEBOOK, NIHS, NIHS_RANDOM):
-        lines = [_published()] if dataset == NIHS_NOTEBOOK else []
-        methods = evidence.methods(dataset)
-        for method in [m for m in MODES if m in methods] + [m for m in methods if m not in MODES]:
-            group = evidence.group(dataset, method)
-            if group is None:
-                continue
+        lines = []
+        if dataset == NIHS_NOTEBOOK:
+            lines.append([Cell(text, mark=PUBLISHED) for text in PUBLISHED_ROW])
+        groups = evidence.groups(dataset)
+        for group in groups:
             found = passes(evidence, group)
-            groups.append(group)
             lines.append(_line(evidence, group, found, notes))
             rows.append(_data(group, found))
-        if any(line[0].mark != PUBLISHED for line in lines):
-            first = Column(HEAD[0], notes=remarks.of_dataset(evidence, dataset, notes))
-            head = [
-                first,
-                *map(Column, HEAD[1:3]),
-                *(Column(name, mark=PROSE) for name in HEAD[3:]),
-            ]
-            blocks.append(Block(dataset, head, lines, dataset))
+        if groups:
+            first = Column(HEAD[0], notes=evidence.dataset_notes(dataset, notes))
+            prose = [Column(name, mark=PROSE) for name in HEAD[3:]]
+            blocks.append(Block(dataset, [first, *map(Column, HEAD[1:3]), *prose], lines, dataset))
+        shown += groups
     if not blocks:
         return Exhibit("needles", TITLE, CAPTION, missing="needs a cell on a table of needles")
     view = View("needles", TITLE, CAPTION, blocks, notes.texts, pd.DataFrame(rows))
-    return Exhibit("needles", TITLE, CAPTION, keys_of(*groups), view=view)
+    return Exhibit("needles", TITLE, CAPTION, keys_of(*shown), view=view)
 
 
-HEAD = ("Method", "Passes that count", "Accuracy, test", "Needles found", "Consensus")
+def strongest(arrays: dict[str, np.ndarray], n: int) -> dict[int, float]:
+    """The n strongest features and their strengths, the strongest first; ties by index.
+
+    A strength is the mean over classes of absolute attributions: of all features, or of those that
+    `reports.publish` kept.
+    """
+    if "attributions" in arrays:
+        strengths = np.abs(arrays["attributions"]).mean(0)
+        features = np.arange(len(strengths))
+    elif "top_features" in arrays:
+        features, strengths = arrays["top_features"], np.abs(arrays["top_values"]).mean(0)
+    else:
+        return {}
+    order = np.lexsort((features, -strengths))[:n]
+    return dict(zip(features[order].tolist(), strengths[order].tolist(), strict=True))
 
 
 def passes(evidence: Evidence, group: Group) -> Found | None:
-    """What the passes that count name; None where the method does not attribute."""
+    """The needles found in the passes that count; None if the method does not attribute."""
     facts = evidence.results.dataset_facts(group.dataset)
-    true = [int(feature) for feature in facts.get("relevant") or []]
-    accepted = group.ok[group.ok["accuracy"] >= BAR]
-    tops = {}
-    relevant = {}
-    for key in accepted["key"]:
-        features, strengths = strongest(evidence.results.source.arrays(key), TOP)
-        if not len(features):
-            return None
-        tops[str(key)] = dict(zip(features.tolist(), strengths.tolist(), strict=True))
-        record = evidence.results.records[str(key)]
-        relevant[str(key)] = [int(f) for f in record["dataset"]["relevant"]]
-    if not tops and not _attributes(evidence, group):
+    expected = [int(feature) for feature in facts.get("relevant") or []]
+    accepted = [cell["key"] for cell in group.ok if (cell["accuracy"] or 0.0) >= BAR]
+    tops = {key: strongest(evidence.results.source.arrays(key), TOP) for key in accepted}
+    attributes = tops or {"first": strongest(evidence.arrays(group), TOP)}
+    if not all(attributes.values()):
         return None
-    n = len(true)
+    records = {key: evidence.results.records[key] for key in accepted}
+    relevant = {k: [int(f) for f in r["dataset"]["relevant"]] for k, r in records.items()}
+    n = len(expected)
     # A table drawn anew for each seed has its needles elsewhere: the i-th counts as the i-th.
     in_top = [sum(relevant[k][i] in top for k, top in tops.items()) for i in range(n)]
     in_two = [sum(relevant[k][i] in list(top)[:n] for k, top in tops.items()) for i in range(n)]
     on_top = sum(set(list(top)[:n]) == set(relevant[k]) for k, top in tops.items())
-    same = len({tuple(places) for places in relevant.values()}) <= 1
-    order = consensus(list(tops.values())) if same else []  # needles that move have no place
-    places = [order.index(f) + 1 if f in order else None for f in true]
-    return Found(true, list(tops), in_top, in_two, on_top, places)
-
-
-def _attributes(evidence: Evidence, group: Group) -> bool:
-    arrays = evidence.arrays(group)
-    return "attributions" in arrays or "top_features" in arrays
+    is_fixed = len({tuple(places) for places in relevant.values()}) <= 1
+    order = consensus(list(tops.values())) if is_fixed else []  # needles that move have no place
+    places = [order.index(f) + 1 if f in order else None for f in expected]
+    return Found(expected, list(tops), in_top, in_two, on_top, places)
 
 
 def consensus(tops: list[dict[int, float]]) -> list[int]:
@@ -128,24 +126,21 @@ def consensus(tops: list[dict[int, float]]) -> list[int]:
     return sorted(features, key=lambda feature: (-totals[feature], feature))
 
 
-def _published() -> list[Cell]:
-    return [Cell(text, mark=PUBLISHED) for text in PUBLISHED_ROW]
-
-
 def _line(evidence: Evidence, group: Group, found: Found | None, notes: Footnotes) -> list[Cell]:
     keys = keys_of(group)
-    mine = remarks.of_method(evidence, group.dataset, group.method, notes)
-    name = Cell(group.method, notes=mine, keys=keys)
+    name = Cell(group.method, notes=evidence.method_notes(group, notes), keys=keys)
     if group.accuracy is None:
         return [name, *(failed_cell(group, notes) for _ in HEAD[1:])]
     digits = units.share_digits(evidence.results.dataset_facts(group.dataset).get("n_test"))
-    accuracy = Cell(
-        units.share(group.accuracy.mean, digits), interval(group.accuracy, digits), keys=keys
-    )
+    mean = units.share(group.accuracy.mean, digits)
+    n = sum(value >= BAR for value in group.values("accuracy"))
+    line = [
+        name,
+        Cell(f"{n} of {len(group.ok)}", keys=keys),
+        Cell(mean, interval(group.accuracy, digits), keys=keys),
+    ]
     if found is None:
-        counts = int((group.ok["accuracy"] >= BAR).sum())
-        return [name, _of(counts, group, keys), accuracy, Cell("names none"), Cell("names none")]
-    n = len(found.accepted)
+        return [*line, Cell("names none"), Cell("names none")]
     words = "; ".join(
         f"{f:,}: {top} ({two}) of {n}"
         for f, top, two in zip(found.needles, found.in_top, found.in_two, strict=True)
@@ -154,28 +149,22 @@ def _line(evidence: Evidence, group: Group, found: Found | None, notes: Footnote
         f"{f:,}: {place if place is not None else 'not named'}"
         for f, place in zip(found.needles, found.consensus, strict=True)
     )
-    return [name, _of(n, group, keys), accuracy, Cell(words, keys=keys), Cell(places, keys=keys)]
-
-
-def _of(n: int, group: Group, keys: tuple[str, ...]) -> Cell:
-    return Cell(f"{n} of {group.n_ok}", keys=keys)
+    return [*line, Cell(words, keys=keys), Cell(places, keys=keys)]
 
 
 def _data(group: Group, found: Found | None) -> dict[str, object]:
     row: dict[str, object] = {
         "dataset": group.dataset,
         "method": group.method,
-        "n_ok": group.n_ok,
+        "n_ok": len(group.ok),
         "accuracy": group.accuracy.mean if group.accuracy else None,
     }
     if found is not None:
-        row |= {"accepted": len(found.accepted)}
+        row["accepted"] = len(found.accepted)
         for i, needle in enumerate(found.needles):
-            row |= {
-                f"needle_{i + 1}": needle,
-                f"in_top_{i + 1}": found.in_top[i],
-                f"in_two_{i + 1}": found.in_two[i],
-                f"consensus_{i + 1}": found.consensus[i],
-            }
-        row |= {"all_on_top": found.all_on_top}
+            row[f"needle_{i + 1}"] = needle
+            row[f"in_top_{i + 1}"] = found.in_top[i]
+            row[f"in_two_{i + 1}"] = found.in_two[i]
+            row[f"consensus_{i + 1}"] = found.consensus[i]
+        row["all_on_top"] = found.all_on_top
     return row | {"cells": " ".join(keys_of(group))}

@@ -1,11 +1,18 @@
-"""Table 2: conversion, image, training and accuracy, published beside measured, for all methods."""
+"""Table 2: conversion, image, training and accuracy, published beside measured, for all methods.
+
+Published figures are read from published.toml.
+"""
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from reports import units
 from reports.entries import failed_cell, interval
-from reports.paper import remarks
-from reports.paper.evidence import MODES, Evidence, keys_of
+from reports.paper.evidence import Evidence, in_words, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import (
     EXPRESSION,
@@ -16,8 +23,6 @@ from reports.paper.labels import (
     TCGA,
     TCGA_NOTEBOOK,
 )
-from reports.paper.published import PUBLISHED as PUBLISHED_COLUMNS
-from reports.paper.published import Published
 from reports.results import Group
 from reports.views import ABSENT, PUBLISHED, Block, Cell, Column, Footnotes, View
 
@@ -28,9 +33,9 @@ CAPTION = (
     "with their mistakes, `corrected` the paper's description done right, `best` the engine "
     "without restrictions; with `equal pixels` DeepInsight has as many as DeepMapper, so that what "
     "is left is the method. Durations are medians, accuracies means over the seeds (n) "
-    "with 95% intervals. Failures stand where they happened."
+    "with 95% intervals."
 )
-# Our table -> that of the published figures, and the paper's NIHS has none but the notebook's.
+# Our table -> the table of the published figures. For NIHS these are the notebook's.
 NAMES = {
     TCGA: "tcga",
     TCGA_NOTEBOOK: "tcga",
@@ -49,8 +54,12 @@ COLUMNS = {
 }
 
 
+_TEXT = Path(__file__).with_name("published.toml").read_text()
+PUBLISHED_COLUMNS: list[dict[str, Any]] = tomllib.loads(_TEXT)["column"]
+
+
 def table2(evidence: Evidence) -> Exhibit:
-    """One block a table that was run."""
+    """One block for each table that was run."""
     notes = Footnotes()
     datasets = [d for d in NAMES if evidence.results.groups(d)]
     if not datasets:
@@ -63,52 +72,39 @@ def table2(evidence: Evidence) -> Exhibit:
 
 def _block(evidence: Evidence, dataset: str, notes: Footnotes) -> Block:
     rows = [_published_row(entry, notes) for entry in _published(dataset)]
-    for method in _in_order(evidence.methods(dataset)):
-        group = evidence.group(dataset, method)
-        if group is not None:
-            rows.append(_row(evidence, group, notes))
+    rows += [_row(evidence, group, notes) for group in evidence.groups(dataset)]
     facts = evidence.results.dataset_facts(dataset)
     size = ""
     if facts.get("n_samples"):
         size = f" ({facts['n_samples']:,} × {facts['n_features']:,}, {facts['n_classes']} classes)"
-    head = [Column("Method"), *(Column(name) for name in COLUMNS)]
-    head[0] = Column("Method", notes=remarks.of_dataset(evidence, dataset, notes))
-    return Block(f"{dataset}{size}", head, rows, dataset)
+    first = Column("Method", notes=evidence.dataset_notes(dataset, notes))
+    return Block(f"{dataset}{size}", [first, *map(Column, COLUMNS)], rows, dataset)
 
 
-def _in_order(methods: list[str]) -> list[str]:
-    """The modes first, then the others as the spec has them."""
-    return [m for m in MODES if m in methods] + [m for m in methods if m not in MODES]
+def _published(dataset: str) -> list[dict[str, Any]]:
+    return [entry for entry in PUBLISHED_COLUMNS if entry["dataset"] == NAMES[dataset]]
 
 
-def _published(dataset: str) -> list[Published]:
-    return [entry for entry in PUBLISHED_COLUMNS if entry.dataset == NAMES[dataset]]
-
-
-def _published_row(entry: Published, notes: Footnotes) -> list[Cell]:
-    number = notes.number(f"{entry.label}, {entry.where}: {entry.caveat}.")
-    name = Cell(f"{entry.label} (published, {entry.where})", mark=PUBLISHED, notes=(number,))
+def _published_row(entry: dict[str, Any], notes: Footnotes) -> list[Cell]:
+    label, where = entry["label"], entry["where"]
+    number = notes.number(f"{label}, {where}: {entry['caveat']}.")
+    name = Cell(f"{label} (published, {where})", mark=PUBLISHED, notes=(number,))
     cells = []
     for column in COLUMNS.values():
-        value = getattr(entry, column)
-        text = _text(value, column, 3) if value is not None else entry.remark or "not given"
+        value = entry.get(column)
+        text = _text(value, column, 3) if value is not None else entry.get("remark", "not given")
         cells.append(Cell(text, mark=PUBLISHED))
     return [name, *cells]
 
 
 def _row(evidence: Evidence, group: Group, notes: Footnotes) -> list[Cell]:
     keys = keys_of(group)
-    mine = remarks.of_method(evidence, group.dataset, group.method, notes)
-    name = Cell(group.method, notes=mine, keys=keys)
-    if not group.n_ok:
-        failed = failed_cell(group, notes)
-        return [name, *(_with_keys(failed, keys) for _ in COLUMNS)]
+    name = Cell(group.method, notes=evidence.method_notes(group, notes), keys=keys)
+    if not group.ok:
+        failed = replace(failed_cell(group, notes), keys=keys)
+        return [name, *(failed for _ in COLUMNS)]
     digits = units.share_digits(evidence.results.dataset_facts(group.dataset).get("n_test"))
     return [name, *(_cell(group, column, digits, keys) for column in COLUMNS.values())]
-
-
-def _with_keys(cell: Cell, keys: tuple[str, ...]) -> Cell:
-    return Cell(cell.text, cell.detail, cell.sort, cell.mark, cell.notes, keys)
 
 
 def _cell(group: Group, column: str, digits: int, keys: tuple[str, ...]) -> Cell:
@@ -123,12 +119,11 @@ def _cell(group: Group, column: str, digits: int, keys: tuple[str, ...]) -> Cell
 
 
 def value_of(group: Group, column: str) -> float | str | None:
-    """The number that the table shows: a median of durations, a mean of accuracies."""
+    """The value in the table: a median of durations, a mean of accuracies."""
     if column == "image_shape":
         return group.image_shape
     if column.endswith("_seconds"):
-        found = group.spread(column)
-        return found.median if found else None
+        return group.median(column)
     mean = group.mean(column)
     return mean.mean if mean else None
 
@@ -143,18 +138,17 @@ def _data(evidence: Evidence, datasets: list[str]) -> pd.DataFrame:
     rows = []
     for dataset in datasets:
         rows += [
-            {"dataset": dataset, "method": e.label, "origin": f"published, {e.where}"}
-            | {column: getattr(e, column) for column in COLUMNS.values()}
+            {"dataset": dataset, "method": e["label"], "origin": f"published, {e['where']}"}
+            | {column: e.get(column) for column in COLUMNS.values()}
             for e in _published(dataset)
         ]
-        for method in _in_order(evidence.methods(dataset)):
-            group = evidence.group(dataset, method)
-            if group is not None:
-                rows.append(
-                    {"dataset": dataset, "method": method, "origin": "measured"}
-                    | {column: value_of(group, column) for column in COLUMNS.values()}
-                    | {"n": group.n_ok, "failures": group.words}
-                    | {"smaller": evidence.smaller(dataset, method)}
-                    | {"cells": " ".join(keys_of(group))}
-                )
+        for group in evidence.groups(dataset):
+            smaller = evidence.smaller(dataset), evidence.smaller(dataset, group.method)
+            rows.append(
+                {"dataset": dataset, "method": group.method, "origin": "measured"}
+                | {column: value_of(group, column) for column in COLUMNS.values()}
+                | {"n": len(group.ok), "failures": group.words}
+                | {"smaller": ", ".join(in_words(part) for part in smaller if part)}
+                | {"cells": " ".join(keys_of(group))}
+            )
     return pd.DataFrame(rows)

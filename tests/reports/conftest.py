@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.metrics import METRICS
 from bench.store.store import SCHEMA, Store
 from reports.build import build
 
@@ -48,6 +49,7 @@ ENVIRONMENT = {
     "dirty": False,
 }
 Record = dict[str, Any]
+Arrays = dict[str, np.ndarray]
 
 
 def trouble(dataset: str, method: str, seed: int) -> tuple[str, str | None]:
@@ -64,7 +66,7 @@ def describe(name: str) -> Record:
     sizes = {"n_samples": n, "n_features": p, "n_classes": classes}
     rows = {"n_train": n - n // 4, "n_test": n // 4}
     known = {k: v or None for k, v in (sizes | rows).items()}
-    source = {"citation": "Nobody (2024)", "address": "https://example.org", "licence": "CC0"}
+    source = {"citation": "Author (2024)", "address": "https://example.org", "licence": "CC0"}
     return {
         "name": name,
         "label": name,
@@ -81,19 +83,19 @@ def describe(name: str) -> Record:
 def measure(skill: float, n_classes: int, found: list[int] | None, k: int) -> Record:
     chance = 1 / n_classes
     accuracy = chance + (1 - chance) * skill
-    top = [rank <= k for rank in found] if found else []
-    return {
+    values = {
         "train_accuracy": min(1.0, accuracy + 0.02),
         "accuracy": accuracy,
         "balanced_accuracy": accuracy - 0.01,
         "macro_f1": accuracy - 0.012,
         "log_loss": 2 * (1.02 - accuracy),
         "auroc": min(1.0, accuracy + 0.01) if n_classes == 2 else None,
-        "precision_at_k": float(np.mean(top)) if found else None,
-        "recall_at_k": float(np.mean(top)) if found else None,
-        "worst_needle_rank": float(max(found)) if found else None,
-        "needle_auprc": 1 / float(np.mean(found)) if found else None,
     }
+    if found:
+        share = float(np.mean([rank <= k for rank in found]))
+        values |= {"precision_at_k": share, "recall_at_k": share}
+        values |= {"worst_needle_rank": max(found), "needle_auprc": 1 / float(np.mean(found))}
+    return dict.fromkeys(METRICS) | values
 
 
 def phases(method: str, noise: float, attributes: bool) -> Record:
@@ -128,9 +130,7 @@ def history(skill: float, epochs: int = 12) -> np.ndarray:
     return np.array(json.dumps(steps))
 
 
-def artifacts(
-    dataset: str, method: str, skill: float, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
+def artifacts(dataset: str, method: str, skill: float, rng: np.random.Generator) -> Arrays:
     n, p, n_classes, relevant = DATASETS[dataset]
     arrays = {"y_test": rng.integers(0, n_classes, n // 4)}
     if METHODS[method][1]:
@@ -148,14 +148,14 @@ def artifacts(
     return arrays
 
 
-def ranks_of(arrays: dict[str, np.ndarray], relevant: list[int] | None) -> list[int] | None:
+def ranks_of(arrays: Arrays, relevant: list[int] | None) -> list[int] | None:
     if not relevant or "attributions" not in arrays:
         return None
     scores = arrays["attributions"].max(axis=0)
     return [int((scores >= scores[i]).sum()) for i in relevant]
 
 
-def cell(dataset: str, method: str, seed: int) -> tuple[Record, dict[str, np.ndarray]]:
+def cell(dataset: str, method: str, seed: int) -> tuple[Record, Arrays]:
     """A record and its arrays, the same at each call."""
     digest = hashlib.sha256(f"{dataset} {method} {seed}".encode()).hexdigest()
     rng = np.random.default_rng(int(digest[:8], 16))
@@ -164,7 +164,6 @@ def cell(dataset: str, method: str, seed: int) -> tuple[Record, dict[str, np.nda
     facts, ok = describe(dataset), status == "ok"
     arrays = artifacts(dataset, method, skill, rng) if ok else {}
     found = ranks_of(arrays, facts["relevant"])
-    names = measure(0.5, 2, None, 1)
     side = arrays["example_images"].shape[1:] if "example_images" in arrays else None
     record = {
         "schema": SCHEMA,
@@ -186,7 +185,7 @@ def cell(dataset: str, method: str, seed: int) -> tuple[Record, dict[str, np.nda
         "phases": phases(method, 1 + 0.1 * rng.random(), found is not None) if ok else {},
         "metrics": measure(skill, facts["n_classes"], found, len(facts["relevant"] or []))
         if ok
-        else dict.fromkeys(names),
+        else dict.fromkeys(METRICS),
         "n_parameters": 11_170_000 if side and ok else None,
         "image_shape": list(side) if side else None,
         "wall_seconds": 20.0 + seed,
@@ -213,7 +212,7 @@ def fill(folder: Path, seeds: int = 2) -> Store:
 
 
 @pytest.fixture(scope="session")
-def make_cell() -> Callable[[str, str, int], tuple[Record, dict[str, np.ndarray]]]:
+def make_cell() -> Callable[[str, str, int], tuple[Record, Arrays]]:
     return cell
 
 
@@ -227,9 +226,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="session")
 def put_again() -> Callable[..., None]:
-    """Puts another record in the place of one; `Store.put` keeps the first."""
+    """Replaces a record; `Store.put` keeps the first."""
 
-    def put(store: Store, record: Record, arrays: dict[str, np.ndarray] | None = None) -> None:
+    def put(store: Store, record: Record, arrays: Arrays | None = None) -> None:
         (store.cells / f"{record['key']}.json").unlink(missing_ok=True)
         store.put(record, arrays)
 

@@ -15,27 +15,21 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_rates_are_those_of_the_median(tmp_path: Path) -> None:
-    found = {
+    copying = {"copy_bytes_per_second": 8e9}
+    fold = {
         "name": "test_fold",
         "stats": {"median": 0.01, "iqr": 0.001, "rounds": 20},
-        "extra_info": {
-            "n_bytes": 20_000_000,
-            "n_flops": 50_000_000,
-            "copy_bytes_per_second": 8e9,
-        },
+        "extra_info": copying | {"n_bytes": 20_000_000, "n_flops": 50_000_000},
+    }
+    without_table = {
+        "name": "test_store",
+        "stats": {"median": 0.5, "iqr": 0.1, "rounds": 5},
+        "extra_info": copying | {"n_bytes": 0, "n_flops": 0},
     }
     path = tmp_path / "last.json"
-    path.write_text(json.dumps({"benchmarks": [found]}))
+    path.write_text(json.dumps({"benchmarks": [fold, without_table]}))
     # 20 MB in 10 ms: 2 GB/s; copying reads 4 of its 8 GB/s; 50 MFLOP in 10 ms: 5 GFLOP/s
     assert "| fold | 10 | 1 | 20 | 2.00 | 0.50 | 5.0 |" in table(path)
-
-
-def test_what_has_no_table_has_no_rate(tmp_path: Path) -> None:
-    stats = {"median": 0.5, "iqr": 0.1, "rounds": 5}
-    path = tmp_path / "last.json"
-    extra = {"n_bytes": 0, "n_flops": 0, "copy_bytes_per_second": 8e9}
-    benchmarks = [{"name": "test_store", "stats": stats, "extra_info": extra}]
-    path.write_text(json.dumps({"benchmarks": benchmarks}))
     assert "| store | 500 | 1e+02 | 5 |  |  |  |" in table(path)
 
 
@@ -43,7 +37,7 @@ def test_what_has_no_table_has_no_rate(tmp_path: Path) -> None:
 def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "other.json"
     path.write_text(content)
-    with pytest.raises(BenchError, match="no file of `pytest --benchmark-json`"):
+    with pytest.raises(BenchError, match="not a file of `pytest --benchmark-json`"):
         table(path)
 
 

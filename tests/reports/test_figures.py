@@ -10,8 +10,10 @@ from bench.store.store import Store
 from reports import figure_curves, figure_front, figure_images, figures
 from reports.figure_curves import series
 from reports.figure_images import Examples, common_row
+from reports.figure_needles import _ranks
 from reports.figure_style import method_styles
 from reports.results import Results
+from reports.sections import data_rows
 
 NAMES = ["accuracy", "time", "accuracy_vs_time", "images", "needle_ranks", "curves"]
 
@@ -77,3 +79,19 @@ def test_methods_are_rows_and_the_front_has_names(
     assert front is not None
     for axes in front.axes:
         assert {text.get_text() for text in axes.texts} & set(results.methods)
+
+
+def test_each_seed_has_its_own_needles(filled: Store, tmp_path: Path) -> None:
+    base = next(r for r in filled.records() if r["status"] == "ok" and r["dataset"]["relevant"])
+    two = Store(tmp_path / "two")
+    two.create()
+    for seed, needle in enumerate((3, 7)):
+        dataset = {**base["dataset"], "relevant": [needle], "params": {"seed": seed, "n": 5}}
+        record = {**base, "key": f"k{seed}", "seed": seed, "dataset": dataset}
+        scores = np.zeros((dataset["n_classes"], dataset["n_features"]), dtype=np.float32)
+        scores[:, needle] = 1
+        two.put(record, {"attributions": scores})
+    results = Results.read(two)
+    group = results.groups(base["dataset"]["label"])[0]
+    np.testing.assert_array_equal(_ranks(results, group), [1, 1])
+    assert data_rows(results)[0]["params"] == "seed = that of the cell, n = 5"

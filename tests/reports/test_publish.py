@@ -48,7 +48,7 @@ def results(filled: Store, tmp_path_factory: pytest.TempPathFactory, put_again: 
 
 @pytest.fixture(scope="module")
 def published(results: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where it was published twice, beside a README of somebody's own."""
+    """Where it was published twice, beside a README of its own."""
     target = tmp_path_factory.mktemp("published") / "topic"
     target.mkdir()
     (target / "README.md").write_text("kept")
@@ -100,7 +100,7 @@ def test_predictions_are_kept_row_by_row(tmp_path: Path, make_cell: Callable) ->
         assert values.dtype == arrays[name].dtype
     about = tomllib.loads((tmp_path / "topic" / "topic.toml").read_text())
     assert about["command"] == "python -m bench run made up"
-    assert (tmp_path / "topic" / "README.md").read_text().count("| logistic |") == 1
+    assert about["command"] in (tmp_path / "topic" / "README.md").read_text()
 
 
 def store_of_predictions(

@@ -17,7 +17,9 @@ from reports.aggregate import columns, results_frame
 from reports.machines import letters
 from reports.markup import csv, markdown
 from reports.results import Results
-from reports.tables import accuracy, needs, timing
+from reports.table_accuracy import accuracy
+from reports.table_measures import timing
+from reports.table_needs import needs
 
 REASON = "cores: 3 cells side by side on 2 cores"
 OTHER = {"cpu": "Another CPU", "cpu_features": ["avx2"]}

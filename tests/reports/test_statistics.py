@@ -28,14 +28,17 @@ def cells(*rows: tuple[str, int, str, str, float | None]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).astype({"accuracy": "float64"})
 
 
-def test_t_interval_by_hand() -> None:
-    # mean 0.92, sd 0.02, t(0.975, 2) = 4.302653: half = 4.302653 * 0.02 / sqrt(3) = 0.0496827
-    assert t_interval([0.90, 0.92, 0.94]) == pytest.approx((0.8703173, 0.9696827), abs=1e-6)
-
-
-def test_t_interval_of_two_by_hand() -> None:
-    # sd = 0.01 sqrt(2), t(0.975, 1) = 12.706205: half = 12.706205 * 0.01
-    assert t_interval([0.80, 0.82]) == pytest.approx((0.6829380, 0.9370620), abs=1e-6)
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        # mean 0.92, sd 0.02, t(0.975, 2) = 4.302653: half = 4.302653 * 0.02 / sqrt(3) = 0.0496827
+        ([0.90, 0.92, 0.94], (0.8703173, 0.9696827)),
+        # sd = 0.01 sqrt(2), t(0.975, 1) = 12.706205: half = 12.706205 * 0.01
+        ([0.80, 0.82], (0.6829380, 0.9370620)),
+    ],
+)
+def test_t_interval_by_hand(values: list[float], expected: tuple[float, float]) -> None:
+    assert t_interval(values) == pytest.approx(expected, abs=1e-6)
 
 
 def test_t_interval_of_one_is_refused() -> None:
