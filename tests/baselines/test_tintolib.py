@@ -139,14 +139,14 @@ def test_tinto_paints_as_tintolib_does(n_features: int, tmp_path: Path) -> None:
     library = TINTO("unsupervised", None, pixels=9, blur=True, random_seed=3, format="npy")
     library.fit_transform(pd.DataFrame(X), str(tmp_path))
     theirs = np.stack([np.load(file) for file in sorted(tmp_path.glob("images/*.npy"))])
-    placement = tinto._TINTO(9, "PCA", True, 3)(X)
+    placement = tinto._TINTO(tinto.Params(image_size=9, blur=True), 3)(X)
     ours = (X @ placement.spread).reshape(-1, 9, 9)
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_too_many_features_are_refused_with_both_numbers(name: str) -> None:
-    most = METHODS[name].MOST_FEATURES
+    most = METHODS[name].MAX_FEATURES
     X = np.zeros((4, most + 1), dtype=np.float32)
     X[2:] = 1
     names = [f"f{i}" for i in range(most + 1)]
