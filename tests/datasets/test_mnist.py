@@ -62,18 +62,6 @@ def test_what_is_wrong_with_a_file(content: bytes, message: str) -> None:
         mnist.parse_idx(content, "test")
 
 
-@pytest.mark.parametrize("n", [0, -1, 60_001])
-def test_n_train_out_of_range(n: int) -> None:
-    with pytest.raises(TableError, match=rf"'mnist': expected n_train in 1\.\.60000, got {n}"):
-        mnist.load(n_train=n)
-
-
-@pytest.mark.parametrize("n", [0, 10_001])
-def test_n_test_out_of_range(n: int) -> None:
-    with pytest.raises(TableError, match=rf"expected n_test in 1\.\.10000, got {n}"):
-        mnist.load(n_test=n)
-
-
 def test_a_verified_file_of_another_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPMAPPER_DATA", str(tmp_path))
     content = idx(np.zeros((3, 28, 28)))

@@ -1,4 +1,4 @@
-"""Every rule of a table, broken once, and what the error says."""
+"""Every rule of a table, broken once, and the error."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from scipy import sparse
 
 from datasets.table import Source, Table, TableError
 
-SOURCE = Source("nobody", "generated", "none")
+SOURCE = Source("a test", "generated", "none")
 
 
 def parts(**changes: Any) -> dict[str, Any]:

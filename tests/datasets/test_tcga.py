@@ -104,7 +104,7 @@ def test_missing_counts_are_named(folder: Path) -> None:
     [
         ("ACC,UVN", "unknown type 'UVN' in types='ACC,UVN'. Did you mean UVM"),
         ("acc", "unknown type 'acc'.* Did you mean ACC"),
-        ("ACC,", 'unknown type \'\'.*Known: "small", "all", or some of ACC,BLCA,'),
+        ("ACC,", 'unknown type \'\'.*Known: "small", "all", or a list of ACC,BLCA,'),
         ("PANCAN", "unknown type 'PANCAN'"),
     ],
 )
