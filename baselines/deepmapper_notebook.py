@@ -51,13 +51,8 @@ class ScaledGrey(nn.Module):
         return (x / 255 - MNIST_MEAN) / MNIST_SD
 
 
-def published_resnet(shape: tuple[int, ...], n_classes: int) -> nn.Module:
-    """ResNet-18 on three channels, its BatchNorm trained."""
-    return resnet18(n_classes, channels=CHANNELS)
-
-
 def frozen_resnet(shape: tuple[int, ...], n_classes: int) -> nn.Module:
-    """The same on standardised grey values, its BatchNorm frozen at initialisation."""
+    """ResNet-18 on standardised grey values, its BatchNorm frozen at initialisation."""
     network = resnet18(n_classes, channels=CHANNELS)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -93,7 +88,7 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Fold in natural order, unscaled, then train a ResNet-18."""
     is_mnist = params.notebook == "mnist"
     model = NotebookClassifier(
-        backbone=frozen_resnet if is_mnist else published_resnet,
+        backbone=frozen_resnet if is_mnist else "resnet18_rgb",
         gate=False,
         passes=1,
         class_weight=None,

@@ -10,7 +10,6 @@ faster. Time and memory grow with the square of the number of features, hence th
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -28,11 +27,10 @@ MIN_GAIN = 1e-5
 
 @dataclass(frozen=True)
 class Params(_tintolib.Params):
-    """search: "vectorised" is ours, "tintolib" the library's; both take the same steps."""
+    """val_step: stop if this number of steps gains less than MIN_GAIN of the error."""
 
     max_step: int = 10_000
     val_step: int = 300
-    search: Literal["vectorised", "tintolib"] = "vectorised"
 
 
 def supports(table: Table) -> str | None:
@@ -52,29 +50,17 @@ class _IGTD:
 
     def __call__(self, X: np.ndarray) -> Placement:
         side = square_side(X.shape[1])
-        search = self._library if self.params.search == "tintolib" else self._vectorised
-        return one_each(np.argsort(search(X, side)), (side, side))
-
-    def _vectorised(self, X: np.ndarray, side: int) -> np.ndarray:
         pixels = np.stack(np.divmod(np.arange(X.shape[1]), side), axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):  # constant features
             distances = np.around(1 - np.nan_to_num(np.corrcoef(X.T.astype(np.float64))), 10)
-        return swap_to_match(
+        feature_of_pixel = swap_to_match(
             rank_of_pairs(distances),
             rank_of_pairs(cdist(pixels, pixels)),
             self.params.max_step,
             self.params.val_step,
             np.random.RandomState(self.seed),  # draws as TINTOlib does
         )
-
-    def _library(self, X: np.ndarray, side: int) -> np.ndarray:
-        import pandas as pd
-        from TINTOlib.igtd import IGTD
-
-        steps = {"max_step": self.params.max_step, "val_step": self.params.val_step}
-        igtd = IGTD("unsupervised", None, scale=[side, side], random_seed=self.seed, **steps)
-        igtd.fit(pd.DataFrame(X.astype(np.float64)))
-        return igtd.index[igtd.min_id]
+        return one_each(np.argsort(feature_of_pixel), (side, side))
 
 
 def rank_of_pairs(distances: np.ndarray) -> np.ndarray:

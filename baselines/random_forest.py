@@ -45,8 +45,9 @@ class TunedForest(SeededClassifier):
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         """Choose, then fit all rows: X (n_samples, n_features), y (n_samples,)."""
-        candidates = self._numbers(X.shape[1])
-        scores = [self._out_of_bag_accuracy(X, y, number) for number in candidates]
+        candidates, n_trees = self._candidates(X.shape[1]), self.params.n_tuning_trees
+        forests = (self._forest(number, n_trees, oob_score=True) for number in candidates)
+        scores = [forest.fit(X, y).oob_score_ for forest in forests]
         self.max_features_ = candidates[int(np.argmax(scores))]
         self.forest_ = self._forest(self.max_features_, self.params.n_trees).fit(X, y)
         self.classes_ = self.forest_.classes_
@@ -57,14 +58,11 @@ class TunedForest(SeededClassifier):
         """Probabilities (n_samples, n_classes)."""
         return self.forest_.predict_proba(X)
 
-    def _numbers(self, n_features: int) -> list[int]:
+    def _candidates(self, n_features: int) -> list[int]:
         root = math.sqrt(n_features)
         most = max(self.params.most_features, math.ceil(root))
         numbers = {max(1, min(round(k * root), n_features)) for k in self.params.times_root}
         return sorted(number for number in numbers if number <= most)
-
-    def _out_of_bag_accuracy(self, X: np.ndarray, y: np.ndarray, number: int) -> float:
-        return self._forest(number, self.params.n_tuning_trees, oob_score=True).fit(X, y).oob_score_
 
     def _forest(self, number: int, n_trees: int, oob_score: bool = False) -> RandomForestClassifier:
         return RandomForestClassifier(

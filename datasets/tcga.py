@@ -9,8 +9,7 @@ from datasets._tcga_blobs import COMMIT, COUNTS_BLOBS
 from datasets.fetch import DataFile, fetch
 from datasets.table import Source, Table, TableError
 
-# The files of types="small".
-FILES = (
+FILES = (  # of types="small"
     "tcga/TCGA_ACC_Counts.exp.gz",
     "tcga/TCGA_CHOL_Counts.exp.gz",
     "tcga/TCGA_DLBC_Counts.exp.gz",
@@ -54,7 +53,10 @@ def load(*, types: str = "small", n_genes: int | None = None) -> Table:
     end = len(X)
     while blocks:  # free each block once copied: all types need 1.6 GB once, not twice
         block_genes, samples, counts = blocks.pop()
-        X[end - len(samples) : end] = _columns(counts, block_genes, genes)
+        if block_genes != genes:
+            column_of = {gene: column for column, gene in enumerate(block_genes)}
+            counts = counts[:, [column_of[gene] for gene in genes]]
+        X[end - len(samples) : end] = counts
         end -= len(samples)
     if n_genes is not None:
         kept = _most_expressed(X, n_genes)
@@ -110,13 +112,6 @@ def _common_genes(lists: list[list[str]]) -> tuple[list[str], dict[str, object]]
     n_left_out = len(set().union(*lists)) - len(genes)
     note = f"the types differ in their genes: {len(genes)} in all, {n_left_out} left out"
     return genes, {"genes": note}
-
-
-def _columns(counts: np.ndarray, block_genes: list[str], genes: list[str]) -> np.ndarray:
-    if block_genes == genes:
-        return counts
-    place = {gene: column for column, gene in enumerate(block_genes)}
-    return counts[:, [place[gene] for gene in genes]]
 
 
 def _most_expressed(X: np.ndarray, n_genes: int) -> np.ndarray:

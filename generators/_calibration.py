@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.markdown import Markdown
 
 from datasets.table import Table
 from generators import expression
@@ -27,18 +26,16 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas")
 
 
 def main() -> int:
-    """Measure, print as Markdown, and write the file of --out; returns 0."""
+    """Measure, print as JSON, and write the file of --out; returns 0."""
     parser = argparse.ArgumentParser(prog="python -m generators.expression", description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
-    parser.add_argument("--out", type=Path, help="Markdown file; numbers go to the same with .json")
+    parser.add_argument("--out", type=Path, help="write to this path with the suffix .json")
     arguments = parser.parse_args()
-    numbers = calibrate(arguments.seeds)
-    text = report(numbers)
-    Console().print(Markdown(text))
+    text = json.dumps(calibrate(arguments.seeds), indent=1)
+    Console().print_json(text)
     if arguments.out is not None:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(text, encoding="utf-8")
-        arguments.out.with_suffix(".json").write_text(json.dumps(numbers, indent=1) + "\n")
+        arguments.out.with_suffix(".json").write_text(text + "\n")
     return 0
 
 
@@ -97,20 +94,17 @@ def deciles(X: np.ndarray, y: np.ndarray) -> list[dict[str, float]]:
     """Median mean, dispersion, zeros and noise of each tenth of the genes by mean count."""
     mean, phi = dispersions(X, y)
     log_sd = residuals(X, y).std(axis=0)
-    rows = []
-    for genes in np.array_split(np.argsort(mean, kind="stable"), 10):
-        low, middle, high = np.quantile(phi[genes], [0.16, 0.5, 0.84])
-        rows.append(
-            {
-                "median_mean": float(np.median(mean[genes])),
-                "dispersion_16": float(low),
-                "dispersion_50": float(middle),
-                "dispersion_84": float(high),
-                "zero_fraction": float(np.mean(X[:, genes] == 0)),
-                "log1p_sd": float(np.median(log_sd[genes])),
-            }
-        )
-    return rows
+    return [
+        {
+            "median_mean": float(np.median(mean[genes])),
+            "dispersion_16": float(np.quantile(phi[genes], 0.16)),
+            "dispersion_50": float(np.quantile(phi[genes], 0.5)),
+            "dispersion_84": float(np.quantile(phi[genes], 0.84)),
+            "zero_fraction": float(np.mean(X[:, genes] == 0)),
+            "log1p_sd": float(np.median(log_sd[genes])),
+        }
+        for genes in np.array_split(np.argsort(mean, kind="stable"), 10)
+    ]
 
 
 def residuals(X: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -176,46 +170,3 @@ def environment() -> dict[str, Any]:
         "cpu_cores": os.cpu_count(),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
-
-
-def report(numbers: dict[str, Any]) -> str:
-    """The main measurements as Markdown; `numbers` has all of them."""
-    real, simulated = numbers["real"], numbers["simulated"]
-    first = next(iter(simulated.values()))
-    small = [m["logistic_accuracy"] for m in numbers["small"].values()]
-    deciles = [
-        [f"{i + 1}", *(f"{r[key]:.3g} / {s[key]:.3g}" for key in DECILE_KEYS)]
-        for i, (r, s) in enumerate(zip(real["deciles"], first["deciles"], strict=True))
-    ]
-    return "\n".join(
-        [
-            "# The simulated cohort beside real TCGA\n",
-            f"Real: the {N_GENES:,} genes of largest mean count. Dispersions, zeros, depth and "
-            f"components of the simulated tables: the first {N_ROWS} rows.\n",
-            _rows(
-                ["", "real", *(f"simulated, seed {seed}" for seed in simulated)],
-                [[name, *map(f, [real, *simulated.values()])] for name, f in SUMMARY.items()],
-            ),
-            "Deciles of the mean count, real / simulated (first seed):\n",
-            _rows(["decile", *DECILE_KEYS], deciles),
-            f"Logistic regression at {SMALL['n_samples']:,} x {SMALL['n_features']:,}: mean "
-            f"{np.mean(small):.4f}, {min(small):.4f} to {max(small):.4f}.\n",
-        ]
-    )
-
-
-DECILE_KEYS = ("median_mean", "dispersion_50", "zero_fraction", "log1p_sd")
-SUMMARY = {
-    "share of zeros": lambda m: f"{m['zero_fraction']:.4f}",
-    "library size, sd of its logarithm": lambda m: f"{m['depth_log_sd']:.3f}",
-    "variance within classes in 1 / 5 / 20 / 50 components": lambda m: " / ".join(
-        f"{share:.2f}" for share in m["components"].values()
-    ),
-    "logistic regression, accuracy": lambda m: f"{m['logistic_accuracy']:.4f}",
-    "3-nearest-neighbours, accuracy": lambda m: f"{m['neighbours_accuracy']:.4f}",
-}
-
-
-def _rows(head: list[str], body: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"

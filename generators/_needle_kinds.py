@@ -198,17 +198,13 @@ def _sum_chance(threshold: float) -> float:
     return float(1 - below - twice_integrated(threshold - 2))
 
 
-RING = Rule(
-    score=lambda u: -np.abs(np.hypot(u[:, 0] - 0.5, u[:, 1] - 0.5) - RING_RADIUS),
-    chance=_ring_chance,
-    low=RING_RADIUS - 0.5**0.5,
-    high=0.0,
-)
-XOR = Rule(
-    score=lambda u: (u[:, 0] - 0.5) * (0.5 - u[:, 1]), chance=_xor_chance, low=-0.25, high=0.25
-)
-SUM = Rule(score=lambda u: u[:, 0] + u[:, 1], chance=_sum_chance, low=-2, high=4, noise=SUM_NOISE)
+def _ring_score(u: np.ndarray) -> np.ndarray:
+    return -np.abs(np.hypot(u[:, 0] - 0.5, u[:, 1] - 0.5) - RING_RADIUS)
 
+
+RING = Rule(_ring_score, _ring_chance, low=RING_RADIUS - 0.5**0.5, high=0.0)
+XOR = Rule(lambda u: (u[:, 0] - 0.5) * (0.5 - u[:, 1]), _xor_chance, low=-0.25, high=0.25)
+SUM = Rule(lambda u: u[:, 0] + u[:, 1], _sum_chance, low=-2, high=4, noise=SUM_NOISE)
 RULES = {
     "xor": (XOR,),
     "ring": (RING,),

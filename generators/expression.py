@@ -30,8 +30,8 @@ LOG_MEANS = (
     *(2.988, 3.488, 3.848, 4.209, 4.585, 4.979, 5.387, 5.743, 6.085, 6.369, 6.625),
     *(6.860, 7.069, 7.286, 7.484, 7.688, 7.901, 8.141, 8.461, 8.923, 12.329),
 )
-# Dispersion within a class, (variance - mean) / mean^2: the median gene of each decile of the
-# mean, and the sd of its logarithm (half the distance from 16% to 84%).
+# Dispersion within a class, (variance - mean) / mean^2: the median gene of each decile of the mean,
+# and the sd of its logarithm (half the distance from 16% to 84%).
 TREND_MEANS = (32.8, 67.6, 146.2, 311.5, 580.8, 948.6, 1454.0, 2186.8, 3483.5, 9324.7)
 TREND_DISPERSIONS = (1.303, 1.235, 1.035, 0.725, 0.431, 0.295, 0.244, 0.216, 0.200, 0.194)
 TREND_SPREADS = (1.29, 1.27, 1.27, 1.18, 1.13, 0.90, 0.83, 0.71, 0.67, 0.72)
@@ -101,15 +101,13 @@ def load(
     require_whole("expression", n_classes, n_features=n_features)
     require_whole("expression", 1, n_modules=n_modules, n_samples=n_samples)
     require_whole("expression", 0, seed=seed)
-    require_within(
-        "expression", 0, 1, relevant_fraction=relevant_fraction, purity=purity, dropout=dropout
-    )
+    shares = {"relevant_fraction": relevant_fraction, "purity": purity, "dropout": dropout}
+    require_within("expression", 0, 1, **shares)
     require_within("expression", 0, 0.99, module_share=module_share)
     require_within("expression", 0, 5, effect=effect, depth_spread=depth_spread)
     require_within("expression", 1, 1e6, class_ratio=class_ratio)
     _check_purity_spread(purity, purity_spread)
     sizes = class_sizes(n_samples, n_classes, class_ratio)
-
     fold_change = scaled_effect(effect, n_samples, n_features, n_classes)
     n_relevant = max(n_classes, round(relevant_fraction * n_features))
     genes = draw_genes(n_features, module_share, n_modules, dropout, seed)
@@ -149,8 +147,8 @@ class Genes:
 class Markers:
     """The relevant genes; shape (n_relevant,), effects (n_classes, n_relevant).
 
-    genes: their indices, ascending.
-    of: the class that each marks.
+    genes: indices, ascending.
+    of: the class that each gene marks.
     effects: natural logarithm of the fold change at purity 1; 0 in all other classes.
     """
 

@@ -11,7 +11,8 @@ from numpy.testing import assert_array_equal
 from datasets import fashion_mnist, mnist
 from datasets.fetch import state
 from generators import shuffled_mnist
-from tests.datasets.conftest import Server
+
+from .conftest import Server
 
 N_TRAIN, N_TEST = 30, 20
 

@@ -14,7 +14,8 @@ import pytest
 from datasets import fetch as fetching
 from datasets.fetch import DataFile, fetch, location, state
 from datasets.table import DataUnavailable
-from tests.datasets.conftest import Server
+
+from .conftest import Server
 
 CONTENT = b"sixteen tumours\n" * 500
 PACKED = gzip.compress(CONTENT, mtime=0)

@@ -9,7 +9,8 @@ import pytest
 
 from datasets.fetch import FIRST_SEEN, DataFile, fetch, state
 from datasets.table import DataUnavailable
-from tests.datasets.conftest import Server
+
+from .conftest import Server
 
 SHA256 = hashlib.sha256(b"words").hexdigest()
 OTHER = hashlib.sha256(b"other words").hexdigest()

@@ -10,7 +10,8 @@ from numpy.testing import assert_array_equal
 from datasets import gisette
 from datasets.fetch import state
 from datasets.table import TableError
-from tests.datasets.conftest import Server
+
+from .conftest import Server
 
 
 def lines_of(X: np.ndarray) -> str:

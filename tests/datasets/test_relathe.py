@@ -14,7 +14,8 @@ from scipy.io import savemat
 from datasets import relathe
 from datasets.fetch import state
 from datasets.table import TableError
-from tests.datasets.conftest import Server
+
+from .conftest import Server
 
 COUNTS = np.random.default_rng(0).poisson(0.5, (12, 7))
 LABELS = np.tile([[1], [2]], (6, 1))

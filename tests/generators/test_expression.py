@@ -1,5 +1,8 @@
 """The simulated cohort: whole counts spread like TCGA's, classes that differ where stated."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -146,17 +149,14 @@ def test_wrong_parameters_are_named(wrong: dict, says: str) -> None:
         expression.load(**{"n_samples": 100, "n_features": 50, **wrong})
 
 
-def test_the_calibration_can_be_written_down(table: Table) -> None:
-    measured = {"generation_seconds": 1.0, **_calibration.measure(table)}
-    numbers = {
-        "real": measured,
-        "simulated": {"11": measured},
-        "small": {"11": measured},
-        "environment": _calibration.environment(),
-    }
-    text = _calibration.report(numbers)
-    assert f"| share of zeros | {measured['zero_fraction']:.4f} |" in text
-    assert text.count("\n| ") > 15
+def test_the_calibration_is_written_as_json(
+    table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = _calibration.measure(table)
+    monkeypatch.setattr(_calibration, "calibrate", lambda seeds: {"simulated": measured})
+    monkeypatch.setattr("sys.argv", ["expression", "--out", str(tmp_path / "new" / "a.md")])
+    assert _calibration.main() == 0
+    assert json.loads((tmp_path / "new" / "a.json").read_text()) == {"simulated": measured}
 
 
 @pytest.mark.slow
