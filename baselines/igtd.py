@@ -10,6 +10,7 @@ faster. Time and memory grow with the square of the number of features, hence th
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -40,27 +41,23 @@ def supports(table: Table) -> str | None:
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Swap, fold, train."""
-    return build_with(_IGTD(params, seed), params, device=device, seed=seed)
+    return build_with(partial(place, params, seed), params, device=device, seed=seed)
 
 
-@dataclass(frozen=True)
-class _IGTD:
-    params: Params
-    seed: int
-
-    def __call__(self, X: np.ndarray) -> Placement:
-        side = square_side(X.shape[1])
-        pixels = np.stack(np.divmod(np.arange(X.shape[1]), side), axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):  # constant features
-            distances = np.around(1 - np.nan_to_num(np.corrcoef(X.T.astype(np.float64))), 10)
-        feature_of_pixel = swap_to_match(
-            rank_of_pairs(distances),
-            rank_of_pairs(cdist(pixels, pixels)),
-            self.params.max_step,
-            self.params.val_step,
-            np.random.RandomState(self.seed),  # draws as TINTOlib does
-        )
-        return one_each(np.argsort(feature_of_pixel), (side, side))
+def place(params: Params, seed: int, X: np.ndarray) -> Placement:
+    """The pixels of the features of X, scaled training rows (n_samples, n_features)."""
+    side = square_side(X.shape[1])
+    pixels = np.stack(np.divmod(np.arange(X.shape[1]), side), axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):  # constant features
+        distances = np.around(1 - np.nan_to_num(np.corrcoef(X.T.astype(np.float64))), 10)
+    feature_of_pixel = swap_to_match(
+        rank_of_pairs(distances),
+        rank_of_pairs(cdist(pixels, pixels)),
+        params.max_step,
+        params.val_step,
+        np.random.RandomState(seed),  # draws as TINTOlib does
+    )
+    return one_each(np.argsort(feature_of_pixel), (side, side))
 
 
 def rank_of_pairs(distances: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ Time and memory grow with the square of the number of features, hence the limit 
 """
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -42,28 +43,24 @@ def supports(table: Table) -> str | None:
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Place, climb, fold, train."""
-    return build_with(_REFINED(params.climbs, seed), params, device=device, seed=seed)
+    return build_with(partial(place, params, seed), params, device=device, seed=seed)
 
 
-@dataclass(frozen=True)
-class _REFINED:
-    climbs: int
-    seed: int
+def place(params: Params, seed: int, X: np.ndarray) -> Placement:
+    """The pixels of the features of X, scaled training rows (n_samples, n_features)."""
+    from TINTOlib.utils import Toolbox
 
-    def __call__(self, X: np.ndarray) -> Placement:
-        from TINTOlib.utils import Toolbox
-
-        features = X.T.astype(np.float64)
-        side = square_side(len(features))
-        scaling = MDS(2, n_init=1, init="random", random_state=self.seed)
-        ranks = Toolbox.two_d_eq(scaling.fit_transform(features), len(features))
-        names = Toolbox.Assign_features_to_pixels(ranks, side)  # "F12"; "F-1" for none
-        start = np.char.lstrip(names.astype(str), "F").astype(int)
-        feature_of_pixel = climb(start, cdist(features, features), self.climbs)
-        pixels = np.empty(len(features), dtype=np.int64)
-        taken = feature_of_pixel.ravel() >= 0
-        pixels[feature_of_pixel.ravel()[taken]] = np.flatnonzero(taken)
-        return one_each(pixels, (side, side))
+    features = X.T.astype(np.float64)
+    side = square_side(len(features))
+    scaling = MDS(2, n_init=1, init="random", random_state=seed)
+    ranks = Toolbox.two_d_eq(scaling.fit_transform(features), len(features))
+    names = Toolbox.Assign_features_to_pixels(ranks, side)  # "F12"; "F-1" for none
+    start = np.char.lstrip(names.astype(str), "F").astype(int)
+    feature_of_pixel = climb(start, cdist(features, features), params.climbs)
+    pixels = np.empty(len(features), dtype=np.int64)
+    taken = feature_of_pixel.ravel() >= 0
+    pixels[feature_of_pixel.ravel()[taken]] = np.flatnonzero(taken)
+    return one_each(pixels, (side, side))
 
 
 def climb(feature_of_pixel: np.ndarray, distances: np.ndarray, n_climbs: int) -> np.ndarray:

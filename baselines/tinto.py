@@ -9,6 +9,7 @@ the brush it keeps one of the features that share a pixel; here a pixel is their
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -49,28 +50,23 @@ def supports(table: Table) -> str | None:
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Place, paint, train."""
-    return build_with(_TINTO(params, seed), params, device=device, seed=seed)
+    return build_with(partial(place, params, seed), params, device=device, seed=seed)
 
 
-@dataclass(frozen=True)
-class _TINTO:
-    params: Params
-    seed: int
+def place(params: Params, seed: int, X: np.ndarray) -> Placement:
+    """The pixels of the features of X, scaled training rows (n_samples, n_features)."""
+    import pandas as pd
+    from TINTOlib.tinto import TINTO
 
-    def __call__(self, X: np.ndarray) -> Placement:
-        import pandas as pd
-        from TINTOlib.tinto import TINTO
-
-        side = square_side(X.shape[1])
-        size = self.params.image_size
-        if size != "equal":
-            side = max(SIDE, side) if size == "auto" else size
-        settings = {"algorithm": self.params.algorithm, "random_seed": self.seed}
-        tinto = TINTO("unsupervised", None, pixels=side, **settings)
-        tinto.fit(pd.DataFrame(X))
-        places = tinto.pos_pixel_caract.astype(np.int64)
-        weights = brush() if self.params.blur else np.ones((1, 1))
-        return Placement(places @ [side, 1], (side, side), paint(places, side, weights))
+    side = square_side(X.shape[1])
+    if params.image_size != "equal":
+        side = max(SIDE, side) if params.image_size == "auto" else params.image_size
+    settings = {"algorithm": params.algorithm, "random_seed": seed}
+    tinto = TINTO("unsupervised", None, pixels=side, **settings)
+    tinto.fit(pd.DataFrame(X))
+    places = tinto.pos_pixel_caract.astype(np.int64)
+    weights = brush() if params.blur else np.ones((1, 1))
+    return Placement(places @ [side, 1], (side, side), paint(places, side, weights))
 
 
 def brush() -> np.ndarray:

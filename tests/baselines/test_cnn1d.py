@@ -47,13 +47,3 @@ def test_every_weight_learns_at_every_length_that_is_promised(architecture, p) -
     for name, weight in network.named_parameters():
         assert weight.grad is not None, name
         assert weight.grad.abs().sum() > 0, name
-
-
-@pytest.mark.slow
-def test_tc1_learns() -> None:
-    rng = np.random.default_rng(0)
-    y = np.arange(120) % 2
-    X = rng.normal(size=(120, 80)).astype(np.float32)
-    X[:, 20:40] += 2 * y[:, None]
-    pipeline = cnn1d.build(cnn1d.Params("tc1", epochs=60), device="cpu", seed=0)
-    assert (pipeline.fit(X[:80], y[:80]).predict(X[80:]) == y[80:]).mean() > 0.9

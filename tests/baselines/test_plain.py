@@ -1,6 +1,8 @@
 """Plain methods against slow and obvious computations of the same."""
 
+import importlib
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -147,6 +149,16 @@ def test_the_pair_of_an_xor_is_found(seed: int) -> None:
     assert (model.feature_importances_ >= 0).all()
     assert set(np.argsort(-model.feature_importances_)[:2]) == set(table.relevant)
     assert pipeline.score(table.X[700:], table.y[700:]) > 0.95
+
+
+@pytest.mark.parametrize(
+    "name", ["deepinsight_kpca", "igtd", "lassonet", "pairwise", "refined", "tinto"]
+)
+def test_too_many_features_are_refused_with_both_numbers(name: str) -> None:
+    module = importlib.import_module(f"baselines.{name}")
+    reason = module.supports(SimpleNamespace(n_features=module.MAX_FEATURES + 1))
+    assert f"{module.MAX_FEATURES:,}" in reason
+    assert f"{module.MAX_FEATURES + 1:,}" in reason
 
 
 def test_boosted_trees_stop_early_and_name_the_features(wide) -> None:

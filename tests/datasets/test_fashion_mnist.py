@@ -62,6 +62,9 @@ def test_its_pixels_can_be_shuffled(images: object) -> None:
     assert table.name == "shuffled_fashion_mnist"
     assert_array_equal(table.X, base.X[:, table.notes["permutation"]])
     assert table.official_split is not None
+    assert base.official_split is not None
+    for rows, same in zip(table.official_split, base.official_split, strict=True):
+        assert_array_equal(rows, same)
 
 
 def test_the_real_files(real_data: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files for which no checksum is published: trusted on first use, and held to that."""
+"""Files without a published checksum: trusted on first use, and required from then on."""
 
 import errno
 import hashlib
