@@ -34,9 +34,8 @@ class Params(Training):
 
     image_size: pixels a side; "equal" for as many pixels as DeepMapper has.
     scaling: "standard" scales features as `deepmapper` does, so that only the layout differs;
-        "norm2" is the paper's. On the six tables where `python -m bench run settings` tries both,
-        "standard" was far better on expression, madelon and the needles of the paper, "norm2" on
-        XOR and sums of two needles. The profile `compare` has both.
+        "norm2" is the paper's. In the profile `settings`, "standard" was far better on expression,
+        madelon and the needles of the paper, "norm2" on XOR and sums of two needles.
     recipe: "published" uses DeepInsight's own settings: see `published`.
     recipe_epochs: epochs of the recipe "published".
     attribution: one of DeepMapper's, or "deepfeature": see `DeepFeature`.
@@ -51,8 +50,8 @@ class Params(Training):
 class Norm2(TransformerMixin, BaseEstimator):
     """pyDeepInsight's Norm2Scaler without its NaN.
 
-    The library returns NaN for a new value more than 1 below the training minimum, which it means
-    to cut to 0. Values are cut to the minimum first, which gives that 0.
+    The library returns NaN instead of 0 for a new value more than 1 below the training minimum.
+    Values are cut to the minimum first, which gives 0.
     """
 
     def fit(self, X: Any, y: object = None) -> Self:
@@ -123,10 +122,9 @@ class DeepFeature(NetworkClassifier):
     class. The class selects the features on pixels at or above `cam_threshold`; the attribution
     elsewhere is 0.
 
-    Differences from the paper: activations order the selected features, for our metrics rank. A
-    mean map that stays below the threshold everywhere is scaled to 1 first, else it would select
-    nothing. At most 64 training images a class; the mean over the networks of all passes; one
-    selection instead of repeated ones on fewer and fewer features.
+    Differences from the paper: activations order the selected features, as our metrics rank. A
+    mean map below the threshold everywhere is scaled to 1 first, else it would select nothing. At
+    most 64 training images a class; the mean over all passes; one selection instead of several.
     """
 
     cam_threshold = 0.6

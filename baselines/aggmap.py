@@ -46,13 +46,13 @@ def supports(table: Table) -> str | None:
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Place the features, fold, then train."""
-    converter = AggMapConverter(params.n_neighbours, params.min_dist, device, seed)
+    converter = AggMapConverter(params, device, seed)
     model = image_model(params, device=device, seed=seed)
     return Pipeline([("convert", converter), ("model", model)])
 
 
 class AggMapConverter(TransformerMixin, BaseEstimator):
-    """Images in which features are placed by `aggmap_layout`, scaled as `deepmapper` scales.
+    """Images with the layout of `aggmap_layout` and the scaling of `deepmapper`.
 
     Attributes:
         images_: the fitted `ImageConverter`.
@@ -60,15 +60,8 @@ class AggMapConverter(TransformerMixin, BaseEstimator):
 
     looks_at_labels = False
 
-    def __init__(
-        self,
-        n_neighbours: int = 15,
-        min_dist: float = 0.1,
-        device: str = "cpu",
-        random_state: int = 0,
-    ) -> None:
-        self.n_neighbours = n_neighbours
-        self.min_dist = min_dist
+    def __init__(self, params: Params, device: str = "cpu", random_state: int = 0) -> None:
+        self.params = params
         self.device = device
         self.random_state = random_state
 
@@ -79,10 +72,8 @@ class AggMapConverter(TransformerMixin, BaseEstimator):
         rows = np.arange(X.shape[0])
         if len(rows) > max_rows:
             draw = stream(self.random_state, "layout", "rows")
-            drawn = draw.choice(rows, max_rows, replace=False)
-            rows = np.sort(drawn)
-        scaled, seed = scaler.transform(X[rows]), self.random_state
-        layout = aggmap_layout(scaled, seed, n_neighbours=self.n_neighbours, min_dist=self.min_dist)
+            rows = np.sort(draw.choice(rows, max_rows, replace=False))
+        layout = aggmap_layout(scaler.transform(X[rows]), self.random_state, self.params)
         self.images_ = ImageConverter(layout, device=self.device).fit(X)
         return self
 
@@ -95,9 +86,7 @@ class AggMapConverter(TransformerMixin, BaseEstimator):
         return self.images_.to_features(pixels)
 
 
-def aggmap_layout(
-    X: np.ndarray, seed: int, *, n_neighbours: int = 15, min_dist: float = 0.1
-) -> Layout:
+def aggmap_layout(X: np.ndarray, seed: int, params: Params = Params()) -> Layout:
     """Correlated features side by side, in the smallest square that holds them.
 
     Args:
@@ -108,7 +97,8 @@ def aggmap_layout(
     varies = np.flatnonzero(np.ptp(X, axis=0) > 0)
     pixels = np.full(p, -1, dtype=np.int64)
     if len(varies) >= MIN_FEATURES:
-        plane = _plane(X[:, varies], min(n_neighbours, len(varies) - 1), min_dist, seed)
+        n_neighbours = min(params.n_neighbours, len(varies) - 1)
+        plane = _plane(X[:, varies], n_neighbours, params.min_dist, seed)
         low, high = plane.min(0), plane.max(0)  # the paper scales each axis to the grid
         pixels[varies] = assign((plane - low) / np.maximum(high - low, 1e-12), (side, side))
     free = np.setdiff1d(np.arange(side * side), pixels)

@@ -3,11 +3,10 @@
 `tc1` is CANDLE's TC1 benchmark (Wu et al., BMC Bioinformatics 19, 2018; ECP-CANDLE/Benchmarks,
 Pilot1/TC1): kernels of 20 and 10 over every position, plain SGD at 0.01, batches of 20, 400 epochs,
 each feature divided by its largest absolute value. CANDLE lowers the rate when the loss on the test
-rows stalls; here it is constant, and no row is held out. CANDLE reports 74 s an epoch of 4,320
-samples of 60,483 features on one GPU: too slow for a CPU.
+rows stalls; here it is constant. CANDLE reports 74 s an epoch on one GPU: too slow for a CPU.
 
-`strided` adds strides and batch normalisation, also in the head, and trains on a laptop. It has as
-many networks as `deepmapper`; rate and epochs are chosen by `python -m bench run settings`.
+`strided` adds strides and batch normalisation, and trains on a laptop; as many networks as
+`deepmapper`, rate and epochs chosen by `python -m bench run settings`.
 """
 
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, squareform
 from scipy.stats import rankdata
 from sklearn.pipeline import Pipeline
 
@@ -62,10 +62,7 @@ def place(params: Params, seed: int, X: np.ndarray) -> Placement:
 
 def rank_of_pairs(distances: np.ndarray) -> np.ndarray:
     """Symmetric ranks (p, p) of the distances between pairs; 0 on the diagonal."""
-    below = np.tril_indices(len(distances), -1)
-    ranks = np.zeros(distances.shape)
-    ranks[below] = rankdata(distances[below])
-    return ranks + ranks.T
+    return squareform(rankdata(squareform(distances, checks=False)))
 
 
 def swap_to_match(

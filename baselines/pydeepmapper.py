@@ -6,10 +6,9 @@ convolutions and a global mean; Adam 1e-3, batches of 64, 20 epochs.
 
 Predictions are those of its `evaluate`: one network a pass, trained on all given rows except one a
 class (the package requires rows to evaluate on), probabilities averaged. Attributions are those of
-its `run`, which trains other networks on 64% of the rows. It holds out a quarter of the rows to
-evaluate and attribute, and 15% of the rest for early stopping, which cannot happen before epoch 40.
-Importances are integrated gradients on at most 64 rows, the median over the passes, the same for
-every class. The package uses a GPU if there is one.
+its `run`, which trains other networks on 64% of the rows: integrated gradients on at most 64 of the
+held-out rows, the median over the passes, the same for every class. The package uses a GPU if there
+is one.
 """
 
 from collections.abc import Iterator

@@ -39,7 +39,7 @@ class DataFile:
         path: below the data folder, such as "mnist/t10k-labels-idx1-ubyte.gz".
         addresses: where it can be downloaded, in the order to try.
         checksum: "sha256:<hex>" of the file; "blob:<hex>", its Git blob id; "md5:<hex>" of its
-            content, unpacked if the name ends in .gz; or, only if none is published, "first:", the
+            content, unpacked if the name ends in .gz; "first:", if none is published, for the
             SHA-256 at first use, stored in <path>.sha256 (in the format of sha256sum).
 
     Raises:
@@ -163,7 +163,8 @@ def _put_in_place(file: DataFile, temporary: Path, expected: str) -> None:
 
 def _remember(file: DataFile, checksum: str) -> None:
     """Store the checksum of a file at first use, and warn."""
-    path, record = location(file), _record(file)
+    path = location(file)
+    record = path.with_name(f"{path.name}.sha256")
     hexadecimal = checksum.removeprefix("sha256:")
     try:
         record.write_text(f"{hexadecimal}  {path.name}\n", encoding="utf-8")
@@ -174,15 +175,11 @@ def _remember(file: DataFile, checksum: str) -> None:
     warnings.warn(f"{message} (sha256 {hexadecimal}, {kept})", stacklevel=3)
 
 
-def _record(file: DataFile) -> Path:
-    return data_folder() / f"{file.path}.sha256"
-
-
 def _expected(file: DataFile) -> str | None:
     """The checksum that the file should have; None before its first use."""
     if file.checksum != FIRST_SEEN:
         return file.checksum
-    record = _record(file)
+    record = data_folder() / f"{file.path}.sha256"
     words = record.read_text(encoding="utf-8").split() if record.is_file() else []
     return f"sha256:{words[0]}" if words else None
 

@@ -1,8 +1,7 @@
 """Gisette: the digits 4 and 9 in 5,000 features, half of them probes; NIPS 2003 challenge.
 
-Pixels of MNIST, products of pairs of them, and as many probes without meaning, in an unpublished
-random order. The labels of the challenge's test part are not public, so its validation part is the
-test here.
+Pixels of MNIST, products of pairs of them, and as many probes, in an unpublished random order. The
+labels of the challenge's test part are not public, so its validation part is the test here.
 """
 
 from pathlib import Path

@@ -88,8 +88,7 @@ def parse_counts(path: Path) -> tuple[list[str], list[str], np.ndarray]:
     """
     import pandas as pd
 
-    # pyarrow reads 18 MB packed in 0.6 s, pandas' own parser in 1.0 s
-    frame = pd.read_csv(path, sep="\t", index_col=0, engine="pyarrow")
+    frame = pd.read_csv(path, sep="\t", index_col=0, engine="pyarrow")  # the fastest engine
     try:
         counts = frame.to_numpy(dtype=np.float32)  # (n_genes, n_samples)
     except ValueError as error:
@@ -123,9 +122,9 @@ def _most_expressed(X: np.ndarray, n_genes: int) -> np.ndarray:
     return np.sort(np.argsort(-means, kind="stable")[:n_genes])
 
 
-def _file(name: str) -> DataFile:
-    file = f"TCGA_{name}_Counts.exp.gz"
-    return DataFile(f"tcga/{file}", (FOLDER + file,), f"blob:{COUNTS_BLOBS[name]}")
+def _file(tumour: str) -> DataFile:
+    name = f"TCGA_{tumour}_Counts.exp.gz"
+    return DataFile(f"tcga/{name}", (FOLDER + name,), f"blob:{COUNTS_BLOBS[tumour]}")
 
 
 def tumour_types(types: str) -> tuple[str, ...]:

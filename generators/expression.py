@@ -72,18 +72,16 @@ def load(
 
     Each relevant gene marks one class, in which its logarithm is shifted up or down; `notes` has
     its class code ("marks", in the order of `relevant`). The table of a seed is the same to the bit
-    for any number of threads. Another processor may round a logarithm differently; if that changes
-    a draw, the table's checksum differs.
+    for any number of threads, but may differ between processors that round logarithms differently.
 
     Args:
         effect: mean absolute log fold change (natural logarithm) of a marking gene in a sample of
-            purity 1, at the default size; see `scaled_effect` for others. The default was chosen
-            on seeds from 100 on, for an accuracy of logistic regression of 0.965 to 0.985, as
-            published for TCGA.
+            purity 1, at the default size (see `scaled_effect`). The default gives logistic
+            regression 0.965 to 0.985, as published for TCGA; chosen on seeds from 100 on.
         relevant_fraction: share of genes that mark a class.
-        purity: mean share of tumour cells in a sample, a factor of its class effects.
-        purity_spread: standard deviation of that share (beta distribution); samples of low purity
-            are hard to classify. 0.6 and 0.2 are assumed, not measured.
+        purity: mean share of tumour cells in a sample, a factor of its class effects; assumed.
+        purity_spread: standard deviation of that share (beta distribution); assumed. Samples of low
+            purity are hard to classify.
         class_ratio: size of the largest class over that of the smallest; sizes fall evenly in
             logarithm. The classes of the paper's code have 1,093 to 501 samples.
         depth_spread: standard deviation of the natural logarithm of library size; 0.31 measured.
@@ -170,11 +168,10 @@ class Samples:
 def scaled_effect(effect: float, n_samples: int, n_features: int, n_classes: int) -> float:
     """The fold change that keeps a table of another size about as hard; `effect` at the default.
 
-    A linear method that learns a direction of p features from n samples a class finds a signal of
-    squared length s among estimation errors of squared length p / n: tables with equal s^2 * n / p
-    are equally hard. s is proportional to effect^2 * p, hence effect to (p * n)^-0.25. Modules are
-    also harder to cancel with fewer samples: with -0.25 logistic regression fell to about 0.9 at
-    600 x 2,000; with -0.3 it has 0.96 there and 0.98 at 1,500 x 5,000 (seeds from 100 on).
+    A linear method finds a signal of squared length s, proportional to effect^2 * p, among errors
+    of squared length p / n. Tables with equal s^2 * n / p are equally hard, hence effect ~ (p *
+    n)^-0.25. Modules are harder to cancel with fewer samples: with -0.25 logistic regression fell to
+    about 0.9 at 600 x 2,000; with -0.3 it has 0.96 (seeds from 100 on).
     """
     size = n_features * n_samples / n_classes
     return float(effect * (REFERENCE_FEATURES * REFERENCE_CLASS_SIZE / size) ** SIZE_EXPONENT)
@@ -208,8 +205,7 @@ def draw_genes(
     sizes = 1 / np.arange(1, n_modules + 1)
     module = rng.choice(n_modules, n_features, p=sizes / sizes.sum())
 
-    mean = np.exp(log_mean)
-    lost = np.zeros(n_features)
+    mean, lost = np.exp(log_mean), np.zeros(n_features)
     if dropout > 0:
         m = dropout / (1 + mean / DROPOUT_HALF_MEAN)
         lost = rng.beta(DROPOUT_CONCENTRATION * m, DROPOUT_CONCENTRATION * (1 - m))
@@ -259,7 +255,7 @@ def draw_samples(
 def draw_counts(genes: Genes, markers: Markers, samples: Samples, seed: int) -> np.ndarray:
     """Counts, float32, shape (n_samples, n_features); whole numbers, exact up to 2^24.
 
-    In float64 and element by element: no matrix product, whose rounding depends on the machine.
+    No matrix product, as its rounding depends on the machine.
     """
     rng = stream(seed, "expression/counts")
     log_base = np.log(genes.mean * genes.phi) - genes.loading**2 / 2

@@ -64,8 +64,7 @@ def load(
         n_samples: spread evenly over the clusters.
         n_features: total number.
         n_informative: dimensions of the hypercube.
-        n_redundant: number of linear combinations of informative features, with weights uniform in
-            -1..1.
+        n_redundant: linear combinations of informative features, weights uniform in -1..1.
         class_sep: corners are at +class_sep and -class_sep, clusters about 1.3 wide; at 2 the best
             rule errs on 2% of clean labels.
         flip: share of labels drawn anew, of which half are wrong.
@@ -97,19 +96,20 @@ def load(
     if noise:
         factors = stream(seed, "madelon/noise").standard_normal(X.shape, dtype=np.float32)
         X *= 1 + np.float32(noise) * factors
+    flips = stream(seed, "madelon/flips")
+    flipped = flips.permutation(n_samples)[: round(flip * n_samples)]
+    y[flipped] = flips.integers(2, size=len(flipped))
     place = np.argsort(design.order)[:n_relevant]  # the column of each relevant feature
+    informative, redundant = place[:n_informative].tolist(), place[n_informative:].tolist()
     return Table(
         name="madelon",
         X=np.take(X, design.order, axis=1),
-        y=_with_flips(y, flip, seed),
+        y=y,
         classes=("-1", "+1"),
         features=[f"feature_{j}" for j in range(n_features)],
         source=SOURCE,
         relevant=np.sort(place),
-        notes={
-            "informative": place[:n_informative].tolist(),
-            "redundant": place[n_informative:].tolist(),
-        },
+        notes={"informative": informative, "redundant": redundant},
     )
 
 
@@ -148,11 +148,3 @@ def draw_samples(
     probes = (n_samples, len(design.order) - n_relevant)
     X[:, n_relevant:] = stream(seed, "madelon/probes").standard_normal(probes, dtype=np.float32)
     return X, (cluster % 2).astype(np.int64)
-
-
-def _with_flips(y: np.ndarray, flip: float, seed: int) -> np.ndarray:
-    draw = stream(seed, "madelon/flips")
-    rows = draw.permutation(len(y))[: round(flip * len(y))]
-    y = y.copy()
-    y[rows] = draw.integers(2, size=len(rows))
-    return y

@@ -54,8 +54,7 @@ def load(
     - "shift": in class 1 the mean is higher by `effect` standard deviations of the noise.
     - "variance": in class 1 the variance is `effect` times that of the noise; equal means.
     - "correlation": the normal scores of a pair correlate by `effect` in class 1 and by -`effect`
-      in class 0. Each feature alone has the same distribution in both classes; if these are
-      balanced, the pair is uncorrelated over both.
+      in class 0. Each feature alone has the same distribution in both classes.
     - "ranges": the paper's needles, uniform in other ranges in each class; see `generators.nihs`.
 
     Kinds with a class that depends on the values, which are all noise; u are the ranks of a pair's
@@ -69,9 +68,8 @@ def load(
     - "sum": u1 + u2 + normal noise of standard deviation 0.2 >= c. Each feature depends on it.
     - "ring+xor" and "ring+xor+sum": a pair of each.
 
-    `generators._needle_kinds` has their source. The table of a seed is the same to the bit for any
-    number of threads; uniform noise on every machine, other noise on machines that round logarithm
-    and exponential alike.
+    `generators._needle_kinds` has their source. The table of a seed is the same to the bit on every
+    machine in uniform noise, else on machines that round logarithm and exponential alike.
 
     Args:
         n_needles: any number for "shift", "variance" and "ranges"; else a multiple of 2, of 4 for
@@ -151,10 +149,9 @@ def bayes_error(
 ) -> float:
     """The lowest error on new samples of a classifier that knows the needles.
 
-    Closed forms, or one numerical integral: for balanced classes and k needles "shift" in normal
-    noise has Phi(-effect sqrt(k) / 2), one "correlation" pair arccos(effect) / pi. Convolution on a
-    grid, right to 1e-4: t noise, and two or more pairs of "sum". Rules without a sum: 0. Flips of
-    probability f change an error e to f + (1 - 2 f) e. Parameters are those of `load`.
+    Closed forms or one numerical integral; convolution on a grid, right to 1e-4, for t noise and
+    for two or more pairs of "sum"; 0 for rules without a sum. Flips of probability f change an
+    error e to f + (1 - 2 f) e. Parameters are those of `load`.
 
     Raises:
         TableError: a parameter out of its range.

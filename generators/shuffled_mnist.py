@@ -4,9 +4,11 @@ The difference to the images shows the value of a layout: a method that ignores 
 features is equally accurate on both. The paper's Fig. 3 and 4.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
-from datasets.table import Source, Table
+from datasets.table import Table
 from generators._parameters import refuse, require_whole
 from generators._streams import stream
 
@@ -53,18 +55,13 @@ def shuffle_features(table: Table, seed: int) -> Table:
         relevant = np.flatnonzero(np.isin(order, relevant))
     # take() goes row by row through both arrays; X[:, order] is several times slower.
     X = np.take(table.X, order, axis=1) if isinstance(table.X, np.ndarray) else table.X[:, order]
-    source = Source(
-        f"{table.source.citation}; columns permuted", table.source.address, table.source.licence
-    )
-    return Table(
+    return replace(
+        table,
         name=f"shuffled_{table.name}",
         X=X,
-        y=table.y,
-        classes=table.classes,
         features=[table.features[i] for i in order],
-        source=source,
+        source=replace(table.source, citation=f"{table.source.citation}; columns permuted"),
         relevant=relevant,
-        official_split=table.official_split,
         notes={**table.notes, "permutation": order.tolist()},
     )
 

@@ -109,12 +109,6 @@ def test_an_unknown_type_lists_the_known(types: str, message: str) -> None:
         tcga.data_files(types=types)
 
 
-def test_one_type_is_no_table(folder: Path) -> None:
-    write(folder, "ACC", ["\ta1\ta2", "g1\t1\t2"])
-    with pytest.raises(TableError, match="too few classes"):
-        tcga.load(types="ACC,ACC")
-
-
 def test_the_33_types() -> None:
     files = tcga.data_files(types="all")
     assert len(files) == len({file.checksum for file in files}) == 33

@@ -11,7 +11,7 @@ from sklearn.feature_selection import f_classif
 from datasets.table import Table
 from generators import _calibration, expression
 
-PINNED = "b8ddb36e371495794cf3abfdb8f781f8ff841ded688afc691dda96090558178d"
+PINNED = "8f1a5ea3bcb4518dac6a30b6c2639dff5cd7a9b3ed17a5ca1ab8d4ff1e950a8c"
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from sklearn.tree import DecisionTreeClassifier
 from bench.parameters import resolve_parameters
 from generators import nihs
 
-PINNED = "c7615b7978e755593d7262c0be7352ce4cf78900d7ae54762329eaf99ad5f5e3"
+PINNED = "e5433aac725d3c77e52d0831a50f85235202d0ea4cbc3afe3bb942deb923fbdd"
 SMALL = {"n_samples": 400, "n_features": 50, "needles": "random"}
 
 
