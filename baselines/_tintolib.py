@@ -3,8 +3,7 @@
 TINTOlib (Castillo-Cano et al., SoftwareX 2023; Apache-2.0) writes one PNG a row. We use its places
 of the features and make the images here, because in version 1.3.1
 - `plt.imsave` scales every image to its own darkest and brightest pixel and keeps 8 bits;
-- IGTD scales by the extremes of the rows that are converted together, so a test image depends on
-  the other test rows (a leak; its places do not leak);
+- IGTD scales by the extremes of the rows that are converted together (a leak between test rows);
 - `features_positions.csv` of IGTD holds the inverse of the permutation that its images use.
 """
 

@@ -25,8 +25,7 @@ class Params:
     final fit uses all rows and the best number of trees.
 
     n_columns: candidate numbers of features a tree, drawn anew for each tree; None for all. Few
-        features are fast and make different trees. But if one feature in thousands matters, few
-        trees contain it, and early stopping may end the fit before.
+        are fast, but if one feature in thousands matters, few trees contain it.
     depths: candidate depths; `n_columns` is chosen with the first.
     validation_fraction: share of the training rows that is held out.
     """

@@ -35,33 +35,25 @@ class Params:
     keep_epochs: bool = False
 
 
-TRAINING: dict[str, dict[str, Any]] = {
-    "notebook": {
-        "batch_size": 20,
-        "weight_decay": 1e-5,
-        "schedule": "constant",
-        "precision": "float32",
-    },
-    "engine": {},
-}
-
-
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Fold in natural order, then train a ResNet-18."""
-    training = TRAINING[params.training]
+    is_notebook = params.training == "notebook"
+    training: dict[str, Any] = {
+        "max_epochs": params.epochs,
+        "learning_rate": params.learning_rate,
+        "target_loss": None,
+    }
+    if is_notebook:
+        training |= {"batch_size": 20, "weight_decay": 1e-5}
+        training |= {"schedule": "constant", "precision": "float32"}
     if params.batch_size is not None:
-        training = training | {"batch_size": params.batch_size}
+        training["batch_size"] = params.batch_size
     model = NetworkClassifier(
         backbone=params.backbone,
         gate=False,
         passes=params.passes,
-        class_weight=None if params.training == "notebook" else "balanced",
-        training={
-            "max_epochs": params.epochs,
-            "learning_rate": params.learning_rate,
-            "target_loss": None,
-            **training,
-        },
+        class_weight=None if is_notebook else "balanced",
+        training=training,
         keep_epochs=params.keep_epochs,
         device=device,
         random_state=seed,

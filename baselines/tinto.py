@@ -34,8 +34,7 @@ class Params(_tintolib.Params):
         TINTO's own 20, which was as good as "equal" or better on all four.
     algorithm: "t-SNE" runs on 16 copies of every feature, as in TINTOlib.
     blur: paint every feature on the pixels around it too; means where they overlap. Not TINTOlib's
-        default; worse on three of the four tables (expression: accuracy 0.60 against 0.99), equal
-        on NIHS.
+        default; worse on three of the four tables (expression: accuracy 0.60 against 0.99).
     """
 
     image_size: int | Literal["auto", "equal"] = "auto"

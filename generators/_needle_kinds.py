@@ -6,11 +6,10 @@ any distribution of the noise.
 
 RING, XOR and SUM are the conditions of Passemiers et al., Sci Rep 14 (2024), doi
 10.1038/s41598-024-82583-5, as in their code (src/data.py at commit 74b17fa of
-github.com/AntoinePassemiers/Feature-Selection-Benchmark). There as here features are uniform
-between 0 and 1, a condition is on two features, a sample is of class 1 if any condition holds, and
-the thresholds make all conditions about equally frequent and the classes about equal. That code has
-ring, xor, ring+xor and ring+xor+sum. `sum` alone, repeated conditions and thresholds for any class
-balance are ours.
+github.com/AntoinePassemiers/Feature-Selection-Benchmark): a condition is on two features, a sample
+is of class 1 if any condition holds, and the thresholds make all conditions about equally frequent
+and the classes about equal. `sum` alone, repeated conditions and thresholds for any class balance
+are ours.
 """
 
 from collections.abc import Callable

@@ -169,9 +169,9 @@ def scaled_effect(effect: float, n_samples: int, n_features: int, n_classes: int
     """The fold change that keeps a table of another size about as hard; `effect` at the default.
 
     A linear method finds a signal of squared length s, proportional to effect^2 * p, among errors
-    of squared length p / n. Tables with equal s^2 * n / p are equally hard, hence effect ~ (p *
-    n)^-0.25. Modules are harder to cancel with fewer samples: with -0.25 logistic regression fell to
-    about 0.9 at 600 x 2,000; with -0.3 it has 0.96 (seeds from 100 on).
+    of squared length p / n. Tables with equal s^2 * n / p are equally hard, so effect should be
+    proportional to (p * n)^-0.25. Modules are harder to cancel with fewer samples: with -0.25
+    logistic regression fell to about 0.9 at 600 x 2,000; with -0.3 it has 0.96 (seeds from 100 on).
     """
     size = n_features * n_samples / n_classes
     return float(effect * (REFERENCE_FEATURES * REFERENCE_CLASS_SIZE / size) ** SIZE_EXPONENT)

@@ -35,7 +35,7 @@ def load(
     """Uniform noise in [0, 1), float32; `relevant` holds the indices of the needles.
 
     The classes are balanced (class 0 has one sample more if n_samples is odd), rows shuffled. The
-    paper's table has 10,000 rows; its published code made 15,000.
+    paper has 10,000 rows; its published code made 15,000.
 
     Args:
         needles: "paper", the indices 20 and 17,998, or "notebook", 20 and 17,689; all are near the

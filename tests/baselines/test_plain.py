@@ -1,9 +1,7 @@
 """Plain methods against slow and obvious computations of the same."""
 
 import importlib
-from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -81,21 +79,6 @@ def test_the_path_starts_without_features_and_ends_where_scikit_learn_does(
     ours, theirs = objective(weights, intercepts), objective(oracle.coef_.T, oracle.intercept_)
     assert ours == pytest.approx(theirs, rel=1e-3)
     assert 4 <= weights.any(1).sum() < 100
-
-
-def test_every_training_row_takes_part_in_choosing_the_penalty(wide, monkeypatch) -> None:
-    learned_from: list[set[float]] = []
-
-    def recorded(X: np.ndarray, *others: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        learned_from.append(set(X[:, 0]))  # no two rows begin alike
-        return path(X, *others)
-
-    monkeypatch.setattr(logistic, "path", recorded)
-    logistic.SparseLogistic(logistic.Params("l1", n_strengths=5)).fit(*wide)
-    *choosing, last = learned_from
-    assert len(choosing) == 3
-    assert len(last) == len(wide[0])
-    assert set.union(*(last - rows for rows in choosing)) == last
 
 
 @pytest.mark.parametrize("penalty", ["l1", "elasticnet"])

@@ -83,14 +83,6 @@ def test_igtd_takes_the_same_steps_as_tintolib(n_features: int, rows: np.ndarray
     np.testing.assert_array_equal(fitted.placement_.pixels, theirs)
 
 
-def test_igtd_brings_pairs_together(rows: np.ndarray) -> None:
-    """Each feature correlates 0.9 with its partner, with the others not at all."""
-    fitted = converter("igtd").fit(rows[:, :28])
-    places = np.stack(np.divmod(fitted.placement_.pixels, 6), axis=1)
-    away = np.linalg.norm(places[::2] - places[1::2], axis=1)
-    assert away.mean() < 0.6 * cdist(places, places).mean()
-
-
 @pytest.mark.parametrize(("n_features", "seed"), [(7, 0), (14, 1), (25, 2)])
 def test_refined_climbs_as_by_its_objective(n_features: int, seed: int) -> None:
     """The oracle swaps, asks TINTOlib's objective for all pairs, and swaps back."""

@@ -65,13 +65,6 @@ def test_a_file_that_changed_is_corrupt(folder: Path, server: Server) -> None:
     assert names(folder) == ["words.mat", f"words.mat.corrupt-{OTHER[:8]}", "words.mat.sha256"]
 
 
-def test_offline_a_file_that_changed_is_not_used(folder: Path) -> None:
-    (folder / "words.mat").write_bytes(b"other words")
-    (folder / "words.mat.sha256").write_text(f"{SHA256}  words.mat\n")
-    with pytest.raises(DataUnavailable, match=f"expected sha256:{SHA256}, found sha256:{OTHER}"):
-        fetch(data_file())
-
-
 def test_a_download_must_be_what_was_seen_first(folder: Path, server: Server) -> None:
     (folder / "words.mat.sha256").write_text(f"{OTHER}  words.mat\n")
     file = data_file(server.put("words.mat", b"words"))
