@@ -10,7 +10,7 @@ class Training:
     """Chosen among some 20 variants on one development split (seed 101) of each of four tables.
 
     NIHS and expression of other seeds, training images of MNIST, and a split of the six TCGA types.
-    Reports split the same 364 TCGA samples anew, so TCGA figures are not free of that choice.
+    Reports split the same 364 TCGA samples anew, so their TCGA figures depend on that choice.
     """
 
     backbone: str = "patch"

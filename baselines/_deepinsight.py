@@ -118,9 +118,8 @@ class DeepInsightConverter(TransformerMixin, BaseEstimator):
 class DeepFeature(NetworkClassifier):
     """A classifier that attributes as DeepFeature does, through pyDeepInsight's CAMFeatureSelector.
 
-    The Grad-CAM of each image for its own class, scaled to 0..1, is averaged over the images of the
-    class. The class selects the features on pixels at or above `cam_threshold`; the attribution
-    elsewhere is 0.
+    The Grad-CAM of each image for its own class, scaled to 0..1, is averaged over the class. The
+    class selects features on pixels at or above `cam_threshold`; the attribution elsewhere is 0.
 
     Differences from the paper: activations order the selected features, as our metrics rank. A
     mean map below the threshold everywhere is scaled to 1 first, else it would select nothing. At
@@ -174,9 +173,8 @@ def published(params: Params) -> tuple[Params, dict[str, Any]]:
     """DeepInsight's own settings: those of the converter, and those of the classifier.
 
     224x224 pixels, norm-2 scaling, 100 epochs in batches of 200 at a learning rate of 1e-4, as in
-    the notebooks of Ersavas et al. 2024 (227x227 there) and pyDeepInsight's. Differences: ResNet-18
-    from scratch (pyDeepInsight: SqueezeNet, pretrained on photographs) and AdamW with weight decay
-    1e-5 as in those notebooks (pyDeepInsight: SGD with momentum).
+    the notebooks of Ersavas et al. 2024 (227x227 there) and pyDeepInsight's; but ResNet-18 from
+    scratch (not a pretrained SqueezeNet) and those notebooks' AdamW (not SGD with momentum).
 
     Raises:
         DeepMapperError: `params` change a setting that the recipe fixes.

@@ -29,8 +29,8 @@ class Params:
 
     strengths: values of C (the inverse of an L2 penalty), tried in ascending order until the loss
         rises.
-    n_strengths: number of penalties of an L1 or elastic-net path. The first leaves no feature; the
-        path ends when the loss has been above its minimum three times in a row.
+    n_strengths: penalties of an L1 or elastic-net path. The first leaves no feature; the path ends
+        when the loss has been above its minimum three times in a row.
     last_strength: last penalty of the path, as a share of the first. None: 0.01, or 0.001 with
         more samples than features.
     """

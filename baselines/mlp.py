@@ -9,8 +9,8 @@ chosen by `python -m bench run settings`.
 JMLR 15 (2014), sections 5 and 6.1.1 and appendices A and B: wide layers of ReLU, dropout 0.2 on the
 input and 0.5 on hidden units, the weights into a unit no longer than 2, SGD with momentum 0.95 and
 a decaying rate on values scaled to 0..1. They report 1.06% (three layers of 1,024) to 0.95% errors
-(two of 8,192) on permutation-invariant MNIST after a million steps of 100 images. Here are fewer
-epochs, and the rate rises first and then falls to zero along a cosine.
+(two of 8,192) on permutation-invariant MNIST after a million steps. Here are fewer epochs, and the
+rate rises first and then falls to zero along a cosine.
 """
 
 import math

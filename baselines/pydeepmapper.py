@@ -7,8 +7,7 @@ convolutions and a global mean; Adam 1e-3, batches of 64, 20 epochs.
 Predictions are those of its `evaluate`: one network a pass, trained on all given rows except one a
 class (the package requires rows to evaluate on), probabilities averaged. Attributions are those of
 its `run`, which trains other networks on 64% of the rows: integrated gradients on at most 64 of the
-held-out rows, the median over the passes, the same for every class. The package uses a GPU if there
-is one.
+held-out rows, the median over the passes, the same for every class. Uses a GPU if available.
 """
 
 from collections.abc import Iterator

@@ -67,8 +67,7 @@ def climb(feature_of_pixel: np.ndarray, distances: np.ndarray, n_climbs: int) ->
     """A better (side, side) of features, -1 for none, for distances (p, p).
 
     Lowers the sum over pairs of (distance of pixels - distance of features)^2. In nine turns,
-    pixels three apart choose their best swap with a neighbour, as if no other pixel moved; then all
-    move.
+    pixels three apart choose their best swap with a neighbour, each as if alone; then all move.
     """
     grid = feature_of_pixel.copy()
     side = len(grid)

@@ -50,7 +50,7 @@ def load(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> Table:
         n_test: the first n of the 1,000 validation samples.
 
     Raises:
-        TableError: more samples than there are, or a file that is not what it should be.
+        TableError: more samples than available, or a file with other content than expected.
         DataUnavailable: see `datasets.fetch`.
     """
     require_size("gisette", N_TRAIN, n_train=n_train)

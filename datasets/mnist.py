@@ -45,7 +45,7 @@ def load(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> Table:
         n_test: the first n of the 10,000 test images.
 
     Raises:
-        TableError: more images than there are, or a file that is not what it should be.
+        TableError: more images than available, or a file with other content than expected.
         DataUnavailable: see `datasets.fetch`.
     """
     classes = [str(digit) for digit in range(10)]

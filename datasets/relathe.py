@@ -37,7 +37,7 @@ def load() -> Table:
     The file has no words; features are named by their column, counted from 0.
 
     Raises:
-        TableError: a file that is not what it should be.
+        TableError: a file with other content than expected.
         DataUnavailable: see `datasets.fetch`.
     """
     X, y = parse_mat(fetch(data_files()[0]))

@@ -36,12 +36,11 @@ def load(*, types: str = "small", n_genes: int | None = None) -> Table:
     Args:
         types: "small" (ACC, CHOL, DLBC, KICH, UCS, UVM: 364 samples), "all" (33 types), or a
             comma-separated list such as "ACC,UVM".
-        n_genes: keep the genes of largest mean count over all samples, in their order; 19,319 is
-            the width in Ersavas et al. 2024, Table 2, without a list of genes. The choice does not
-            use classes, but it uses the counts of test rows.
+        n_genes: keep the genes of largest mean count over all samples, test rows included; 19,319
+            is the width in Ersavas et al. 2024, Table 2, without a list of genes.
 
     Raises:
-        TableError: an unknown type, a file that is not what it should be, or fewer genes.
+        TableError: an unknown type, a file with other content than expected, or fewer genes.
         DataUnavailable: see `datasets.fetch`.
     """
     chosen = tumour_types(types)

@@ -1,4 +1,4 @@
-"""Kinds of needles, and the error that remains for a classifier that knows them.
+"""Kinds of needles, and the error that remains for a classifier that is given them.
 
 Effects give a needle other values in class 1 than in class 0. Rules leave every value as it is and
 compute the class from pairs of needles, on the ranks u of their values: u is uniform in [0, 1) for

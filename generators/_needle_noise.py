@@ -8,8 +8,7 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from generators._streams import stream
 
-# The fewest whole degrees of freedom with a finite variance.
-DEGREES = 3
+DEGREES = 3  # the fewest whole degrees of freedom with a finite variance
 # "blocks": 25 features share a factor; pairs correlate by 0.6, like genes of a tight module.
 BLOCK_FEATURES, BLOCK_CORRELATION = 25, 0.6
 BLOCK_ROWS = 128  # bounds memory; the numbers do not depend on it

@@ -4,7 +4,7 @@ Counts are negative binomial (gamma-Poisson) given the sample. For sample i of c
 of module m:
 
     rate  = depth_i * mean_g * exp(purity_i * effect_cg + loading_g * factor_im - loading_g^2 / 2)
-    count ~ Poisson(rate * Gamma(1 / phi_g) * phi_g), and 0 where the gene dropped out
+    count ~ Poisson(rate * Gamma(1 / phi_g) * phi_g), or 0 if the gene dropped out
 
 The constants are measured on the six TCGA types of `datasets.tcga.load()` (364 samples; the 19,319
 genes of largest mean count). `python -m generators.expression` compares simulated with real counts;

@@ -65,8 +65,8 @@ def load(
         n_features: total number.
         n_informative: dimensions of the hypercube.
         n_redundant: linear combinations of informative features, weights uniform in -1..1.
-        class_sep: corners are at +class_sep and -class_sep, clusters about 1.3 wide; at 2 the best
-            rule errs on 2% of clean labels.
+        class_sep: corners are at +class_sep and -class_sep, clusters about 1.3 wide; at 2 the Bayes
+            error of clean labels is 2%.
         flip: share of labels drawn anew, of which half are wrong.
         noise: each value is multiplied by 1 + noise x N(0, 1), after the shift. Without it,
             relevant features span n_informative dimensions.

@@ -61,8 +61,8 @@ def load(
     values (the values themselves in uniform noise). Conditions are equally probable and joined by
     "or"; the thresholds t, w and c give class 1 the expected share `class_balance`:
 
-    - "xor": (u1 - 0.5) (0.5 - u2) >= t, where t = 0 for one pair of balanced classes: each feature
-      alone is then independent of the class. With another t its distance from 0.5 is not.
+    - "xor": (u1 - 0.5) (0.5 - u2) >= t. For one pair of balanced classes t = 0, and each feature
+      alone is independent of the class. With another t its distance from 0.5 is not.
     - "ring": the distance of (u1, u2) from (0.5, 0.5) is within w of 0.35. One feature alone has
       equal means but not equal variances in the classes.
     - "sum": u1 + u2 + normal noise of standard deviation 0.2 >= c. Each feature depends on it.
@@ -147,7 +147,7 @@ def bayes_error(
     noise: str = "uniform",
     flip: float = 0.0,
 ) -> float:
-    """The lowest error on new samples of a classifier that knows the needles.
+    """The lowest error on new samples of a classifier that is given the needles.
 
     Closed forms or one numerical integral; convolution on a grid, right to 1e-4, for t noise and
     for two or more pairs of "sum"; 0 for rules without a sum. Flips of probability f change an

@@ -66,9 +66,8 @@ def test_noise_features_look_like_the_others_and_say_nothing() -> None:
 
 
 def test_places_of_the_relevant_are_drawn() -> None:
-    places = [
-        ringnorm.load(n_samples=4, n_features=3, n_noise=9, seed=s).relevant for s in range(99)
-    ]
+    sizes = {"n_samples": 4, "n_features": 3, "n_noise": 9}
+    places = [ringnorm.load(**sizes, seed=s).relevant for s in range(99)]
     assert np.bincount(np.concatenate(places), minlength=12).min() > 8  # 25 expected
 
 

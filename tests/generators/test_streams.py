@@ -1,4 +1,4 @@
-"""Streams: the same numbers for ever, and independent of one another."""
+"""Streams: pinned numbers, independent of one another."""
 
 import numpy as np
 from numpy.testing import assert_array_equal
