@@ -1,4 +1,4 @@
-"""The CNN and the budget that every method which makes images shares."""
+"""The CNN and the budget of every method that makes images."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from deepmapper.estimators.network_classifier import NetworkClassifier
 
 @dataclass(frozen=True)
 class Training:
-    """Chosen among some 20 variants, one development split (seed 101) each, of four tables.
+    """Chosen among some 20 variants on one development split (seed 101) of each of four tables.
 
-    NIHS and expression of other seeds, training images of MNIST, and a split of the six TCGA types:
-    the same 364 samples that reports split anew, so TCGA figures are not free of that choice.
+    NIHS and expression of other seeds, training images of MNIST, and a split of the six TCGA types.
+    Reports split the same 364 TCGA samples anew, so their TCGA figures depend on that choice.
     """
 
     backbone: str = "patch"
@@ -21,9 +21,15 @@ class Training:
     attribution: str = "saliency"
 
 
-def image_model(training: Training, *, device: str, seed: int) -> NetworkClassifier:
+def image_model(
+    training: Training,
+    classifier: type[NetworkClassifier] = NetworkClassifier,
+    *,
+    device: str,
+    seed: int,
+) -> NetworkClassifier:
     """An untrained classifier of images."""
-    return NetworkClassifier(
+    return classifier(
         backbone=training.backbone,
         gate=training.gate,
         passes=training.passes,

@@ -6,12 +6,13 @@ Sharma et al., "DeepFeature: feature selection in nonimage data using convolutio
 Brief Bioinform 22 (2021).
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 
 from baselines._cnn import Training, image_model
@@ -22,8 +23,8 @@ from deepmapper.estimators.network_classifier import NetworkClassifier
 from deepmapper.images.layouts import square_side
 from deepmapper.images.scaling import FeatureScaler
 
-BLOCK_ROWS = 512  # pyDeepInsight makes float64 images: keep few of them at a time
-MOST_CAMS = 64  # images a class; pyDeepInsight keeps every map in float64
+BLOCK_ROWS = 512  # pyDeepInsight makes float64 images: few at a time
+MAX_CAMS = 64  # images a class; pyDeepInsight keeps every map in float64
 CAM_BATCH = 16
 
 
@@ -32,31 +33,29 @@ class Params(Training):
     """The CNN and its budget are those of the method `deepmapper`.
 
     image_size: pixels a side; "equal" for as many pixels as DeepMapper has.
-    scaling: "standard" scales features as `deepmapper` does, so that the two differ in the layout
-        alone; "norm2" is the paper's own. Of the six tables where `python -m bench run settings`
-        tries both, "standard" was better by far on expression, madelon and the needles of the
-        paper, "norm2" on XOR and sums of two needles: the profile `compare` has both.
-    recipe: "published" is DeepInsight's own in place of all that is said above: see `published`.
-    recipe_epochs: of the recipe "published", for a run that cannot wait for all of them.
+    scaling: "standard" scales features as `deepmapper` does, so that only the layout differs;
+        "norm2" is the paper's. In the profile `settings`, "standard" was far better on expression,
+        madelon and the needles of the paper, "norm2" on XOR and sums of two needles.
+    recipe: "published" uses DeepInsight's own settings: see `published`.
+    recipe_epochs: epochs of the recipe "published".
     attribution: one of DeepMapper's, or "deepfeature": see `DeepFeature`.
-    cam_threshold: of "deepfeature", the activation from which a pixel counts.
     """
 
     image_size: int | Literal["equal"] = 224
     scaling: Literal["standard", "norm2"] = "standard"
     recipe: Literal["shared", "published"] = "shared"
     recipe_epochs: int = 100
-    cam_threshold: float = 0.6
 
 
 class Norm2(TransformerMixin, BaseEstimator):
-    """pyDeepInsight's Norm2Scaler, kept from taking logarithms of negative numbers.
+    """pyDeepInsight's Norm2Scaler without its NaN.
 
-    It returns NaN where a new value lies more than 1 below the training minimum, although it means
-    to cut such values to 0: they are cut to the minimum first, which gives that 0.
+    The library returns NaN instead of 0 for a new value more than 1 below the training minimum.
+    Values are cut to the minimum first, which gives 0.
     """
 
-    def fit(self, X: np.ndarray, y: object = None) -> Self:
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Learn the scale of each feature from X, (n_samples, n_features)."""
         from pyDeepInsight.utils import Norm2Scaler  # type: ignore[attr-defined]
 
         X = _dense(X)
@@ -64,7 +63,8 @@ class Norm2(TransformerMixin, BaseEstimator):
         self.scaler_ = Norm2Scaler().fit(X)
         return self
 
-    def transform(self, X: np.ndarray) -> np.ndarray:
+    def transform(self, X: Any) -> np.ndarray:
+        """Values in 0..1, shape of X."""
         return self.scaler_.transform(np.maximum(_dense(X), self.lowest_))
 
 
@@ -73,7 +73,7 @@ def _dense(X: Any) -> np.ndarray:
 
 
 class DeepInsightConverter(TransformerMixin, BaseEstimator):
-    """Features are placed by similarity; those that meet on a pixel are averaged.
+    """Place features by similarity; average those on the same pixel.
 
     Args:
         extractor: reduces the features, shape (n_features, n_samples), to two dimensions.
@@ -90,7 +90,7 @@ class DeepInsightConverter(TransformerMixin, BaseEstimator):
         self.image_size = image_size
         self.scaling = scaling
 
-    def fit(self, X: np.ndarray, y: object = None) -> Self:
+    def fit(self, X: Any, y: object = None) -> Self:
         """Learn the scaling and the place of each feature from X, (n_samples, n_features)."""
         from pyDeepInsight import ImageTransformer  # type: ignore[attr-defined]
 
@@ -100,7 +100,7 @@ class DeepInsightConverter(TransformerMixin, BaseEstimator):
         self.transformer_.fit(self.scaler_.transform(X))
         return self
 
-    def transform(self, X: np.ndarray) -> np.ndarray:
+    def transform(self, X: Any) -> np.ndarray:
         """Images, float32, (n_samples, 1, side, side), in blocks of rows."""
         images = np.empty((X.shape[0], 1, *self.transformer_.pixels), dtype=np.float32)
         for start in range(0, X.shape[0], BLOCK_ROWS):
@@ -111,53 +111,31 @@ class DeepInsightConverter(TransformerMixin, BaseEstimator):
 
     def to_features(self, pixels: np.ndarray) -> np.ndarray:
         """(..., h, w) -> (..., n_features): features that share a pixel share its value."""
-        rows, columns = self.transformer_._coords.T  # pyDeepInsight 0.2 has no public name for it
+        rows, columns = self.transformer_._coords.T  # no public name in pyDeepInsight 0.2
         return pixels[..., rows, columns]
 
 
-class DeepFeature(ClassifierMixin, BaseEstimator):
+class DeepFeature(NetworkClassifier):
     """A classifier that attributes as DeepFeature does, through pyDeepInsight's CAMFeatureSelector.
 
-    The Grad-CAM of each image for its own class, stretched to 0..1, is averaged over the images of
-    the class (the region), and the elements of a class are the features on pixels at or above the
-    threshold; elsewhere the attribution is 0. Where it differs from the paper: activations order
-    the selected features, for our metrics rank; a class whose mean map stays below the threshold
-    everywhere is stretched to 1 first, else it would select nothing; at most 64 training images a
-    class; the mean over the networks of all passes; one selection, not a repeated one on ever fewer
-    features.
+    The Grad-CAM of each image for its own class, scaled to 0..1, is averaged over the class. The
+    class selects features on pixels at or above `cam_threshold`; the attribution elsewhere is 0.
 
-    Args:
-        model: what trains and predicts.
-        cam_threshold: the activation, 0..1, from which a pixel counts.
+    Differences from the paper: activations order the selected features, as our metrics rank. A
+    mean map below the threshold everywhere is scaled to 1 first, else it would select nothing. At
+    most 64 training images a class; the mean over all passes; one selection instead of several.
     """
 
-    def __init__(self, model: NetworkClassifier, cam_threshold: float = 0.6) -> None:
-        self.model = model
-        self.cam_threshold = cam_threshold
+    cam_threshold = 0.6
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """Train on images (n, 1, h, w)."""
-        self.model_ = clone(self.model).fit(X, y)
-        self.classes_ = self.model_.classes_
-        self.history_, self.n_parameters_ = self.model_.history_, self.model_.n_parameters_
-        return self
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities (n, n_classes)."""
-        return self.model_.predict_proba(X)
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Labels (n,)."""
-        return self.model_.predict(X)
-
-    def attribute(self, Z: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def attribute(self, Z: Any, y: np.ndarray) -> np.ndarray:
         """Activations, (n_classes, *Z.shape[1:]), 0 below the threshold; over the rows of Z."""
         maps = np.zeros((len(self.classes_), *Z.shape[1:]), dtype=np.float32)
         for c, label in enumerate(self.classes_):
-            rows = np.flatnonzero(y == label)[:MOST_CAMS]
+            rows = np.flatnonzero(y == label)[:MAX_CAMS]
             if len(rows):
-                images = torch.as_tensor(Z[rows]).to(self.model_.device_)
-                cams = [class_cam(network, images, c) for network in self.model_.networks_]
+                images = torch.as_tensor(Z[rows]).to(self.device_)
+                cams = [class_cam(network, images, c) for network in self.networks_]
                 maps[c] = np.mean(cams, axis=0)
         highest = maps.max(axis=(1, 2, 3), keepdims=True)
         maps /= np.where((highest > 0) & (highest < self.cam_threshold), highest, 1)
@@ -178,19 +156,14 @@ def class_cam(network: torch.nn.Module, images: torch.Tensor, code: int) -> np.n
         if step is None:
             message = f"deepfeature needs a map of detectors; images are {tuple(images.shape[1:])}"
             raise DeepMapperError(message)
-        # The transformer would only tell the places of features, which our converter knows.
-        selector = CAMFeatureSelector(network, ImageTransformer(_NoExtractor()), step.module)
+        # The selector requires a transformer, which only its own selection of features uses.
+        selector = CAMFeatureSelector(network, ImageTransformer(PCA(2)), step.module)
         images = images.detach().requires_grad_()  # the weights need none here
         return selector.calculate_class_activations(images, labels, CAM_BATCH)[code]
 
 
-class _NoExtractor:
-    def fit_transform(self, X: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
-
-
 def supports(table: Table) -> str | None:
-    """Why a table is refused: a plane needs a few features."""
+    """Refuse tables with too few features for a plane."""
     if table.n_features < 4:
         return f"DeepInsight needs at least 4 features for a plane, got {table.n_features}"
     return None
@@ -200,13 +173,20 @@ def published(params: Params) -> tuple[Params, dict[str, Any]]:
     """DeepInsight's own settings: those of the converter, and those of the classifier.
 
     224x224 pixels, norm-2 scaling, 100 epochs in batches of 200 at a learning rate of 1e-4, as in
-    the notebooks of Ersavas et al. 2024 (who took 227x227) and pyDeepInsight's. Where it differs:
-    ResNet-18 from scratch (pyDeepInsight: SqueezeNet, pretrained on photographs) and AdamW with
-    their weight decay of 1e-5 (pyDeepInsight: SGD with momentum).
+    the notebooks of Ersavas et al. 2024 (227x227 there) and pyDeepInsight's; but ResNet-18 from
+    scratch (not a pretrained SqueezeNet) and those notebooks' AdamW (not SGD with momentum).
 
     Raises:
-        DeepMapperError: `params` set what the recipe sets.
+        DeepMapperError: `params` change a setting that the recipe fixes.
     """
+    fixed = ("backbone", "passes", "epochs", "learning_rate", "gate", "image_size", "scaling")
+    changed = [name for name in fixed if getattr(params, name) != getattr(Params, name)]
+    if changed:
+        message = (
+            f"recipe='published' sets {', '.join(changed)} itself: leave {changed[0]} out, or use "
+            "recipe='shared'"
+        )
+        raise DeepMapperError(message)
     training = {
         "max_epochs": params.recipe_epochs,
         "batch_size": 200,
@@ -216,35 +196,18 @@ def published(params: Params) -> tuple[Params, dict[str, Any]]:
         "target_loss": None,
         "precision": "float32",
     }
-    model = {
-        "backbone": "resnet18_rgb",
-        "gate": False,
-        "passes": 1,
-        "class_weight": None,
-        "training": training,
-    }
-    own = {"image_size": 224, "scaling": "norm2", "epochs": training["max_epochs"], **model}
-    own |= training
-    given = {f.name: getattr(params, f.name) for f in fields(params) if f.name in own}
-    asked = [name for name, value in given.items() if value != getattr(type(params)(), name)]
-    if asked:
-        message = (
-            f"recipe='published' sets {', '.join(asked)} itself: leave {asked[0]} out, or take "
-            "recipe='shared'"
-        )
-        raise DeepMapperError(message)
-    return replace(params, image_size=224, scaling="norm2"), model
+    model = {"backbone": "resnet18_rgb", "gate": False, "passes": 1, "class_weight": None}
+    return replace(params, scaling="norm2"), {**model, "training": training}
 
 
 def build_with(extractor: Any, params: Params, *, device: str, seed: int) -> Pipeline:
-    """DeepInsight's images, read by the CNN of the method `deepmapper`, or by the published one."""
+    """DeepInsight's images, classified by the CNN of `deepmapper` or by the published one."""
     settings: dict[str, Any] = {}
     if params.recipe == "published":
         params, settings = published(params)
-    model = image_model(params, device=device, seed=seed).set_params(**settings)
-    converter = DeepInsightConverter(extractor, params.image_size, params.scaling)
+    classifier = NetworkClassifier
     if params.attribution == "deepfeature":
-        return Pipeline(
-            [("convert", converter), ("model", DeepFeature(model, params.cam_threshold))]
-        )
+        classifier, params = DeepFeature, replace(params, attribution="saliency")
+    model = image_model(params, classifier, device=device, seed=seed).set_params(**settings)
+    converter = DeepInsightConverter(extractor, params.image_size, params.scaling)
     return Pipeline([("convert", converter), ("model", model)])

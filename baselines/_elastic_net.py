@@ -1,8 +1,8 @@
 """Multinomial logistic regression with L1 and L2 penalties, along a path of falling strengths.
 
 Friedman, Hastie, Tibshirani, J Stat Softw 33 (2010) for the path; Beck and Teboulle, SIAM J
-Imaging Sci 2 (2009) for the steps (FISTA). Nearly all features are left out of them: the work is
-on those that have weights and those that the gradient pulls off 0, until it pulls no other one.
+Imaging Sci 2 (2009) for the steps (FISTA). Steps use the active features only: those with weights
+and those whose gradient exceeds the penalty. Features are added until no other gradient does.
 """
 
 import warnings
@@ -12,12 +12,14 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
 
-STEPS = 500  # at most, for one strength
+STEPS = 500  # maximum for one strength
 TOLERANCE = 0.05  # of the strength: how far from 0 the (sub)gradient may stay
 
 
-def strengths_of(X: np.ndarray, hot: np.ndarray, l1_ratio: float, n: int, last: float) -> list:
-    """n penalties from the one that leaves no feature down to `last` times it."""
+def strengths_of(
+    X: np.ndarray, hot: np.ndarray, l1_ratio: float, n: int, last: float
+) -> list[float]:
+    """n penalties: the first is the smallest without any feature, the last is `last` times it."""
     gradient = X.T @ (hot - hot.mean(0)) / len(X)
     first = np.abs(gradient).max() / l1_ratio
     return [float(s) for s in first * np.geomspace(1, last, n)]
@@ -38,16 +40,18 @@ def path(
     intercepts = np.log(hot.mean(0))
     gradient = X.T @ (softmax(X @ weights + intercepts, axis=1) - hot) / len(X)
     for strength in strengths:
-        pull = l1_ratio * strength * 1.001  # what a weight of 0 withstands, and rounding
-        active = weights.any(1) | (np.abs(gradient).max(1) > pull)
+        limit = (
+            l1_ratio * strength * 1.001
+        )  # up to this gradient a weight stays 0; 0.1% for rounding
+        active = weights.any(1) | (np.abs(gradient).max(1) > limit)
         while True:
-            chosen = np.flatnonzero(active)
-            weights[chosen], intercepts = _solve(
-                X[:, chosen], hot, weights[chosen], intercepts, strength, l1_ratio
+            columns = np.flatnonzero(active)
+            weights[columns], intercepts = _solve(
+                X[:, columns], hot, weights[columns], intercepts, strength, l1_ratio
             )
-            scores = X[:, chosen] @ weights[chosen] + intercepts
+            scores = X[:, columns] @ weights[columns] + intercepts
             gradient = X.T @ (softmax(scores, axis=1) - hot) / len(X)
-            missed = (np.abs(gradient).max(1) > pull) & ~active
+            missed = (np.abs(gradient).max(1) > limit) & ~active
             if not missed.any():
                 break
             active |= missed
@@ -68,7 +72,7 @@ def _solve(
     at = np.vstack([weights, intercepts[None]]).astype(X.dtype)
     ridge = np.full((len(at), 1), strength * (1 - l1_ratio), dtype=X.dtype)
     ridge[-1] = 0
-    # The cross-entropy bends by at most half the largest eigenvalue of X'X / n.
+    # The largest curvature of the cross-entropy is half the largest eigenvalue of X'X / n.
     gram = X @ X.T if n < X.shape[1] else X.T @ X
     step = 1 / (0.5 * float(np.linalg.eigvalsh(gram)[-1]) / n + float(ridge.max()))
     cut = np.full((len(at), 1), step * strength * l1_ratio, dtype=X.dtype)
@@ -79,7 +83,7 @@ def _solve(
         new = ahead - step * gradient
         new = np.sign(new) * np.maximum(np.abs(new) - cut, 0)
         change, moved = new - at, float(np.abs(new - ahead).max())
-        if ((ahead - new) * change).sum() > 0:  # overshot: start the momentum anew
+        if ((ahead - new) * change).sum() > 0:  # overshot: reset the momentum
             momentum = 1.0
         faster = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
         ahead = new + np.float32((momentum - 1) / faster) * change

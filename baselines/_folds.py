@@ -1,20 +1,20 @@
-"""Rows held out to choose settings by; a class with too few rows to share out is only learned from.
+"""Rows held out to choose settings. Every class is in the training rows, whatever its size.
 
-Every class is met in training, whatever its size, so that all settings predict all classes.
+A class with too few rows to split is in the training rows only.
 """
 
 import numpy as np
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
-Parts = tuple[np.ndarray, np.ndarray]  # rows to learn from, rows to judge by
+Parts = tuple[np.ndarray, np.ndarray]  # training rows, held-out rows
 
 
 def held_out(codes: np.ndarray, share: float, seed: int) -> Parts:
-    """One split, stratified; at least one row of each class that has two is held out.
+    """One stratified split; holds out at least one row of each class that has two.
 
     Args:
         codes: classes 0, 1, ..., (n_samples,).
-        share: of the rows, to be held out.
+        share: of the rows, to hold out.
     """
     common, rare = _by_size(codes, 2)
     n_classes = len(np.unique(codes[common]))
@@ -28,7 +28,7 @@ def held_out(codes: np.ndarray, share: float, seed: int) -> Parts:
 
 
 def folds(codes: np.ndarray, n_folds: int, seed: int) -> list[Parts]:
-    """So many splits, stratified, as far as the largest class has as many rows."""
+    """Stratified folds, at most as many as the largest class has rows."""
     n_folds = min(n_folds, int(np.bincount(codes).max()))
     common, rare = _by_size(codes, n_folds)
     if n_folds < 2:
@@ -40,7 +40,7 @@ def folds(codes: np.ndarray, n_folds: int, seed: int) -> list[Parts]:
     ]
 
 
-def _by_size(codes: np.ndarray, fewest: int) -> Parts:
-    """Rows of classes with at least so many rows, and the others."""
-    is_common = np.bincount(codes)[codes] >= fewest
+def _by_size(codes: np.ndarray, minimum: int) -> Parts:
+    """Rows of classes with at least `minimum` rows, and the other rows."""
+    is_common = np.bincount(codes)[codes] >= minimum
     return np.flatnonzero(is_common), np.flatnonzero(~is_common)

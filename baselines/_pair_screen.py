@@ -1,10 +1,9 @@
-"""Pairs of features whose product tells the classes apart, found among all pairs.
+"""Pairs of features whose product separates the classes, found among all pairs.
 
-Second-order screening: Fan, Fan & Lv's independence screening applied to products of residuals. A
-pair is scored by the difference between a class and the rest in the mean of its product, which is
-an entry of X'WX with weights 1 / n_class and -1 / n_rest; X is centred within classes and
-standardised, so that differences of means explain none of it. A feature with itself is a pair too:
-its square shows a difference of variances.
+Second-order screening: Fan, Fan & Lv's independence screening applied to products of residuals. The
+score of a pair is the difference between a class and the rest in the mean of its product, an entry
+of X'WX with weights 1 / n_class and -1 / n_rest. X is centred within classes and standardised, so
+differences of means do not contribute. A feature paired with itself shows different variances.
 """
 
 import numpy as np
@@ -25,26 +24,25 @@ def strongest_pairs(X: np.ndarray, codes: np.ndarray, n_best: int) -> np.ndarray
     """
     n_features = X.shape[1]
     parts = [torch.from_numpy(centred) for centred in _residuals(X, codes)]
-    found = torch.empty((0, 2), dtype=torch.int64)
+    best = torch.empty((0, 2), dtype=torch.int64)
     scores = torch.empty(0)
-    bar = 0.0
+    lowest = 0.0  # score that a new pair has to exceed
     for start in range(0, n_features, BLOCK):
-        # Features before `start` were met when their own block came.
+        # Pairs with features before `start` are in the earlier blocks.
         block = _scores([part[:, start:] for part in parts])
         block.triu_()
-        enough = min(n_best, block.numel())
-        if block.max() <= bar:
+        if block.max() <= lowest:
             continue
-        # A row holds at most n_best of the best: fewer values to sort than all of the block.
+        # The best of each row first: fewer values to sort than the whole block.
         of_rows, columns = block.topk(min(n_best, block.shape[1]), dim=1)
-        values, places = of_rows.flatten().topk(min(enough, of_rows.numel()))
+        values, places = of_rows.flatten().topk(min(n_best, of_rows.numel()))
         first = places // of_rows.shape[1]
         pairs = torch.stack([first, columns.flatten()[places]], dim=1) + start
         scores, order = torch.cat([scores, values]).sort(descending=True, stable=True)
-        found = torch.cat([found, pairs])[order][:n_best]
+        best = torch.cat([best, pairs])[order][:n_best]
         scores = scores[:n_best]
-        bar = float(scores[-1]) if len(scores) == n_best else 0.0
-    return found[scores > 0].numpy()
+        lowest = float(scores[-1]) if len(scores) == n_best else 0.0
+    return best[scores > 0].numpy()
 
 
 def _residuals(X: np.ndarray, codes: np.ndarray) -> list[np.ndarray]:

@@ -1,29 +1,28 @@
-"""Fewer coordinates without loss: rows of a wide table in the space that they span.
+"""Rows of a wide table as coordinates in the space that they span, without loss.
 
 The weights of a linear model with an L2 penalty are a weighted sum of training rows (the
-representer theorem; Kimeldorf and Wahba 1971). So with n rows of p > n features it is the same
-model that is fitted to n coordinates, for p / n less work a step.
+representer theorem; Kimeldorf and Wahba 1971). A fit to n coordinates is therefore the same model
+as a fit to p > n features, for p / n less work a step.
 """
 
 from typing import Self
 
 import numpy as np
 
-RANK_TOLERANCE = 1e-6  # of the largest eigenvalue; float32 rows know no smaller one
+RANK_TOLERANCE = 1e-6  # of the largest eigenvalue; float32 rows do not resolve smaller ones
 
 
 class RowSpace:
-    """The coordinates of rows in the span of the training rows; exact for these.
+    """Coordinates in the span of the training rows; exact for these.
 
     Attributes:
-        basis: orthonormal rows, float32 (rank, n_features), or None where n_samples is not below
-            n_features and there is nothing to save.
+        basis: orthonormal rows, float32 (rank, n_features); None if n_samples >= n_features.
     """
 
     basis: np.ndarray | None = None
 
     def fit(self, X: np.ndarray) -> Self:
-        """X (n_samples, n_features)."""
+        """Compute the basis from X (n_samples, n_features)."""
         if X.shape[0] < X.shape[1]:
             values, vectors = np.linalg.eigh((X @ X.T).astype(np.float64))
             kept = values > RANK_TOLERANCE * max(values[-1], 1e-30)

@@ -1,10 +1,9 @@
 """What igtd, refined and tinto share: places learned from training rows, images at full precision.
 
-TINTOlib (Castillo-Cano et al., SoftwareX 2023; Apache-2.0) writes one PNG a row. We read the places
-of the features and make the images ourselves, because in version 1.3.1
-- `plt.imsave` stretches every image to its own darkest and brightest pixel and keeps 8 bits;
-- IGTD also scales by the smallest and largest value of the rows that happen to be converted
-  together, so a test image depends on its neighbours (a leak; its places do not leak);
+TINTOlib (Castillo-Cano et al., SoftwareX 2023; Apache-2.0) writes one PNG a row. We use its places
+of the features and make the images here, because in version 1.3.1
+- `plt.imsave` scales every image to its own darkest and brightest pixel and keeps 8 bits;
+- IGTD scales by the extremes of the rows that are converted together (a leak between test rows);
 - `features_positions.csv` of IGTD holds the inverse of the permutation that its images use.
 """
 
@@ -21,7 +20,7 @@ from baselines._cnn import Training, image_model
 from datasets.table import Table
 from deepmapper.images.scaling import FeatureScaler
 
-FEWEST_FEATURES = 4  # fewer make no plane
+MIN_FEATURES = 4  # for a plane
 BLOCK_ROWS = 512
 
 
@@ -29,8 +28,8 @@ BLOCK_ROWS = 512
 class Params(Training):
     """The CNN and its budget are those of the method `deepmapper`.
 
-    scaling: "standard" scales features as `deepmapper` does, so that the two differ in their places
-        alone; "minmax" maps them to [0, 1], as TINTOlib does.
+    scaling: "standard" scales features as `deepmapper` does, so that only the places differ;
+        "minmax" maps them to [0, 1], as TINTOlib does.
     """
 
     scaling: Literal["standard", "minmax"] = "standard"
@@ -38,12 +37,12 @@ class Params(Training):
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Where features are.
+    """The pixels of the features.
 
     Args:
         pixels: the flat index, row by row, of each feature's pixel, (n_features,).
         shape: height and width of the images.
-        spread: CSR (n_features, height * width), what a feature adds to a pixel.
+        spread: CSR (n_features, height * width), the weight of each feature in each pixel.
     """
 
     pixels: np.ndarray
@@ -56,10 +55,10 @@ Place = Callable[[np.ndarray], Placement]
 
 
 class PlacedConverter(TransformerMixin, BaseEstimator):
-    """Rows become images whose pixels are means of features.
+    """Convert rows to images whose pixels are means of features.
 
     Args:
-        place: learns the places from the scaled training rows; later rows never change them.
+        place: learns the places from the scaled training rows.
         scaling: "standard" or "minmax".
     """
 
@@ -90,7 +89,7 @@ class PlacedConverter(TransformerMixin, BaseEstimator):
 
 
 def one_each(pixels: np.ndarray, shape: tuple[int, int]) -> Placement:
-    """A placement in which every feature has a pixel of its own."""
+    """A placement with one feature a pixel."""
     n = len(pixels)
     ones = np.ones(n, dtype=np.float32)
     spread = sparse.csr_matrix((ones, pixels, np.arange(n + 1)), (n, shape[0] * shape[1]))
@@ -98,21 +97,17 @@ def one_each(pixels: np.ndarray, shape: tuple[int, int]) -> Placement:
 
 
 def build_with(place: Place, params: Params, *, device: str, seed: int) -> Pipeline:
-    """Images by these places, read by the CNN of the method `deepmapper`."""
+    """Images by these places, classified by the CNN of the method `deepmapper`."""
     converter = PlacedConverter(place, params.scaling)
-    return Pipeline(
-        [("convert", converter), ("model", image_model(params, device=device, seed=seed))]
-    )
+    model = image_model(params, device=device, seed=seed)
+    return Pipeline([("convert", converter), ("model", model)])
 
 
-def refusal(table: Table, most_features: int) -> str | None:
-    """Why these methods refuse a table of so few or so many features; None where they do not."""
+def refusal(table: Table, max_features: int) -> str | None:
+    """Why these methods refuse a table: too few or too many features; else None."""
     p = table.n_features
-    if p < FEWEST_FEATURES:
-        return f"places on a plane need at least {FEWEST_FEATURES} features, got {p}"
-    if p > most_features:
-        return (
-            f"compares all pairs of features: stops at {most_features:,}, got {p:,}; the file of "
-            "the method says what it takes"
-        )
+    if p < MIN_FEATURES:
+        return f"places on a plane need at least {MIN_FEATURES} features, got {p}"
+    if p > max_features:
+        return f"compares all pairs of features: at most {max_features:,} features, got {p:,}"
     return None

@@ -2,10 +2,10 @@
 
 Shen et al., "AggMapNet: enhanced and explainable low-sample omics deep learning with
 feature-aggregated multi-channel networks", Nucleic Acids Res 50 (2022): correlation distance
-between features, UMAP to the plane, linear assignment to the grid. One channel; features that do
-not vary take the pixels left over. Two things are bounded, so that no p x p values are in memory:
-the neighbours of a feature are found in blocks (all of them are compared, as in the paper), and
-beyond 2,048 features median splits of the plane take the place of the linear assignment.
+between features, UMAP to the plane, linear assignment to the grid. One channel; constant features
+take the pixels left over. To keep p x p values out of memory, neighbours are found in blocks (all
+pairs are compared, as in the paper), and median splits of the plane replace the linear assignment
+above 2,048 features.
 """
 
 import warnings
@@ -26,21 +26,19 @@ from deepmapper.images.scaling import FeatureScaler
 from deepmapper.training.streams import stream, stream_seed
 
 REQUIRES = {"umap": "umap-learn"}
-MIN_FEATURES = 4  # UMAP starts from three eigenvectors of the graph, fewer than there are points
+MIN_FEATURES = 4  # UMAP starts from three eigenvectors of the graph and needs more points
 
 
 @dataclass(frozen=True)
 class Params(Training):
-    """UMAP's settings are the defaults of the authors' package. The CNN and its budget are those of
-    the method `deepmapper`.
-    """
+    """UMAP: the defaults of the authors' package. The CNN and its budget: those of `deepmapper`."""
 
     n_neighbours: int = 15
     min_dist: float = 0.1
 
 
 def supports(table: Table) -> str | None:
-    """A plane needs a few features."""
+    """Refuse tables with too few features for a plane."""
     if table.n_features < MIN_FEATURES:
         return f"UMAP needs at least {MIN_FEATURES} features, got {table.n_features}"
     return None
@@ -48,16 +46,13 @@ def supports(table: Table) -> str | None:
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Place the features, fold, then train."""
-    converter = AggMapConverter(
-        params.n_neighbours, params.min_dist, device=device, random_state=seed
-    )
-    return Pipeline(
-        [("convert", converter), ("model", image_model(params, device=device, seed=seed))]
-    )
+    converter = AggMapConverter(params, device, seed)
+    model = image_model(params, device=device, seed=seed)
+    return Pipeline([("convert", converter), ("model", model)])
 
 
 class AggMapConverter(TransformerMixin, BaseEstimator):
-    """Images in which features are placed by `aggmap_layout`, scaled as `deepmapper` scales.
+    """Images with the layout of `aggmap_layout` and the scaling of `deepmapper`.
 
     Attributes:
         images_: the fitted `ImageConverter`.
@@ -65,32 +60,20 @@ class AggMapConverter(TransformerMixin, BaseEstimator):
 
     looks_at_labels = False
 
-    def __init__(
-        self,
-        n_neighbours: int = 15,
-        min_dist: float = 0.1,
-        device: str = "cpu",
-        random_state: int = 0,
-    ) -> None:
-        self.n_neighbours = n_neighbours
-        self.min_dist = min_dist
+    def __init__(self, params: Params, device: str = "cpu", random_state: int = 0) -> None:
+        self.params = params
         self.device = device
         self.random_state = random_state
 
     def fit(self, X: Any, y: object = None) -> Self:
-        """Learn scaling and layout from X, (n_samples, n_features); of large tables, from some."""
+        """Learn scaling and layout from X, (n_samples, n_features); sample rows of large tables."""
         scaler = FeatureScaler(clip=None).fit(X)
-        most = max(2, LAYOUT_VALUES // X.shape[1])
+        max_rows = max(2, LAYOUT_VALUES // X.shape[1])
         rows = np.arange(X.shape[0])
-        if len(rows) > most:
-            drawn = stream(self.random_state, "layout", "rows").choice(rows, most, replace=False)
-            rows = np.sort(drawn)
-        layout = aggmap_layout(
-            scaler.transform(X[rows]),
-            self.random_state,
-            n_neighbours=self.n_neighbours,
-            min_dist=self.min_dist,
-        )
+        if len(rows) > max_rows:
+            draw = stream(self.random_state, "layout", "rows")
+            rows = np.sort(draw.choice(rows, max_rows, replace=False))
+        layout = aggmap_layout(scaler.transform(X[rows]), self.random_state, self.params)
         self.images_ = ImageConverter(layout, device=self.device).fit(X)
         return self
 
@@ -103,9 +86,7 @@ class AggMapConverter(TransformerMixin, BaseEstimator):
         return self.images_.to_features(pixels)
 
 
-def aggmap_layout(
-    X: np.ndarray, seed: int, *, n_neighbours: int = 15, min_dist: float = 0.1
-) -> Layout:
+def aggmap_layout(X: np.ndarray, seed: int, params: Params = Params()) -> Layout:
     """Correlated features side by side, in the smallest square that holds them.
 
     Args:
@@ -116,12 +97,13 @@ def aggmap_layout(
     varies = np.flatnonzero(np.ptp(X, axis=0) > 0)
     pixels = np.full(p, -1, dtype=np.int64)
     if len(varies) >= MIN_FEATURES:
-        plane = _plane(X[:, varies], min(n_neighbours, len(varies) - 1), min_dist, seed)
-        low, high = plane.min(0), plane.max(0)  # the paper stretches either axis over the grid
+        n_neighbours = min(params.n_neighbours, len(varies) - 1)
+        plane = _plane(X[:, varies], n_neighbours, params.min_dist, seed)
+        low, high = plane.min(0), plane.max(0)  # the paper scales each axis to the grid
         pixels[varies] = assign((plane - low) / np.maximum(high - low, 1e-12), (side, side))
     free = np.setdiff1d(np.arange(side * side), pixels)
-    loose = np.flatnonzero(pixels < 0)
-    pixels[loose] = free[: len(loose)]
+    constant = np.flatnonzero(pixels < 0)
+    pixels[constant] = free[: len(constant)]
     return Layout(pixels, (side, side), "aggmap")
 
 
@@ -140,7 +122,7 @@ def _plane(X: np.ndarray, n_neighbours: int, min_dist: float, seed: int) -> np.n
         min_dist=min_dist,
         precomputed_knn=(index, distance.astype(np.float32)),
         random_state=stream_seed(seed, "umap") % 2**32,
-        n_jobs=1,  # what a fixed seed means anyway; said, UMAP does not warn
+        n_jobs=1,  # implied by a seed; set to avoid UMAP's warning
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*transforming new data")  # features are fixed

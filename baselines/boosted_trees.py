@@ -1,4 +1,4 @@
-"""Boosted trees: many small trees, each fitted to what the ones before it left over.
+"""Boosted trees: many small trees, each fitted to the errors of those before it.
 
 Friedman, Annals of Statistics 29 (2001); Ke et al., "LightGBM", NeurIPS 2017. LightGBM rather than
 XGBoost by measurement: `python -m bench.experiments run boosting`.
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from baselines._classifier import SeededClassifier
 from baselines._folds import held_out
 
 REQUIRES = {"lightgbm": "lightgbm"}
@@ -19,16 +19,15 @@ REQUIRES = {"lightgbm": "lightgbm"}
 
 @dataclass(frozen=True)
 class Params:
-    """Early stopping chooses the number of trees: it ends after `patience` rounds in vain.
+    """Features a tree, then depth, are chosen by log loss on held-out rows.
 
-    Features a tree and depths are chosen one after the other by log loss on held-out rows; then all
-    rows are fitted with as many trees as were best.
+    Early stopping sets the number of trees: a fit ends after `patience` rounds without gain. The
+    final fit uses all rows and the best number of trees.
 
-    n_columns: numbers of features that a tree may look at, drawn anew for each, None for all. Few
-        columns are fast and make trees that differ; but where one feature in thousands matters, few
-        trees would meet it, and the rounds before would end the fit by early stopping.
-    depths: of the trees; the first is the one that `n_columns` is chosen with.
-    validation_fraction: of the training rows, held out to stop and to choose by.
+    n_columns: candidate numbers of features a tree, drawn anew for each tree; None for all. Few
+        are fast, but if one feature in thousands matters, few trees contain it.
+    depths: candidate depths; `n_columns` is chosen with the first.
+    validation_fraction: share of the training rows that is held out.
     """
 
     learning_rate: float = 0.1
@@ -47,19 +46,15 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
     return Pipeline([("convert", FunctionTransformer()), ("model", BoostedTrees(params, seed))])
 
 
-class BoostedTrees(ClassifierMixin, BaseEstimator):
+class BoostedTrees(SeededClassifier):
     """LightGBM with early stopping; `feature_importances_` are summed gains, (n_features,).
 
     Attributes:
-        n_columns_, depth_, n_rounds_: features a tree, depth and trees (a class), as chosen.
+        n_columns_, depth_, n_rounds_: chosen features a tree, depth and trees a class.
     """
 
-    def __init__(self, params: Params = Params(), random_state: int = 0) -> None:
-        self.params = params
-        self.random_state = random_state
-
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """X (n_samples, n_features), y (n_samples,)."""
+        """Choose, then fit all rows: X (n_samples, n_features), y (n_samples,)."""
         import lightgbm
 
         self.classes_, codes = np.unique(y, return_inverse=True)
@@ -98,10 +93,6 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
         """Probabilities (n_samples, n_classes)."""
         values = np.asarray(self.booster_.predict(X))
         return np.column_stack([1 - values, values]) if values.ndim == 1 else values
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Labels (n_samples,)."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
 
     def _settings(self, depth: int, n_columns: int, n_features: int) -> dict[str, object]:
         params, n_classes = self.params, len(self.classes_)

@@ -2,13 +2,11 @@
 
 `tc1` is CANDLE's TC1 benchmark (Wu et al., BMC Bioinformatics 19, 2018; ECP-CANDLE/Benchmarks,
 Pilot1/TC1): kernels of 20 and 10 over every position, plain SGD at 0.01, batches of 20, 400 epochs,
-each feature divided by its largest absolute value. CANDLE lowers the rate where the loss on the
-test rows stalls; here it is constant, and no row is held out. About 74 s an epoch of 4,320 samples
-of 60,483 features on one GPU, by CANDLE's own account: not for a CPU.
+each feature divided by its largest absolute value. CANDLE lowers the rate when the loss on the test
+rows stalls; here it is constant. CANDLE reports 74 s an epoch on one GPU: too slow for a CPU.
 
-`strided` is the same idea with strides and batch normalisation, also in the head, and is what a
-laptop can train: as many networks as `deepmapper` has; rate and epochs are chosen by
-`python -m bench run settings`.
+`strided` adds strides and batch normalisation, and trains on a laptop; as many networks as
+`deepmapper`, rate and epochs chosen by `python -m bench run settings`.
 """
 
 from dataclasses import dataclass
@@ -24,14 +22,14 @@ from deepmapper.estimators.network_classifier import NetworkClassifier
 from deepmapper.images.scaling import FeatureScaler
 from deepmapper.networks.backbones import Dropout
 
-MIN_FEATURES = 64  # below it nothing is left after the strides or the pooling
+MIN_FEATURES = 64  # shorter vectors vanish in the strides or the pooling
 
 
 @dataclass(frozen=True)
 class Params:
-    """None is the architecture's own value: 10 epochs at 5e-3 (`strided`), 400 at 0.01 (`tc1`).
+    """None: the value of the architecture, 10 epochs at 5e-3 (`strided`) or 400 at 0.01 (`tc1`).
 
-    passes: networks whose probabilities are averaged, None for 2 (`strided`) and 1 (`tc1`).
+    passes: networks whose probabilities are averaged; None: 2 (`strided`) or 1 (`tc1`).
     """
 
     architecture: Literal["strided", "tc1"] = "strided"
@@ -41,7 +39,7 @@ class Params:
 
 
 def supports(table: Table) -> str | None:
-    """Convolutions and pooling shorten the vector: it must be long enough."""
+    """Refuse vectors that are too short for the convolutions and the pooling."""
     if table.n_features < MIN_FEATURES:
         return f"needs at least {MIN_FEATURES} features, got {table.n_features}"
     return None

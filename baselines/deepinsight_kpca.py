@@ -1,10 +1,10 @@
 """DeepInsight with kernel PCA: features placed by a Gaussian kernel; the CNN of `deepmapper`.
 
-Sharma et al., Sci Rep 9 (2019), through pyDeepInsight; the kernel is the Gaussian one, its width
-scikit-learn's (gamma = 1 / n_samples, which is what pyDeepInsight's "kpca" takes).
+Sharma et al., Sci Rep 9 (2019), through pyDeepInsight. The width of the kernel is scikit-learn's
+(gamma = 1 / n_samples), as in pyDeepInsight's "kpca".
 
-The kernel matrix has a number for each pair of features: it stops at 20,000. What it takes is
-measured by `python -m bench run growth`.
+The kernel matrix has an entry for each pair of features, hence the limit of 20,000 features.
+`python -m bench run growth` measures time and memory.
 """
 
 from sklearn.decomposition import KernelPCA
@@ -15,19 +15,19 @@ from baselines._deepinsight import Params, build_with
 from datasets.table import Table
 
 REQUIRES = {"pyDeepInsight": "pydeepinsight[cam]"}
-MOST_FEATURES = 20_000
+MAX_FEATURES = 20_000
 
 __all__ = ["Params", "build", "supports"]
 
 
 def supports(table: Table) -> str | None:
-    """The kernel between all pairs of features must fit into memory."""
+    """Refuse tables whose kernel matrix takes too much memory."""
     if reason := _deepinsight.supports(table):
         return reason
-    if table.n_features > MOST_FEATURES:
+    if table.n_features > MAX_FEATURES:
         return (
             f"the kernel between all pairs of features takes too much memory above "
-            f"{MOST_FEATURES:,} features, got {table.n_features:,}"
+            f"{MAX_FEATURES:,} features, got {table.n_features:,}"
         )
     return None
 

@@ -1,7 +1,7 @@
 """DeepInsight with t-SNE: similar features become neighbours; the CNN of `deepmapper` reads them.
 
 Sharma et al., Sci Rep 9 (2019), through pyDeepInsight; t-SNE on cosine distances as in the
-paper's comparison (notebooks of Ersavas et al. 2024).
+notebooks of Ersavas et al. 2024.
 """
 
 from sklearn.manifold import TSNE
@@ -21,7 +21,7 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
 
 
 class _TSNE(TSNE):
-    """t-SNE whose perplexity stays below the number of points."""
+    """t-SNE with a perplexity below the number of points."""
 
     def fit_transform(self, X, y=None):
         perplexity = min(30.0, (len(X) - 1) / 3)

@@ -1,9 +1,9 @@
 """DeepInsight with UMAP: neighbours among features stay neighbours; the CNN of `deepmapper`.
 
-Sharma et al., Sci Rep 9 (2019), through pyDeepInsight, whose documentation offers `umap.UMAP()`
-with its defaults (McInnes, Healy, Melville 2018: 15 neighbours, Euclidean, min_dist 0.1).
+Sharma et al., Sci Rep 9 (2019), through pyDeepInsight, with UMAP's defaults as in its documentation
+(McInnes, Healy, Melville 2018: 15 neighbours, Euclidean, min_dist 0.1).
 
-The first use in a process compiles. `python -m bench run growth` measures what it takes.
+The first use in a process compiles. `python -m bench run growth` measures time and memory.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
 
 
 class _UMAP(TransformerMixin, BaseEstimator):
-    """UMAP, imported when it is used, with a neighbourhood that is smaller than the table."""
+    """UMAP, imported on use, with fewer neighbours than points."""
 
     def __init__(self, random_state: int = 0) -> None:
         self.random_state = random_state

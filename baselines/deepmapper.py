@@ -1,6 +1,6 @@
 """DeepMapper with the best all-round settings: one feature one pixel, a position-aware CNN.
 
-Ersavas, Smith, Mattick, Sci Rep 14 (2024), with a backbone that knows where each pixel is.
+Ersavas, Smith, Mattick, Sci Rep 14 (2024), with a backbone that has the position of each pixel.
 """
 
 from dataclasses import dataclass

@@ -2,11 +2,10 @@
 
 GitHub tansel/deepmapper, commit eea218e: torchvision's ResNet-18 from scratch on the folded table,
 the grey value on three channels, AdamW with weight decay 1e-5, a constant rate, one network a pass.
-Values are not scaled, but for MNIST's by its mean and standard deviation. In the notebook of MNIST
-the network is in evaluation mode from before the first epoch on (`model.train()` is commented out),
-so that BatchNorm keeps mean 0 and variance 1. What these differences from the paper's description
-are worth: `reports.paper.discrepancies`. A pass of the notebooks is a seed of ours, with
-`split = "random"`.
+Only MNIST is scaled, by its mean and standard deviation. In the notebook of MNIST the network is in
+evaluation mode from the start (`model.train()` is commented out), so that BatchNorm keeps mean 0
+and variance 1. `reports.paper.discrepancies` lists the effects of these differences from the paper.
+A pass of the notebooks is a seed here, with `split = "random"`.
 """
 
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from deepmapper.networks.backbones import resnet18
 
 MNIST_MEAN, MNIST_SD = 0.1307, 0.3081  # of grey values from 0 to 1
 CHANNELS = 3
-ROWS_AT_ONCE = 64  # the notebooks take all test rows at once, which needs tens of GB
+BLOCK_ROWS = 64  # the notebooks use all test rows at once, which needs tens of GB
 
 
 @dataclass(frozen=True)
@@ -39,26 +38,21 @@ class Params:
 
 
 class FrozenNorm(nn.BatchNorm2d):
-    """Batch normalisation that is never in training mode: it keeps mean 0 and variance 1."""
+    """Batch normalisation that is never in training mode and keeps mean 0 and variance 1."""
 
     def train(self, mode: bool = True) -> "FrozenNorm":
         return super().train(False)
 
 
 class ScaledGrey(nn.Module):
-    """Grey values 0..255 (n, c, h, w) less MNIST's mean, by its standard deviation."""
+    """Grey values 0..255 (n, c, h, w), standardised by MNIST's mean and standard deviation."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (x / 255 - MNIST_MEAN) / MNIST_SD
 
 
-def published_resnet(shape: tuple[int, ...], n_classes: int) -> nn.Module:
-    """ResNet-18 on three channels, its BatchNorm trained."""
-    return resnet18(n_classes, channels=CHANNELS)
-
-
 def frozen_resnet(shape: tuple[int, ...], n_classes: int) -> nn.Module:
-    """The same on scaled grey values, its BatchNorm frozen as it is made."""
+    """ResNet-18 on standardised grey values, its BatchNorm frozen at initialisation."""
     network = resnet18(n_classes, channels=CHANNELS)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -74,18 +68,18 @@ class NotebookClassifier(NetworkClassifier):
     def attribute(self, Z: Any, y: np.ndarray) -> np.ndarray:
         """Captum's Saliency, (n_classes, 1, h, w): of each class's logit, over all rows of Z.
 
-        Absolute gradients are averaged over rows and then summed over the three channels. `y` is
-        not looked at.
+        Absolute gradients are averaged over rows, then summed over the three channels. `y` is not
+        used.
         """
         from captum.attr import Saliency
 
         images, network = self._to_device(Z), self.networks_[0]
         network.eval()
         maps = torch.zeros(len(self.classes_), *images.shape[1:], device=self.device_)
-        for start in range(0, len(images), ROWS_AT_ONCE):
-            some = images[start : start + ROWS_AT_ONCE].repeat(1, CHANNELS, 1, 1)
+        for start in range(0, len(images), BLOCK_ROWS):
+            block = images[start : start + BLOCK_ROWS].repeat(1, CHANNELS, 1, 1)
             for c in range(len(self.classes_)):
-                sizes = Saliency(network).attribute(some.requires_grad_(), target=c)
+                sizes = Saliency(network).attribute(block.requires_grad_(), target=c)
                 maps[c] += sizes.sum((0, 1))
         return (maps / len(images)).cpu().numpy()
 
@@ -94,7 +88,7 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Fold in natural order, unscaled, then train a ResNet-18."""
     is_mnist = params.notebook == "mnist"
     model = NotebookClassifier(
-        backbone=frozen_resnet if is_mnist else published_resnet,
+        backbone=frozen_resnet if is_mnist else "resnet18_rgb",
         gate=False,
         passes=1,
         class_weight=None,

@@ -2,18 +2,18 @@
 
 Zhu et al., "Converting tabular data into images for deep learning with convolutional neural
 networks", Sci Rep 11 (2021). Pearson and Euclidean distances, squared error; steps as in the
-authors' example (10,000 at most; stops once 300 steps gained less than 1e-5).
+authors' example (at most 10,000; stops if 300 steps gain less than 1e-5).
 
-The search is ours: the same steps as TINTOlib's (a test compares the places), of which each is many
-times faster. Time and memory grow with the square of the number of features; it stops at 5,000.
-What it takes is measured by `python -m bench run growth`.
+The search is ours: the same steps as TINTOlib's (a test compares the places), each many times
+faster. Time and memory grow with the square of the number of features, hence the limit of 5,000.
+`python -m bench run growth` measures them.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
 
 import numpy as np
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, squareform
 from scipy.stats import rankdata
 from sklearn.pipeline import Pipeline
 
@@ -22,70 +22,47 @@ from baselines._tintolib import Placement, build_with, one_each, refusal
 from datasets.table import Table
 from deepmapper.images.layouts import square_side
 
-MOST_FEATURES = 5_000
+MAX_FEATURES = 5_000
 MIN_GAIN = 1e-5
 
 
 @dataclass(frozen=True)
 class Params(_tintolib.Params):
-    """search: "vectorised" or "tintolib"; the same steps, at their own speeds."""
+    """val_step: stop if this number of steps gains less than MIN_GAIN of the error."""
 
     max_step: int = 10_000
     val_step: int = 300
-    search: Literal["vectorised", "tintolib"] = "vectorised"
 
 
 def supports(table: Table) -> str | None:
-    """Memory and time grow with the square of the number of features."""
-    return refusal(table, MOST_FEATURES)
+    """Refuse tables with too few or too many features."""
+    return refusal(table, MAX_FEATURES)
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Swap, fold, train."""
-    place = _IGTD(params.max_step, params.val_step, params.search, seed)
-    return build_with(place, params, device=device, seed=seed)
+    return build_with(partial(place, params, seed), params, device=device, seed=seed)
 
 
-@dataclass(frozen=True)
-class _IGTD:
-    max_step: int
-    val_step: int
-    search: str
-    seed: int
-
-    def __call__(self, X: np.ndarray) -> Placement:
-        side = square_side(X.shape[1])
-        feature_of_pixel = (self._library if self.search == "tintolib" else self._own)(X, side)
-        return one_each(np.argsort(feature_of_pixel), (side, side))
-
-    def _own(self, X: np.ndarray, side: int) -> np.ndarray:
-        pixels = np.stack(np.divmod(np.arange(X.shape[1]), side), axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):  # constant features: unlike all others
-            distances = np.around(1 - np.nan_to_num(np.corrcoef(X.T.astype(np.float64))), 10)
-        return swap_to_match(
-            rank_of_pairs(distances),
-            rank_of_pairs(cdist(pixels, pixels)),
-            self.max_step,
-            self.val_step,
-            np.random.RandomState(self.seed),  # draws as TINTOlib does
-        )
-
-    def _library(self, X: np.ndarray, side: int) -> np.ndarray:
-        import pandas as pd
-        from TINTOlib.igtd import IGTD
-
-        steps = {"max_step": self.max_step, "val_step": self.val_step}
-        igtd = IGTD("unsupervised", None, scale=[side, side], random_seed=self.seed, **steps)
-        igtd.fit(pd.DataFrame(X.astype(np.float64)))
-        return igtd.index[igtd.min_id]
+def place(params: Params, seed: int, X: np.ndarray) -> Placement:
+    """The pixels of the features of X, scaled training rows (n_samples, n_features)."""
+    side = square_side(X.shape[1])
+    pixels = np.stack(np.divmod(np.arange(X.shape[1]), side), axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):  # constant features
+        distances = np.around(1 - np.nan_to_num(np.corrcoef(X.T.astype(np.float64))), 10)
+    feature_of_pixel = swap_to_match(
+        rank_of_pairs(distances),
+        rank_of_pairs(cdist(pixels, pixels)),
+        params.max_step,
+        params.val_step,
+        np.random.RandomState(seed),  # draws as TINTOlib does
+    )
+    return one_each(np.argsort(feature_of_pixel), (side, side))
 
 
 def rank_of_pairs(distances: np.ndarray) -> np.ndarray:
     """Symmetric ranks (p, p) of the distances between pairs; 0 on the diagonal."""
-    below = np.tril_indices(len(distances), -1)
-    ranks = np.zeros(distances.shape)
-    ranks[below] = rankdata(distances[below])
-    return ranks + ranks.T
+    return squareform(rankdata(squareform(distances, checks=False)))
 
 
 def swap_to_match(
@@ -93,10 +70,10 @@ def swap_to_match(
 ) -> np.ndarray:
     """An order (p,) of source's rows and columns that brings it close to target, both (p, p).
 
-    A step takes an item that was left alone longest and makes the best of all its swaps, where that
-    does not raise the squared error over pairs. Swapping i and j changes the error by
-    2 sum_k (s_ik - s_jk)(t_ik - t_jk) over k other than i and j: two products of matrix and vector
-    for all j.
+    Each step picks an item that was moved least recently and makes its best swap, unless that
+    raises the squared error over pairs. Swapping i and j changes the error by
+    2 sum_k (s_ik - s_jk)(t_ik - t_jk) over k other than i and j: two matrix-vector products for
+    all j.
     """
     source = source.copy()
     order = np.arange(len(source))

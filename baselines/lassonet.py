@@ -1,9 +1,9 @@
-"""LassoNet: a network that may use a feature only as far as a linear skip connection does.
+"""LassoNet: a network in which a linear skip connection bounds the weights of each feature.
 
 Lemhadri, Ruan, Abraham, Tibshirani, JMLR 22 (2021), through its package `lassonet`. The settings
-are those of the benchmark of Passemiers et al., Sci Rep 14 (2024), in which it was the best neural
-method, but for longer steps along the path; the penalty is the one with the lowest loss on a tenth
-of the rows, as its manual says.
+are those of the benchmark of Passemiers et al., Sci Rep 14 (2024), where it was the best neural
+method, except for longer steps along the path. The penalty is the one with the lowest loss on a
+held-out tenth of the rows, as in its manual.
 """
 
 from dataclasses import dataclass
@@ -11,25 +11,24 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
 
+from baselines._classifier import SeededClassifier
 from baselines._folds import held_out
 from datasets.table import Table
 from deepmapper.images.scaling import FeatureScaler
 
 REQUIRES = {"lassonet": "lassonet"}
-
 MAX_FEATURES = 2_000  # its path is dozens of trainings long
 
 
 @dataclass(frozen=True)
 class Params:
-    """Networks along a path of growing penalties, each trained on from the one before.
+    """Networks along a path of growing penalties; each starts from the weights before it.
 
-    lambda_start: the first penalty; each next one is `path_multiplier` times larger. The benchmark
-        has 1.02; 1.1 takes a fifth of the steps.
-    hierarchy: M, how far a feature's hidden weights may exceed its skip weight.
+    lambda_start: the first penalty; the next is `path_multiplier` times larger. The benchmark uses
+        1.02; 1.1 takes a fifth of the steps.
+    hierarchy: M, the maximum ratio of a feature's hidden weights to its skip weight.
     """
 
     hidden: tuple[int, ...] = (32, 32)
@@ -51,31 +50,25 @@ def supports(table: Table) -> str | None:
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
-    """Standardise, as the other networks do, then follow the path."""
+    """Standardise, then follow the path."""
     model = LassoNetModel(params, device=device, random_state=seed)
     return Pipeline([("convert", FeatureScaler()), ("model", model)])
 
 
-class LassoNetModel(ClassifierMixin, BaseEstimator):
+class LassoNetModel(SeededClassifier):
     """The network of the path with the lowest held-out loss.
 
     Attributes:
-        feature_importances_: (n_features,), the penalty at which a feature drops out; features
-            that never do have the largest.
+        feature_importances_: (n_features,), the penalty at which a feature drops out. Features that
+            stay to the end have the largest.
     """
 
-    def __init__(
-        self,
-        params: Params = Params(),
-        device: str = "cpu",
-        random_state: int = 0,
-    ) -> None:
-        self.params = params
+    def __init__(self, params: Params, device: str = "cpu", random_state: int = 0) -> None:
+        super().__init__(params, random_state)
         self.device = device
-        self.random_state = random_state
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """X (n_samples, n_features), y (n_samples,)."""
+        """Follow the path: X (n_samples, n_features), y (n_samples,)."""
         from lassonet import LassoNetClassifier
 
         self.classes_, codes = np.unique(y, return_inverse=True)
@@ -95,33 +88,24 @@ class LassoNetModel(ClassifierMixin, BaseEstimator):
             torch_seed=self.random_state % 2**31,
         )
         with torch.random.fork_rng():  # the package seeds and draws from torch's global stream
-            self.network_.path(
-                X[training],
-                codes[training],
-                X_val=X[judged],
-                y_val=codes[judged],
-                callback=best,
-            )
+            validation = {"X_val": X[judged], "y_val": codes[judged]}
+            self.network_.path(X[training], codes[training], **validation, callback=best)
         self.network_.model.load_state_dict(best.weights)
         self.lambda_, self.n_selected_ = best.penalty, best.n_selected
         dropped_at = self.network_.feature_importances_.numpy().astype(np.float64)
         finite = dropped_at[np.isfinite(dropped_at)]
         largest = params.path_multiplier * finite.max(initial=params.lambda_start)
         self.feature_importances_ = np.where(np.isfinite(dropped_at), dropped_at, largest)
-        self.network_.path_ = None  # a mask a step that nothing reads again
+        self.network_.path_ = None  # a mask for each step, not used again
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Probabilities (n_samples, n_classes)."""
         return np.asarray(self.network_.predict_proba(X), dtype=np.float64)
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Labels (n_samples,)."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
-
 
 class _Best:
-    """Remembers the network with the lowest held-out loss, called at each step of the path."""
+    """Callback of each step of the path: keep the network with the lowest held-out loss."""
 
     loss = np.inf
     penalty = 0.0

@@ -1,9 +1,9 @@
 """A linear support vector machine, one class against the rest; its C chosen on training folds.
 
 Cortes and Vapnik, Machine Learning 20 (1995); scikit-learn's LinearSVC (liblinear; squared hinge
-loss). Probabilities: softmax of the decision values times one factor, fitted to decision values of
-rows that were held out (temperature scaling; Guo et al., ICML 2017). It leaves the decision as it
-is and takes one number, where Platt's sigmoid takes two a class from few held-out rows.
+loss). Probabilities: softmax of the decision values divided by a temperature, which is fitted to
+decision values of held-out rows (Guo et al., ICML 2017). Temperature scaling keeps the decision and
+fits one number; Platt's sigmoid fits two a class from few held-out rows.
 """
 
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from typing import Self
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
-from baselines._folds import folds
+from baselines._classifier import SeededClassifier
+from baselines._folds import Parts, folds
 from baselines._row_space import RowSpace
 from deepmapper.images.scaling import FeatureScaler
 
@@ -32,11 +32,10 @@ class Params:
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Standardise, then choose C."""
-    model = LinearSvm(params.strengths, params.n_folds, params.tolerance, random_state=seed)
-    return Pipeline([("convert", FeatureScaler()), ("model", model)])
+    return Pipeline([("convert", FeatureScaler()), ("model", LinearSvm(params, seed))])
 
 
-class LinearSvm(ClassifierMixin, BaseEstimator):
+class LinearSvm(SeededClassifier):
     """LinearSVC in the space of the training rows, with probabilities.
 
     Attributes:
@@ -44,26 +43,14 @@ class LinearSvm(ClassifierMixin, BaseEstimator):
         C_, temperature_: as chosen; decision values are divided by the temperature.
     """
 
-    def __init__(
-        self,
-        strengths: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0),
-        n_folds: int = 3,
-        tolerance: float = 1e-2,
-        random_state: int = 0,
-    ) -> None:
-        self.strengths = strengths
-        self.n_folds = n_folds
-        self.tolerance = tolerance
-        self.random_state = random_state
-
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """X (n_samples, n_features), y (n_samples,)."""
+        """Choose C, then fit all rows: X (n_samples, n_features), y (n_samples,)."""
         self.classes_, codes = np.unique(y, return_inverse=True)
         space = RowSpace().fit(X)
         rows = space.coordinates(X)
-        parts = folds(codes, self.n_folds, self.random_state)
+        parts = folds(codes, self.params.n_folds, self.random_state)
         best_loss = np.inf
-        for C in sorted(self.strengths):  # weaker penalties take longer, and the loss has one dip
+        for C in sorted(self.params.strengths):  # larger C take longer, and the loss has one dip
             loss, temperature = self._held_out(rows, codes, parts, C)
             if loss > best_loss:
                 break
@@ -76,31 +63,26 @@ class LinearSvm(ClassifierMixin, BaseEstimator):
         """Probabilities (n_samples, n_classes)."""
         return softmax(_logits(X @ self.coef_.T + self.intercept_) / self.temperature_, axis=1)
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Labels (n_samples,)."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
-
     def _held_out(
-        self, X: np.ndarray, codes: np.ndarray, parts: list, C: float
+        self, X: np.ndarray, codes: np.ndarray, parts: list[Parts], C: float
     ) -> tuple[float, float]:
-        """(log loss, temperature) over rows that the machine of their fold did not see."""
+        """(log loss, temperature) over the held-out rows of all folds."""
         judged = np.concatenate([rows for _, rows in parts])
-        logits = np.concatenate(
-            [
-                _logits(self._machine(C).fit(X[r], codes[r]).decision_function(X[rows]))
-                for r, rows in parts
-            ]
-        )
+        decisions = [
+            self._machine(C).fit(X[training], codes[training]).decision_function(X[rows])
+            for training, rows in parts
+        ]
+        logits = np.concatenate([_logits(decision) for decision in decisions])
 
         def loss(log_temperature: float) -> float:
             scores = log_softmax(logits / np.exp(log_temperature), axis=1)
             return -float(scores[np.arange(len(judged)), codes[judged]].mean())
 
-        found = minimize_scalar(loss, bounds=(-8, 8), method="bounded")
-        return float(found.fun), float(np.exp(found.x))
+        best = minimize_scalar(loss, bounds=(-8, 8), method="bounded")
+        return float(best.fun), float(np.exp(best.x))
 
     def _machine(self, C: float) -> LinearSVC:
-        return LinearSVC(C=C, tol=self.tolerance, random_state=self.random_state)
+        return LinearSVC(C=C, tol=self.params.tolerance, random_state=self.random_state)
 
 
 def _logits(decision: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Logistic regression with an L2, L1 or elastic-net penalty, its strength chosen on training folds.
 
-Cox, J R Stat Soc B 20 (1958); L2 by scikit-learn's lbfgs solver, the others (Tibshirani 1996; Zou
-and Hastie 2005) along a path of falling strengths (`baselines/_elastic_net.py`).
+Cox, J R Stat Soc B 20 (1958). L2: scikit-learn's lbfgs solver. The others (Tibshirani 1996; Zou
+and Hastie 2005): a path of falling strengths (`baselines/_elastic_net.py`).
 """
 
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from typing import Literal, Self
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline
 
+from baselines._classifier import SeededClassifier
 from baselines._elastic_net import path, strengths_of
 from baselines._folds import folds
 from baselines._row_space import RowSpace
@@ -27,10 +27,12 @@ WORSE_IN_A_ROW = 3  # strengths after which the path ends
 class Params:
     """All choices are made by the mean log loss over `n_folds` folds of the training rows.
 
-    strengths: values of C (the inverse of an L2 penalty), ascending; tried until the loss rises.
-    n_strengths, last_strength: an L1 or elastic-net path goes in so many steps from the penalty
-        that leaves no feature down to this share of it, and ends where the loss has been above its
-        least three times in a row. None: 0.01, or 0.001 with more samples than features.
+    strengths: values of C (the inverse of an L2 penalty), tried in ascending order until the loss
+        rises.
+    n_strengths: penalties of an L1 or elastic-net path. The first leaves no feature; the path ends
+        when the loss has been above its minimum three times in a row.
+    last_strength: last penalty of the path, as a share of the first. None: 0.01, or 0.001 with
+        more samples than features.
     """
 
     penalty: Literal["l2", "l1", "elasticnet"] = "l2"
@@ -46,18 +48,11 @@ class Params:
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Standardise, then search."""
-    model: BaseEstimator
-    if params.penalty == "l2":
-        model = RidgeLogistic(params.strengths, params.n_folds, params.max_iter, random_state=seed)
-    else:
-        ratio = L1_RATIOS[params.penalty]
-        model = SparseLogistic(
-            ratio, params.n_folds, params.n_strengths, params.last_strength, random_state=seed
-        )
-    return Pipeline([("convert", FeatureScaler()), ("model", model)])
+    classifier = RidgeLogistic if params.penalty == "l2" else SparseLogistic
+    return Pipeline([("convert", FeatureScaler()), ("model", classifier(params, seed))])
 
 
-class RidgeLogistic(ClassifierMixin, BaseEstimator):
+class RidgeLogistic(SeededClassifier):
     """Logistic regression with an L2 penalty, in the space of the training rows.
 
     Attributes:
@@ -65,42 +60,25 @@ class RidgeLogistic(ClassifierMixin, BaseEstimator):
         C_: as chosen.
     """
 
-    def __init__(
-        self,
-        strengths: tuple[float, ...] = (1e-4, 1e-2, 1.0),
-        n_folds: int = 3,
-        max_iter: int = 500,
-        random_state: int = 0,
-    ) -> None:
-        self.strengths = strengths
-        self.n_folds = n_folds
-        self.max_iter = max_iter
-        self.random_state = random_state
-
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """X (n_samples, n_features), y (n_samples,)."""
+        """Choose C, then fit all rows: X (n_samples, n_features), y (n_samples,)."""
         self.classes_, codes = np.unique(y, return_inverse=True)
-        space = RowSpace().fit(X)
-        rows = space.coordinates(X)
-        parts = folds(codes, self.n_folds, self.random_state)
+        self._space = RowSpace().fit(X)
+        rows = self._space.coordinates(X)
+        parts = folds(codes, self.params.n_folds, self.random_state)
         best_loss = np.inf
-        for C in sorted(self.strengths):  # weaker penalties take longer, and the loss has one dip
+        for C in sorted(self.params.strengths):  # larger C take longer, and the loss has one dip
             loss = float(np.mean([self._loss(rows, codes, *part, C) for part in parts]))
             if loss > best_loss:
                 break
             best_loss, self.C_ = loss, C
         self._model = self._regression(self.C_).fit(rows, codes)
-        self.coef_, self.intercept_ = space.weights(self._model.coef_), self._model.intercept_
-        self._space = space
+        self.coef_, self.intercept_ = self._space.weights(self._model.coef_), self._model.intercept_
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Probabilities (n_samples, n_classes)."""
         return self._model.predict_proba(self._space.coordinates(X))
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Labels (n_samples,)."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
 
     def _loss(
         self, X: np.ndarray, codes: np.ndarray, training: np.ndarray, judged: np.ndarray, C: float
@@ -109,41 +87,27 @@ class RidgeLogistic(ClassifierMixin, BaseEstimator):
         return log_loss(codes[judged], model.predict_proba(X[judged]), labels=model.classes_)
 
     def _regression(self, C: float) -> LogisticRegression:
-        return LogisticRegression(
-            C=C, max_iter=self.max_iter, tol=1e-4, random_state=self.random_state
-        )
+        max_iter = self.params.max_iter
+        return LogisticRegression(C=C, max_iter=max_iter, tol=1e-4, random_state=self.random_state)
 
 
-class SparseLogistic(ClassifierMixin, BaseEstimator):
+class SparseLogistic(SeededClassifier):
     """Multinomial logistic regression at the strength of its path that is best over the folds.
 
     Attributes:
         coef_, intercept_: (n_classes, n_features), mostly 0, and (n_classes,).
-        n_steps_: how far down the path the best strength is, 1 for no features at all.
+        n_steps_: position of the best strength on the path; 1 is the first, without features.
     """
 
-    def __init__(
-        self,
-        l1_ratio: float = 1.0,
-        n_folds: int = 3,
-        n_strengths: int = 20,
-        last: float | None = None,
-        random_state: int = 0,
-    ) -> None:
-        self.l1_ratio = l1_ratio
-        self.n_folds = n_folds
-        self.n_strengths = n_strengths
-        self.last = last
-        self.random_state = random_state
-
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """X (n_samples, n_features), y (n_samples,)."""
+        """Choose the strength, then fit all rows: X (n_samples, n_features), y (n_samples,)."""
         self.classes_, codes = np.unique(y, return_inverse=True)
         hot = np.eye(len(self.classes_), dtype=np.float32)[codes]
-        last = self.last or (0.01 if X.shape[0] < X.shape[1] else 1e-3)
-        strengths = strengths_of(X, hot, self.l1_ratio, self.n_strengths, last)
-        self.n_steps_ = self._best_step(X, codes, hot, strengths)
-        for weights, intercepts in path(X, hot, strengths[: self.n_steps_], self.l1_ratio):
+        l1_ratio = L1_RATIOS[self.params.penalty]
+        last = self.params.last_strength or (0.01 if X.shape[0] < X.shape[1] else 1e-3)
+        strengths = strengths_of(X, hot, l1_ratio, self.params.n_strengths, last)
+        self.n_steps_ = self._best_step(X, codes, hot, strengths, l1_ratio)
+        for weights, intercepts in path(X, hot, strengths[: self.n_steps_], l1_ratio):
             self.coef_, self.intercept_ = weights.T, intercepts
         return self
 
@@ -151,16 +115,17 @@ class SparseLogistic(ClassifierMixin, BaseEstimator):
         """Probabilities (n_samples, n_classes)."""
         return softmax(X @ self.coef_.T + self.intercept_, axis=1)
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Labels (n_samples,)."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
-
     def _best_step(
-        self, X: np.ndarray, codes: np.ndarray, hot: np.ndarray, strengths: list[float]
+        self,
+        X: np.ndarray,
+        codes: np.ndarray,
+        hot: np.ndarray,
+        strengths: list[float],
+        l1_ratio: float,
     ) -> int:
-        """The step of the least mean loss; the folds go down their paths side by side."""
-        parts = folds(codes, self.n_folds, self.random_state)
-        paths = [path(X[rows], hot[rows], strengths, self.l1_ratio) for rows, _ in parts]
+        """The step with the lowest mean loss; all folds are fitted at a step before the next."""
+        parts = folds(codes, self.params.n_folds, self.random_state)
+        paths = [path(X[rows], hot[rows], strengths, l1_ratio) for rows, _ in parts]
         losses: list[float] = []
         for models in zip(*paths, strict=True):
             of_folds = [

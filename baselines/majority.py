@@ -1,4 +1,4 @@
-"""The most frequent class, whatever the features: what every method has to beat."""
+"""The most frequent class, whatever the features: the floor for every method."""
 
 from dataclasses import dataclass
 

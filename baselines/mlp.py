@@ -1,16 +1,16 @@
-"""A multi-layer perceptron on the vector as it is: no layout.
+"""A multi-layer perceptron on the vector itself, without a layout.
 
 `plain`: two hidden layers of ReLU on standardised features (Rumelhart, Hinton, Williams, Nature
-323, 1986), each with batch normalisation (Ioffe, Szegedy, ICML 2015) and dropout, which the input
-has too; as many networks as `deepmapper` has. Width, rate, epochs, normalisation and dropout are
+323, 1986), each with batch normalisation (Ioffe, Szegedy, ICML 2015) and dropout; dropout on the
+input too; as many networks as `deepmapper`. Width, rate, epochs, normalisation and dropout are
 chosen by `python -m bench run settings`.
 
 `maxnorm`: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting",
 JMLR 15 (2014), sections 5 and 6.1.1 and appendices A and B: wide layers of ReLU, dropout 0.2 on the
 input and 0.5 on hidden units, the weights into a unit no longer than 2, SGD with momentum 0.95 and
 a decaying rate on values scaled to 0..1. They report 1.06% (three layers of 1,024) to 0.95% errors
-(two of 8,192) on permutation-invariant MNIST after a million steps of 100 images; the epochs here
-are fewer, and the rate rises first and then falls to zero along a cosine.
+(two of 8,192) on permutation-invariant MNIST after a million steps. Here are fewer epochs, and the
+rate rises first and then falls to zero along a cosine.
 """
 
 import math
@@ -25,12 +25,12 @@ from deepmapper.estimators.network_classifier import NetworkClassifier
 from deepmapper.images.scaling import FeatureScaler
 from deepmapper.networks.backbones import Dropout
 
-LONGEST = 2.0  # the paper's c for MNIST, the length of the weights into a hidden unit
+MAX_NORM = 2.0  # the paper's c for MNIST, the length of the weights into a hidden unit
 
 
 @dataclass(frozen=True)
 class Params:
-    """None is the recipe's own value, see `OWN`.
+    """None: the value of the recipe, see `RECIPES`.
 
     dropout: of hidden units.
     passes: networks whose probabilities are averaged.
@@ -47,63 +47,38 @@ class Params:
     passes: int | None = None
 
 
-OWN: dict[str, dict[str, Any]] = {
-    "plain": {
-        "layers": 2,
-        "hidden": 256,
-        "dropout": 0.5,
-        "input_dropout": 0.2,
-        "batch_norm": True,
-        "epochs": 30,
-        "learning_rate": 1e-3,
-        "passes": 2,
-    },
-    "maxnorm": {
-        "layers": 3,
-        "hidden": 1024,
-        "dropout": 0.5,
-        "input_dropout": 0.2,
-        "batch_norm": False,
-        "epochs": 60,
-        "learning_rate": 0.03,
-        "passes": 1,
-    },
+RECIPES: dict[str, tuple[Any, Any]] = {  # of "plain", of "maxnorm"
+    "layers": (2, 3),
+    "hidden": (256, 1024),
+    "dropout": (0.5, 0.5),
+    "input_dropout": (0.2, 0.2),
+    "batch_norm": (True, False),
+    "epochs": (30, 60),
+    "learning_rate": (1e-3, 0.03),
+    "passes": (2, 1),
 }
-TRAINING: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "maxnorm": {
-        "optimizer": "sgd",
-        "momentum": 0.95,
-        "weight_decay": 0.0,
-        "batch_size": 100,
-        "target_loss": None,
-        "validation_fraction": 0.0,
-    },
+MAX_NORM_TRAINING = {
+    "optimizer": "sgd",
+    "momentum": 0.95,
+    "weight_decay": 0.0,
+    "batch_size": 100,
+    "target_loss": None,
+    "validation_fraction": 0.0,
 }
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
-    """Scale as the recipe says, then train."""
-    given = {name: getattr(params, name) for name in OWN[params.recipe]}
-    own = OWN[params.recipe] | {name: value for name, value in given.items() if value is not None}
+    """Scale as in the recipe, then train."""
     is_plain = params.recipe == "plain"
-    make = _Perceptron(
-        own["layers"],
-        own["hidden"],
-        own["dropout"],
-        own["input_dropout"],
-        own["batch_norm"],
-        longest=None if is_plain else LONGEST,
-    )
+    values = {name: of_recipes[0 if is_plain else 1] for name, of_recipes in RECIPES.items()}
+    given = {name: getattr(params, name) for name in RECIPES}
+    values |= {name: value for name, value in given.items() if value is not None}
+    training = {"max_epochs": values.pop("epochs"), "learning_rate": values.pop("learning_rate")}
     model = NetworkClassifier(
-        backbone=make,
-        passes=own["passes"],
+        passes=values.pop("passes"),
+        backbone=_Perceptron(**values, max_norm=None if is_plain else MAX_NORM),
         class_weight="balanced" if is_plain else None,
-        training={
-            "max_epochs": own["epochs"],
-            "learning_rate": own["learning_rate"],
-            **TRAINING[params.recipe],
-        },
+        training=training if is_plain else training | MAX_NORM_TRAINING,
         device=device,
         random_state=seed,
     )
@@ -112,20 +87,20 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
 
 
 class MaxNormLinear(nn.Linear):
-    """A linear layer whose weights into a unit, a row of `weight`, are no longer than `longest`.
+    """A linear layer whose rows of `weight` are no longer than `max_norm`.
 
-    Rows are cut back before each use, which is after each step: the paper's projection.
+    Rows are shortened before each use, which is after each step: the paper's projection.
     """
 
-    def __init__(self, n_in: int, n_out: int, longest: float) -> None:
+    def __init__(self, n_in: int, n_out: int, max_norm: float) -> None:
         super().__init__(n_in, n_out)
-        self.longest = longest
+        self.max_norm = max_norm
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.training:
             with torch.no_grad():
                 length = self.weight.norm(dim=1, keepdim=True)
-                self.weight.mul_(self.longest / length.clamp(min=self.longest))
+                self.weight.mul_(self.max_norm / length.clamp(min=self.max_norm))
         return super().forward(x)
 
 
@@ -136,7 +111,7 @@ class _Perceptron:
     dropout: float
     input_dropout: float
     batch_norm: bool
-    longest: float | None
+    max_norm: float | None
 
     def __call__(self, shape: tuple[int, ...], n_classes: int) -> nn.Module:
         """(n, p) -> logits (n, n_classes)."""
@@ -151,6 +126,6 @@ class _Perceptron:
         return nn.Sequential(*steps, nn.Linear(n_in, n_classes))
 
     def _linear(self, n_in: int, n_out: int) -> nn.Linear:
-        if self.longest is None:
+        if self.max_norm is None:
             return nn.Linear(n_in, n_out)
-        return MaxNormLinear(n_in, n_out, self.longest)
+        return MaxNormLinear(n_in, n_out, self.max_norm)

@@ -1,27 +1,26 @@
 """The majority among the nearest training samples.
 
-Fix and Hodges (1951), Cover and Hart (1967); after log1p where values are counts; scikit-learn.
-How many neighbours, by which distance, and whether features are standardised, is chosen on folds of
-the training rows.
+Fix and Hodges (1951), Cover and Hart (1967); scikit-learn. Counts are log-transformed first. The
+number of neighbours, the distance and whether to standardise are chosen on folds of training rows.
 """
 
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from baselines._classifier import SeededClassifier
 from baselines._folds import folds
 from deepmapper.images.scaling import FeatureScaler
 
 
 @dataclass(frozen=True)
 class Params:
-    """All choices are made by accuracy over the folds; the first of equals is taken."""
+    """All choices are made by accuracy over the folds; ties go to the first candidate."""
 
     n_neighbours: tuple[int, ...] = (1, 3, 7, 15)
     metrics: tuple[str, ...] = ("euclidean", "cosine")
@@ -30,24 +29,20 @@ class Params:
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
-    """Take logs where values are counts, then search."""
-    model = TunedNeighbours(params, random_state=seed)
+    """Take logarithms of counts, then search."""
+    model = TunedNeighbours(params, seed)
     return Pipeline([("convert", FeatureScaler(scale="none")), ("model", model)])
 
 
-class TunedNeighbours(ClassifierMixin, BaseEstimator):
-    """Nearest neighbours as they did best over the folds.
+class TunedNeighbours(SeededClassifier):
+    """Nearest neighbours with the settings that are best over the folds.
 
     Attributes:
-        best_: the pipeline that was chosen, fitted to all rows.
+        best_: the chosen pipeline, fitted to all rows.
     """
 
-    def __init__(self, params: Params = Params(), random_state: int = 0) -> None:
-        self.params = params
-        self.random_state = random_state
-
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """X (n_samples, n_features), y (n_samples,)."""
+        """Search, then fit all rows: X (n_samples, n_features), y (n_samples,)."""
         params = self.params
         parts = folds(np.unique(y, return_inverse=True)[1], params.n_folds, self.random_state)
         fewest = min(len(training) for training, _ in parts)
@@ -65,7 +60,3 @@ class TunedNeighbours(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Probabilities (n_samples, n_classes)."""
         return self.best_.predict_proba(X)
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Labels (n_samples,)."""
-        return self.best_.predict(X)

@@ -1,21 +1,21 @@
-"""All pairs of features are looked at; small trees grow on the best pairs and single features.
+"""Boosted trees on the best of all pairs of features and the best single features.
 
-The plain opponent for interactions (XOR needles): a second-order screen (`baselines/_pair_screen`)
-and an F-test a feature, then boosted trees of depth three (Friedman, Annals of Statistics 29,
-2001; scikit-learn). How many pairs and singles are kept is chosen on training rows that neither the
-screen nor the trees saw.
+A plain method for interactions (XOR needles): a screen of all pairs (`baselines/_pair_screen`) and
+an F-test of each feature, then boosted trees of depth three (Friedman, Annals of Statistics 29,
+2001; scikit-learn). The number of pairs and of single features is chosen on training rows that
+neither the screen nor the trees use.
 """
 
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.feature_selection import f_classif
 from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline
 
+from baselines._classifier import SeededClassifier
 from baselines._folds import held_out
 from baselines._pair_screen import strongest_pairs
 from datasets.table import Table
@@ -42,37 +42,24 @@ def supports(table: Table) -> str | None:
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Standardise, screen, grow trees."""
-    model = PairwiseClassifier(params.n_best, params.n_trees, params.max_depth, random_state=seed)
-    return Pipeline([("convert", FeatureScaler()), ("model", model)])
+    return Pipeline([("convert", FeatureScaler()), ("model", PairwiseClassifier(params, seed))])
 
 
-class PairwiseClassifier(ClassifierMixin, BaseEstimator):
+class PairwiseClassifier(SeededClassifier):
     """Boosted trees on single features, pairs of features and their products.
 
     Attributes:
-        pairs_, singles_: what was kept, (m, 2) and (m,), the strongest first.
+        pairs_, singles_: the kept pairs and features, (m, 2) and (m,), the strongest first.
         feature_importances_: (n_features,); each feature of a product has half of its importance.
     """
 
-    def __init__(
-        self,
-        n_best: tuple[int, ...] = (1, 5, 20, 100),
-        n_trees: int = 50,
-        max_depth: int = 3,
-        random_state: int = 0,
-    ) -> None:
-        self.n_best = n_best
-        self.n_trees = n_trees
-        self.max_depth = max_depth
-        self.random_state = random_state
-
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """X standardised (n_samples, n_features), y (n_samples,)."""
+        """Choose the number of pairs, then fit all rows: standardised X (n_samples, n_features)."""
         self.classes_, codes = np.unique(y, return_inverse=True)
         screened, judged = held_out(codes, 0.2, self.random_state)
         pairs, singles = self._screen(X[screened], codes[screened])
         losses = {}
-        for k in self.n_best:
+        for k in self.params.n_best:
             trees = self._grow(X[screened], codes[screened], pairs[:k], singles[:k])
             guess = trees.predict_proba(_columns(X[judged], pairs[:k], singles[:k]))
             losses[k] = log_loss(codes[judged], guess, labels=trees.classes_)
@@ -87,12 +74,8 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator):
         """Probabilities (n_samples, n_classes)."""
         return self.trees_.predict_proba(_columns(X, self.pairs_, self.singles_))
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Labels (n_samples,)."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
-
     def _screen(self, X: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        most = max(self.n_best)
+        most = max(self.params.n_best)
         with np.errstate(invalid="ignore", divide="ignore"):
             strength = np.nan_to_num(f_classif(X, codes)[0])
         return strongest_pairs(X, codes, most), np.argsort(-strength, kind="stable")[:most]
@@ -101,8 +84,8 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator):
         self, X: np.ndarray, codes: np.ndarray, pairs: np.ndarray, singles: np.ndarray
     ) -> GradientBoostingClassifier:
         trees = GradientBoostingClassifier(
-            n_estimators=self.n_trees,
-            max_depth=self.max_depth,
+            n_estimators=self.params.n_trees,
+            max_depth=self.params.max_depth,
             subsample=0.8,
             max_features="sqrt",
             random_state=self.random_state,

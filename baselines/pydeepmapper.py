@@ -4,12 +4,10 @@ Ersavas, Smith, Mattick, Sci Rep 14 (2024); `pip install pydeepmapper`, its user
 Raw values; a fresh random order of the pixels in each of three passes; a CNN of two 3x3
 convolutions and a global mean; Adam 1e-3, batches of 64, 20 epochs.
 
-Predictions are those of its `evaluate`: one network a pass, trained on all rows it is given but one
-a class (it insists on rows to judge by), probabilities averaged. Attributions are those of its
-`run`, which trains networks of its own on 64% of the rows: it holds out a quarter to judge itself
-and to attribute, and 15% of the rest to stop early, which 20 epochs never do (its floor is 40);
-importances by integrated gradients on at most 64 rows, their median over the passes, the same for
-every class. It takes a GPU wherever there is one.
+Predictions are those of its `evaluate`: one network a pass, trained on all given rows except one a
+class (the package requires rows to evaluate on), probabilities averaged. Attributions are those of
+its `run`, which trains other networks on 64% of the rows: integrated gradients on at most 64 of the
+held-out rows, the median over the passes, the same for every class. Uses a GPU if available.
 """
 
 from collections.abc import Iterator
@@ -19,24 +17,24 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
 
+from baselines._classifier import SeededClassifier
 from datasets.table import Table
 from deepmapper.images.scaling import FeatureScaler
 from deepmapper.training.devices import resolve_device
 from deepmapper.training.streams import torch_stream
 
 REQUIRES = {"pydeepmapper": "pydeepmapper"}
-MIN_FEATURES = 2  # its batch normalisation fails on a last batch of one image of one pixel
-BLOCK_VALUES = 1 << 22  # pixels that are predicted at a time: each becomes 32 numbers
+MIN_FEATURES = 2  # batch normalisation fails on a last batch of one image of one pixel
+BLOCK_VALUES = 1 << 22  # pixels that are predicted at a time; each becomes 32 numbers
 
 
 @dataclass(frozen=True)
 class Params:
     """The manual's quickstart (three passes) and the package's defaults (the rest).
 
-    backbone: a kind of the package that needs no other library: cnn_small, cnn, mlp, linear.
+    backbone: cnn_small, cnn, mlp or linear, which need no other library.
     """
 
     backbone: str = "cnn_small"
@@ -47,7 +45,7 @@ class Params:
 
 
 def supports(table: Table) -> str | None:
-    """An image of one pixel is none."""
+    """Refuse images of one pixel."""
     if table.n_features < MIN_FEATURES:
         return f"needs at least {MIN_FEATURES} features, got {table.n_features}"
     return None
@@ -59,30 +57,28 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
     return Pipeline([("convert", FeatureScaler(log=False, scale="none")), ("model", model)])
 
 
-class PyDeepMapperClassifier(ClassifierMixin, BaseEstimator):
-    """`pydeepmapper.evaluate.evaluate`, with the networks it trains kept to predict with.
+class PyDeepMapperClassifier(SeededClassifier):
+    """`pydeepmapper.evaluate.evaluate`; its networks are kept to predict.
 
     Attributes:
         weights_: the trained weights of each pass.
-        history_: the accuracy of each pass on the rows it judged by, one a class.
+        history_: the accuracy of each pass on its evaluation rows, one a class.
     """
 
     def __init__(self, params: Params, device: str = "cpu", random_state: int = 0) -> None:
-        self.params = params
+        super().__init__(params, random_state)
         self.device = device
-        self.random_state = random_state
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """X (n_samples, n_features), y (n_samples,)."""
+        """Train the networks of all passes: X (n_samples, n_features), y (n_samples,)."""
         from pydeepmapper.evaluate import evaluate
 
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.n_features_in_ = X.shape[1]
-        with torch_stream(self.random_state, "pydeepmapper"), _recorded(self.params.backbone) as r:
-            kind, networks = r
-            n_judged = len(self.classes_)
-            seed = self.random_state
-            found = evaluate(X, codes, self._config(kind), test_size=n_judged, seed=seed)
+        seed, n_test = self.random_state, len(self.classes_)
+        with torch_stream(seed, "pydeepmapper"), _recorded(self.params.backbone) as recorded:
+            backbone, networks = recorded
+            result = evaluate(X, codes, self._config(backbone), test_size=n_test, seed=seed)
         self.weights_ = [
             {name: value.cpu() for name, value in network.state_dict().items()}
             for network in networks
@@ -90,7 +86,7 @@ class PyDeepMapperClassifier(ClassifierMixin, BaseEstimator):
         self.n_parameters_ = sum(p.numel() for p in networks[0].parameters())
         self.history_ = [
             {"pass": number, "validation_accuracy": accuracy}
-            for number, accuracy in enumerate(found.per_pass_acc)
+            for number, accuracy in enumerate(result.per_pass_acc)
         ]
         return self
 
@@ -139,28 +135,24 @@ class PyDeepMapperClassifier(ClassifierMixin, BaseEstimator):
                 total[rows] += logits.softmax(1).double().cpu().numpy()
         return total / len(self.weights_)
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Labels (n_samples,), as given to `fit`."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
-
 
 @contextmanager
 def _recorded(backbone: str) -> Iterator[tuple[str, list[Any]]]:
-    """A kind of backbone that is built as the one named, and a list of those that were built.
+    """The name of a copy of a backbone, and a list of the networks that are built by this name.
 
-    The package keeps no networks and has no public way to add a kind.
+    The package keeps no networks and has no public way to add a backbone.
     """
     from pydeepmapper import backbones
 
-    kind, built = f"recorded {backbone}", []
+    name, built = f"recorded {backbone}", []
 
     def build_and_keep(spec: Any, n_classes: int, n_features: int) -> Any:
         network = backbones.build(replace(spec, kind=backbone), n_classes, n_features)
         built.append(network)
         return network
 
-    backbones._REGISTRY[kind] = build_and_keep
+    backbones._REGISTRY[name] = build_and_keep
     try:
-        yield kind, built
+        yield name, built
     finally:
-        del backbones._REGISTRY[kind]
+        del backbones._REGISTRY[name]

@@ -1,7 +1,7 @@
 """A random forest on the values as they are.
 
-Breiman, Machine Learning 45 (2001); scikit-learn. How many features a split looks at is chosen by
-the rows that each tree left out of its sample (out of bag).
+Breiman, Machine Learning 45 (2001); scikit-learn. The number of features that a split considers is
+chosen by accuracy on the rows outside each tree's sample (out of bag).
 """
 
 import math
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from baselines._classifier import SeededClassifier
+
 
 @dataclass(frozen=True)
 class Params:
-    """By accuracy out of bag.
+    """n_trees: of the final forest.
 
-    times_root: features that a split looks at, in square roots of the number of features (of which
-        one is the usual number); each is tried that makes at most `most_features`.
-    most_features: beyond it a split takes too long; one square root is tried always.
-    n_tuning_trees: in each of the forests that the choice is made with.
+    times_root: candidate numbers of features a split, in square roots of the number of features.
+    most_features: skip larger candidates, which take too long; one square root is always tried.
+    n_tuning_trees: trees of each forest that is fitted to choose.
     """
 
     n_trees: int = 300
@@ -36,21 +36,18 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
     return Pipeline([("convert", FunctionTransformer()), ("model", TunedForest(params, seed))])
 
 
-class TunedForest(ClassifierMixin, BaseEstimator):
-    """Random forest; `feature_importances_` are mean decreases in impurity, (n_features,).
+class TunedForest(SeededClassifier):
+    """A random forest; `feature_importances_` are mean decreases in impurity, (n_features,).
 
     Attributes:
-        max_features_: as chosen, a number of features.
+        max_features_: the chosen number of features a split.
     """
 
-    def __init__(self, params: Params = Params(), random_state: int = 0) -> None:
-        self.params = params
-        self.random_state = random_state
-
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """X (n_samples, n_features), y (n_samples,)."""
-        candidates = self._numbers(X.shape[1])
-        scores = [self._out_of_bag_accuracy(X, y, number) for number in candidates]
+        """Choose, then fit all rows: X (n_samples, n_features), y (n_samples,)."""
+        candidates, n_trees = self._candidates(X.shape[1]), self.params.n_tuning_trees
+        forests = (self._forest(number, n_trees, oob_score=True) for number in candidates)
+        scores = [forest.fit(X, y).oob_score_ for forest in forests]
         self.max_features_ = candidates[int(np.argmax(scores))]
         self.forest_ = self._forest(self.max_features_, self.params.n_trees).fit(X, y)
         self.classes_ = self.forest_.classes_
@@ -61,18 +58,11 @@ class TunedForest(ClassifierMixin, BaseEstimator):
         """Probabilities (n_samples, n_classes)."""
         return self.forest_.predict_proba(X)
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Labels (n_samples,)."""
-        return self.forest_.predict(X)
-
-    def _numbers(self, n_features: int) -> list[int]:
+    def _candidates(self, n_features: int) -> list[int]:
         root = math.sqrt(n_features)
         most = max(self.params.most_features, math.ceil(root))
         numbers = {max(1, min(round(k * root), n_features)) for k in self.params.times_root}
         return sorted(number for number in numbers if number <= most)
-
-    def _out_of_bag_accuracy(self, X: np.ndarray, y: np.ndarray, number: int) -> float:
-        return self._forest(number, self.params.n_tuning_trees, oob_score=True).fit(X, y).oob_score_
 
     def _forest(self, number: int, n_trees: int, oob_score: bool = False) -> RandomForestClassifier:
         return RandomForestClassifier(

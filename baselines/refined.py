@@ -1,17 +1,17 @@
-"""REFINED: features where multidimensional scaling puts them, then hill climbing between pixels.
+"""REFINED: features placed by multidimensional scaling, then hill climbing between pixels.
 
 Bazgir et al., "Representation of features as images with neighborhood dependencies for
 compatibility with convolutional neural networks", Nat Commun 11 (2020). The start is TINTOlib's:
 metric scaling of Euclidean distances (instead of the paper's Bayesian one), coordinates replaced by
 their ranks, then each feature to its nearest free pixel. The climb is ours: TINTOlib's starts
-`mpirun`, shares files in the working folder, and fails with numpy 2.4 (`float` of an array, in
-`paraHill`).
+`mpirun`, shares files in the working folder, and fails with numpy 2.4 (`float` of an array).
 
-Time and memory grow with the square of the number of features; it stops at 2,500. What it takes is
-measured by `python -m bench run growth`.
+Time and memory grow with the square of the number of features, hence the limit of 2,500.
+`python -m bench run growth` measures them.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -25,54 +25,49 @@ from datasets.table import Table
 from deepmapper.images.layouts import square_side
 
 REQUIRES = {"TINTOlib": "TINTOlib"}
-MOST_FEATURES = 2_500
+MAX_FEATURES = 2_500
 STEPS = np.array(list(product((-1, 0, 1), repeat=2)))  # rows and columns away, TINTOlib's order
 
 
 @dataclass(frozen=True)
 class Params(_tintolib.Params):
-    """climbs: times that every pixel has had its turn."""
+    """climbs: sweeps over all pixels."""
 
     climbs: int = 5
 
 
 def supports(table: Table) -> str | None:
-    """Memory and time grow with the square of the number of features."""
-    return refusal(table, MOST_FEATURES)
+    """Refuse tables with too few or too many features."""
+    return refusal(table, MAX_FEATURES)
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Place, climb, fold, train."""
-    return build_with(_REFINED(params.climbs, seed), params, device=device, seed=seed)
+    return build_with(partial(place, params, seed), params, device=device, seed=seed)
 
 
-@dataclass(frozen=True)
-class _REFINED:
-    climbs: int
-    seed: int
+def place(params: Params, seed: int, X: np.ndarray) -> Placement:
+    """The pixels of the features of X, scaled training rows (n_samples, n_features)."""
+    from TINTOlib.utils import Toolbox
 
-    def __call__(self, X: np.ndarray) -> Placement:
-        from TINTOlib.utils import Toolbox
-
-        features = X.T.astype(np.float64)
-        side = square_side(len(features))
-        scaling = MDS(2, n_init=1, init="random", random_state=self.seed)
-        ranks = Toolbox.two_d_eq(scaling.fit_transform(features), len(features))
-        names = Toolbox.Assign_features_to_pixels(ranks, side)  # "F12"; "F-1" where none is
-        start = np.char.lstrip(names.astype(str), "F").astype(int)
-        feature_of_pixel = climb(start, cdist(features, features), self.climbs)
-        pixels = np.empty(len(features), dtype=np.int64)
-        taken = feature_of_pixel.ravel() >= 0
-        pixels[feature_of_pixel.ravel()[taken]] = np.flatnonzero(taken)
-        return one_each(pixels, (side, side))
+    features = X.T.astype(np.float64)
+    side = square_side(len(features))
+    scaling = MDS(2, n_init=1, init="random", random_state=seed)
+    ranks = Toolbox.two_d_eq(scaling.fit_transform(features), len(features))
+    names = Toolbox.Assign_features_to_pixels(ranks, side)  # "F12"; "F-1" for none
+    start = np.char.lstrip(names.astype(str), "F").astype(int)
+    feature_of_pixel = climb(start, cdist(features, features), params.climbs)
+    pixels = np.empty(len(features), dtype=np.int64)
+    taken = feature_of_pixel.ravel() >= 0
+    pixels[feature_of_pixel.ravel()[taken]] = np.flatnonzero(taken)
+    return one_each(pixels, (side, side))
 
 
 def climb(feature_of_pixel: np.ndarray, distances: np.ndarray, n_climbs: int) -> np.ndarray:
-    """A better (side, side) of features, -1 where there is none, for distances (p, p).
+    """A better (side, side) of features, -1 for none, for distances (p, p).
 
-    What falls is the sum over pairs of (distance of pixels - distance of features)^2. In nine
-    turns, pixels three apart choose the best of their swaps with a neighbour, judged as if they
-    alone moved; then all move.
+    Lowers the sum over pairs of (distance of pixels - distance of features)^2. In nine turns,
+    pixels three apart choose their best swap with a neighbour, each as if alone; then all move.
     """
     grid = feature_of_pixel.copy()
     side = len(grid)
@@ -89,18 +84,18 @@ def climb(feature_of_pixel: np.ndarray, distances: np.ndarray, n_climbs: int) ->
 def _best_neighbour(
     grid: np.ndarray, places: np.ndarray, distances: np.ndarray, here: np.ndarray
 ) -> tuple[int, int]:
-    """The pixel to swap with: itself where no swap helps."""
+    """The pixel to swap with: itself if no swap helps."""
     there = here + STEPS
     there = there[((there >= 0) & (there < len(grid))).all(1)]
     ours, theirs = grid[tuple(here)], grid[tuple(there.T)]
     from_here, from_there = cdist(here[None], places), cdist(there, places)  # to every feature
     nearer, both = from_here - from_there, from_here + from_there  # (neighbours, p)
-    # (there - f)^2 - (here - f)^2 = (here - there) (2 f - here - there), for what moves there;
-    # the opposite for what moves here. A pixel without a feature adds nothing.
+    # (there - f)^2 - (here - f)^2 = (here - there) (2 f - here - there) for the feature that moves
+    # there; the opposite for the one that moves here. A pixel without a feature adds nothing.
     change = nearer * (2 * distances[ours] - both) * (ours >= 0)
     change -= nearer * (2 * distances[theirs] - both) * (theirs >= 0)[:, None]
     neighbours = np.arange(len(there))
-    for moved in (ours, theirs):  # the distance between the two stays
+    for moved in (ours, theirs):  # their own distance does not change
         change[neighbours, moved] *= moved < 0
     best = there[change.sum(1).argmin()]
     return int(best[0]), int(best[1])

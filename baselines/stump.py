@@ -1,4 +1,4 @@
-"""One decision on one feature: what a single best cut achieves.
+"""One decision on one feature: the accuracy of the single best cut.
 
 Iba and Langley, "Induction of one-level decision trees" (1992); scikit-learn.
 """

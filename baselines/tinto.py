@@ -1,14 +1,15 @@
 """TINTO: features placed by two principal components, painted as points or with a soft brush.
 
 Castillo-Cano et al., "TINTO: Converting Tidy Data into image for classification with 2-Dimensional
-Convolutional Neural Networks", SoftwareX 22 (2023), through TINTOlib, which gives the places.
+Convolutional Neural Networks", SoftwareX 22 (2023). TINTOlib computes the places.
 
-TINTOlib rounds the plane's half-width up to a whole number, so places crowd in its middle, and
-without the brush keeps one of the features that share a pixel. We take means, of values that may be
-negative. It stops at 60,000 features; `python -m bench run growth` measures what it takes.
+TINTOlib rounds the plane's half-width up to a whole number, so places crowd in its middle. Without
+the brush it keeps one of the features that share a pixel; here a pixel is their mean. The limit is
+60,000 features; `python -m bench run growth` measures time and memory.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from datasets.table import Table
 from deepmapper.images.layouts import square_side
 
 REQUIRES = {"TINTOlib": "TINTOlib"}
-MOST_FEATURES = 60_000
+MAX_FEATURES = 60_000
 SIDE = 20  # TINTO's own
 
 
@@ -29,12 +30,11 @@ SIDE = 20  # TINTO's own
 class Params(_tintolib.Params):
     """Chosen on four development tables (seed 101) of up to 500 features, one split each.
 
-    image_size: pixels a side; "equal" for as many as DeepMapper has; "auto" the same, but not
-        fewer than TINTO's own 20, which were as good as "equal" or better on all four.
-    algorithm: "t-SNE" runs on 16 copies of every feature, as TINTOlib does.
-    blur: paint every feature on the pixels around it too, TINTO's mark; means where they overlap.
-        Not TINTOlib's default, and worse on three of the four tables (expression: accuracy 0.60
-        against 0.99), equal on NIHS.
+    image_size: pixels a side; "equal" for as many as DeepMapper has; "auto" the same, but at least
+        TINTO's own 20, which was as good as "equal" or better on all four.
+    algorithm: "t-SNE" runs on 16 copies of every feature, as in TINTOlib.
+    blur: paint every feature on the pixels around it too; means where they overlap. Not TINTOlib's
+        default; worse on three of the four tables (expression: accuracy 0.60 against 0.99).
     """
 
     image_size: int | Literal["auto", "equal"] = "auto"
@@ -43,56 +43,45 @@ class Params(_tintolib.Params):
 
 
 def supports(table: Table) -> str | None:
-    """The brush takes memory for each feature; see above."""
-    return refusal(table, MOST_FEATURES)
+    """Refuse tables with too few or too many features."""
+    return refusal(table, MAX_FEATURES)
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Place, paint, train."""
-    place = _TINTO(params.image_size, params.algorithm, params.blur, seed)
-    return build_with(place, params, device=device, seed=seed)
+    return build_with(partial(place, params, seed), params, device=device, seed=seed)
 
 
-@dataclass(frozen=True)
-class _TINTO:
-    image_size: int | str
-    algorithm: str
-    blur: bool
-    seed: int
+def place(params: Params, seed: int, X: np.ndarray) -> Placement:
+    """The pixels of the features of X, scaled training rows (n_samples, n_features)."""
+    import pandas as pd
+    from TINTOlib.tinto import TINTO
 
-    def __call__(self, X: np.ndarray) -> Placement:
-        import pandas as pd
-        from TINTOlib.tinto import TINTO
-
-        side = square_side(X.shape[1])
-        if self.image_size != "equal":
-            side = max(SIDE, side) if self.image_size == "auto" else int(self.image_size)
-        settings = {"algorithm": self.algorithm, "random_seed": self.seed}
-        tinto = TINTO("unsupervised", None, pixels=side, **settings)
-        tinto.fit(pd.DataFrame(X))
-        places = tinto.pos_pixel_caract.astype(np.int64)
-        return Placement(places @ [side, 1], (side, side), paint(places, side, brush(self.blur)))
+    side = square_side(X.shape[1])
+    if params.image_size != "equal":
+        side = max(SIDE, side) if params.image_size == "auto" else params.image_size
+    settings = {"algorithm": params.algorithm, "random_seed": seed}
+    tinto = TINTO("unsupervised", None, pixels=side, **settings)
+    tinto.fit(pd.DataFrame(X))
+    places = tinto.pos_pixel_caract.astype(np.int64)
+    weights = brush() if params.blur else np.ones((1, 1))
+    return Placement(places @ [side, 1], (side, side), paint(places, side, weights))
 
 
-def brush(
-    blur: bool, amplification: float = np.pi, distance: int = 2, steps: int = 4
-) -> np.ndarray:
-    """Weights of the pixels around a feature, odd and square: rings that fade, 1 in the middle.
+def brush() -> np.ndarray:
+    """Weights (17, 17) of the pixels around a feature: TINTO's four rings, 1 in the middle.
 
-    A ring of radius r weighs amplification / (pi r^2), 1 at most; the defaults are TINTO's.
+    A ring has a width of 2 pixels and, at radius r, a weight of 1 / r^2 (TINTO's defaults).
     """
-    if not blur:
-        return np.ones((1, 1))
-    reach = distance * steps
-    away = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1])
-    radius = np.maximum(1, np.ceil(away / distance)) * distance
-    weights = np.minimum(1, amplification / (np.pi * radius**2)) * (away <= reach)
-    weights[reach, reach] = 1
+    away = np.hypot(*np.mgrid[-8:9, -8:9])
+    radius = 2 * np.maximum(1, np.ceil(away / 2))
+    weights = np.where(away <= 8, 1 / radius**2, 0)
+    weights[8, 8] = 1
     return weights
 
 
 def paint(places: np.ndarray, side: int, brush: np.ndarray) -> sparse.csr_matrix:
-    """CSR (p, side * side): what features at places (p, 2) add to pixels, means where they meet."""
+    """CSR (p, side * side): the weights of features at places (p, 2); means where they overlap."""
     offsets = np.argwhere(brush > 0) - len(brush) // 2
     touched = places[:, None] + offsets  # (p, pixels of the brush, 2)
     inside = ((touched >= 0) & (touched < side)).all(2)

@@ -1,6 +1,7 @@
 """Features ranked one by one with an F-test; logistic regression on the best of them.
 
-Fisher (1925); the number of features is chosen on held-out training rows, the test on all.
+Fisher (1925). The number of features is chosen on held-out training rows; the final ranking uses
+all training rows.
 """
 
 import warnings
@@ -8,12 +9,12 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline, make_pipeline
 
+from baselines._classifier import SeededClassifier
 from baselines._folds import held_out
 from deepmapper.images.scaling import FeatureScaler
 
@@ -27,30 +28,23 @@ class Params:
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Standardise, rank, keep the best."""
-    model = UnivariateClassifier(params.n_best, random_state=seed)
-    return Pipeline([("convert", FeatureScaler()), ("model", model)])
+    return Pipeline([("convert", FeatureScaler()), ("model", UnivariateClassifier(params, seed))])
 
 
-class UnivariateClassifier(ClassifierMixin, BaseEstimator):
+class UnivariateClassifier(SeededClassifier):
     """SelectKBest and logistic regression; `feature_importances_` are the F statistics.
 
     Attributes:
         n_best_: how many features, as chosen.
     """
 
-    def __init__(
-        self, n_best: tuple[int, ...] = (1, 2, 5, 20, 100, 500), random_state: int = 0
-    ) -> None:
-        self.n_best = n_best
-        self.random_state = random_state
-
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """X (n_samples, n_features), y (n_samples,)."""
+        """Choose the number of features, then fit all rows (n_samples, n_features)."""
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.feature_importances_ = _f_or_zero(X, codes)
         training, judged = held_out(codes, 0.2, self.random_state)
         losses = {}
-        for k in sorted({min(k, X.shape[1]) for k in self.n_best}):
+        for k in sorted({min(k, X.shape[1]) for k in self.params.n_best}):
             guess = _chain(k).fit(X[training], codes[training]).predict_proba(X[judged])
             losses[k] = log_loss(codes[judged], guess, labels=np.arange(len(self.classes_)))
         self.n_best_ = min(losses, key=lambda k: losses[k])
@@ -60,10 +54,6 @@ class UnivariateClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Probabilities (n_samples, n_classes)."""
         return self.best_.predict_proba(X)
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Labels (n_samples,)."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
 
 
 def _chain(n_best: int) -> Pipeline:

@@ -1,4 +1,4 @@
-"""Where data lie. Apart from `fetch`, so that a listing can look without importing numpy."""
+"""The data folder; apart from `fetch`, so that a listing does not import numpy."""
 
 import os
 from pathlib import Path

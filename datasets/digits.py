@@ -1,4 +1,4 @@
-"""Digits: 1,797 handwritten digits of 8 x 8 pixels that scikit-learn brings along."""
+"""Digits: 1,797 handwritten digits of 8 x 8 pixels from scikit-learn."""
 
 import numpy as np
 

@@ -1,10 +1,7 @@
-"""Fashion-MNIST: pictures of clothes in the sizes and the format of MNIST, and harder to tell.
-
-Same four files of 28 x 28 grey pixels, so `datasets.mnist` reads them.
-"""
+"""Fashion-MNIST: pictures of clothes in the sizes and the format of MNIST, and harder."""
 
 from datasets.fetch import DataFile
-from datasets.mnist import N_TEST, N_TRAIN, table_of_images
+from datasets.mnist import N_TEST, N_TRAIN, files_of_mirrors, table_of_images
 from datasets.table import Source, Table
 
 FILES = (
@@ -25,16 +22,8 @@ MIRRORS = (
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
 )
 CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
 )
 SOURCE = Source(
     citation="Xiao, Rasul, Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine "
@@ -52,17 +41,12 @@ def load(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> Table:
         n_test: the first n of the 10,000 test images.
 
     Raises:
-        TableError: more images than there are, or a file that is not what it should be.
+        TableError: more images than available, or a file with other content than expected.
         DataUnavailable: see `datasets.fetch`.
     """
     return table_of_images("fashion_mnist", data_files(), CLASSES, SOURCE, n_train, n_test)
 
 
 def data_files(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> list[DataFile]:
-    """The four files, whatever the numbers of images."""
-    return [
-        DataFile(
-            path, tuple(mirror + path.partition("/")[2] for mirror in MIRRORS), f"sha256:{sha}"
-        )
-        for path, sha in zip(FILES, SHA256, strict=True)
-    ]
+    """The four files, for any number of images."""
+    return files_of_mirrors(FILES, MIRRORS, [f"sha256:{sha}" for sha in SHA256])

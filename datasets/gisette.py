@@ -1,8 +1,7 @@
 """Gisette: the digits 4 and 9 in 5,000 features, half of them probes; NIPS 2003 challenge.
 
-Pixels of MNIST, products of pairs of them, and as many probes without meaning, in random order:
-which is which was not published. The labels of the challenge's test part are not public either, so
-its validation part is the test here.
+Pixels of MNIST, products of pairs of them, and as many probes, in an unpublished random order. The
+labels of the challenge's test part are not public, so its validation part is the test here.
 """
 
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.fetch import DataFile, fetch
-from datasets.table import Source, Table, TableError
+from datasets.table import Source, Table, require_size, wrong_file
 
 FILES = (
     "gisette/gisette_train.data",
@@ -18,7 +17,7 @@ FILES = (
     "gisette/gisette_valid.data",
     "gisette/gisette_valid.labels",
 )
-# Published twice, in the same words: Intel's scikit-learn_bench, and a Julia loader of UCI tables.
+# As published by Intel's scikit-learn_bench and by a Julia loader of UCI tables.
 SHA256 = (
     "6d4c5e998afe67937b9e77a3334e03c85e545ebc65a6eb1333ffc14125cfc389",
     "42bd681fe51b161f033df773df14a0116e492676555ab14616c1b72edc054075",
@@ -40,22 +39,22 @@ SOURCE = Source(
 )
 N_TRAIN, N_TEST, N_FEATURES = 6_000, 1_000, 5_000
 LARGEST = 999  # the challenge brought all features to 0..999
-LABELS = (-1, 1)  # which of the two is the 4 was not published
+LABELS = {"-1": 0, "1": 1}  # which of the two is the 4 was not published
 
 
 def load(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> Table:
-    """Whole numbers 0..999 as published; 5,000 features, 2 classes, training and validation part.
+    """Whole numbers 0..999 as published; 5,000 features, 2 classes, official split.
 
     Args:
         n_train: the first n of the 6,000 training samples (their order is random).
         n_test: the first n of the 1,000 validation samples.
 
     Raises:
-        TableError: more samples than there are, or a file that is not what it should be.
+        TableError: more samples than available, or a file with other content than expected.
         DataUnavailable: see `datasets.fetch`.
     """
-    _check_number("n_train", n_train, N_TRAIN)
-    _check_number("n_test", n_test, N_TEST)
+    require_size("gisette", N_TRAIN, n_train=n_train)
+    require_size("gisette", N_TEST, n_test=n_test)
     train_data, train_labels, test_data, test_labels = (fetch(file) for file in data_files())
     X = np.concatenate([parse_data(train_data, n_train), parse_data(test_data, n_test)])
     y = [parse_labels(train_labels, N_TRAIN)[:n_train], parse_labels(test_labels, N_TEST)[:n_test]]
@@ -63,7 +62,7 @@ def load(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> Table:
         name="gisette",
         X=X,
         y=np.concatenate(y),
-        classes=[f"{label:+d}" for label in LABELS],
+        classes=("-1", "+1"),
         features=[f"feature_{i}" for i in range(N_FEATURES)],
         source=SOURCE,
         official_split=(np.arange(n_train), np.arange(n_train, n_train + n_test)),
@@ -71,7 +70,7 @@ def load(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> Table:
 
 
 def data_files(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> list[DataFile]:
-    """The four files, whatever the numbers of samples."""
+    """The four files, for any number of samples."""
     return [
         DataFile(path, (address,), f"sha256:{sha}")
         for path, address, sha in zip(FILES, ADDRESSES, SHA256, strict=True)
@@ -79,7 +78,7 @@ def data_files(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> list[DataFile
 
 
 def parse_data(path: Path, n: int) -> np.ndarray:
-    """The first n samples, float32 (n, 5000): a sample a line, its values apart by blanks.
+    """The first n samples, float32 (n, 5000); one line a sample, values separated by blanks.
 
     Raises:
         TableError: too few lines, lines of another length, or values outside 0..999.
@@ -87,11 +86,11 @@ def parse_data(path: Path, n: int) -> np.ndarray:
     try:
         X = np.loadtxt(path, dtype=np.float32, max_rows=n, ndmin=2)
     except ValueError as error:
-        raise _wrong_file(path, "numbers, as many on each line", str(error)) from error
+        raise wrong_file(path, "numbers, as many on each line", error) from error
     if X.shape != (n, N_FEATURES):
-        raise _wrong_file(path, f"at least {n} lines of {N_FEATURES} values", str(X.shape))
+        raise wrong_file(path, f"at least {n} lines of {N_FEATURES} values", X.shape)
     if not (X.min() >= 0 and X.max() <= LARGEST):  # so that NaN is refused too
-        raise _wrong_file(path, f"values in 0..{LARGEST}", f"{X.min():g}..{X.max():g}")
+        raise wrong_file(path, f"values in 0..{LARGEST}", f"{X.min():g}..{X.max():g}")
     return X
 
 
@@ -102,22 +101,8 @@ def parse_labels(path: Path, n: int) -> np.ndarray:
         TableError: another number of lines, or anything but -1 and 1.
     """
     lines = path.read_text(encoding="utf-8").split()
-    codes = {str(label): code for code, label in enumerate(LABELS)}
-    if wrong := [line for line in lines if line not in codes]:
-        raise _wrong_file(path, "lines of -1 or 1", repr(wrong[0]))
+    if wrong := [line for line in lines if line not in LABELS]:
+        raise wrong_file(path, "lines of -1 or 1", repr(wrong[0]))
     if len(lines) != n:
-        raise _wrong_file(path, f"{n} labels", str(len(lines)))
-    return np.array([codes[line] for line in lines], dtype=np.int64)
-
-
-def _wrong_file(path: Path, expected: str, got: str) -> TableError:
-    return TableError(
-        f"{path} is truncated or another file: expected {expected}, got {got}. "
-        "Move it away, so that it is fetched again."
-    )
-
-
-def _check_number(parameter: str, n: int, most: int) -> None:
-    if not 1 <= n <= most:
-        message = f"table 'gisette': expected {parameter} in 1..{most}, got {n!r}"
-        raise TableError(message)
+        raise wrong_file(path, f"{n} labels", len(lines))
+    return np.array([LABELS[line] for line in lines], dtype=np.int64)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from datasets.fetch import DataFile, fetch
-from datasets.table import Source, Table, TableError
+from datasets.table import Source, Table, TableError, wrong_file
 
 REQUIRES = {"rdata": "rdata"}
 FILES = ("wide/gravier/gravier.RData",)
@@ -55,21 +55,18 @@ def read_study(path: Path, study: str) -> tuple[np.ndarray, np.ndarray, list[str
     """X, float32 (n_samples, n_features), labels (n_samples,) and the names of the features.
 
     Raises:
-        TableError: a file that R did not write, or that does not hold `study` with x and y.
+        TableError: not a file of R, or one without `study` with x and y.
     """
     import rdata
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # encodings that R did not state
+            warnings.simplefilter("ignore")  # of encodings that the file does not state
             content = rdata.read_rda(path)
         X, y = content[study]["x"], content[study]["y"]
-    except Exception as error:  # rdata raises what its reader runs into: many kinds
-        message = (
-            f"{path}: expected an R list {study!r} with the table x and the labels y, got "
-            f"{type(error).__name__}: {error}. Move the file away, so that it is fetched again."
-        )
-        raise TableError(message) from error
+    except Exception as error:  # rdata's reader raises many kinds
+        expected = f"an R list {study!r} with the table x and the labels y"
+        raise wrong_file(path, expected, f"{type(error).__name__}: {error}") from error
     # R's data frames arrive as pandas', its matrices as xarray's.
     frame = X if isinstance(X, pd.DataFrame) else X.to_pandas()
     labels = np.asarray([str(label) for label in y])

@@ -1,13 +1,14 @@
-"""MNIST: handwritten digits as tables of 28 x 28 pixels, and the IDX format that they come in."""
+"""MNIST: handwritten digits as tables of 28 x 28 pixels, and their IDX format."""
 
 import gzip
 import math
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from datasets.fetch import DataFile, fetch
-from datasets.table import Source, Table, TableError
+from datasets.table import Source, Table, require_size, wrong_file
 
 FILES = (
     "mnist/train-images-idx3-ubyte.gz",
@@ -33,7 +34,7 @@ SOURCE = Source(
 )
 N_TRAIN, N_TEST = 60_000, 10_000
 SIDE = 28
-UNSIGNED_BYTE = 0x08  # the code of the only type of values that MNIST uses
+UNSIGNED_BYTE = 0x08  # the code of MNIST's type of values
 
 
 def load(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> Table:
@@ -44,7 +45,7 @@ def load(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> Table:
         n_test: the first n of the 10,000 test images.
 
     Raises:
-        TableError: more images than there are, or a file that is not what it should be.
+        TableError: more images than available, or a file with other content than expected.
         DataUnavailable: see `datasets.fetch`.
     """
     classes = [str(digit) for digit in range(10)]
@@ -52,13 +53,17 @@ def load(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> Table:
 
 
 def data_files(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> list[DataFile]:
-    """The four files, whatever the numbers of images."""
-    return [
-        DataFile(
-            path, tuple(mirror + path.removeprefix("mnist/") for mirror in MIRRORS), f"md5:{md5}"
-        )
-        for path, md5 in zip(FILES, MD5_UNPACKED, strict=True)
-    ]
+    """The four files, for any number of images."""
+    return files_of_mirrors(FILES, MIRRORS, [f"md5:{md5}" for md5 in MD5_UNPACKED])
+
+
+def files_of_mirrors(
+    paths: Sequence[str], mirrors: Sequence[str], checksums: Sequence[str]
+) -> list[DataFile]:
+    """Files with the same name on all mirrors."""
+    names = [PurePosixPath(path).name for path in paths]
+    addresses = [tuple(mirror + name for mirror in mirrors) for name in names]
+    return [DataFile(*parts) for parts in zip(paths, addresses, checksums, strict=True)]
 
 
 def table_of_images(
@@ -74,8 +79,8 @@ def table_of_images(
     Args:
         files: training images, training labels, test images, test labels.
     """
-    _check_number(name, "n_train", n_train, N_TRAIN)
-    _check_number(name, "n_test", n_test, N_TEST)
+    require_size(name, N_TRAIN, n_train=n_train)
+    require_size(name, N_TEST, n_test=n_test)
     n = n_train + n_test
     X = np.empty((n, SIDE * SIDE), dtype=np.float32)
     y = np.empty(n, dtype=np.int64)
@@ -112,15 +117,15 @@ def parse_idx(content: bytes, where: str) -> np.ndarray:
     """
     if len(content) < 4 or content[:3] != bytes([0, 0, UNSIGNED_BYTE]) or content[3] == 0:
         expected = "an IDX file of bytes, which begins with 00 00 08 and the number of dimensions"
-        raise _wrong_file(where, expected, content[:4].hex(" ") or "an empty file")
+        raise wrong_file(where, expected, content[:4].hex(" ") or "an empty file")
     n_header = 4 + 4 * content[3]
     if len(content) < n_header:
-        raise _wrong_file(where, f"a header of {n_header} bytes", f"{len(content)} bytes")
+        raise wrong_file(where, f"a header of {n_header} bytes", f"{len(content)} bytes")
     shape = tuple(int(size) for size in np.frombuffer(content[4:n_header], dtype=">u4"))
     n_values = math.prod(shape)
     if len(content) != n_header + n_values:
-        got = f"{len(content) - n_header}"
-        raise _wrong_file(where, f"{n_values} values for the shape {shape}", got)
+        expected = f"{n_values} values for the shape {shape}"
+        raise wrong_file(where, expected, len(content) - n_header)
     return np.frombuffer(content, dtype=np.uint8, offset=n_header).reshape(shape)
 
 
@@ -128,18 +133,5 @@ def _read(file: DataFile, shape: tuple[int, ...]) -> np.ndarray:
     with gzip.open(fetch(file)) as content:
         values = parse_idx(content.read(), file.path)
     if values.shape != shape:
-        raise _wrong_file(file.path, f"the shape {shape}", str(values.shape))
+        raise wrong_file(file.path, f"the shape {shape}", values.shape)
     return values
-
-
-def _wrong_file(where: str, expected: str, got: str) -> TableError:
-    return TableError(
-        f"{where} is truncated or another file: expected {expected}, got {got}. "
-        "Move it away, so that it is fetched again."
-    )
-
-
-def _check_number(name: str, parameter: str, n: int, most: int) -> None:
-    if not 1 <= n <= most:
-        message = f"table {name!r}: expected {parameter} in 1..{most}, got {n!r}"
-        raise TableError(message)

@@ -1,6 +1,6 @@
-"""Relathe: how often each of 4,322 words stands in 1,427 posts on religion or on atheism.
+"""Relathe: counts of 4,322 words in 1,427 posts on religion or on atheism.
 
-Posts of 20 Newsgroups as a file of MATLAB, from the feature selection repository of Arizona State
+Posts of 20 Newsgroups as a MATLAB file, from the feature selection repository of Arizona State
 University. It publishes no checksum, so the file is trusted on first use (see `datasets.fetch`),
 and its sizes, values and labels are checked.
 """
@@ -12,10 +12,10 @@ from scipy import sparse
 from scipy.io import loadmat
 
 from datasets.fetch import FIRST_SEEN, DataFile, fetch
-from datasets.table import Source, Table, TableError
+from datasets.table import Source, Table, wrong_file
 
 FILES = ("relathe/RELATHE.mat",)
-# The first address holds a commit, which fixes what it sends; the second may change.
+# The first address is fixed by a commit; the second may change.
 ADDRESSES = (
     "https://raw.githubusercontent.com/jundongl/scikit-feature/"
     "25ed50df6a9e724568121c607adfb6c9f6810bef/PyFeaST/data/RELATHE.mat",
@@ -28,16 +28,16 @@ SOURCE = Source(
     licence="not stated by the repository",
 )
 N_SAMPLES, N_FEATURES = 1_427, 4_322
-LABELS = (1, 2)  # the file does not say which of them is religion
+LABELS = (1, 2)  # the file does not state which is religion
 
 
 def load() -> Table:
     """The values of the file, dense; 4,322 features, 2 classes, no official split.
 
-    The file does not hold the words, so features are called by their column, counted from 0.
+    The file has no words; features are named by their column, counted from 0.
 
     Raises:
-        TableError: a file that is not what it should be.
+        TableError: a file with other content than expected.
         DataUnavailable: see `datasets.fetch`.
     """
     X, y = parse_mat(fetch(data_files()[0]))
@@ -60,28 +60,21 @@ def parse_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """X, float32 (1427, 4322), dense or sparse in the file, and the labels of Y, int64 from 0.
 
     Raises:
-        TableError: no file of MATLAB 5, or X or Y missing, of another size or with other values.
+        TableError: not a MATLAB 5 file, or X or Y missing, of another size or with other values.
     """
     try:
         content = loadmat(path, variable_names=["X", "Y"])
-    except Exception as error:  # scipy raises what its reader runs into: many kinds
-        raise _wrong_file(path, "a file of MATLAB 5", f"{type(error).__name__}: {error}") from error
+    except Exception as error:  # scipy's reader raises many kinds
+        raise wrong_file(path, "a MATLAB 5 file", f"{type(error).__name__}: {error}") from error
     if missing := [name for name in ("X", "Y") if name not in content]:
-        raise _wrong_file(path, "the matrices X and Y", f"no {' and no '.join(missing)}")
+        raise wrong_file(path, "the matrices X and Y", f"no {' and no '.join(missing)}")
     X, Y = content["X"], content["Y"]
     if X.shape != (N_SAMPLES, N_FEATURES) or Y.shape != (N_SAMPLES, 1):
         expected = f"X of {(N_SAMPLES, N_FEATURES)} and Y of {(N_SAMPLES, 1)}"
-        raise _wrong_file(path, expected, f"{X.shape} and {Y.shape}")
+        raise wrong_file(path, expected, f"{X.shape} and {Y.shape}")
     dense = np.asarray(X.toarray() if sparse.issparse(X) else X)
     if not dense.min() >= 0:  # so that NaN is refused too
-        raise _wrong_file(path, "how often words stand in posts", f"a least value of {dense.min()}")
+        raise wrong_file(path, "counts", f"a minimum of {dense.min()}")
     if not np.array_equal(np.unique(Y), LABELS):
-        raise _wrong_file(path, f"labels {LABELS} in Y", str(np.unique(Y)[:5]))
+        raise wrong_file(path, f"labels {LABELS} in Y", np.unique(Y)[:5])
     return dense.astype(np.float32), (Y[:, 0] == LABELS[1]).astype(np.int64)
-
-
-def _wrong_file(path: Path, expected: str, got: str) -> TableError:
-    return TableError(
-        f"{path} is truncated or another file: expected {expected}, got {got}. "
-        f"Move it and {path.name}.sha256 away, so that it is fetched again."
-    )

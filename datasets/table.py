@@ -1,10 +1,11 @@
-"""A table: samples by features, with labels, and what is known about where it came from."""
+"""A table: samples by features, with labels and their source."""
 
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -14,16 +15,16 @@ Matrix: TypeAlias = np.ndarray | sparse.csr_matrix
 
 
 class TableError(ValueError):
-    """A table that cannot be used: says what is wrong, where, what was expected, what to do."""
+    """A table that cannot be used: what is wrong, where, what was expected, what to do."""
 
 
 class DataUnavailable(RuntimeError):
-    """Data that are not at hand and could not be fetched: says how to get them."""
+    """Missing data that cannot be downloaded, and how to get them."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a table comes from: the citation, the address (or "generated") and the licence."""
+    """The source of a table: the citation, the address (or "generated") and the licence."""
 
     citation: str
     address: str
@@ -32,23 +33,21 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Labelled samples, validated when made.
-
-    Values are as measured: scaling is a method's business.
+    """Labelled samples, validated when made. Values are as measured; methods scale them.
 
     Args:
-        name: what the table is called in reports.
+        name: of the table, in reports.
         X: float32, shape (n_samples, n_features), or CSR of the same; finite.
         y: int64 class codes, shape (n_samples,), each in 0..n_classes-1.
         classes: the name of each class, in the order of its code, all different.
         features: the name of each feature, all different.
-        source: where the table comes from.
-        relevant: indices of the features that carry the labels, or None where that is unknown.
-        official_split: (training rows, test rows) where the source fixes them, else None.
+        source: citation, address and licence.
+        relevant: indices of the features that carry the labels; None if unknown.
+        official_split: (training rows, test rows) if the source fixes them, else None.
 
     Raises:
         TableError: shapes that do not match, values that are not finite, duplicate names, fewer
-            than two classes, a class with fewer than two samples, indices that name nothing.
+            than two classes, a class with fewer than two samples, indices out of range.
     """
 
     name: str
@@ -65,11 +64,9 @@ class Table:
         object.__setattr__(self, "classes", tuple(str(name) for name in self.classes))
         object.__setattr__(self, "features", tuple(str(name) for name in self.features))
         _check_matrix(self)
-        _check_features(self)
         _check_values(self)
         _check_labels(self)
-        _check_relevant(self)
-        _check_split(self)
+        _check_indices(self)
 
     @property
     def n_samples(self) -> int:
@@ -99,27 +96,41 @@ class Table:
         return digest.hexdigest()
 
 
-def _fail(table: Table, what: str, expected: str, got: str, advice: str) -> None:
-    message = f"table {table.name!r}: {what}; expected {expected}, got {got}. {advice}"
-    raise TableError(message)
+def require_size(table: str, largest: int, /, **sizes: int) -> None:
+    """Raise a TableError for a number of samples outside 1..largest."""
+    for parameter, n in sizes.items():
+        if not 1 <= n <= largest:
+            message = f"table {table!r}: expected {parameter} in 1..{largest}, got {n!r}"
+            raise TableError(message)
+
+
+def wrong_file(path: Path | str, expected: str, got: object) -> TableError:
+    """The error of a data file with other content than expected."""
+    return TableError(
+        f"{path} is truncated or another file: expected {expected}, got {got}. Move it away (with "
+        "its .sha256, if there is one), so that it is fetched again."
+    )
+
+
+def _error(table: Table, problem: str) -> TableError:
+    return TableError(f"table {table.name!r}: {problem}")
 
 
 def _check_matrix(table: Table) -> None:
     X = table.X
     if not isinstance(X, np.ndarray) and not (sparse.issparse(X) and X.format == "csr"):
-        _fail(table, "X is not a matrix", "a numpy array or CSR", type(X).__name__, "Convert it.")
+        got = type(X).__name__
+        raise _error(table, f"X is not a matrix; expected a numpy array or CSR, got {got}.")
     if X.ndim != 2 or 0 in X.shape:
-        _fail(table, "X has a wrong shape", "(n_samples, n_features)", str(X.shape), "Reshape it.")
+        expected = "(n_samples, n_features) without 0"
+        raise _error(table, f"X has a wrong shape; expected {expected}, got {X.shape}.")
     if X.dtype != np.float32:
-        _fail(table, "X has a wrong type", "float32", str(X.dtype), "Use X.astype('float32').")
-
-
-def _check_features(table: Table) -> None:
-    p = table.n_features
-    if len(table.features) != p:
-        got = str(len(table.features))
-        _fail(table, "feature names do not match X", f"{p} names", got, "Name every column.")
-    _check_unique(table, table.features, "feature", "Rename or merge those columns.")
+        advice = "Use X.astype('float32')."
+        raise _error(table, f"X has a wrong type; expected float32, got {X.dtype}. {advice}")
+    if len(table.features) != X.shape[1]:
+        expected, got = f"{X.shape[1]} names", str(len(table.features))
+        raise _error(table, f"feature names do not match X; expected {expected}, got {got}.")
+    _check_unique(table, table.features, "feature")
 
 
 def _check_values(table: Table) -> None:
@@ -133,92 +144,59 @@ def _check_values(table: Table) -> None:
         row, column = np.unravel_index(bad[0], X.shape)
     else:
         row, column = np.searchsorted(X.indptr, bad[0], side="right") - 1, X.indices[bad[0]]
-    _fail(
-        table,
-        f"{len(bad)} values are not finite",
-        "numbers",
-        f"{values.flat[bad[0]]} at row {row}, feature {table.features[column]!r}",
-        "Drop those rows or columns, or impute them before making the table.",
-    )
+    got = f"{values.flat[bad[0]]} at row {row}, feature {table.features[column]!r}"
+    advice = "Drop those rows or columns, or impute them before making the table."
+    problem = f"{len(bad)} values are not finite; expected numbers, got {got}. {advice}"
+    raise _error(table, problem)
 
 
 def _check_labels(table: Table) -> None:
     y, n, k = table.y, table.n_samples, table.n_classes
     if not isinstance(y, np.ndarray) or y.dtype != np.int64:
-        _fail(
-            table,
-            "y has a wrong type",
-            "an int64 array",
-            str(getattr(y, "dtype", type(y).__name__)),
-            "Encode the labels as 0..n_classes-1 and name them in `classes`.",
-        )
+        got = getattr(y, "dtype", type(y).__name__)
+        advice = "Encode the labels as 0..n_classes-1 and name them in `classes`."
+        raise _error(table, f"y has a wrong type; expected an int64 array, got {got}. {advice}")
     if y.shape != (n,):
-        _fail(table, "y has a wrong shape", f"({n},)", str(y.shape), "One label a row of X.")
+        problem = f"y has a wrong shape; expected ({n},), one label a row of X, got {y.shape}."
+        raise _error(table, problem)
     if k < 2:
-        _fail(
-            table,
-            "there are too few classes",
-            "at least two",
-            str(list(table.classes)),
-            "A classifier needs something to tell apart.",
-        )
-    _check_unique(table, table.classes, "class", "Rename or merge those classes.")
+        got = str(list(table.classes))
+        raise _error(table, f"there are too few classes; expected at least two, got {got}.")
+    _check_unique(table, table.classes, "class")
     if y.min() < 0 or y.max() >= k:
-        _fail(
-            table,
-            "y holds codes outside the classes",
-            f"0..{k - 1}",
-            f"{y.min()}..{y.max()}",
-            "List every class in `classes`.",
-        )
+        got, advice = f"{y.min()}..{y.max()}", "List every class in `classes`."
+        problem = f"y has codes outside the classes; expected 0..{k - 1}, got {got}. {advice}"
+        raise _error(table, problem)
     counts = np.bincount(y, minlength=k)
     if counts.min() < 2:
-        c = int(counts.argmin())
-        _fail(
-            table,
-            f"class {table.classes[c]!r} has {counts[c]} sample(s)",
-            "at least two a class, so that one can be held out",
-            str(dict(zip(table.classes, counts.tolist(), strict=True))),
-            "Drop or merge the class.",
-        )
+        smallest = int(counts.argmin())
+        problem = f"class {table.classes[smallest]!r} has {counts[smallest]} sample(s)"
+        expected = "at least two a class, so that one can be held out"
+        raise _error(table, f"{problem}; expected {expected}. Drop or merge the class.")
 
 
-def _check_unique(table: Table, names: Sequence[str], kind: str, advice: str) -> None:
+def _check_unique(table: Table, names: Sequence[str], kind: str) -> None:
     if len(set(names)) < len(names):
         twice = [name for name, count in Counter(names).items() if count > 1]
         got = ", ".join(map(repr, twice[:5]))
-        what = f"{len(twice)} {kind} name(s) stand more than once"
-        _fail(table, what, "unique names", got, advice)
+        problem = f"{len(twice)} {kind} name(s) stand more than once; expected unique names"
+        raise _error(table, f"{problem}, got {got}. Rename or merge them.")
 
 
-def _check_relevant(table: Table) -> None:
-    if table.relevant is None:
-        return
-    relevant, p = np.asarray(table.relevant), table.n_features
-    if not _are_indices(relevant, p):
-        _fail(
-            table,
-            "`relevant` does not name features",
-            f"one or more different integers in 0..{p - 1}",
-            str(relevant),
-            "List the indices of the features that carry the labels, or leave it None.",
-        )
-
-
-def _check_split(table: Table) -> None:
+def _check_indices(table: Table) -> None:
+    n, p = table.n_samples, table.n_features
+    if table.relevant is not None and not _are_indices(np.asarray(table.relevant), p):
+        expected = f"None, or one or more different integers in 0..{p - 1}"
+        problem = "`relevant` does not name features"
+        raise _error(table, f"{problem}; expected {expected}, got {table.relevant}.")
     if table.official_split is None:
         return
     train, test = (np.asarray(rows) for rows in table.official_split)
-    n = table.n_samples
     disjoint = len(np.intersect1d(train, test)) == 0
     if not (_are_indices(train, n) and _are_indices(test, n) and disjoint):
-        _fail(
-            table,
-            "the official split is not one",
-            f"two disjoint sets of integers in 0..{n - 1}, none empty",
-            f"{train.size} + {test.size} rows with repeats, out of range or of another type",
-            "Check the row indices.",
-        )
+        expected = f"two disjoint sets of integers in 0..{n - 1}, none empty"
+        got = f"{train.size} + {test.size} rows with repeats, out of range or of another type"
+        raise _error(table, f"the official split is not one; expected {expected}, got {got}.")
 
 
 def _are_indices(values: np.ndarray, n: int) -> bool:

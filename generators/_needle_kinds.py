@@ -1,17 +1,15 @@
-"""What makes a feature a needle, and the error that remains for one who knows it.
+"""Kinds of needles, and the error that remains for a classifier that is given them.
 
 Effects give a needle other values in class 1 than in class 0. Rules leave every value as it is and
-read the class off pairs of needles, on the ranks u of their values: u is uniform in [0, 1) whatever
-the distribution of the noise.
+compute the class from pairs of needles, on the ranks u of their values: u is uniform in [0, 1) for
+any distribution of the noise.
 
 RING, XOR and SUM are the conditions of Passemiers et al., Sci Rep 14 (2024), doi
-10.1038/s41598-024-82583-5, as their published code has them (src/data.py at commit 74b17fa of
-github.com/AntoinePassemiers/Feature-Selection-Benchmark; the text of the paper was not at hand).
-There as here features are uniform between 0 and 1, a condition is on two features, a sample is of
-class 1 where any condition holds, and the thresholds are such that all conditions hold about as
-often and about half of the samples are of class 1. That code has ring, xor, ring+xor and
-ring+xor+sum. `sum` alone, further pairs of one condition, and thresholds computed for any class
-balance are ours.
+10.1038/s41598-024-82583-5, as in their code (src/data.py at commit 74b17fa of
+github.com/AntoinePassemiers/Feature-Selection-Benchmark): a condition is on two features, a sample
+is of class 1 if any condition holds, and the thresholds make all conditions about equally frequent
+and the classes about equal. `sum` alone, repeated conditions and thresholds for any class balance
+are ours.
 """
 
 from collections.abc import Callable
@@ -26,8 +24,8 @@ from generators._needle_noise import DEGREES, NORMAL, STUDENT, UNIFORM, Noise
 from generators.nihs import TABLE_1, into_ranges
 
 RING_RADIUS = 0.35
-SUM_NOISE = 0.2  # standard deviation of what is added to a sum before it is judged
-# Grid of the distribution of a sum of independent terms, and quantiles that stand for one term.
+SUM_NOISE = 0.2  # standard deviation of the noise that is added to a sum
+# Points of the distribution of a sum of independent terms, and quantiles of one term.
 GRID, QUANTILES = 2**20, 2**16
 
 
@@ -35,19 +33,19 @@ GRID, QUANTILES = 2**20, 2**16
 class Effect:
     """Needles whose values depend on the class.
 
-    default: its size where none is asked for.
-    expected: the sizes it can have, in words, and `allowed` as a function.
-    paired: whether needles belong together two by two.
+    default: size if none is given.
+    expected: the allowed sizes in words, and `allowed` as a function.
     place: (values (n, k), classes (n,), size, noise) -> the values of the needles.
     error: (size, k, share of class 1, noise) -> Bayes error.
+    paired: whether needles belong together two by two.
     """
 
     default: float
     expected: str
     allowed: Callable[[float], bool]
-    paired: bool
     place: Callable[[np.ndarray, np.ndarray, float, Noise], np.ndarray]
     error: Callable[[float, int, float, Noise], float]
+    paired: bool = False
 
 
 def _shift(x: np.ndarray, y: np.ndarray, size: float, noise: Noise) -> np.ndarray:
@@ -55,7 +53,7 @@ def _shift(x: np.ndarray, y: np.ndarray, size: float, noise: Noise) -> np.ndarra
 
 
 def _shift_error(size: float, k: int, share: float, noise: Noise) -> float:
-    """Where they overlap, uniform densities are equal; normal ones make a linear discriminant."""
+    """Uniform densities are equal in the overlap; normal ones make a linear discriminant."""
     if noise is UNIFORM:
         return min(share, 1 - share) * max(0.0, 1 - size * noise.sd) ** k
     if noise is NORMAL:
@@ -71,12 +69,12 @@ def _variance(x: np.ndarray, y: np.ndarray, size: float, noise: Noise) -> np.nda
 
 
 def _variance_error(size: float, k: int, share: float, noise: Noise) -> float:
-    """Uniform: the narrow class lies in a box that the wide one may miss. Normal: a sphere."""
+    """Uniform: the narrow class is a box within the wide one. Normal: a sphere."""
     if noise is UNIFORM:
         narrow, wide = (1 - share, share) if size > 1 else (share, 1 - share)
         return min(narrow, wide * max(size, 1 / size) ** (-k / 2))
     if noise is NORMAL:
-        # Squared radius at which share * density 1 = (1 - share) * density 0; none: at the origin.
+        # Squared radius where share * density 1 = (1 - share) * density 0; 0 if there is none.
         radius = (2 * np.log((1 - share) / share) + k * np.log(size)) / (1 - 1 / size)
         radius = max(0.0, radius)
         inner, outer = (share, 1 - share) if size > 1 else (1 - share, share)
@@ -94,7 +92,7 @@ def _correlation(x: np.ndarray, y: np.ndarray, size: float, noise: Noise) -> np.
 
 
 def _normal_scores(x: np.ndarray, noise: Noise) -> np.ndarray:
-    # A rank of 0 has no score: half a step of float32's uniform numbers away from 0 and 1.
+    # Half a step of float32's uniform numbers away from 0 and 1, whose scores are infinite.
     return ndtri(np.clip(noise.ranks(x), 2**-25, 1 - 2**-25))
 
 
@@ -111,7 +109,7 @@ def _correlation_error(size: float, k: int, share: float, noise: Noise) -> float
     bound = np.log((1 - share) / share) * wide * narrow / size
 
     def mistakes(u: float) -> float:
-        # The same quantile serves as B of either class; A then lies on the wrong side.
+        # B of either class at the same quantile, and the chance that A is on the wrong side.
         q = chdtri(m, u)
         missed = chdtr(m, max(0.0, bound + narrow * q) / wide)
         false_alarm = chdtrc(m, max(0.0, bound + wide * q) / narrow)
@@ -125,52 +123,28 @@ def _ranges(x: np.ndarray, y: np.ndarray, size: float, noise: Noise) -> np.ndarr
     return np.stack(columns, axis=1)
 
 
-def _ranges_error(size: float, k: int, share: float, noise: Noise) -> float:
-    return 0.0  # the ranges of the classes do not overlap
-
-
+SHIFTS = "above 0 and at most 50 standard deviations"  # the exponential of 55 is still a float32
+RATIOS = "a ratio in 0.01..100 other than 1"
+CORRELATIONS = "a correlation above 0 and at most 1"
+RANGES = "1, the ranges of the paper's Table 1 as they are"
 EFFECTS = {
-    "shift": Effect(
-        default=1.0,
-        expected="above 0 and at most 50 standard deviations",
-        allowed=lambda d: 0 < d <= 50,  # the exponential of 55 is still a float32
-        paired=False,
-        place=_shift,
-        error=_shift_error,
-    ),
+    "shift": Effect(1.0, SHIFTS, lambda d: 0 < d <= 50, _shift, _shift_error),
     "variance": Effect(
-        default=4.0,
-        expected="a ratio in 0.01..100 other than 1",
-        allowed=lambda ratio: 0.01 <= ratio <= 100 and ratio != 1,
-        paired=False,
-        place=_variance,
-        error=_variance_error,
+        4.0, RATIOS, lambda r: 0.01 <= r <= 100 and r != 1, _variance, _variance_error
     ),
     "correlation": Effect(
-        default=0.8,
-        expected="a correlation above 0 and at most 1",
-        allowed=lambda rho: 0 < rho <= 1,
-        paired=True,
-        place=_correlation,
-        error=_correlation_error,
+        0.8, CORRELATIONS, lambda rho: 0 < rho <= 1, _correlation, _correlation_error, paired=True
     ),
-    "ranges": Effect(
-        default=1.0,
-        expected="1, the ranges of the paper's Table 1 as they are",
-        allowed=lambda size: size == 1,
-        paired=False,
-        place=_ranges,
-        error=_ranges_error,
-    ),
+    "ranges": Effect(1.0, RANGES, lambda size: size == 1, _ranges, lambda *_: 0.0),  # no overlap
 }
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A condition on a pair of ranks: it holds where score >= threshold.
+    """A condition on a pair of ranks, score >= threshold.
 
     score: ranks of shape (n, 2) -> (n,).
-    chance: threshold -> how often it holds, falling from 1 at `low` to 0 at `high`.
+    chance: threshold -> probability of the condition, falling from 1 at `low` to 0 at `high`.
     noise: standard deviation of normal noise that is added to the score.
     """
 
@@ -181,7 +155,7 @@ class Rule:
     noise: float = 0.0
 
     def threshold(self, chance: float) -> float:
-        """The threshold at which the condition holds with the given chance."""
+        """The threshold at which the condition has the given probability."""
         return float(brentq(lambda t: self.chance(t) - chance, self.low, self.high, xtol=1e-14))
 
 
@@ -191,7 +165,7 @@ def _ring_chance(threshold: float) -> float:
 
 
 def _disc(radius: float) -> float:
-    """Area that a disc around the centre of the unit square shares with it."""
+    """Area of the intersection of the unit square and a disc around its centre."""
     if radius <= 0.5:
         return np.pi * max(0.0, radius) ** 2
     if radius >= 0.5**0.5:
@@ -219,17 +193,13 @@ def _sum_chance(threshold: float) -> float:
     return float(1 - below - twice_integrated(threshold - 2))
 
 
-RING = Rule(
-    score=lambda u: -np.abs(np.hypot(u[:, 0] - 0.5, u[:, 1] - 0.5) - RING_RADIUS),
-    chance=_ring_chance,
-    low=RING_RADIUS - 0.5**0.5,
-    high=0.0,
-)
-XOR = Rule(
-    score=lambda u: (u[:, 0] - 0.5) * (0.5 - u[:, 1]), chance=_xor_chance, low=-0.25, high=0.25
-)
-SUM = Rule(score=lambda u: u[:, 0] + u[:, 1], chance=_sum_chance, low=-2, high=4, noise=SUM_NOISE)
+def _ring_score(u: np.ndarray) -> np.ndarray:
+    return -np.abs(np.hypot(u[:, 0] - 0.5, u[:, 1] - 0.5) - RING_RADIUS)
 
+
+RING = Rule(_ring_score, _ring_chance, low=RING_RADIUS - 0.5**0.5, high=0.0)
+XOR = Rule(lambda u: (u[:, 0] - 0.5) * (0.5 - u[:, 1]), _xor_chance, low=-0.25, high=0.25)
+SUM = Rule(lambda u: u[:, 0] + u[:, 1], _sum_chance, low=-2, high=4, noise=SUM_NOISE)
 RULES = {
     "xor": (XOR,),
     "ring": (RING,),
@@ -237,7 +207,7 @@ RULES = {
     "ring+xor": (RING, XOR),
     "ring+xor+sum": (RING, XOR, SUM),
 }
-# The thresholds of the published code, where a ring is stated by its half width.
+# The thresholds of the published code, which gives the half width of a ring.
 PUBLISHED = {
     "xor": (0.0,),
     "ring": (-0.1151,),
@@ -251,23 +221,23 @@ def conditions(kind: str, n_needles: int, share: float | None) -> Conditions:
     """The rule and the threshold of each pair of needles, in the order of the pairs.
 
     Args:
-        share: how often any of them holds, each equally often; None for the published thresholds.
+        share: probability that any of them holds, equal for all; None for published thresholds.
     """
-    once = RULES[kind]
+    rules = RULES[kind]
     if share is None:
-        return list(zip(once, PUBLISHED[kind], strict=True))
+        return list(zip(rules, PUBLISHED[kind], strict=True))
     n_pairs = n_needles // 2
-    # None of the pairs holds with the chance 1 - share = (1 - chance)^n_pairs.
+    # No condition holds with the probability 1 - share = (1 - chance)^n_pairs.
     chance = -np.expm1(np.log1p(-share) / n_pairs)
-    return [(rule, rule.threshold(chance)) for rule in once] * (n_pairs // len(once))
+    return [(rule, rule.threshold(chance)) for rule in rules] * (n_pairs // len(rules))
 
 
 def judge(ranks: np.ndarray, pairs: Conditions, rng: np.random.Generator) -> np.ndarray:
-    """Class 1 where any condition holds; int64, shape (n_samples,).
+    """Class 1 if any condition holds; int64, shape (n_samples,).
 
     Args:
         ranks: shape (n_samples, n_needles), pairs side by side.
-        rng: the noise of sums is drawn from it.
+        rng: for the noise of sums.
     """
     y = np.zeros(len(ranks), dtype=bool)
     for i, (rule, threshold) in enumerate(pairs):
@@ -279,14 +249,14 @@ def judge(ranks: np.ndarray, pairs: Conditions, rng: np.random.Generator) -> np.
 
 
 def rules_error(pairs: Conditions) -> float:
-    """Bayes error: nothing but the noise of sums is hidden, and only where no other rule holds."""
+    """Bayes error: only the noise of sums is hidden, and only if no other rule holds."""
     noisy = [threshold for rule, threshold in pairs if rule.noise]
     if not noisy:
         return 0.0
     silent = np.prod([1 - rule.chance(threshold) for rule, threshold in pairs if not rule.noise])
     u = (np.arange(QUANTILES) + 0.5) / QUANTILES
     sums = np.where(u < 0.5, np.sqrt(2 * u), 2 - np.sqrt(2 * (1 - u)))  # of two uniform numbers
-    # Class 0 has the chance q of no sum reaching its threshold, the product over pairs.
+    # Class 0 has the probability q that no sum reaches its threshold, the product over pairs.
     log_q = log_ndtr((noisy[0] - sums) / SUM_NOISE)
     mistake = _mean_of_sum(log_q, len(noisy), lambda w: np.minimum(np.exp(w), -np.expm1(w)))
     return float(silent * mistake)
@@ -298,7 +268,7 @@ def _student_error(
     """Bayes error of k needles in t noise, by convolution of their log likelihood ratios.
 
     Args:
-        back: takes a value of class 1 to the noise that it was made of; `slope` is its derivative.
+        back: from a value of class 1 to its noise; `slope` is the derivative.
     """
 
     def log_density(x: np.ndarray) -> np.ndarray:  # up to a constant
@@ -316,15 +286,15 @@ def _mean_of_sum(
 ) -> float:
     """E[function(a sum of `count` independent draws of the equally likely values)].
 
-    The distribution of one value, convolved with itself on a grid of GRID points; a value between
-    two points is shared between them so that means are kept.
+    The distribution of one value, convolved with itself on a grid of GRID points. A value between
+    two points is split between them so that means are kept.
     """
     if count == 1:
         return float(np.mean(function(values)))
     low, points = values.min(), max(1, (GRID - 1) // count - 1)
     step = np.ptp(values) / points
     at, part = np.divmod((values - low) / step, 1)
-    one = np.bincount(at.astype(np.int64), 1 - part, minlength=GRID)
-    one += np.bincount(at.astype(np.int64) + 1, part, minlength=GRID)
-    chances = np.fft.irfft(np.fft.rfft(one / len(values)) ** count, n=GRID)
+    single = np.bincount(at.astype(np.int64), 1 - part, minlength=GRID)
+    single += np.bincount(at.astype(np.int64) + 1, part, minlength=GRID)
+    chances = np.fft.irfft(np.fft.rfft(single / len(values)) ** count, n=GRID)
     return float(chances @ function(count * low + step * np.arange(GRID)))

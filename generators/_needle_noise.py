@@ -1,4 +1,4 @@
-"""The noise around the needles: its distributions, drawn without a second matrix beside X."""
+"""The noise around the needles, drawn without a second matrix beside X."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,19 +8,15 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from generators._streams import stream
 
-# The fewest whole degrees of freedom with a variance, sqrt(3): its fourth moment is infinite.
-DEGREES = 3
-# "blocks": so many features share a factor that any two of them correlate by 0.6, about what genes
-# of one tight module do.
+DEGREES = 3  # the fewest whole degrees of freedom with a finite variance
+# "blocks": 25 features share a factor; pairs correlate by 0.6, like genes of a tight module.
 BLOCK_FEATURES, BLOCK_CORRELATION = 25, 0.6
-# 128 x 18,225 float64 values are 19 MB. A block only bounds memory: the numbers do not depend on
-# it, since the rows of a stream follow one another.
-BLOCK_ROWS = 128
+BLOCK_ROWS = 128  # bounds memory; the numbers do not depend on it
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What is known of a distribution.
+    """A distribution.
 
     mean, sd: of one value.
     ranks: the distribution function, values -> (0, 1), float64.
@@ -46,8 +42,8 @@ STUDENT = Noise(
     ranks=lambda x: stdtr(DEGREES, x.astype(np.float64)),
     values=lambda u: stdtrit(DEGREES, u),
 )
-# The needles of log-normal noise are made on its logarithm, where an effect is a fold change;
-# `load` takes the exponential at the end. The needles of "blocks" stand outside the blocks.
+# Needles in log-normal noise are made on its logarithm, where an effect is a fold change; `load`
+# takes the exponential at the end. Needles in "blocks" are outside the blocks.
 NOISES = {"uniform": UNIFORM, "normal": NORMAL, "lognormal": NORMAL, "t": STUDENT, "blocks": NORMAL}
 
 
@@ -56,7 +52,7 @@ def draw(noise: str, n_samples: int, n_features: int, alone: np.ndarray, seed: i
 
     Args:
         noise: a name of NOISES.
-        alone: the features that belong to no block where noise="blocks".
+        alone: the features outside all blocks of noise="blocks".
     """
     rng = stream(seed, "nihs/values")
     X = np.empty((n_samples, n_features), dtype=np.float32)  # 729 MB at 10,000 x 18,225
@@ -73,7 +69,7 @@ def draw(noise: str, n_samples: int, n_features: int, alone: np.ndarray, seed: i
 
 
 def _correlate(X: np.ndarray, alone: np.ndarray, seed: int) -> None:
-    """Mix into each feature, in place, the factor of its block; blocks lie anywhere."""
+    """Mix into each feature, in place, the factor of its block; blocks are random."""
     rng = stream(seed, "needles/blocks")
     n_features = X.shape[1]
     block = rng.permutation(n_features) // BLOCK_FEATURES

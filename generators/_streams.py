@@ -1,7 +1,7 @@
-"""Named streams of one seed: what draws from one name never shifts what another name gets.
+"""Named, independent streams of one seed.
 
-Not those of `deepmapper.training.streams`: the table of a seed stays the same when the engine
-changes, and a method that is given the table's seed never replays the table's draws.
+Not those of `deepmapper.training.streams`: the table of a seed does not change with the engine, and
+a method with the same seed does not repeat the draws of the table.
 """
 
 import hashlib

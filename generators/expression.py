@@ -4,15 +4,15 @@ Counts are negative binomial (gamma-Poisson) given the sample. For sample i of c
 of module m:
 
     rate  = depth_i * mean_g * exp(purity_i * effect_cg + loading_g * factor_im - loading_g^2 / 2)
-    count ~ Poisson(rate * Gamma(1 / phi_g) * phi_g), and 0 where the gene dropped out
+    count ~ Poisson(rate * Gamma(1 / phi_g) * phi_g), or 0 if the gene dropped out
 
-The constants are measured on the six TCGA types that `datasets.tcga.load()` gives (364 samples;
-the 19,319 genes of largest mean count). `python -m generators.expression` prints simulated beside
-real, and reports/published/expression/ keeps what it printed.
+The constants are measured on the six TCGA types of `datasets.tcga.load()` (364 samples; the 19,319
+genes of largest mean count). `python -m generators.expression` compares simulated with real counts;
+results are in reports/published/expression/.
 
-What is not like TCGA: there, tumours of different organs differ strongly in most genes, so that
-nearest neighbours tell them apart. Here class effects are weak and spread over many genes: a
-linear method adds them up, nearest neighbours do not.
+Unlike TCGA, where tumours of different organs differ strongly in most genes and nearest neighbours
+separate them, class effects are weak and spread over many genes: a linear method adds them up,
+nearest neighbours do not.
 """
 
 import importlib
@@ -30,20 +30,19 @@ LOG_MEANS = (
     *(2.988, 3.488, 3.848, 4.209, 4.585, 4.979, 5.387, 5.743, 6.085, 6.369, 6.625),
     *(6.860, 7.069, 7.286, 7.484, 7.688, 7.901, 8.141, 8.461, 8.923, 12.329),
 )
-# Dispersion within a class, (variance - mean) / mean^2: the median gene of each decile of the
-# mean, and the sd of its logarithm (half the distance from 16% to 84%).
+# Dispersion within a class, (variance - mean) / mean^2: the median gene of each decile of the mean,
+# and the sd of its logarithm (half the distance from 16% to 84%).
 TREND_MEANS = (32.8, 67.6, 146.2, 311.5, 580.8, 948.6, 1454.0, 2186.8, 3483.5, 9324.7)
 TREND_DISPERSIONS = (1.303, 1.235, 1.035, 0.725, 0.431, 0.295, 0.244, 0.216, 0.200, 0.194)
 TREND_SPREADS = (1.29, 1.27, 1.27, 1.18, 1.13, 0.90, 0.83, 0.71, 0.67, 0.72)
-# The chance that a gene drops out differs between genes: beta(2 m, 2 (1 - m)), most near 0 and
-# some near 1, where m falls with the mean count, to half at 100. In TCGA the share of zeros of
-# genes of similar mean is spread like that (the sum of both beta parameters is 1.8 to 2.9).
+# A gene's chance to drop out is beta(2 m, 2 (1 - m)), where m falls with the mean count, to half at
+# 100. In TCGA the sum of both beta parameters, fitted to genes of similar mean, is 1.8 to 2.9.
 DROPOUT_HALF_MEAN, DROPOUT_CONCENTRATION = 100.0, 2.0
-# The size that `effect` is stated at: 6,216 samples in 10 classes, 19,319 genes.
+# The size for which `effect` is stated: 6,216 samples in 10 classes, 19,319 genes.
 REFERENCE_FEATURES, REFERENCE_CLASS_SIZE = 19_319, 621.6
 SIZE_EXPONENT = 0.3
-# 128 x 19,319 float64 values are 20 MB, and about six such arrays are alive at a time. Random
-# numbers are drawn block by block: another number of rows makes another table.
+# 20 MB of float64 values; about six such arrays are alive at a time. Random numbers are drawn by
+# block: another number of rows makes another table.
 BLOCK_ROWS = 128
 SOURCE = Source(
     citation="Simulated; sizes of Ersavas, Smith, Mattick, Sci Rep 14 (2024), Table 2; "
@@ -73,27 +72,25 @@ def load(
 
     Each relevant gene marks one class, in which its logarithm is shifted up or down; `notes` has
     its class code ("marks", in the order of `relevant`). The table of a seed is the same to the bit
-    whatever the number of threads. Another processor may round the last of 53 bits of a logarithm
-    differently; should a draw ever turn on that bit, the table's checksum shows it.
+    for any number of threads, but may differ between processors that round logarithms differently.
 
     Args:
         effect: mean absolute log fold change (natural logarithm) of a marking gene in a sample of
-            purity 1, at the default size; see `scaled_effect` for others. The default was chosen
-            on seeds from 100 on so that logistic regression is right on 0.965 to 0.985 of unseen
-            samples, as published for TCGA.
+            purity 1, at the default size (see `scaled_effect`). The default gives logistic
+            regression 0.965 to 0.985, as published for TCGA; chosen on seeds from 100 on.
         relevant_fraction: share of genes that mark a class.
-        purity: mean share of tumour cells in a sample, which its class effects are multiplied by.
-        purity_spread: standard deviation of that share (beta distribution). Samples of low purity
-            are the ones that are hard to classify. 0.6 and 0.2 are assumed, not measured.
+        purity: mean share of tumour cells in a sample, a factor of its class effects; assumed.
+        purity_spread: standard deviation of that share (beta distribution); assumed. Samples of low
+            purity are hard to classify.
         class_ratio: size of the largest class over that of the smallest; sizes fall evenly in
             logarithm. The classes of the paper's code have 1,093 to 501 samples.
         depth_spread: standard deviation of the natural logarithm of library size; 0.31 measured.
-        module_share: share of a gene's log-scale dispersion that it has in common with its module
-            of co-expressed genes. The rest is its own.
+        module_share: share of a gene's log-scale dispersion that is common to its module of
+            co-expressed genes.
         n_modules: module k has a share of genes proportional to 1 / k. With 0.5 and 50 the first
-            principal components within classes explain two thirds of what they explain in TCGA.
-        dropout: mean chance that a hardly expressed gene is not seen at all in a sample; half of
-            it at a mean count of 100. Fitted to the zeros that dispersion leaves unexplained.
+            principal components within classes explain two thirds of their share in TCGA.
+        dropout: mean chance that a hardly expressed gene has no count in a sample; half of it at a
+            mean count of 100. Fitted to the zeros that dispersion does not explain.
 
     Raises:
         TableError: sizes too small, or a parameter out of its range.
@@ -102,15 +99,13 @@ def load(
     require_whole("expression", n_classes, n_features=n_features)
     require_whole("expression", 1, n_modules=n_modules, n_samples=n_samples)
     require_whole("expression", 0, seed=seed)
-    require_within(
-        "expression", 0, 1, relevant_fraction=relevant_fraction, purity=purity, dropout=dropout
-    )
+    shares = {"relevant_fraction": relevant_fraction, "purity": purity, "dropout": dropout}
+    require_within("expression", 0, 1, **shares)
     require_within("expression", 0, 0.99, module_share=module_share)
     require_within("expression", 0, 5, effect=effect, depth_spread=depth_spread)
     require_within("expression", 1, 1e6, class_ratio=class_ratio)
     _check_purity_spread(purity, purity_spread)
     sizes = class_sizes(n_samples, n_classes, class_ratio)
-
     fold_change = scaled_effect(effect, n_samples, n_features, n_classes)
     n_relevant = max(n_classes, round(relevant_fraction * n_features))
     genes = draw_genes(n_features, module_share, n_modules, dropout, seed)
@@ -130,7 +125,7 @@ def load(
 
 @dataclass(frozen=True)
 class Genes:
-    """What is fixed for each gene; arrays of shape (n_features,).
+    """Parameters of the genes; arrays of shape (n_features,).
 
     mean: mean count at depth 1 without class effects and dropout.
     phi: dispersion of its own gamma factor.
@@ -150,9 +145,9 @@ class Genes:
 class Markers:
     """The relevant genes; shape (n_relevant,), effects (n_classes, n_relevant).
 
-    genes: their indices, ascending.
-    of: the class that each marks.
-    effects: natural logarithm of the fold change at purity 1; 0 but in the class that it marks.
+    genes: indices, ascending.
+    of: the class that each gene marks.
+    effects: natural logarithm of the fold change at purity 1; 0 in all other classes.
     """
 
     genes: np.ndarray
@@ -162,7 +157,7 @@ class Markers:
 
 @dataclass(frozen=True)
 class Samples:
-    """What is fixed for each sample: shape (n_samples,); factors (n_samples, n_modules)."""
+    """Parameters of the samples: shape (n_samples,); factors (n_samples, n_modules)."""
 
     y: np.ndarray
     depth: np.ndarray
@@ -173,19 +168,17 @@ class Samples:
 def scaled_effect(effect: float, n_samples: int, n_features: int, n_classes: int) -> float:
     """The fold change that keeps a table of another size about as hard; `effect` at the default.
 
-    A linear method that learns a direction of p features from n samples a class finds a signal
-    of squared length s among estimation errors of squared length p / n: equally hard is equal
-    s^2 * n / p. With a fixed share of relevant features s is effect^2 * p, so effect should go
-    with (p * n)^-0.25. Fewer samples also tell less about the modules, which a linear method has
-    to cancel: with -0.25 logistic regression fell to about 0.9 at 600 x 2,000, with -0.3 it has
-    0.96 there and 0.98 at 1,500 x 5,000 (means over seeds from 100 on).
+    A linear method finds a signal of squared length s, proportional to effect^2 * p, among errors
+    of squared length p / n. Tables with equal s^2 * n / p are equally hard, so effect should be
+    proportional to (p * n)^-0.25. Modules are harder to cancel with fewer samples: with -0.25
+    logistic regression fell to about 0.9 at 600 x 2,000; with -0.3 it has 0.96 (seeds from 100 on).
     """
     size = n_features * n_samples / n_classes
     return float(effect * (REFERENCE_FEATURES * REFERENCE_CLASS_SIZE / size) ** SIZE_EXPONENT)
 
 
 def class_sizes(n_samples: int, n_classes: int, class_ratio: float) -> np.ndarray:
-    """Samples of each class, from the largest to the smallest; what rounding leaves goes first."""
+    """Samples of each class, in descending order; the remainder of rounding goes to the first."""
     weights = class_ratio ** (-np.arange(n_classes) / (n_classes - 1))
     sizes = np.floor(weights / weights.sum() * n_samples).astype(np.int64)
     sizes[0] += n_samples - sizes.sum()
@@ -206,14 +199,13 @@ def draw_genes(
     spread = np.interp(log_mean, np.log(TREND_MEANS), TREND_SPREADS)
     dispersion = np.exp(trend + spread * rng.standard_normal(n_features))
     # A log-normal factor of sd s and a gamma factor of dispersion phi together have dispersion
-    # (1 + phi) * exp(s^2) - 1: log(1 + dispersion) is what they share out.
+    # (1 + phi) * exp(s^2) - 1, so log(1 + dispersion) is the sum of their shares.
     log_dispersion = np.log1p(dispersion)
     signs = rng.choice([-1.0, 1.0], n_features)
     sizes = 1 / np.arange(1, n_modules + 1)
     module = rng.choice(n_modules, n_features, p=sizes / sizes.sum())
 
-    mean = np.exp(log_mean)
-    lost = np.zeros(n_features)
+    mean, lost = np.exp(log_mean), np.zeros(n_features)
     if dropout > 0:
         m = dropout / (1 + mean / DROPOUT_HALF_MEAN)
         lost = rng.beta(DROPOUT_CONCENTRATION * m, DROPOUT_CONCENTRATION * (1 - m))
@@ -229,7 +221,7 @@ def draw_genes(
 def draw_markers(
     n_features: int, n_relevant: int, n_classes: int, fold_change: float, seed: int
 ) -> Markers:
-    """As many markers for each class, up or down, anywhere among the genes."""
+    """An equal number of random markers for each class, up or down."""
     rng = stream(seed, "expression/markers")
     genes = np.sort(rng.choice(n_features, n_relevant, replace=False)).astype(np.int64)
     of = rng.permutation(np.arange(n_relevant) % n_classes)
@@ -263,7 +255,7 @@ def draw_samples(
 def draw_counts(genes: Genes, markers: Markers, samples: Samples, seed: int) -> np.ndarray:
     """Counts, float32, shape (n_samples, n_features); whole numbers, exact up to 2^24.
 
-    In float64 and element by element: no matrix product, whose rounding depends on the machine.
+    No matrix product, as its rounding depends on the machine.
     """
     rng = stream(seed, "expression/counts")
     log_base = np.log(genes.mean * genes.phi) - genes.loading**2 / 2
@@ -286,7 +278,7 @@ def draw_counts(genes: Genes, markers: Markers, samples: Samples, seed: int) -> 
 
 
 def _check_purity_spread(purity: float, purity_spread: float) -> None:
-    # No distribution on 0..1 has a larger standard deviation for its mean.
+    # The maximum standard deviation of a distribution on 0..1 with this mean.
     limit = float(np.sqrt(purity * (1 - purity)))
     if not (0 <= purity_spread < limit or purity_spread == 0):
         expected = f"0 <= purity_spread < {limit:.3g}, for purity={purity:g}"
@@ -294,6 +286,5 @@ def _check_purity_spread(purity: float, purity_spread: float) -> None:
 
 
 if __name__ == "__main__":
-    # By name, not by an import statement: a table's identity covers what its file imports, and
-    # the calibration takes no part in making the table.
+    # By name: a cell's key covers what this file imports, and the calibration makes no table.
     sys.exit(importlib.import_module("generators._calibration").main())

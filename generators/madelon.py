@@ -1,7 +1,7 @@
 """Madelon: clusters on the corners of a hypercube, labelled at random, hidden among probes.
 
-Guyon's artificial table of the NIPS 2003 feature selection challenge. No feature says anything
-about the class alone, or next to nothing: a corner's label depends on all five coordinates at once.
+Guyon's artificial table of the NIPS 2003 feature selection challenge. Single features are almost
+independent of the class: a corner's label depends on all five coordinates at once.
 """
 
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ SOURCE = Source(
 
 @dataclass(frozen=True)
 class Design:
-    """What is drawn once for a table.
+    """Random parameters of a table.
 
     Args:
-        corners: the centre of each cluster in units of class_sep, its label being its row modulo
-            2; shape (n_clusters, n_informative), values -1 and 1.
-        mixing: what gives each cluster its covariance, shape (n_clusters, n_informative,
-            n_informative): a sample is a standard normal row vector times this, plus the centre.
-        combinations: shape (n_informative, n_redundant).
+        corners: the centre of each cluster in units of class_sep; its label is its row modulo 2;
+            shape (n_clusters, n_informative), values -1 and 1.
+        mixing: shape (n_clusters, n_informative, n_informative): a sample is a standard normal row
+            vector times the matrix of its cluster, plus the centre.
+        combinations: weights of redundant features, shape (n_informative, n_redundant).
         order: column j of the table is feature order[j] of: informative, redundant, probes.
     """
 
@@ -54,21 +54,20 @@ def load(
 ) -> Table:
     """Two balanced classes of 2^n_informative clusters; float32; rows and columns shuffled.
 
-    `relevant` holds the informative features and the redundant ones, as any of them may serve:
-    any n_informative of them in general position carry (but for the noise) all that there is to
-    know. `notes` holds the two lists apart, "informative" and "redundant"; all others are probes.
+    `relevant` holds the informative and the redundant features: apart from the noise, any
+    n_informative of them in general position determine the others. `notes` has the two lists,
+    "informative" and "redundant"; all other features are probes.
 
-    The challenge's table differs in that its values were then brought to whole numbers in 0..999;
-    2,600 samples are those whose labels it published.
+    The challenge scaled its values to whole numbers in 0..999 and published 2,600 labels.
 
     Args:
         n_samples: spread evenly over the clusters.
-        n_features: in all.
-        n_informative: the dimensions of the hypercube.
-        n_redundant: linear combinations of the informative, with weights uniform in -1..1.
-        class_sep: corners lie at +class_sep and -class_sep, where clusters are about 1.3 wide; at 2
-            the best rule errs on 2% of clean labels.
-        flip: the share of labels drawn anew, so that half as many are wrong.
+        n_features: total number.
+        n_informative: dimensions of the hypercube.
+        n_redundant: linear combinations of informative features, weights uniform in -1..1.
+        class_sep: corners are at +class_sep and -class_sep, clusters about 1.3 wide; at 2 the Bayes
+            error of clean labels is 2%.
+        flip: share of labels drawn anew, of which half are wrong.
         noise: each value is multiplied by 1 + noise x N(0, 1), after the shift. Without it,
             relevant features span n_informative dimensions.
         rescale: shift each feature by 0..1 and multiply it by 1..101, both drawn uniformly.
@@ -97,19 +96,20 @@ def load(
     if noise:
         factors = stream(seed, "madelon/noise").standard_normal(X.shape, dtype=np.float32)
         X *= 1 + np.float32(noise) * factors
+    flips = stream(seed, "madelon/flips")
+    flipped = flips.permutation(n_samples)[: round(flip * n_samples)]
+    y[flipped] = flips.integers(2, size=len(flipped))
     place = np.argsort(design.order)[:n_relevant]  # the column of each relevant feature
+    informative, redundant = place[:n_informative].tolist(), place[n_informative:].tolist()
     return Table(
         name="madelon",
         X=np.take(X, design.order, axis=1),
-        y=_with_flips(y, flip, seed),
+        y=y,
         classes=("-1", "+1"),
         features=[f"feature_{j}" for j in range(n_features)],
         source=SOURCE,
         relevant=np.sort(place),
-        notes={
-            "informative": place[:n_informative].tolist(),
-            "redundant": place[n_informative:].tolist(),
-        },
+        notes={"informative": informative, "redundant": redundant},
     )
 
 
@@ -148,11 +148,3 @@ def draw_samples(
     probes = (n_samples, len(design.order) - n_relevant)
     X[:, n_relevant:] = stream(seed, "madelon/probes").standard_normal(probes, dtype=np.float32)
     return X, (cluster % 2).astype(np.int64)
-
-
-def _with_flips(y: np.ndarray, flip: float, seed: int) -> np.ndarray:
-    draw = stream(seed, "madelon/flips")
-    rows = draw.permutation(len(y))[: round(flip * len(y))]
-    y = y.copy()
-    y[rows] = draw.integers(2, size=len(rows))
-    return y

@@ -1,6 +1,6 @@
 """A few needles in a haystack of noise: linear, in variance, in pairs; of known Bayes error.
 
-Wider than `nihs`, whose table with needles at random positions is kind="ranges" to the bit.
+kind="ranges" is the table of `nihs` with random needles, to the bit.
 """
 
 import numpy as np
@@ -45,47 +45,43 @@ def load(
     """Noise, float32, in which `n_needles` features at random positions carry the class.
 
     `relevant` holds their indices, ascending; `notes` the "kind", the "pairs" of needles that
-    belong together (empty where each stands alone), the resolved "effect" or the "thresholds" of
-    the pairs, and the "bayes_error". But for what the kind says, needles are independent.
+    belong together (empty for single needles), the "effect" or the "thresholds" of the pairs, and
+    the "bayes_error". Needles are independent except as the kind states.
 
-    Kinds with values that depend on the class, whose sizes are then exact (class 1 has n_samples *
-    class_balance samples, rounded, halves down) and whose rows are shuffled:
+    Kinds with values that depend on the class. Class 1 has exactly n_samples * class_balance
+    samples (rounded, halves down), in random order:
 
     - "shift": in class 1 the mean is higher by `effect` standard deviations of the noise.
     - "variance": in class 1 the variance is `effect` times that of the noise; equal means.
     - "correlation": the normal scores of a pair correlate by `effect` in class 1 and by -`effect`
-      in class 0. One feature alone is the same noise in both classes, and where they are balanced
-      the pair is uncorrelated for one who does not see the class.
+      in class 0. Each feature alone has the same distribution in both classes.
     - "ranges": the paper's needles, uniform in other ranges in each class; see `generators.nihs`.
 
-    Kinds with a class that depends on the values, which all are noise; u are the ranks of a pair's
-    values (the values themselves where the noise is uniform). Conditions hold equally often and are
-    joined by "or"; the thresholds t, w and c give class 1 the expected share `class_balance`:
+    Kinds with a class that depends on the values, which are all noise; u are the ranks of a pair's
+    values (the values themselves in uniform noise). Conditions are equally probable and joined by
+    "or"; the thresholds t, w and c give class 1 the expected share `class_balance`:
 
-    - "xor": (u1 - 0.5) (0.5 - u2) >= t, where t = 0 for one pair of balanced classes: then one
-      feature alone tells nothing. With another t its distance from 0.5 does; its mean never does.
+    - "xor": (u1 - 0.5) (0.5 - u2) >= t. For one pair of balanced classes t = 0, and each feature
+      alone is independent of the class. With another t its distance from 0.5 is not.
     - "ring": the distance of (u1, u2) from (0.5, 0.5) is within w of 0.35. One feature alone has
       equal means but not equal variances in the classes.
-    - "sum": u1 + u2 + normal noise of standard deviation 0.2 >= c. Each feature tells something.
+    - "sum": u1 + u2 + normal noise of standard deviation 0.2 >= c. Each feature depends on it.
     - "ring+xor" and "ring+xor+sum": a pair of each.
 
-    Source of these: see `generators._needle_kinds`, which also says what is ours.
-
-    The table of a seed is the same to the bit whatever the number of threads; uniform noise on
-    every machine, other noise wherever the logarithm and exponential round alike.
+    `generators._needle_kinds` has their source. The table of a seed is the same to the bit on every
+    machine in uniform noise, else on machines that round logarithm and exponential alike.
 
     Args:
         n_needles: any number for "shift", "variance" and "ranges"; else a multiple of 2, of 4 for
             "ring+xor" and of 6 for "ring+xor+sum": further pairs repeat the conditions.
-        effect: None for the default of the kind: shift 1, variance 4, correlation 0.8.
-        class_balance: share of class 1 (before flips). None for the thresholds that the published
-            code states, with one pair of each condition: 0.500 xor, 0.506 ring, 0.515 ring+xor,
-            0.498 ring+xor+sum.
-        noise: "uniform" in [0, 1); "normal"; "t" with 3 degrees of freedom; "lognormal", whose
-            effects are on its logarithm; "blocks", normal in randomly placed groups of 25 features
-            that correlate by 0.6, outside of which the needles stand: no other feature tells
-            anything about the class.
-        flip: chance of each label to be exchanged for the other class.
+        effect: default: shift 1, variance 4, correlation 0.8.
+        class_balance: share of class 1 (before flips). None: the thresholds of the published code,
+            with one pair of each condition: 0.500 xor, 0.506 ring, 0.515 ring+xor, 0.498
+            ring+xor+sum.
+        noise: "uniform" in [0, 1); "normal"; "t" with 3 degrees of freedom; "lognormal", with
+            effects on its logarithm; "blocks", normal in random groups of 25 features that
+            correlate by 0.6, with the needles outside.
+        flip: probability that a label is exchanged for the other class.
 
     Raises:
         TableError: a parameter out of its range, more needles than features, a number of needles
@@ -100,7 +96,7 @@ def load(
     require_whole("needles", 0, seed=seed)
     if n_needles > n_features:
         refuse("needles", "n_needles", f"at most n_features={n_features}", n_needles, "Lower it.")
-    error = bayes_error(  # and what it refuses
+    error = bayes_error(  # checks its parameters, too
         kind,
         n_needles=n_needles,
         effect=effect,
@@ -108,9 +104,15 @@ def load(
         noise=noise,
         flip=flip,
     )
-    where = _positions(kind, n_needles, n_features, seed)
+    # The streams of `nihs`: kind="ranges" is its table.
+    where = stream(seed, "nihs/needles").choice(n_features, n_needles, replace=False)
+    where = where.astype(np.int64)
+    paired = kind in RULES or EFFECTS[kind].paired
+    if not paired:
+        where.sort()
+    pairs = where.reshape(-1, 2).tolist() if paired else []
+    notes: dict[str, object] = {"kind": kind, "pairs": pairs, "bayes_error": error}
     X = draw(noise, n_samples, n_features, where, seed)
-    notes: dict[str, object] = {"kind": kind, "pairs": _pairs(kind, where), "bayes_error": error}
     values, distribution = X[:, where], NOISES[noise]
     if kind in EFFECTS:
         size = _size(kind, effect)
@@ -118,15 +120,16 @@ def load(
         X[:, where] = EFFECTS[kind].place(values, y, size, distribution)
         notes["effect"] = size
     else:
-        pairs = _conditions(kind, n_needles, class_balance, effect)
-        y = judge(distribution.ranks(values), pairs, stream(seed, "needles/sum"))
-        notes["thresholds"] = [threshold for _, threshold in pairs]
+        rules = _conditions(kind, n_needles, class_balance, effect)
+        y = judge(distribution.ranks(values), rules, stream(seed, "needles/sum"))
+        notes["thresholds"] = [threshold for _, threshold in rules]
     if noise == "lognormal":
         np.exp(X, out=X)
+    flipped = stream(seed, "needles/flip").random(n_samples) < flip
     return Table(
         name="needles",
         X=X,
-        y=_flipped(y, flip, seed),
+        y=np.where(flipped, 1 - y, y),
         classes=("class 0", "class 1"),
         features=[f"variable_{i}" for i in range(n_features)],
         source=SOURCE,
@@ -144,15 +147,11 @@ def bayes_error(
     noise: str = "uniform",
     flip: float = 0.0,
 ) -> float:
-    """The least error that a classifier can have on new samples, if it knows the needles.
+    """The lowest error on new samples of a classifier that is given the needles.
 
-    Closed forms, or one numerical integral: for balanced classes and k needles "shift" in normal
-    noise has Phi(-effect sqrt(k) / 2), one "correlation" pair arccos(effect) / pi. Convolution on a
-    grid, right to 1e-4: t noise, and two or more pairs of "sum". Rules without a sum: 0. A flip of
-    chance f takes an error e to f + (1 - 2 f) e.
-
-    Args:
-        kind: and all others as in `load`.
+    Closed forms or one numerical integral; convolution on a grid, right to 1e-4, for t noise and
+    for two or more pairs of "sum"; 0 for rules without a sum. Flips of probability f change an
+    error e to f + (1 - 2 f) e. Parameters are those of `load`.
 
     Raises:
         TableError: a parameter out of its range.
@@ -165,7 +164,7 @@ def bayes_error(
     if noise not in NOISES:
         refuse("needles", "noise", f"one of {', '.join(NOISES)}", noise, "Choose one.")
     if kind == "ranges" and noise != "uniform":
-        refuse("needles", "noise", '"uniform" where kind="ranges"', noise, "Choose it.")
+        refuse("needles", "noise", '"uniform" with kind="ranges"', noise, "Choose it.")
     if not 0 <= flip < 0.5:
         refuse("needles", "flip", "a number in 0..0.5, 0.5 excluded", flip, "Lower it.")
     _check_number(kind, n_needles)
@@ -177,50 +176,31 @@ def bayes_error(
     return float(flip + (1 - 2 * flip) * error)
 
 
-def _positions(kind: str, n_needles: int, n_features: int, seed: int) -> np.ndarray:
-    """Where the needles lie, int64: pairs side by side, ascending where there are none."""
-    # The streams of `nihs`: kind="ranges" is its table.
-    draws = stream(seed, "nihs/needles").choice(n_features, n_needles, replace=False)
-    return (draws if _has_pairs(kind) else np.sort(draws)).astype(np.int64)
-
-
-def _pairs(kind: str, where: np.ndarray) -> list[list[int]]:
-    return where.reshape(-1, 2).tolist() if _has_pairs(kind) else []
-
-
-def _has_pairs(kind: str) -> bool:
-    return kind in RULES or EFFECTS[kind].paired
-
-
 def _exact_classes(n_samples: int, share: float, seed: int) -> np.ndarray:
     """n_samples * share labels 1, rounded, halves down, in random order; int64."""
     n_ones = int(np.ceil(n_samples * share - 0.5))
     if min(n_ones, n_samples - n_ones) < 2:
         expected = f"at least two of n_samples={n_samples} in each class"
         refuse("needles", "class_balance", expected, share, "Move it towards 0.5.")
-    # Spread evenly before they are shuffled: 0, 1, 0, 1, ... for equal classes, as in `nihs`.
+    # Spread evenly before the shuffle: 0, 1, 0, 1, ... for equal classes, as in `nihs`.
     steps = (np.arange(n_samples + 1) * n_ones + (n_samples - 1) // 2) // n_samples
     return stream(seed, "nihs/labels").permutation(np.diff(steps).astype(np.int64))
-
-
-def _flipped(y: np.ndarray, flip: float, seed: int) -> np.ndarray:
-    return np.where(stream(seed, "needles/flip").random(len(y)) < flip, 1 - y, y)
 
 
 def _check_number(kind: str, n_needles: int) -> None:
     require_whole("needles", 1, n_needles=n_needles)
     unit = 2 * len(RULES[kind]) if kind in RULES else 1 + EFFECTS[kind].paired
     if n_needles % unit:
-        expected = f"a multiple of {unit} where kind={kind!r}"
+        expected = f"a multiple of {unit} with kind={kind!r}"
         refuse("needles", "n_needles", expected, n_needles, f"Use {unit}, {2 * unit}, ...")
 
 
 def _size(kind: str, effect: float | None) -> float:
-    """The effect asked for, or the default of the kind."""
+    """The given effect, or the default of the kind."""
     allowed = EFFECTS[kind]
     size = allowed.default if effect is None else effect
     if not allowed.allowed(size):
-        expected = f"{allowed.expected} where kind={kind!r}"
+        expected = f"{allowed.expected} with kind={kind!r}"
         refuse("needles", "effect", expected, effect, f"The default is {allowed.default:g}.")
     return float(size)
 
@@ -228,7 +208,7 @@ def _size(kind: str, effect: float | None) -> float:
 def _share(class_balance: float | None) -> float:
     """The share of class 1."""
     if class_balance is None:
-        advice = "None stands for the published thresholds of xor, ring, ring+xor, ring+xor+sum."
+        advice = "None is for the published thresholds of xor, ring, ring+xor, ring+xor+sum."
         refuse("needles", "class_balance", "a number", None, advice)
     if not 0 < class_balance < 1:
         expected = "a number between 0 and 1, both excluded"
@@ -242,11 +222,11 @@ def _conditions(
     """The rule and the threshold of each pair."""
     if effect is not None:
         advice = "The rule fixes how strong the needles are; use flip to blur it."
-        refuse("needles", "effect", f"None where kind={kind!r}", effect, advice)
-    if class_balance is None and kind in PUBLISHED:
-        if n_needles != 2 * len(PUBLISHED[kind]):
-            expected = f"{2 * len(PUBLISHED[kind])} where class_balance=None and kind={kind!r}"
-            advice = "The published thresholds are for one pair of each; give a class_balance."
-            refuse("needles", "n_needles", expected, n_needles, advice)
-        return conditions(kind, n_needles, None)
-    return conditions(kind, n_needles, _share(class_balance))
+        refuse("needles", "effect", f"None with kind={kind!r}", effect, advice)
+    if class_balance is not None or kind not in PUBLISHED:
+        return conditions(kind, n_needles, _share(class_balance))
+    if n_needles != 2 * len(PUBLISHED[kind]):
+        expected = f"{2 * len(PUBLISHED[kind])} with class_balance=None and kind={kind!r}"
+        advice = "The published thresholds are for one pair of each; give a class_balance."
+        refuse("needles", "n_needles", expected, n_needles, advice)
+    return conditions(kind, n_needles, None)

@@ -1,7 +1,7 @@
-"""Needle in a haystack: uniform noise in which two features of 18,225 give the class away.
+"""Needle in a haystack: uniform noise in which two features of 18,225 determine the class.
 
-The paper's Table 1. Its class ranges do not overlap, so that one decision stump on a needle is
-always right; `ranges` that overlap make it harder.
+The paper's Table 1. Its class ranges do not overlap, so that a decision stump on a needle is always
+right; `ranges` that overlap make it harder.
 """
 
 import numpy as np
@@ -12,9 +12,8 @@ from generators._streams import stream
 
 # (low and high in class 0, low and high in class 1), low included, high excluded.
 TABLE_1 = ((0.00, 0.20, 0.20, 0.40), (0.10, 0.20, 0.25, 0.35))
-# Counted from 0: the published code is in Python, and its saved results name the needle at index
-# 20 "20". The paper does not say how it counts. Feature names bear the index: "variable_17998".
-# The notebooks' own table has its second needle elsewhere: 17,998 is in none of their results.
+# Counted from 0, as in the results of the published code, which is in Python; the paper does not
+# say. The notebooks' table has another second needle: 17,998 is in none of their results.
 PLACES = {"paper": (20, 17_998), "notebook": (20, 17_689)}
 SOURCE = Source(
     citation="Ersavas, Smith, Mattick, Novel applications of Convolutional Neural Networks in the "
@@ -35,16 +34,16 @@ def load(
 ) -> Table:
     """Uniform noise in [0, 1), float32; `relevant` holds the indices of the needles.
 
-    The two classes are balanced (class 0 has one sample more where n_samples is odd) and their
-    rows shuffled. The paper's table has 10,000 rows; its published code made 15,000.
+    The classes are balanced (class 0 has one sample more if n_samples is odd), rows shuffled. The
+    paper has 10,000 rows; its published code made 15,000.
 
     Args:
-        needles: "paper", the indices 20 and 17,998, or "notebook", 20 and 17,689; all lie near the
-            border of a folded image, where zero padding gives their position away, hence "random":
-            drawn without replacement from all indices.
-        n_needles: how many; two unless needles="random".
-        ranges: for each needle (low 0, high 0, low 1, high 1), where its values lie in class 0
-            and in class 1, high excluded; used in turn where there are more needles.
+        needles: "paper", the indices 20 and 17,998, or "notebook", 20 and 17,689; all are near the
+            border of a folded image, where zero padding reveals their position. "random": drawn
+            without replacement from all indices.
+        n_needles: number of needles; two unless needles="random".
+        ranges: for each needle (low 0, high 0, low 1, high 1), the range of its values in class 0
+            and in class 1, high excluded; used in turn for more needles.
 
     Raises:
         TableError: sizes too small, an unknown `needles`, more needles than features, an empty
@@ -77,7 +76,7 @@ def into_ranges(
     """Uniform values of [0, 1) moved into [low, high) of their class; shape (n_samples,)."""
     low = np.array([ranges[0], ranges[2]], dtype=np.float32)[y]
     high = np.array([ranges[1], ranges[3]], dtype=np.float32)[y]
-    # Rounding can land on `high`, where the other class may begin: stay one step below.
+    # Rounding can give `high`, where the other class may begin: stay one step below.
     return np.minimum(low + u * (high - low), np.nextafter(high, low))
 
 
@@ -94,9 +93,9 @@ def _positions(needles: str, n_needles: int, n_features: int, seed: int) -> np.n
     places = PLACES[needles]
     if n_needles != len(places):
         advice = 'There it has two; use needles="random" for another number.'
-        refuse("nihs", "n_needles", f'2 where needles="{needles}"', n_needles, advice)
+        refuse("nihs", "n_needles", f'2 with needles="{needles}"', n_needles, advice)
     if n_features <= max(places):
-        expected = f'at least {max(places) + 1} where needles="{needles}"'
+        expected = f'at least {max(places) + 1} with needles="{needles}"'
         advice = f'The second needle is index {max(places)}; use needles="random".'
         refuse("nihs", "n_features", expected, n_features, advice)
     return np.array(places, dtype=np.int64)

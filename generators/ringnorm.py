@@ -1,7 +1,6 @@
 """Ringnorm: one normal distribution inside another, wider one; noise features can be added.
 
-Breiman's example for classifiers that combine many. Each feature says a little; taken together, by
-the sum of squares, they leave 1.2% of errors at 20 features.
+Breiman's example for ensembles. Each feature is weak; the sum of squares of 20 leaves 1.2% errors.
 """
 
 import numpy as np
@@ -25,14 +24,13 @@ def load(*, n_samples: int = 7_400, n_features: int = 20, n_noise: int = 0, seed
 
     With noise features the table has n_features + n_noise columns in random order; `relevant`
     holds those that carry the class. A noise feature has the same distribution as a relevant one
-    over both classes together, drawn without regard to the label or to other features: nothing but
-    the labels, or how values of a row go together, tells them apart.
+    over both classes together, but is independent of the label and of other features.
 
     Args:
         n_samples: 7,400 as in the copy of the DELVE archive.
-        n_features: those that carry the class; a = 2 / sqrt(n_features), so that the distance
+        n_features: number that carry the class; a = 2 / sqrt(n_features), so that the distance
             between the centres is the same for any number.
-        n_noise: further features without meaning.
+        n_noise: number of noise features.
 
     Raises:
         TableError: sizes too small.

@@ -90,7 +90,7 @@ def test_few_features_are_placed_too(p: int) -> None:
 
 def test_pixels_come_back_as_features(shuffled_sheet: tuple[np.ndarray, np.ndarray]) -> None:
     X = shuffled_sheet[0]
-    converter = AggMapConverter(random_state=1).fit(X[:300])
+    converter = AggMapConverter(aggmap.Params(), random_state=1).fit(X[:300])
     images = converter.transform(X[300:])
     assert images.shape == (200, 1, 12, 12)
     scaled = converter.images_.scaler_.transform(X[300:])

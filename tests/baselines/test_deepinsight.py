@@ -1,4 +1,4 @@
-"""DeepInsight's converter: bounded, finite, honest about shared pixels; DeepFeature's choice."""
+"""DeepInsight's converter: bounded, finite, shared pixels; DeepFeature's selection."""
 
 import pickle
 
@@ -7,7 +7,6 @@ import pytest
 
 pytest.importorskip("pyDeepInsight", reason="optional: pip install 'pydeepinsight[cam]'")
 
-from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 
@@ -54,44 +53,18 @@ def test_blocks_of_rows_change_nothing(table: np.ndarray, monkeypatch: pytest.Mo
     np.testing.assert_array_equal(converter.transform(table), whole)
 
 
-METHODS = ["deepinsight_kpca", "deepinsight_pca", "deepinsight_tsne", "deepinsight_umap"]
-
-
 def pipeline_of(name: str, **params: object) -> Pipeline:
-    found = entry("methods", name)
-    if found.unavailable:
-        pytest.skip(found.unavailable)
-    module = found.load()
+    module = entry("methods", name).load()
     return module.build(module.Params(**params), device="cpu", seed=3)
-
-
-# UMAP is compiled first; the contract suite fits it, too.
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(m, marks=[pytest.mark.slow] if m.endswith("umap") else []) for m in METHODS],
-)
-def test_places_are_learned_from_training_rows_and_repeat(name: str, table: np.ndarray) -> None:
-    fitted = pipeline_of(name, image_size="equal").named_steps["convert"].fit(table[:30])
-    images = fitted.transform(table[30:])
-    fitted.transform(100 * table[30:])
-    np.testing.assert_array_equal(fitted.transform(table[30:]), images)
-    again = pipeline_of(name, image_size="equal").named_steps["convert"].fit(table[:30])
-    np.testing.assert_array_equal(again.transform(table[30:]), images)
-    assert len(np.unique(again.transformer_._coords, axis=0)) > 5
-    assert fitted.to_features(np.zeros((2, 6, 6))).shape == (2, 30)
 
 
 @pytest.mark.filterwarnings("ignore:no pass was better")
 def test_the_published_recipe_is_deepinsights_own_and_trains(table: np.ndarray) -> None:
     pipeline = pipeline_of("deepinsight_pca", recipe="published")
     convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
-    settings = model.training
     assert (convert.image_size, convert.scaling) == (224, "norm2")
-    assert (settings["max_epochs"], settings["batch_size"], settings["learning_rate"]) == (
-        100,
-        200,
-        1e-4,
-    )
+    published = {"max_epochs": 100, "batch_size": 200, "learning_rate": 1e-4}
+    assert published.items() <= model.training.items()
     model.set_params(training__max_epochs=1)
     convert.set_params(image_size=32)
     y = np.arange(40) % 2
@@ -111,7 +84,7 @@ def test_the_published_recipe_refuses_settings_that_it_makes_itself() -> None:
 
 @pytest.fixture(scope="module")
 def deepfeature() -> tuple[Pipeline, np.ndarray, np.ndarray]:
-    """Two classes, told apart by feature 17 of 36."""
+    """Two classes that differ in feature 17 of 36."""
     rng = np.random.default_rng(5)
     y = np.arange(240) % 2
     X = rng.normal(size=(240, 36)).astype(np.float32)
@@ -149,7 +122,7 @@ def test_deepfeature_selects_what_pydeepinsight_selects(
 
     pipeline, Z, y = deepfeature
     convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
-    network = model.model_.networks_[0]
+    network = model.networks_[0]
     cam = class_cam(network, torch.as_tensor(Z[y == 1][:64]), 1)
     threshold = 0.5 * float(cam.max())
     selector = CAMFeatureSelector(network, convert.transformer_, "stem")
@@ -162,16 +135,14 @@ def test_deepfeature_selects_what_pydeepinsight_selects(
 
 
 @pytest.mark.slow
-def test_deepfeature_leaves_no_hook_and_keeps_its_settings_in_a_clone(
+def test_deepfeature_leaves_no_hook_and_can_be_pickled(
     deepfeature: tuple[Pipeline, np.ndarray, np.ndarray],
 ) -> None:
     pipeline, Z, y = deepfeature
     model = pipeline.named_steps["model"]
     model.attribute(Z, y)
-    modules = list(model.model_.networks_[0].modules())
+    modules = list(model.networks_[0].modules())
     assert not any(m._forward_hooks or m._backward_hooks for m in modules)
-    assert all(weight.requires_grad for weight in model.model_.networks_[0].parameters())
+    assert all(weight.requires_grad for weight in model.networks_[0].parameters())
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(again.predict_proba(Z), model.predict_proba(Z))
-    assert clone(model.set_params(cam_threshold=0.7)).cam_threshold == 0.7
-    model.set_params(cam_threshold=0.6)

@@ -1,4 +1,4 @@
-"""Rows held out: stratified, and no class that training does not meet."""
+"""Rows held out: stratified, and every class in the training rows."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,6 @@ def test_a_fifth_is_held_out_in_the_shares_of_the_classes() -> None:
 
 
 def test_classes_of_one_row_each_are_judged_by_what_they_learned_from() -> None:
-    """There is nothing else: the settings are as good as any."""
     codes = np.arange(3)
     for training, judged in [held_out(codes, 0.2, 0), *folds(codes, 3, 0)]:
         assert training.tolist() == judged.tolist() == [0, 1, 2]

@@ -1,7 +1,7 @@
-"""Plain methods: what they find, against slow and obvious computations of the same."""
+"""Plain methods against slow and obvious computations of the same."""
 
-from collections.abc import Iterator
-from typing import Any
+import importlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,17 +35,14 @@ def wide() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_machine_in_the_space_of_the_rows_is_the_machine(wide) -> None:
+    """A tall table keeps its features."""
     X, y = wide
+    np.testing.assert_array_equal(RowSpace().fit(X[:, :20]).coordinates(X[:, :20]), X[:, :20])
     space = RowSpace().fit(X)
     settings = {"C": 1e-3, "tol": 1e-8, "max_iter": 100_000, "random_state": 0}
     inside = LinearSVC(**settings).fit(space.coordinates(X), y)
     outside = LinearSVC(**settings).fit(X, y)
     np.testing.assert_allclose(space.weights(inside.coef_), outside.coef_, atol=1e-5)
-
-
-def test_tall_tables_keep_their_features(wide) -> None:
-    X = wide[0][:, :20]
-    np.testing.assert_array_equal(RowSpace().fit(X).coordinates(X), X)
 
 
 def test_svm_probabilities_agree_with_its_decisions(wide) -> None:
@@ -60,11 +57,15 @@ def test_svm_probabilities_agree_with_its_decisions(wide) -> None:
 
 
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
-def test_the_end_of_the_path_minimises_what_scikit_learn_minimises(wide, l1_ratio: float) -> None:
+def test_the_path_starts_without_features_and_ends_where_scikit_learn_does(
+    wide, l1_ratio: float
+) -> None:
     X, y = wide
     hot = np.eye(3, dtype=np.float32)[y]
     strengths = strengths_of(X, hot, l1_ratio, 8, 0.1)
-    weights, intercepts = list(path(X, hot, strengths, l1_ratio))[-1]
+    (first, _), (second, _), *_, (weights, intercepts) = path(X, hot, strengths, l1_ratio)
+    assert not first.any()
+    assert second.any()
     C = 1 / (len(y) * strengths[-1])
     oracle = LogisticRegression(C=C, l1_ratio=l1_ratio, solver="saga", tol=1e-6, max_iter=5000)
     oracle.fit(X, y)
@@ -80,41 +81,13 @@ def test_the_end_of_the_path_minimises_what_scikit_learn_minimises(wide, l1_rati
     assert 4 <= weights.any(1).sum() < 100
 
 
-def test_the_path_begins_without_features(wide) -> None:
-    X, y = wide
-    hot = np.eye(3, dtype=np.float32)[y]
-    first, second = list(path(X, hot, strengths_of(X, hot, 1.0, 20, 0.1)[:2], 1.0))
-    assert not first[0].any()
-    assert second[0].any()
-
-
 @pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
-def test_sparse_weights_name_the_features(wide, penalty: str) -> None:
-    model = fitted(logistic, *wide, penalty=penalty).named_steps["model"]
-    assert model.coef_.shape == (3, 300)
-    assert set(np.argsort(-np.abs(model.coef_).sum(0))[:4]) == {0, 1, 2, 3}
-
-
-def test_every_training_row_takes_part_in_choosing_the_penalty(wide, monkeypatch) -> None:
-    learned_from: list[set[float]] = []
-
-    def recorded(X: np.ndarray, *others: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        learned_from.append(set(X[:, 0]))  # no two rows begin alike
-        return path(X, *others)
-
-    monkeypatch.setattr(logistic, "path", recorded)
-    logistic.SparseLogistic(n_strengths=5).fit(*wide)
-    *choosing, last = learned_from
-    assert len(choosing) == 3
-    assert len(last) == len(wide[0])
-    assert set.union(*(last - rows for rows in choosing)) == last
-
-
-@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
-def test_the_penalty_has_the_least_mean_loss_over_the_folds(wide, l1_ratio: float) -> None:
+def test_the_penalty_has_the_least_mean_loss_over_the_folds(wide, penalty: str) -> None:
+    """Its four largest weights are those of the features that separate the classes."""
     X, y = wide
     hot = np.eye(3, dtype=np.float32)[y]
-    model = logistic.SparseLogistic(l1_ratio, n_strengths=12, random_state=7).fit(X, y)
+    l1_ratio = logistic.L1_RATIOS[penalty]
+    model = logistic.SparseLogistic(logistic.Params(penalty, n_strengths=12), 7).fit(X, y)  # type: ignore[arg-type]
     strengths = strengths_of(X, hot, l1_ratio, 12, 0.01)
     losses = np.zeros((3, 12))
     for fold, (rows, judged) in enumerate(folds(y, 3, 7)):
@@ -127,6 +100,8 @@ def test_the_penalty_has_the_least_mean_loss_over_the_folds(wide, l1_ratio: floa
     weights, intercepts = list(path(X, hot, strengths[:best], l1_ratio))[-1]
     np.testing.assert_array_equal(model.coef_, weights.T)
     np.testing.assert_array_equal(model.intercept_, intercepts)
+    assert model.coef_.shape == (3, 300)
+    assert set(np.argsort(-np.abs(model.coef_).sum(0))[:4]) == {0, 1, 2, 3}
 
 
 def test_the_screen_finds_the_same_pairs_as_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,11 +134,14 @@ def test_the_pair_of_an_xor_is_found(seed: int) -> None:
     assert pipeline.score(table.X[700:], table.y[700:]) > 0.95
 
 
-def test_too_many_pairs_are_refused_with_the_number() -> None:
-    class Wide:
-        n_features = 20_001
-
-    assert "20,001" in str(pairwise.supports(Wide()))  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "name", ["deepinsight_kpca", "igtd", "lassonet", "pairwise", "refined", "tinto"]
+)
+def test_too_many_features_are_refused_with_both_numbers(name: str) -> None:
+    module = importlib.import_module(f"baselines.{name}")
+    reason = module.supports(SimpleNamespace(n_features=module.MAX_FEATURES + 1))
+    assert f"{module.MAX_FEATURES:,}" in reason
+    assert f"{module.MAX_FEATURES + 1:,}" in reason
 
 
 def test_boosted_trees_stop_early_and_name_the_features(wide) -> None:

@@ -25,29 +25,25 @@ def rows() -> tuple[np.ndarray, np.ndarray]:
     return (rng.normal(size=(90, 30)) + 2 * y[:, None]).astype(np.float32), y
 
 
-def test_importances_are_those_of_run(rows: tuple[np.ndarray, np.ndarray]) -> None:
+def test_predictions_are_those_of_evaluate_and_importances_those_of_run(
+    rows: tuple[np.ndarray, np.ndarray],
+) -> None:
     X, y = rows
     labels = np.array(["a", "b"])[y]
     model = PyDeepMapperClassifier(SMALL, random_state=5).fit(X, labels)
     config = DeepMapperConfig(n_passes=2, epochs=8, backbone=BackboneSpec(), seed=5)
+    with torch_stream(5, "pydeepmapper"):
+        evaluated = evaluate(X, y, config, test_size=2, seed=5)
+    _, judged = train_test_split(np.arange(90), test_size=2, stratify=y, random_state=5)
+    np.testing.assert_allclose(model.predict_proba(X[judged]), evaluated.y_proba, atol=1e-5)
+    assert [row["validation_accuracy"] for row in model.history_] == evaluated.per_pass_acc
+    assert set(model.predict(X)) <= {"a", "b"}
+    assert not [name for name in backbones._REGISTRY if name.startswith("recorded")]
     with torch_stream(5, "pydeepmapper attributions"):
         findings = run(X, y, config)
     values = model.attribute(X, labels)
     assert values.shape == (2, 30)
     np.testing.assert_allclose(values[0], findings.median_importance, rtol=1e-5)
-    assert set(model.predict(X)) <= {"a", "b"}
-    assert not [kind for kind in backbones._REGISTRY if kind.startswith("recorded")]
-
-
-def test_kept_networks_predict_as_evaluate_does(rows: tuple[np.ndarray, np.ndarray]) -> None:
-    X, y = rows
-    model = PyDeepMapperClassifier(SMALL, random_state=5).fit(X, y)
-    config = DeepMapperConfig(n_passes=2, epochs=8, backbone=BackboneSpec(), seed=5)
-    with torch_stream(5, "pydeepmapper"):
-        found = evaluate(X, y, config, test_size=2, seed=5)
-    _, judged = train_test_split(np.arange(90), test_size=2, stratify=y, random_state=5)
-    np.testing.assert_allclose(model.predict_proba(X[judged]), found.y_proba, atol=1e-5)
-    assert [row["validation_accuracy"] for row in model.history_] == found.per_pass_acc
 
 
 def test_blocks_of_rows_change_nothing(

@@ -33,7 +33,7 @@ N_CLASSES = 3
 
 
 def easy_table(seed: int = 0, n: int = N_SAMPLES) -> Table:
-    """Three classes told apart by two of 90 features, each of which alone says much."""
+    """Three classes that differ in two of 90 features, each a strong one."""
     rng = np.random.default_rng(seed)
     y = rng.permutation(np.arange(n) % N_CLASSES)
     X = rng.normal(size=(n, N_FEATURES)).astype(np.float32)
@@ -69,7 +69,7 @@ def probabilities(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
 
 
 def as_array(Z: object) -> np.ndarray:
-    """What a converter gives: an array, a CSR matrix or a tensor."""
+    """The output of a converter: an array, a CSR matrix or a tensor."""
     if hasattr(Z, "toarray"):
         return Z.toarray()
     return np.asarray(Z.cpu() if hasattr(Z, "cpu") else Z)

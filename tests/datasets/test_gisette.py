@@ -1,4 +1,4 @@
-"""Gisette by way of files in its format: values apart by blanks, one more at the end of a line."""
+"""Gisette from files in its format: values separated by blanks, one at the end of a line."""
 
 import hashlib
 from pathlib import Path
@@ -8,8 +8,10 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from datasets import gisette
-from datasets.fetch import fetch, state
-from datasets.table import DataUnavailable, TableError
+from datasets.fetch import state
+from datasets.table import TableError
+
+from .conftest import Server
 
 
 def lines_of(X: np.ndarray) -> str:
@@ -17,14 +19,13 @@ def lines_of(X: np.ndarray) -> str:
 
 
 @pytest.fixture
-def parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, np.ndarray]:
-    """12 training and 6 validation samples of 5 features as files, with the right checksums."""
+def parts(monkeypatch: pytest.MonkeyPatch, server: Server) -> dict[str, np.ndarray]:
+    """12 training and 6 validation samples of 5 features as files that are served."""
     rng = np.random.default_rng(0)
     monkeypatch.setattr(gisette, "N_TRAIN", 12)
     monkeypatch.setattr(gisette, "N_TEST", 6)
     monkeypatch.setattr(gisette, "N_FEATURES", 5)
-    content = {}
-    (tmp_path / "mirror").mkdir()
+    content, addresses, checksums = {}, [], []
     for path in gisette.FILES:
         n = 12 if "train" in path else 6
         if path.endswith(".data"):
@@ -33,50 +34,24 @@ def parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, np.ndarr
         else:
             content[path] = rng.permutation(np.arange(n) % 2)
             text = "".join("1\n" if code else "-1\n" for code in content[path])
-        (tmp_path / "mirror" / Path(path).name).write_text(text)
-    sums = [
-        hashlib.sha256((tmp_path / "mirror" / Path(path).name).read_bytes()).hexdigest()
-        for path in gisette.FILES
-    ]
-    monkeypatch.setattr(gisette, "SHA256", tuple(sums))
-    monkeypatch.setenv("DEEPMAPPER_DATA", str(tmp_path / "data"))
+        addresses.append(server.put(Path(path).name, text.encode()))
+        checksums.append(hashlib.sha256(text.encode()).hexdigest())
+    monkeypatch.setattr(gisette, "SHA256", checksums)
+    monkeypatch.setattr(gisette, "ADDRESSES", addresses)
     return content
 
 
-@pytest.fixture
-def mirror(
-    parts: object, mirror_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """The folder of the files that are served."""
-    addresses = tuple(mirror_address + Path(path).name for path in gisette.FILES)
-    monkeypatch.setattr(gisette, "ADDRESSES", addresses)
-    return tmp_path / "mirror"
-
-
-def test_the_four_files_become_one_table(mirror: Path, parts: dict[str, np.ndarray]) -> None:
-    table = gisette.load(n_train=12, n_test=6)
+def test_the_first_samples_of_four_files_become_one_table(parts: dict[str, np.ndarray]) -> None:
     train, train_labels, test, test_labels = parts.values()
-    assert (table.X.dtype, table.y.dtype) == (np.float32, np.int64)
-    assert_array_equal(table.X, np.concatenate([train, test]))
-    assert_array_equal(table.y, np.concatenate([train_labels, test_labels]))
-    assert table.classes == ("-1", "+1")
-    assert table.official_split is not None
-    assert_array_equal(table.official_split[0], np.arange(12))
-    assert_array_equal(table.official_split[1], np.arange(12, 18))
-
-
-def test_the_first_samples_are_taken(mirror: Path, parts: dict[str, np.ndarray]) -> None:
-    table = gisette.load(n_train=8, n_test=5)
-    train, train_labels, test, test_labels = parts.values()
-    assert_array_equal(table.X, np.concatenate([train[:8], test[:5]]))
-    assert_array_equal(table.y, np.concatenate([train_labels[:8], test_labels[:5]]))
-
-
-def test_a_file_that_was_cut_is_not_used(mirror: Path) -> None:
-    path = mirror / "gisette_train.data"
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataUnavailable, match=r"gisette_train\.data.*sent other content"):
-        gisette.load(n_train=12, n_test=6)
+    for n_train, n_test in ((12, 6), (8, 5)):
+        table = gisette.load(n_train=n_train, n_test=n_test)
+        assert (table.X.dtype, table.y.dtype) == (np.float32, np.int64)
+        assert_array_equal(table.X, np.concatenate([train[:n_train], test[:n_test]]))
+        assert_array_equal(table.y, np.concatenate([train_labels[:n_train], test_labels[:n_test]]))
+        assert table.classes == ("-1", "+1")
+        assert table.official_split is not None
+        assert_array_equal(table.official_split[0], np.arange(n_train))
+        assert_array_equal(table.official_split[1], np.arange(n_train, n_train + n_test))
 
 
 @pytest.mark.parametrize(
@@ -111,34 +86,12 @@ def test_what_is_wrong_with_labels(tmp_path: Path, text: str, message: str) -> N
         gisette.parse_labels(tmp_path / "x.labels", 3)
 
 
-@pytest.mark.parametrize(("name", "n"), [("n_train", 0), ("n_train", 6_001), ("n_test", 1_001)])
-def test_numbers_out_of_range(name: str, n: int) -> None:
-    with pytest.raises(TableError, match=rf"'gisette': expected {name} in 1\.\..*got {n}"):
-        gisette.load(**{name: n})
-
-
-def test_checksums_and_addresses_belong_to_their_files() -> None:
-    for file in gisette.data_files():
-        assert len(file.checksum) == len("sha256:") + 64
-        assert [address.rpartition("/")[2] for address in file.addresses] == [Path(file.path).name]
-    assert len({file.checksum for file in gisette.data_files()}) == 4
-
-
 def test_the_real_files(real_data: Path) -> None:
     """Balanced in both parts, as the challenge states."""
-    if any(state(file) == "missing" for file in gisette.data_files()):
-        pytest.skip("Gisette is not at hand")
+    if missing := [f.path for f in gisette.data_files() if state(f) == "missing"]:
+        pytest.skip(f"missing data files: {', '.join(missing)}")
     table = gisette.load()
     assert table.X.shape == (7_000, 5_000)
     assert_array_equal(np.bincount(table.y[:6_000]), [3_000, 3_000])
     assert_array_equal(np.bincount(table.y[6_000:]), [500, 500])
     assert_array_equal(table.X, np.rint(table.X))
-
-
-@pytest.mark.network
-@pytest.mark.parametrize("number", range(4))
-def test_the_addresses_send_the_files(
-    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DEEPMAPPER_DATA", str(tmp_path))
-    assert fetch(gisette.data_files()[number]).is_file()

@@ -62,18 +62,6 @@ def test_what_is_wrong_with_a_file(content: bytes, message: str) -> None:
         mnist.parse_idx(content, "test")
 
 
-@pytest.mark.parametrize("n", [0, -1, 60_001])
-def test_n_train_out_of_range(n: int) -> None:
-    with pytest.raises(TableError, match=rf"'mnist': expected n_train in 1\.\.60000, got {n}"):
-        mnist.load(n_train=n)
-
-
-@pytest.mark.parametrize("n", [0, 10_001])
-def test_n_test_out_of_range(n: int) -> None:
-    with pytest.raises(TableError, match=rf"expected n_test in 1\.\.10000, got {n}"):
-        mnist.load(n_test=n)
-
-
 def test_a_verified_file_of_another_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPMAPPER_DATA", str(tmp_path))
     content = idx(np.zeros((3, 28, 28)))
@@ -103,13 +91,3 @@ def test_the_real_files(real_data: Path) -> None:
     first = fetch(mnist.data_files()[0])
     images = np.frombuffer(gzip.decompress(first.read_bytes())[16:], dtype=np.uint8)
     assert_array_equal(table.X[59_999], images[-784:])
-
-
-def test_the_first_images_are_taken(real_data: Path) -> None:
-    few, more = mnist.load(n_train=100, n_test=50), mnist.load(n_train=300, n_test=60)
-    assert_array_equal(few.X[:100], more.X[:100])
-    assert_array_equal(few.X[100:], more.X[300:350])
-    assert_array_equal(few.y, np.concatenate([more.y[:100], more.y[300:350]]))
-    assert few.official_split is not None
-    train, test = few.official_split
-    assert (len(train), len(test), few.n_samples) == (100, 50, 150)

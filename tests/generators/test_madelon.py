@@ -1,4 +1,4 @@
-"""Madelon: the moments of its parts, what redundant means, and how well anyone could do."""
+"""Madelon: the moments of its parts, the redundant features and the Bayes error."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm
 
 from bench.parameters import resolve_parameters
-from datasets.table import Table, TableError
+from datasets.table import Table
 from generators import madelon
 
 CLEAN = {"noise": 0.0, "flip": 0.0, "rescale": False}
@@ -28,18 +28,6 @@ def bayes(design: madelon.Design, class_sep: float, Z: np.ndarray) -> np.ndarray
     return (np.sum(densities[1::2], axis=0) > np.sum(densities[::2], axis=0)).astype(int)
 
 
-def monte_carlo_error(
-    design: madelon.Design, class_sep: float, n: int, rng: np.random.Generator
-) -> float:
-    """The Bayes error by samples of the test's own, cluster by cluster."""
-    n_clusters, d = design.corners.shape
-    errors = []
-    for k in range(n_clusters):
-        Z = rng.normal(size=(n // n_clusters, d)) @ design.mixing[k]
-        errors.append(np.mean(bayes(design, class_sep, Z + class_sep * design.corners[k]) != k % 2))
-    return float(np.mean(errors))
-
-
 def test_the_default_has_the_sizes_of_the_challenge() -> None:
     given = resolve_parameters(madelon.load, {}, "test")
     assert (given["n_informative"], given["n_redundant"], given["flip"]) == (5, 15, 0.01)
@@ -48,11 +36,9 @@ def test_the_default_has_the_sizes_of_the_challenge() -> None:
     assert (len(table.relevant), table.classes) == (20, ("-1", "+1"))
     both = table.notes["informative"] + table.notes["redundant"]
     assert_array_equal(np.sort(both), table.relevant)
-
-
-def test_a_seed_is_a_table() -> None:
-    assert madelon.load(**SMALL, seed=5).checksum == madelon.load(**SMALL, seed=5).checksum
-    assert madelon.load(**SMALL, seed=5).checksum != madelon.load(**SMALL, seed=6).checksum
+    y = madelon.load(**SMALL, flip=0.0).y
+    assert np.bincount(y).tolist() == [160, 160]
+    assert 120 < np.count_nonzero(np.diff(y)) < 200  # shuffled
 
 
 def test_a_seed_is_the_same_table_everywhere() -> None:
@@ -67,12 +53,6 @@ def test_every_corner_has_a_cluster_and_half_of_them_each_class() -> None:
     assert set(np.unique(design.corners)) == {-1, 1}
     labels = [madelon.draw_design(40, 5, 15, seed=s).corners[::2].sum(axis=1) for s in range(30)]
     assert len({tuple(np.sort(sums)) for sums in labels}) > 5  # which corners, is drawn
-
-
-def test_labels_are_balanced_and_shuffled() -> None:
-    y = madelon.load(**SMALL, flip=0.0).y
-    assert np.bincount(y).tolist() == [160, 160]
-    assert 120 < np.count_nonzero(np.diff(y)) < 200
 
 
 def test_probes_are_standard_normal() -> None:
@@ -141,15 +121,12 @@ def test_the_bayes_error_of_one_dimension_is_the_integral(seed: int) -> None:
 
 
 def test_the_bayes_error_of_the_definition() -> None:
-    """The rule that knows the design errs on the table as on samples of our own."""
+    """The rule that uses the design errs on 2% of the labels, as documented."""
     errors = []
     for seed in (103, 104, 105):
         table = madelon.load(n_samples=16_000, n_features=20, **CLEAN, seed=seed)
         design = madelon.draw_design(20, 5, 15, seed)
-        found = np.mean(bayes(design, 2.0, informative(table)) != table.y)
-        expected = monte_carlo_error(design, 2.0, 32_000, np.random.default_rng(seed))
-        assert found == pytest.approx(expected, abs=0.008)  # four standard errors
-        errors.append(found)
+        errors.append(np.mean(bayes(design, 2.0, informative(table)) != table.y))
     assert 0.01 < np.mean(errors) < 0.03
 
 
@@ -194,22 +171,3 @@ def test_other_dimensions() -> None:
     table = madelon.load(n_samples=500, n_features=9, n_informative=7, n_redundant=2, seed=1)
     assert_array_equal(table.relevant, np.arange(9))
     assert madelon.load(n_samples=40, n_features=3, n_informative=2, n_redundant=0).n_features == 3
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ({"n_features": 19}, "'n_features'.*n_redundant = 20.*got 19"),
-        ({"n_informative": 13}, "'n_informative'.*at most 12.*got 13"),
-        ({"n_informative": 0}, "'n_informative'.*>= 1.*got 0"),
-        ({"n_redundant": -1}, "'n_redundant'.*>= 0.*got -1"),
-        ({"n_samples": 3}, "'n_samples'.*>= 4.*got 3"),
-        ({"flip": 1.5}, r"'flip'.*0\.\.1.*got 1.5"),
-        ({"noise": float("nan")}, r"'noise'.*0\.\.1.*got nan"),
-        ({"class_sep": -1.0}, "'class_sep'.*got -1"),
-        ({"seed": -1}, "'seed'.*>= 0.*got -1"),
-    ],
-)
-def test_wrong_parameters_are_named(wrong: dict, says: str) -> None:
-    with pytest.raises(TableError, match=f"madelon.*{says}"):
-        madelon.load(**{**SMALL, **wrong})

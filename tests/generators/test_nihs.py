@@ -6,7 +6,6 @@ from numpy.testing import assert_array_equal
 from sklearn.tree import DecisionTreeClassifier
 
 from bench.parameters import resolve_parameters
-from datasets.table import TableError
 from generators import nihs
 
 PINNED = "e5433aac725d3c77e52d0831a50f85235202d0ea4cbc3afe3bb942deb923fbdd"
@@ -72,11 +71,6 @@ def test_random_needles_lie_anywhere_and_are_all_different() -> None:
     assert counts.max() < 30
 
 
-def test_all_features_can_be_needles() -> None:
-    table = nihs.load(n_samples=40, n_features=6, needles="random", n_needles=6)
-    assert_array_equal(table.relevant, np.arange(6))
-
-
 def test_given_ranges_are_taken_in_turn() -> None:
     ranges = ((0.0, 0.6, 0.4, 1.0), (-2.0, -1.0, 5.0, 6.0))
     table = nihs.load(**SMALL, n_needles=4, ranges=ranges)
@@ -96,24 +90,3 @@ def test_rounding_never_reaches_the_upper_bound() -> None:
 def test_ranges_come_through_a_spec() -> None:
     given = resolve_parameters(nihs.load, {**SMALL, "ranges": [[0, 0.5, 0.4, 1]]}, "test")
     assert nihs.load(**given).n_samples == 400
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ({"n_features": 17_998}, "'n_features'.*17999.*17998"),
-        ({"n_needles": 3}, "'n_needles'.*2.*got 3"),
-        ({"needles": "border"}, "'needles'.*random.*'border'"),
-        ({"needles": "random", "n_features": 4, "n_needles": 5}, "'n_needles'.*at most.*got 5"),
-        ({"n_samples": 3}, "'n_samples'.*>= 4.*got 3"),
-        ({"n_needles": 0}, "'n_needles'.*>= 1.*got 0"),
-        ({"seed": -1}, "'seed'.*>= 0.*got -1"),
-        ({"ranges": ()}, "'ranges'.*one or more"),
-        ({"ranges": ((0.2, 0.2, 0.3, 0.4),)}, "'ranges'.*low < high"),
-        ({"ranges": ((0.1, 0.2, 0.3),)}, "'ranges'"),
-        ({"ranges": ((0.1, float("nan"), 0.3, 0.4),)}, "'ranges'"),
-    ],
-)
-def test_wrong_parameters_are_named(wrong: dict, says: str) -> None:
-    with pytest.raises(TableError, match=f"nihs.*{says}"):
-        nihs.load(**{"n_samples": 40, **wrong})

@@ -1,11 +1,10 @@
-"""Ringnorm: the moments of both classes, its Bayes error, and noise that looks like the rest."""
+"""Ringnorm: the moments of both classes, its Bayes error, and its noise features."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 
-from datasets.table import TableError
 from generators import ringnorm
 
 A = 2 / np.sqrt(20)
@@ -27,8 +26,6 @@ def test_the_default_is_the_published_problem() -> None:
 
 def test_a_seed_is_the_same_table_everywhere() -> None:
     table = ringnorm.load(n_samples=40, n_noise=10, seed=5)
-    assert table.checksum == ringnorm.load(n_samples=40, n_noise=10, seed=5).checksum
-    assert table.checksum != ringnorm.load(n_samples=40, n_noise=10, seed=6).checksum
     assert table.relevant[:4].tolist() == [0, 2, 5, 6]
     assert_allclose(table.X[0, :3], [1.0725424, -0.8893135, 1.34996], rtol=1e-5)
 
@@ -69,9 +66,8 @@ def test_noise_features_look_like_the_others_and_say_nothing() -> None:
 
 
 def test_places_of_the_relevant_are_drawn() -> None:
-    places = [
-        ringnorm.load(n_samples=4, n_features=3, n_noise=9, seed=s).relevant for s in range(99)
-    ]
+    sizes = {"n_samples": 4, "n_features": 3, "n_noise": 9}
+    places = [ringnorm.load(**sizes, seed=s).relevant for s in range(99)]
     assert np.bincount(np.concatenate(places), minlength=12).min() > 8  # 25 expected
 
 
@@ -79,17 +75,3 @@ def test_centres_are_as_far_apart_for_any_number_of_features() -> None:
     table = ringnorm.load(n_samples=20_000, n_features=5, seed=103)
     means = [table.X[table.y == c].mean(axis=0) for c in (0, 1)]
     assert np.linalg.norm(means[1] - means[0]) == pytest.approx(2, abs=0.1)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ({"n_samples": 3}, "'n_samples'.*>= 4.*got 3"),
-        ({"n_features": 0}, "'n_features'.*>= 1.*got 0"),
-        ({"n_noise": -1}, "'n_noise'.*>= 0.*got -1"),
-        ({"seed": -1}, "'seed'.*>= 0.*got -1"),
-    ],
-)
-def test_wrong_parameters_are_named(wrong: dict, says: str) -> None:
-    with pytest.raises(TableError, match=f"ringnorm.*{says}"):
-        ringnorm.load(**wrong)
