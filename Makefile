@@ -4,7 +4,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: env quick paper test test-all check benchmarks asv clean
+.PHONY: env quick paper test test-all check asv clean
 env: $(READY)
 
 # CONSTRAINTS="--resolution lowest-direct" takes the oldest versions that pyproject.toml allows.
@@ -34,12 +34,6 @@ test: env
 
 test-all: env
 	$(RUN) -m pytest -n 2 --dist loadfile
-
-# micro-benchmarks; compare runs: pytest-benchmark --storage=results/benchmarks/runs compare
-benchmarks: env
-	mkdir -p results/benchmarks
-	$(RUN) -m pytest tests/benchmarks/bench_*.py --benchmark-json=results/benchmarks/last.json --benchmark-save=run --benchmark-storage=results/benchmarks/runs
-	$(RUN) -m reports benchmarks results/benchmarks/last.json
 
 # every asv benchmark once, in this environment
 asv: env

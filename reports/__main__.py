@@ -60,16 +60,6 @@ def publish(
     sys.stdout.write(f"{target}: {size / 2**20:.1f} MiB\n")
 
 
-@app.command()
-def benchmarks(
-    path: Annotated[Path, typer.Argument(help="A file of `pytest --benchmark-json`.")],
-) -> None:
-    """Print results of pytest-benchmark as Markdown: times, GB/s beside a copy, GFLOP/s."""
-    from reports.benchmarks import table
-
-    sys.stdout.write(table(path))
-
-
 def main() -> None:
     """Run the command line; a `BenchError` ends it with one message and exit code 2."""
     try:
