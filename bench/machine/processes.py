@@ -79,7 +79,7 @@ class Job:
         if self.pid is None or self.killed_for or now - self.measured < MEASURE_EVERY_SECONDS:
             return
         self.measured = now
-        cpu_seconds, mib = _usage(self.pid)
+        cpu_seconds, mib = usage(self.pid)
         self.cpu_seconds = max(self.cpu_seconds, cpu_seconds)
         if self.milestone is not None and self.milestone.exists():
             self.milestone, self.wall_start, self.cpu_start = None, now, self.cpu_seconds
@@ -222,7 +222,7 @@ class Processes:
         if event["event"] == "started":
             job = self.jobs[event["job"]]
             job.pid = event["pid"]
-            job.baseline_mib = _usage(event["pid"])[1]
+            job.baseline_mib = usage(event["pid"])[1]
             job.measured = time.monotonic()
         if event["event"] != "ended":
             return None
@@ -255,7 +255,7 @@ def job_environment(n_threads: int) -> dict[str, str]:
     }
 
 
-def _usage(pid: int) -> tuple[float, float]:
+def usage(pid: int) -> tuple[float, float]:
     """CPU seconds and resident MiB of a process and its descendants; 0 if it is gone.
 
     Of descendants that ended, the CPU time counts. Pages that a descendant still shares with its
