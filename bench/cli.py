@@ -174,14 +174,10 @@ def regress(
     head: Annotated[
         str, typer.Option(help="Default: this checkout, with changes to tracked files.")
     ] = "",
-    threshold: Annotated[float, typer.Option(help="The ratio from which a row is slower.")] = 1.05,
     only: Annotated[str, typer.Option(help="Only these rows, comma-separated.")] = "",
-    accept: Annotated[str, typer.Option(help="What is meant: row.figure, row.output, ...")] = "",
+    accept: Annotated[str, typer.Option(help="Intended changes: row.figure, row.output, ...")] = "",
     aa: Annotated[bool, typer.Option("--aa", help="Base against itself: the noise floor.")] = False,
-    pairs: Annotated[int, typer.Option(help="Fewest pairs of processes.")] = 7,
-    seconds: Annotated[float, typer.Option(help="No new pair after so long.")] = 200.0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    core: Annotated[int | None, typer.Option(help="The core to measure on.")] = None,
+    seconds: Annotated[float, typer.Option(help="The time after which no pair begins.")] = 200.0,
     out: Annotated[Path, typer.Option(help="For summary.md and verdict.json.")] = Path(
         "results/regress"
     ),
@@ -189,7 +185,7 @@ def regress(
     """Is head slower than base? Exit code: 0 no, 1 yes, 2 the check failed, 3 inconclusive."""
     from bench.errors import BenchError
     from bench.regress.command import regress
-    from bench.regress.settings import Settings
+    from bench.regress.rows import Settings
 
     if not base and not aa:
         message = "regress needs --base REV (or --aa: a revision against itself, HEAD by default)"
@@ -197,15 +193,7 @@ def regress(
     if aa and head:
         message = "--aa measures --base against itself; it has no --head"
         raise BenchError(message)
-    settings = Settings(
-        threshold=threshold,
-        rows=_names(only),
-        pairs=pairs,
-        seconds=seconds,
-        core=core,
-        device=device,
-        accept=_names(accept),
-    )
+    settings = Settings(_names(only), seconds, _names(accept))
     raise typer.Exit(regress(base or "HEAD", (base or "HEAD") if aa else head, settings, out))
 
 

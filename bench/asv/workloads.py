@@ -1,13 +1,40 @@
-"""Workloads of the engine, for asv, for pytest-benchmark and for `bench regress`."""
+"""Workloads of the engine, for asv, for pytest-benchmark and for `bench regress`.
 
+A workload is a function of sizes that makes its data and returns a `Timed`. It imports what it
+times inside the function, so that the same file times whichever revision is first on the path.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from .timed import Timed
-
 SEED = 20241127
 N_CLASSES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Timed:
+    """Something to time.
+
+    Args:
+        run: what the clock times. Its argument is what `before` returned.
+        before: makes what `run` may use up (a fresh network), outside the clock.
+        output: the arrays to compare between revisions, from what `run` returned.
+        n_bytes: of the table or the images that a run reads; 0 without any.
+        keep: an object that must live as long as this one (a temporary folder).
+    """
+
+    run: Callable[[Any], Any]
+    before: Callable[[], Any] = lambda: None
+    output: Callable[[Any], list[np.ndarray]] = field(default=lambda result: [np.asarray(result)])
+    n_bytes: int = 0
+    keep: Any = None
+
+    def once(self) -> Any:
+        """Prepare and run, without a clock."""
+        return self.run(self.before())
 
 
 def counts(n_samples: int, n_features: int) -> np.ndarray:
@@ -62,7 +89,7 @@ def unfold(
 
     def run(_: None) -> Any:
         values = made.unfold(images)
-        return values.clone() if values._is_view() else values  # as who asks for them has them
+        return values.clone() if values._is_view() else values  # as callers get them
 
     return Timed(run, output=_host, n_bytes=images.nbytes)
 
@@ -183,7 +210,7 @@ def attribute(
 
 
 def control(size: int = 192) -> Timed:
-    """Nothing of ours: a product of matrices, a copy of memory, and Python counting."""
+    """A product of matrices, a copy of memory and a loop: no code of this project."""
     import torch
 
     a = torch.from_numpy(np.random.default_rng(SEED).standard_normal((size, size), np.float32))
@@ -226,5 +253,5 @@ def _network(backbone: str, side: int, device: str) -> Any:
 
 
 def _host(result: Any) -> list[np.ndarray]:
-    """What `run` returned as an array in the machine's memory."""
+    """The result of `run` as an array in the machine's memory."""
     return [np.asarray(result.detach().cpu() if hasattr(result, "detach") else result)]

@@ -15,7 +15,7 @@ from bench.experiments import injections
 from bench.experiments.runner import experiment, grid, measured, table
 from bench.regress.check import check
 from bench.regress.command import failure
-from bench.regress.settings import Settings
+from bench.regress.rows import Settings, measured_core
 
 # Other work on the other cores: bursts of arithmetic and of memory traffic, and pauses.
 LOAD = """
@@ -122,7 +122,7 @@ def regress_study(kind: str, run: int) -> dict[str, Any]:
     chosen = KINDS[kind]
     head = chosen.head()
     settings = Settings(rows=() if chosen.whole else chosen.rows)
-    with other_load(settings.the_core(), chosen.loaded):
+    with other_load(measured_core(), chosen.loaded):
         try:
             return check("HEAD", head, settings).to_dict()
         except Exception as error:  # as the command line: any error is a check that failed

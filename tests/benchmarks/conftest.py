@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.asv.timed import Timed
+from bench.asv.workloads import Timed
 
 COPIED_BYTES = 64 << 20  # more than caches hold
 
