@@ -22,7 +22,7 @@ from bench.errors import BenchError, unknown
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"methods": "baselines", "datasets": "datasets", "generators": "generators"}
 # What decides results beside the method: how rows are split, phases run, answers checked.
-HARNESS = ("split", "worker", "afterwards", "answers", "importances")
+HARNESS = ("split", "worker", "afterwards", "answers")
 NOT_ENTRIES = {"table", "fetch"}  # the shared files of datasets/
 # Packages that never import torch.
 TORCH_FREE = frozenset(sys.stdlib_module_names) | {"numpy", "pandas", "scipy", "sklearn"}

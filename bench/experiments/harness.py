@@ -19,8 +19,8 @@ import psutil
 
 from bench.asv.stores import fill
 from bench.catalog import ROOT
-from bench.cluster import check_executor
 from bench.cluster.collect import collect
+from bench.cluster.submissions import check_executor
 from bench.errors import BenchError
 from bench.experiments.runner import Case, experiment, grid, seconds_of
 from bench.machine.processes import usage

@@ -65,7 +65,7 @@ Layout.fold = _broken
 
 def _place(function: Callable[..., Any]) -> tuple[str, str]:
     """The file of a function, below the root, and its name there."""
-    path = Path(inspect.getfile(function)).relative_to(ROOT)
+    path = Path(inspect.getfile(inspect.unwrap(function))).relative_to(ROOT)
     return str(path), function.__qualname__
 
 

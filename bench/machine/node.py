@@ -12,7 +12,7 @@ from bench.machine.environment import environment
 from bench.machine.processes import Job, Processes, job_environment
 from bench.machine.slots import Slot
 from bench.metrics import of_arrays
-from bench.run.note import read_note
+from bench.run.phases import read_note
 from bench.run.work import Ended, Task, Work
 from bench.store.locks import Claims
 from bench.store.records import Record

@@ -27,8 +27,7 @@ from bench.cell import Cell, TableRequest
 from bench.machine.slots import Watch, own_seconds
 from bench.run.afterwards import Arrays, Fitted, explain
 from bench.run.answers import predict
-from bench.run.note import Note
-from bench.run.phases import Phases
+from bench.run.phases import Note, Phases
 from bench.run.split import split_kind, split_rows
 from bench.store.records import Record, is_near
 from bench.store.store import DISK_FULL, Store

@@ -12,7 +12,7 @@ pytest.importorskip("TINTOlib", reason="optional: pip install TINTOlib")
 
 from baselines import igtd, refined, tinto
 from baselines._tintolib import PlacedConverter
-from bench.run.importances import attribute
+from bench.run.answers import attribute
 from datasets.table import Source, Table
 
 METHODS = {"igtd": igtd, "refined": refined, "tinto": tinto}

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench.cell import Cell, TableRequest, expand
+from bench.cluster import submissions
 from bench.cluster.submissions import Submission, keep
 from bench.errors import BenchError
-from bench.run import elsewhere
 from bench.run.progress import Progress
 from bench.run.queue import Queue
 from bench.run.work import Ended, Task
@@ -123,10 +123,10 @@ def test_a_scheduler_that_cannot_be_asked_may_have_cells(
     store = Store(tmp_path)
     store.create()
     keep(tmp_path, Submission("slurm", {}, {"7": ["k"]}))
-    monkeypatch.setattr(elsewhere, "states", states)
-    assert elsewhere.elsewhere(store) == (set(), False)
+    monkeypatch.setattr(submissions, "states", states)
+    assert submissions.elsewhere(store) == (set(), False)
     store.put({"schema": 2, "key": "k", "status": "ok"})
-    assert elsewhere.elsewhere(store) == (set(), True)
+    assert submissions.elsewhere(store) == (set(), True)
 
 
 def test_resources_are_the_most_that_table_and_method_ask_for(tmp_path: Path) -> None:

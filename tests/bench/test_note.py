@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.run.note import Note, read_note
-from bench.run.phases import Phases
+from bench.run.phases import Note, Phases, read_note
 
 from .conftest import ROOT
 

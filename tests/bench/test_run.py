@@ -169,7 +169,7 @@ def test_a_full_disk_stops_the_run_and_nothing_is_lost(tmp_path: Path, plugin: P
         (["run", "quick", "--seeds", "4-0"], "0-4"),
         (["run", "quick", "--executor", "slurn"], "Did you mean 'slurm'"),
         (["run", "quick", "--device", "abacus"], "abacus"),
-        (["status", "no/such"], "no output folder"),
+        (["status", "no/such"], "not an output folder"),
         (["data", "verify", "tgca"], "Did you mean 'tcga'"),
     ],
 )
