@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.cell import Cell, TableRequest, expand
+from bench.cell import Cell, TableRequest
 from bench.cluster import submissions
 from bench.cluster.submissions import Submission, keep
 from bench.errors import BenchError
 from bench.run.progress import Progress
 from bench.run.queue import Queue
 from bench.run.work import Ended, Task
-from bench.spec import parse_spec
-from bench.store.store import Record, Store
+from bench.store.store import Store
 
 from .conftest import ROOT, bench_environment
 from .grids import N_CELLS, check_whole, finish, runs, spec_of, start, until
@@ -23,6 +22,7 @@ from .grids import N_CELLS, check_whole, finish, runs, spec_of, start, until
 Bench = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.mark.slow
 def test_two_front_ends_share_a_grid(tmp_path: Path, plugin: Path) -> None:
     """Each cell is run by one of them, and both see the whole grid done."""
     spec = spec_of(tmp_path, seconds=0.4)
@@ -34,6 +34,7 @@ def test_two_front_ends_share_a_grid(tmp_path: Path, plugin: Path) -> None:
     assert len(runs(tmp_path)) == N_CELLS
 
 
+@pytest.mark.slow
 def test_each_cell_of_a_gpu_run_sees_one_gpu(tmp_path: Path, plugin: Path) -> None:
     """Without a GPU: the variable that decides which one a process can see."""
     script = (
@@ -83,25 +84,21 @@ def test_a_record_that_is_late_in_the_shared_folder_is_waited_for(tmp_path: Path
     store.create()
 
     class Late:
-        """Says "written" at once, and the record appears two looks later."""
+        """Returns "written" at once; the record appears two looks later."""
 
-        room, busy = 1, False
+        room, busy, looks = 1, False, 0
+        given: tuple[Task, ...] = ()
 
-        def __init__(self) -> None:
-            self.given: list = []
-            self.looks = 0
-
-        def submit(self, task: object) -> None:
-            self.given.append(task)
+        def submit(self, task: Task) -> None:
+            self.given = (task,)
 
         def events(self) -> Iterator[Ended]:
             for task in self.given:
                 self.looks += 1
                 if self.looks == 3:
-                    record: Record = {"schema": 2, "key": task.key, "status": "ok"}
-                    store.put({**record, "wall_seconds": 1.0})
+                    store.put({"schema": 2, "key": task.key, "status": "ok"})
                 yield Ended(task.key, written=True)
-            self.given.clear()
+            self.given = ()
 
     cell = Cell(TableRequest("t", "t", {}, ""), "m", "m", {}, "", 0, 0.25, "cpu")
     executor, progress = Late(), Progress()
@@ -127,17 +124,3 @@ def test_a_scheduler_that_cannot_be_asked_may_have_cells(
     assert submissions.elsewhere(store) == (set(), False)
     store.put({"schema": 2, "key": "k", "status": "ok"})
     assert submissions.elsewhere(store) == (set(), True)
-
-
-def test_resources_are_the_most_that_table_and_method_ask_for(tmp_path: Path) -> None:
-
-    spec = parse_spec(
-        'name = "r"\ndatasets = [{name = "digits", resources = {memory_mib = 9000, cores = 2}}]\n'
-        'methods = ["majority", {name = "mlp", resources = {cores = 4, gpus = 1}}]\n',
-        "r.toml",
-    )
-    asked = {cell.label: cell.resources for cell in expand(spec, "cpu")}
-    assert asked == {
-        "majority": {"cores": 2, "memory_mib": 9000},
-        "mlp": {"cores": 4, "memory_mib": 9000, "gpus": 1},
-    }

@@ -94,6 +94,7 @@ def test_repeated_measurements_have_the_interval_of_student() -> None:
     assert of_seeds([1.0]) == "1 (n = 1)"
 
 
+@pytest.mark.slow
 def test_the_harness_is_measured_on_made_up_cells() -> None:
     assert merging.measure(cells=20, shared=4)["cells"] == 36
     assert large_report.measure(run=0, cells=20)["peak_mib"] > 50
@@ -106,6 +107,7 @@ SMALL = {
 }
 
 
+@pytest.mark.slow
 def test_the_gpu_experiment_runs_on_any_device() -> None:
     records = [
         {"parameters": {"what": what}, "measured": gpu.measure(what, 100, "cpu", **sizes)}

@@ -62,6 +62,7 @@ def test_a_run_that_was_killed_holds_nothing(tmp_path: Path) -> None:
             assert alone
 
 
+@pytest.mark.slow
 def test_many_at_once_and_one_gets_it(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from bench.store.locks import Claims\n"
