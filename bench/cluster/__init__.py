@@ -55,4 +55,4 @@ def make_executor(name: str, spec: Spec, work: Work, jobs: int | None) -> Execut
     """
     check_executor(name)
     module = import_module(f"bench.cluster.{name}")
-    return module.make(work, getattr(spec.executor, name), jobs, spec.jobs)
+    return module.make(work, getattr(spec.executor, name, None), jobs, spec.jobs)

@@ -39,7 +39,7 @@ def test_each_cell_of_a_gpu_run_sees_one_gpu(tmp_path: Path, plugin: Path) -> No
     """Without a GPU: the variable that decides which one a process can see."""
     script = (
         "import sys, json; from pathlib import Path\n"
-        "from bench.machine.processes import Limits; from bench.machine.slots import deal\n"
+        "from bench.machine.processes import Limits; from bench.machine.slots import split_cores\n"
         "from bench.machine.node import Node; from bench.run.work import Work, Task\n"
         "from bench.run.runner import Plan; from bench.cell import expand\n"
         "from bench.spec import *\n"
@@ -48,7 +48,7 @@ def test_each_cell_of_a_gpu_run_sees_one_gpu(tmp_path: Path, plugin: Path) -> No
         "store = Store(folder); store.create(); plan = Plan(expand(spec, 'cpu'))\n"
         "table = plan.cells[0].table; plan.tables[table.id] = prepare(folder / 'tables', table)\n"
         "work = Work(str(folder), ('tally',), 'cpu', Limits(60, 600, 2000))\n"
-        "with Node(work, deal(2, [0, 1], ['4', '7']), 'local') as node:\n"
+        "with Node(work, split_cores(2, [0, 1], ['4', '7']), 'local') as node:\n"
         "    while node.room < 2: list(node.events())\n"
         "    for cell in plan.cells: node.submit(Task(plan.key(cell), cell, plan.facts(cell)))\n"
         "    while node.busy: list(node.events())\n"

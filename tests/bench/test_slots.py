@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from bench.machine import slots
-from bench.machine.slots import Leases, Watch, deal
+from bench.machine.slots import Leases, Watch, split_cores
 
 BUSY = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
 
 
 def test_every_slot_has_as_much_as_any_other() -> None:
-    assert [slot.cores for slot in deal(2, range(5))] == [(0, 1), (2, 3)]
-    assert not any(slot.shared for slot in deal(2, range(5)))
+    assert [slot.cores for slot in split_cores(2, range(5))] == [(0, 1), (2, 3)]
+    assert not any(slot.shared for slot in split_cores(2, range(5)))
 
 
 def test_slots_that_share_say_so() -> None:
-    made = deal(4, [0, 1], ["7"])
+    made = split_cores(4, [0, 1], ["7"])
     assert [slot.cores for slot in made] == [(0,), (1,), (0,), (1,)]
     assert {slot.gpu for slot in made} == {"7"}
     assert made[0].shared == (
@@ -29,7 +29,7 @@ def test_slots_that_share_say_so() -> None:
 
 
 def test_one_cell_a_gpu_is_not_shared() -> None:
-    made = deal(2, range(8), ["GPU-a", "GPU-b"])
+    made = split_cores(2, range(8), ["GPU-a", "GPU-b"])
     assert [(slot.gpu, slot.shared) for slot in made] == [("GPU-a", ()), ("GPU-b", ())]
 
 
