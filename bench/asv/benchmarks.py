@@ -1,4 +1,4 @@
-"""asv's benchmarks: workloads at several sizes, on the CPU and, if there is one, on a GPU."""
+"""asv's benchmarks: workloads at several sizes."""
 
 import sys
 from collections.abc import Callable
@@ -20,26 +20,9 @@ EXPLAINERS = (
     *("saliency", "input_x_gradient", "integrated_gradients", "gradient_shap", "deep_lift"),
     *("guided_backprop", "lrp", "grad_cam", "feature_ablation", "occlusion", "kernel_shap"),
 )
-DEVICES = ("cpu", "cuda")
 N_FEATURES = (1_000, 10_000, 60_000)
 N_VALUES = 4_000_000  # of a table, whatever its number of features
 N_IMAGES = {28: 32, 139: 4}  # by side
-
-
-def synchroniser(device: str) -> Callable[[], None]:
-    """The function that waits until a device has done all its work.
-
-    Raises:
-        NotImplementedError: there is no such device; asv skips the benchmark and shows why.
-    """
-    import torch
-
-    if device == "cpu":
-        return lambda: None
-    if not torch.cuda.is_available():
-        message = "no CUDA device on this machine"
-        raise NotImplementedError(message)
-    return torch.cuda.synchronize
 
 
 class _Workload:
@@ -47,19 +30,13 @@ class _Workload:
 
     make: Callable[..., Timed]
     param_names: tuple[str, ...] = ()
-    is_warmed = True  # by a run on the CPU; on a GPU always, since the first run loads kernels
 
     def setup(self, *parameters: Any) -> None:
-        named = dict(zip(self.param_names, parameters, strict=True))
-        self.device = named.get("device", "cpu")
-        self.synchronise = synchroniser(self.device)
-        self.timed = self.make(**named)
-        if self.is_warmed or self.device != "cpu":
-            self.once()
+        self.timed = self.make(**dict(zip(self.param_names, parameters, strict=True)))
+        self.once()
 
     def once(self, *_: object) -> None:
         self.timed.once()
-        self.synchronise()
 
 
 def _figure(name: str, unit: str) -> Callable[..., float]:
@@ -112,7 +89,6 @@ Convert = _benchmark(
         "track_peak": _figure("peak_numpy", "tables"),
     },
     n_features=N_FEATURES,
-    device=DEVICES,
 )
 Layout = _benchmark(
     *("Layout", workloads.learn_layout, {**ONCE, "timeout": 300}), n_features=(256, 1_024, 8_192)
@@ -125,19 +101,17 @@ Screen = _benchmark(
 )
 Step = _benchmark(
     *("Step", lambda backbone: workloads.train(backbone, 8, 28)),
-    {"is_warmed": False, "track_operators": _figure("operators", "operators")},
+    {"track_operators": _figure("operators", "operators")},
     backbone=BACKBONES,
 )
 Predict = _benchmark(
     *("Predict", workloads.predict, TIME),
     backbone=("patch", "cnn_small", "resnet18"),
-    device=DEVICES,
 )
 # Few images: perturbing pixels takes as many runs as there are pixels.
 Attribution = _benchmark(
     *("Attribution", lambda **axes: workloads.attribute(side=14, **axes), ONCE),
     method=EXPLAINERS,
-    device=DEVICES,
 )
 StoreAppend = _benchmark("StoreAppend", harness.store_append, TIME)
 StoreRead = _benchmark("StoreRead", harness.store_read, TIME | PEAK, n_records=(100, 2_000))
@@ -153,22 +127,16 @@ CommandLine = _benchmark(
 class Epoch(_Workload):
     """Train a fresh network for one epoch; it is made outside the clock."""
 
-    params = (BACKBONES, tuple(N_IMAGES), DEVICES)
-    param_names = ("backbone", "side", "device")
+    params = (BACKBONES, tuple(N_IMAGES))
+    param_names = ("backbone", "side")
     number = 1  # a network is trained once: `setup` makes the next
     warmup_time = 0.0
-    is_warmed = False
 
-    def make(self, backbone: str, side: int, device: str) -> Timed:
-        return workloads.train(backbone, N_IMAGES[side], side, device=device)
-
-    def setup(self, *parameters: Any) -> None:
-        super().setup(*parameters)
+    def setup(self, backbone: str, side: int) -> None:
+        self.timed = workloads.train(backbone, N_IMAGES[side], side)
         self.network: Any = self.timed.before()
-        self.synchronise()
 
     def time_run(self, *_: object) -> None:
         self.timed.run(self.network)
-        self.synchronise()
 
     peakmem_run = time_run

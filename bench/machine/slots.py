@@ -9,9 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from bench.store.locks import try_lock
+from bench.store.locks import Claims
 
 OTHERS_SHARE = 0.15  # of a cell's cores: above it times do not count
 SHORTEST_SECONDS = 1.0  # the kernel counts a core's time in hundredths of a second
@@ -94,21 +92,21 @@ class Leases:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder or Path(tempfile.gettempdir()) / f"deepmapper-leases-{os.getuid()}"
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        self._held: dict[str, FileLock] = {}
+        folder = folder or Path(tempfile.gettempdir()) / f"deepmapper-leases-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._claims = Claims(folder)
 
     def slot(self, n_cores: int, device: str) -> Slot:
         """Room for a cell on free cores and a free GPU; marked as shared if there are too few."""
         cores, gpus = own_cores(), visible_gpus() if device == "cuda" else []
-        mine = [core for core in cores if len(cores) >= n_cores and self._take(f"core-{core}")]
+        mine = [c for c in cores if len(cores) >= n_cores and self._claims.take(f"core-{c}")]
         for core in mine[n_cores:]:
-            self._held.pop(f"core-{core}").release()
+            self._claims.drop(f"core-{core}")
         shared = []
         if len(mine) < n_cores:
             shared.append(f"cores: {_count(len(mine), 'core')} free of {n_cores} asked for")
             mine = cores[:n_cores]
-        gpu = next((gpu for gpu in gpus if self._take(f"gpu-{gpu}")), None)
+        gpu = next((gpu for gpu in gpus if self._claims.take(f"gpu-{gpu}")), None)
         if gpus and gpu is None:
             shared.append(f"GPU: none of {len(gpus)} is free")
             gpu = gpus[0]
@@ -116,14 +114,7 @@ class Leases:
 
     def close(self) -> None:
         """Give all leases back."""
-        for name in list(self._held):
-            self._held.pop(name).release()
-
-    def _take(self, name: str) -> bool:
-        lock = try_lock(self._folder / name)
-        if lock is not None:
-            self._held[name] = lock
-        return lock is not None
+        self._claims.drop_all()
 
 
 class Watch:

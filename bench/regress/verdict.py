@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 EXIT_CODES = {"no regression": 0, "regression": 1, "inconclusive": 3}
-# (2 is for a check that failed itself: the command line gives it to every error.)
+# 2 is for a check that failed itself: the exit code of every error.
 RISE = 0.01  # figures that rise by less than this share are listed, and do not fail
 THRESHOLD = 1.05  # the ratio from which a row is slower
 TWICE = 1 + 2 * (THRESHOLD - 1)
@@ -112,7 +112,7 @@ class Figure:
 
     @property
     def rises(self) -> bool:
-        """By 1% or more, and by a hundredth of a table or an operator at least."""
+        """By 1% or more, and at least by a hundredth of a table or an operator."""
         return self.changes and self.head - self.base >= max(RISE * self.base, RISE)
 
 
@@ -235,29 +235,23 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """The content of verdict.json."""
+        derived = (
+            *("detectable", "usually_detectable", "noise_floor"),
+            *("control_moved", "other_output"),
+        )
         return {
             "verdict": self.word,
             "exit_code": self.exit_code,
             "base": self.commits[0],
             "head": self.commits[1],
             "threshold": THRESHOLD,
-            "detectable": self.detectable,
-            "usually_detectable": self.usually_detectable,
-            "noise_floor": self.noise_floor,
             "n_rows": len(self.rows),
-            "n_expected": self.n_expected,
-            "seconds": round(self.seconds, 1),
-            "control_moved": self.control_moved,
             "slower": [row.name for row in self.slower],
             "vague": [row.name for row in self.vague],
             "rises": [f"{f.row}.{f.name}" for f in self.rises],
-            "other_output": self.other_output,
-            "accepted": list(self.accepted),
-            "control": asdict(self.control),
             "rows": {row.name: {"status": row.status, **asdict(row)} for row in self.rows},
-            "exact_same": self.exact_same,
-            "figures": [asdict(figure) for figure in self.figures],
-            "environment": self.environment,
+            **{name: getattr(self, name) for name in derived},
+            **{k: v for k, v in asdict(self).items() if k not in ("commits", "rows")},
         }
 
     def _accepts(self, row: str, change: str) -> bool:

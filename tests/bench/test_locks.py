@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.store.locks import Claims, Presence
 folder = Path(sys.argv[1])
 with Presence(folder):
-    mine = Claims(folder)
+    mine = Claims(folder / 'running')
     print(mine.take("cell"), flush=True)
     sys.stdin.read()
 """
@@ -39,7 +39,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_cell_has_one_owner_until_it_is_dropped(tmp_path: Path) -> None:
-    one, two = Claims(tmp_path), Claims(tmp_path)
+    one, two = Claims(tmp_path / "running"), Claims(tmp_path / "running")
     assert one.take("cell")
     assert not two.take("cell")
     one.drop("cell")
@@ -50,7 +50,7 @@ def test_a_cell_has_one_owner_until_it_is_dropped(tmp_path: Path) -> None:
 
 def test_a_run_that_was_killed_holds_nothing(tmp_path: Path) -> None:
     process = other(tmp_path)
-    mine = Claims(tmp_path)
+    mine = Claims(tmp_path / "running")
     with Presence(tmp_path) as me:
         assert not mine.take("cell")
         with me.alone() as alone:

@@ -27,7 +27,7 @@ def run() -> Run:
 def test_threads_that_a_method_takes_are_given_back_with_a_warning() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(before + 1)
-    with pytest.warns(RuntimeWarning, match=f"left torch {before + 1} threads where the cell has"):
+    with pytest.warns(RuntimeWarning, match=f"left torch {before + 1} threads, the cell has"):
         _keep_threads(before)
     assert torch.get_num_threads() == before
 

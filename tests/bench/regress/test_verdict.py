@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.regress.command import markdown
@@ -96,11 +96,15 @@ def test_the_noise_floor_is_shown_if_both_sides_are_the_same() -> None:
     assert "2.0% in the median row, 4.0% in the worst" in text
 
 
+busy = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a loaded machine
+
+
 def drawn(true: float, spread: float, n: int, seed: int) -> list[float]:
     rng = np.random.default_rng(seed)
     return list(true * np.exp(rng.normal(0, spread, n)))
 
 
+@busy
 @given(st.lists(st.floats(0.5, 2.0), min_size=7, max_size=25))
 def test_the_estimate_is_the_median_inside_its_interval(ratios: list[float]) -> None:
     found = estimate(ratios)
@@ -113,6 +117,7 @@ def test_the_estimate_is_the_median_inside_its_interval(ratios: list[float]) -> 
         np.testing.assert_allclose(found.ratio, np.median(ratios))
 
 
+@busy
 @given(st.lists(st.floats(0.5, 2.0), min_size=7, max_size=15))
 def test_swapping_the_sides_inverts_the_estimate(ratios: list[float]) -> None:
     one, other = (estimate(r) for r in (ratios, [1 / r for r in ratios]))
