@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-COMMANDS = ("sbatch", "srun", "sacct", "squeue", "scancel", "scontrol")
+COMMANDS = ("sbatch", "srun", "sacct", "scancel", "scontrol")
 
 
 def install(folder: Path) -> dict[str, str]:
@@ -133,12 +133,6 @@ def sacct(words: list[str]) -> None:
     for path in sorted(state_folder().glob("*.state")):
         if path.stem.split("_")[0] in wanted:
             sys.stdout.write(f"{path.stem}|{path.read_text()}|node0\n")
-
-
-def squeue(words: list[str]) -> None:
-    for path in sorted(state_folder().glob("*.state")):
-        if path.read_text() in ("PENDING", "RUNNING"):
-            sys.stdout.write(f"{path.stem} {path.read_text()}\n")
 
 
 def scancel(words: list[str]) -> None:

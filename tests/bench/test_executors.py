@@ -1,22 +1,26 @@
 """A grid on this machine: shared by two runs, detached, on GPUs; records that are late."""
 
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from bench.cell import Cell, TableRequest
+from bench.cell import Cell, TableRequest, expand
 from bench.cluster import submissions
 from bench.cluster.submissions import Submission, keep
 from bench.errors import BenchError
+from bench.machine.node import Node
+from bench.machine.processes import Limits
+from bench.machine.slots import split_cores
 from bench.run.progress import Progress
 from bench.run.queue import Queue
-from bench.run.work import Ended, Task
+from bench.run.runner import Plan
+from bench.run.work import Ended, Task, Work
+from bench.spec import load_spec
 from bench.store.store import Store
+from bench.store.tables import prepare
 
-from .conftest import ROOT, bench_environment
 from .grids import N_CELLS, check_whole, finish, runs, spec_of, start, until
 
 Bench = Callable[..., subprocess.CompletedProcess[str]]
@@ -35,36 +39,27 @@ def test_two_front_ends_share_a_grid(tmp_path: Path, plugin: Path) -> None:
 
 
 @pytest.mark.slow
-def test_each_cell_of_a_gpu_run_sees_one_gpu(tmp_path: Path, plugin: Path) -> None:
+def test_each_cell_of_a_gpu_run_sees_one_gpu(
+    tmp_path: Path, plugin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a GPU: the variable that decides which one a process can see."""
-    script = (
-        "import sys, json; from pathlib import Path\n"
-        "from bench.machine.processes import Limits; from bench.machine.slots import split_cores\n"
-        "from bench.machine.node import Node; from bench.run.work import Work, Task\n"
-        "from bench.run.runner import Plan; from bench.cell import expand\n"
-        "from bench.spec import *\n"
-        "from bench.store.store import Store; from bench.store.tables import prepare\n"
-        "folder = Path(sys.argv[2]); spec, _ = load_spec(sys.argv[1])\n"
-        "store = Store(folder); store.create(); plan = Plan(expand(spec, 'cpu'))\n"
-        "table = plan.cells[0].table; plan.tables[table.id] = prepare(folder / 'tables', table)\n"
-        "work = Work(str(folder), ('tally',), 'cpu', Limits(60, 600, 2000))\n"
-        "with Node(work, split_cores(2, [0, 1], ['4', '7']), 'local') as node:\n"
-        "    while node.room < 2: list(node.events())\n"
-        "    for cell in plan.cells: node.submit(Task(plan.key(cell), cell, plan.facts(cell)))\n"
-        "    while node.busy: list(node.events())\n"
-    )
-    spec = spec_of(tmp_path, n=2, seconds=0.5)
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(spec), str(tmp_path / "out")],
-        cwd=ROOT,
-        env=bench_environment(plugin),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    seen = sorted(line.split()[1] for line in (tmp_path / "tally").read_text().splitlines())
-    assert seen == ["4", "7"]
+    monkeypatch.syspath_prepend(plugin)
+    monkeypatch.setenv("PYTHONPATH", str(plugin))
+    store = Store(tmp_path / "out")
+    store.create()
+    plan = Plan(expand(load_spec(str(spec_of(tmp_path, n=2, seconds=0.5)))[0], "cpu"))
+    table = plan.cells[0].table
+    plan.tables[table.id] = prepare(store.folder / "tables", table)
+    work = Work(str(store.folder), ("tally",), "cpu", Limits(60, 600, 2000))
+    with Node(work, split_cores(2, [0, 1], ["4", "7"]), "local") as node:
+        while node.room < 2:
+            list(node.events())
+        for cell in plan.cells:
+            node.submit(Task(plan.key(cell), cell, plan.facts(cell)))
+        while node.busy:
+            list(node.events())
+    lines = (tmp_path / "tally").read_text().splitlines()
+    assert sorted(line.split()[1] for line in lines) == ["4", "7"]
 
 
 def test_a_detached_run_goes_on_alone(tmp_path: Path, plugin: Path, bench: Bench) -> None:

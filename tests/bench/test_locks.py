@@ -1,4 +1,4 @@
-"""Of two processes that would work on a cell, one does; a run knows whether it is alone."""
+"""A cell has one owner, and a run can find out whether it is alone."""
 
 import subprocess
 import sys
@@ -60,25 +60,6 @@ def test_a_run_that_was_killed_holds_nothing(tmp_path: Path) -> None:
         assert mine.take("cell")
         with me.alone() as alone:
             assert alone
-
-
-@pytest.mark.slow
-def test_many_at_once_and_one_gets_it(tmp_path: Path) -> None:
-    script = (
-        "import sys; from pathlib import Path; from bench.store.locks import Claims\n"
-        "mine = Claims(Path(sys.argv[1])); sys.stdin.readline()\n"
-        "print(sum(mine.take(str(i)) for i in range(200)), flush=True); sys.stdin.read()"
-    )
-    words = [sys.executable, "-c", script, str(tmp_path)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    crowd = [subprocess.Popen(words, cwd=ROOT, text=True, **pipes) for _ in range(3)]  # type: ignore[call-overload]
-    for one in crowd:
-        one.stdin.write("go\n")
-        one.stdin.flush()
-    taken = [int(one.stdout.readline()) for one in crowd]
-    for one in crowd:
-        one.communicate()
-    assert sum(taken) == 200
 
 
 def test_a_run_that_asks_whether_it_is_alone_stays_in_the_folder(tmp_path: Path) -> None:
