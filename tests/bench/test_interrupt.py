@@ -14,8 +14,6 @@ from bench.store.store import Store
 from .conftest import ROOT, bench_environment
 from .grids import until
 
-SECONDS = 240.0  # a busy machine takes long to start
-
 SPEC = """
 name = "slow"
 jobs = 2
