@@ -50,7 +50,7 @@ def test_ctrl_c(loaded: bool, tmp_path: Path, plugin: Path) -> None:
     """When a cell has ended, and while libraries are still loaded: only the kernel listens."""
     run = started(tmp_path, plugin)
     family = psutil.Process(run.pid)
-    until(lambda: list(tmp_path.glob("out/cells/*.json")) if loaded else family.children(), SECONDS)
+    until(lambda: list(tmp_path.glob("out/cells/*.json")) if loaded else family.children())
     processes = family.children(recursive=True)
     os.killpg(run.pid, signal.SIGINT)
     _, errors = run.communicate(timeout=60)
