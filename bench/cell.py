@@ -139,15 +139,15 @@ def _chosen(
 
 
 def _table_request(choice: Choice, seed: int) -> TableRequest:
-    found = table_entry(choice.name, "the spec")
+    table_source = table_entry(choice.name, "the spec")
     params = dict(choice.params)
-    if found.unavailable is None:
-        load = _attribute_of(found, "load")
+    if table_source.unavailable is None:
+        load = _attribute_of(table_source, "load")
         # A spec that fixes no seed gets a new table with each seed of the grid.
         if accepts(load, "seed") and "seed" not in params:
             params["seed"] = seed
         params = resolve_parameters(load, params, f"dataset {choice.label!r}")
-    return TableRequest(choice.name, choice.label, params, found.source_hash)
+    return TableRequest(choice.name, choice.label, params, table_source.source_hash)
 
 
 def _cell(
@@ -159,30 +159,30 @@ def _cell(
     grid: Experiment,
     device: str,
 ) -> Cell:
-    found = entry("methods", choice.name, "the spec")
+    method_entry = entry("methods", choice.name, "the spec")
     params = dict(choice.params)
-    if found.unavailable is None:
-        declared = _attribute_of(found, "Params")
+    if method_entry.unavailable is None:
+        declared = _attribute_of(method_entry, "Params")
         params = resolve_parameters(declared, params, f"method {choice.label!r}")
     return Cell(
         table=table,
         method=choice.name,
         label=choice.label,
         params=params,
-        source_hash=found.source_hash,
+        source_hash=method_entry.source_hash,
         seed=seed,
         test_fraction=spec.test_fraction,
         device=device,
         split=grid.split,
-        unavailable=found.unavailable,
+        unavailable=method_entry.unavailable,
         resources=(its_choice.resources | choice.resources).model_dump(exclude_none=True),
-        may_use_torch=found.may_use_torch,
+        may_use_torch=method_entry.may_use_torch,
     )
 
 
-def _attribute_of(found: Entry, name: str) -> Any:
-    module = found.load()
+def _attribute_of(source: Entry, name: str) -> Any:
+    module = source.load()
     if not hasattr(module, name):
-        message = f"{found.kind[:-1]} {found.name!r} ({found.path.name}) defines no `{name}`"
+        message = f"{source.kind[:-1]} {source.name!r} ({source.path.name}) defines no `{name}`"
         raise BenchError(message)
     return getattr(module, name)

@@ -125,13 +125,16 @@ def _named(value: Any) -> Any:
     return tuple({"name": item} if isinstance(item, str) else item for item in value)
 
 
+def _refuse_repeats(message: str, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(message.format(repr(twice[0])))
+
+
 def _require_own_labels(**choices: tuple[Choice, ...]) -> None:
-    for kind, of_kind in choices.items():
-        labels = [choice.label for choice in of_kind]
-        twice = sorted({label for label in labels if labels.count(label) > 1})
-        if twice:
-            message = f"{kind} share the label {twice[0]!r}; give each its own `label`"
-            raise ValueError(message)
+    for group, members in choices.items():
+        message = group + " share the label {}; give each its own `label`"
+        _refuse_repeats(message, [choice.label for choice in members])
 
 
 Seeds = Annotated[tuple[int, ...], BeforeValidator(_tuple)]
@@ -183,10 +186,7 @@ class Spec(_Strict):
                 message = "has `experiments`: put `datasets` and `methods` into one of them"
                 raise ValueError(message)
             names = [experiment.name for experiment in self.experiments]
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                message = f"experiments share the name {twice[0]!r}; give each its own"
-                raise ValueError(message)
+            _refuse_repeats("experiments share the name {}; give each its own", names)
             return self
         for kind in ("datasets", "methods"):
             if not getattr(self, kind):

@@ -39,8 +39,8 @@ Out = Annotated[Path, typer.Option(help="The folder of the records.")]
 def list_experiments() -> None:
     """Name the experiments, their targets and their cases."""
     for name in EXPERIMENTS:
-        found = experiment(name)
-        typer.echo(f"{name}: {found.target} ({len(found.cases)} cases)")
+        known = experiment(name)
+        typer.echo(f"{name}: {known.target} ({len(known.cases)} cases)")
 
 
 @app.command()
@@ -67,12 +67,12 @@ def run(
 @app.command("case")
 def measure_case(name: str, case_name: str, out: Out = OUT) -> None:
     """Measure one case in this process."""
-    found = experiment(name)
-    cases = {case.name: case for case in found.cases}
+    chosen = experiment(name)
+    cases = {case.name: case for case in chosen.cases}
     if case_name not in cases:
         raise unknown(case_name, "case", cases, name)
     case = cases[case_name]
-    write_record(out, name, case, found.measure(**case.parameters))
+    write_record(out, name, case, chosen.measure(**case.parameters))
 
 
 @app.command()
@@ -82,8 +82,8 @@ def report(out: Out = OUT) -> None:
     for name in EXPERIMENTS:
         records = read_records(out, name)
         if records:
-            found = experiment(name)
-            lines += [f"## {name}", "", f"Target: {found.target}", "", found.summary(records)]
+            chosen = experiment(name)
+            lines += [f"## {name}", "", f"Target: {chosen.target}", "", chosen.summary(records)]
             lines += ["", f"    python -m bench.experiments run {name} --out {out}", ""]
     (out / "summary.md").write_text("\n".join(lines))
     typer.echo(out / "summary.md")

@@ -20,6 +20,10 @@ from bench.catalog import ROOT
 from bench.errors import BenchError
 from bench.machine.slots import Slot
 
+THREAD_VARIABLES = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
+    *("MKL_NUM_THREADS", "NUMBA_NUM_THREADS"),
+)
 SERVER = Path(__file__).with_name("server.py")
 POLL_SECONDS = 0.05
 MEASURE_EVERY_SECONDS = 0.2  # a measurement takes time
@@ -242,11 +246,10 @@ def job_environment(n_threads: int) -> dict[str, str]:
     A look for GPUs through the driver's library leaves forks free to use them. With more threads
     than its cores numba slows torch, too.
     """
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **os.environ,
-        **dict.fromkeys(names, str(n_threads)),
+        **dict.fromkeys(THREAD_VARIABLES, str(n_threads)),
         "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
         "PYTHONPATH": os.pathsep.join(path),
     }

@@ -125,17 +125,17 @@ class Watch:
 
     def others(self, device: str) -> list[str]:
         """The load of others so far, as reasons for which times do not count."""
-        found = []
+        reasons = []
         start, own, busy = self._start
         seconds, now = time.monotonic() - start, _busy_seconds(own_cores())
         if busy is not None and now is not None and seconds >= SHORTEST_SECONDS:
             theirs = now - busy - (own_seconds() - own)
             share = theirs / (seconds * len(own_cores()))
             if share > OTHERS_SHARE:
-                found.append(f"cores: {share:.0%} of their time went to others")
+                reasons.append(f"cores: {share:.0%} of their time went to others")
         if device.startswith("cuda") and (n := _processes_on_gpu()) > 1:
-            found.append(f"GPU: {n} processes on it")
-        return found
+            reasons.append(f"GPU: {n} processes on it")
+        return reasons
 
 
 def own_seconds() -> float:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bench.errors import BenchError
-from bench.machine.processes import ROOT, Processes
+from bench.machine.processes import ROOT, THREAD_VARIABLES, Processes
 from bench.regress.sides import Side
 
 PRELOADED = (
@@ -28,10 +28,7 @@ ANSWER_SECONDS = 120.0  # no order takes so long
 # One thread; the same hashes; an allocator that keeps freed memory, so that a timing is not the
 # kernel's. Allocations of a revision are seen by the figures that are compared exactly.
 VARIABLES = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "NUMBA_NUM_THREADS": "1",
+    **dict.fromkeys(THREAD_VARIABLES, "1"),
     "PYTHONHASHSEED": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONWARNINGS": "ignore",

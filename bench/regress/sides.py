@@ -67,14 +67,14 @@ def sides(base: str, head: str | None) -> Iterator[tuple[Side, Side]]:
 
 def resolve(revision: str) -> str:
     """The commit that a revision names."""
-    found = git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", fails=True)
-    if not found:
+    commit = git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", fails=True)
+    if not commit:
         message = (
             f"git knows no revision {revision!r} in this checkout. In a workflow, fetch it first "
             "(actions/checkout with fetch-depth: 0)"
         )
         raise BenchError(message)
-    return found
+    return commit
 
 
 def working_tree() -> str:

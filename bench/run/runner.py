@@ -127,8 +127,8 @@ class _Run:
         self._make_tables([c for c in self.plan.cells if not self._has_description(c)])
         self._set_aside()
         presence.share()  # --fresh needs to be alone no longer
-        there = self.store.keys()
-        missing = [c for c in self.plan.cells if self.plan.key(c) not in there]
+        done = self.store.keys()
+        missing = [c for c in self.plan.cells if self.plan.key(c) not in done]
         self.progress.start(len(self.plan.cells), len(self.plan.cells) - len(missing))
         self._make_tables([c for c in missing if not self._is_ready(c)])
         tasks = self._tasks(self._record_impossible(missing))

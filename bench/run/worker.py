@@ -245,9 +245,9 @@ def _keep_threads(given: int) -> None:
     torch = sys.modules.get("torch")
     if torch is None:
         return
-    found = torch.get_num_threads()
-    if found != given:
-        message = f"the method left torch {found} threads, the cell has {given}: set back"
+    n_threads = torch.get_num_threads()
+    if n_threads != given:
+        message = f"the method left torch {n_threads} threads, the cell has {given}: set back"
         warnings.warn(message, RuntimeWarning, stacklevel=2)
         torch.set_num_threads(given)
 
