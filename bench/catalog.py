@@ -1,4 +1,4 @@
-"""What can be benchmarked: the files of baselines/, datasets/ and generators/, and plug-ins.
+"""Methods, datasets and generators: the files of their folders, and plug-ins.
 
 The file name is the name. Listing reads the files as text and imports none of them, so one
 optional dependency that is missing makes one entry unavailable and nothing else.
@@ -21,8 +21,8 @@ from bench.errors import BenchError, unknown
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"methods": "baselines", "datasets": "datasets", "generators": "generators"}
-# What decides results beside the method: how rows are split, phases run, answers checked.
-HARNESS = ("split", "worker", "afterwards", "answers", "importances")
+# The files that decide results beside the method: the split of rows, phases, checks of answers.
+HARNESS = ("split", "worker", "afterwards", "answers")
 NOT_ENTRIES = {"table", "fetch"}  # the shared files of datasets/
 # Packages that never import torch.
 TORCH_FREE = frozenset(sys.stdlib_module_names) | {"numpy", "pandas", "scipy", "sklearn"}
@@ -49,7 +49,7 @@ class Entry:
 
     @property
     def unavailable(self) -> str | None:
-        """Why it cannot run here, with the install line; None where it can."""
+        """Why it cannot run here, with the install line; None if it can."""
         if self.broken:
             return self.broken
         missing = [need for need in self.requires if importlib.util.find_spec(need) is None]
@@ -59,13 +59,13 @@ class Entry:
         return f"needs {', '.join(missing)}: pip install {packages}"
 
     def load(self) -> ModuleType:
-        """The imported module; BenchError where an optional dependency is missing."""
+        """The imported module; BenchError if an optional dependency is missing."""
         if reason := self.unavailable:
             message = f"{self.kind[:-1]} {self.name!r} {reason}"
             raise BenchError(message)
         try:
             return importlib.import_module(self.module)
-        except Exception as error:  # a plug-in may fail in any way; say which one it was
+        except Exception as error:  # a plug-in may fail in any way
             message = (
                 f"{self.kind[:-1]} {self.name!r} ({self.path.name}) cannot be imported: {error}"
             )
@@ -82,7 +82,7 @@ class Entry:
 
     @property
     def may_use_torch(self) -> bool:
-        """False where all that it imports, through files of ours too, is known to do without."""
+        """False if all its imports, also those through files of ours, never import torch."""
         imported = frozenset().union(*map(_imported, _closure(self.path)))
         packages = {name.split(".")[0] for name in imported}
         return bool(self.requires) or not packages <= TORCH_FREE | set(OUR_PACKAGES)
@@ -92,17 +92,17 @@ def entries(kind: str) -> dict[str, Entry]:
     """Every entry of a kind ("methods", "datasets", "generators") by name, plug-ins included."""
     folder = ROOT / FOLDERS[kind]
     paths = sorted(p for p in folder.glob("[!_]*.py") if p.stem not in NOT_ENTRIES)
-    found = {p.stem: _read(p.stem, kind, f"{FOLDERS[kind]}.{p.stem}", p) for p in paths}
+    known = {p.stem: _read(p.stem, kind, f"{FOLDERS[kind]}.{p.stem}", p) for p in paths}
     for point in _plugins(f"deepmapper.{FOLDERS[kind]}", tuple(sys.path)):
         spec = importlib.util.find_spec(point.value)
         if spec is not None and spec.origin is not None:
-            found[point.name] = _read(point.name, kind, point.value, Path(spec.origin))
-    return found
+            known[point.name] = _read(point.name, kind, point.value, Path(spec.origin))
+    return known
 
 
 @cache
 def _plugins(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """What packages elsewhere add; every package on the path is looked at, so once is enough."""
+    """Entry points of installed packages; cached, since it reads every package on the path."""
     return tuple(entry_points(group=group))
 
 
@@ -112,19 +112,19 @@ def profiles() -> dict[str, Path]:
 
 
 def entry(kind: str, name: str, where: str = "") -> Entry:
-    """One entry by name; BenchError with the nearest names where there is none."""
-    found = entries(kind)
-    if name not in found:
-        raise unknown(name, kind[:-1], found, where)
-    return found[name]
+    """One entry by name; BenchError with the nearest names if it is unknown."""
+    known = entries(kind)
+    if name not in known:
+        raise unknown(name, kind[:-1], known, where)
+    return known[name]
 
 
 def table_entry(name: str, where: str = "") -> Entry:
-    """A dataset or generator by name: a spec asks for tables, not for how they come about."""
-    found = entries("datasets") | entries("generators")
-    if name not in found:
-        raise unknown(name, "dataset", found, where)
-    return found[name]
+    """A dataset or generator by name: a spec does not distinguish them."""
+    known = entries("datasets") | entries("generators")
+    if name not in known:
+        raise unknown(name, "dataset", known, where)
+    return known[name]
 
 
 def module_entry(module: str, path: Path) -> Entry:

@@ -1,4 +1,4 @@
-"""A cell: one point of the grid, known by the content of all that decides its outcome."""
+"""A cell: one point of the grid, identified by the content that decides its outcome."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ def content_hash(content: object) -> str:
 
 @dataclass(frozen=True)
 class TableRequest:
-    """A table to be made: which entry, with which parameters. Cells that agree in it share it."""
+    """A table to be made: an entry and its parameters. Cells of the same request share it."""
 
     name: str
     label: str
@@ -39,7 +39,7 @@ class TableRequest:
 
 @dataclass(frozen=True)
 class Cell:
-    """A table, a method, a seed: what is run, isolated, and recorded once."""
+    """A table, a method and a seed: run in a process of its own and recorded once."""
 
     table: TableRequest
     method: str
@@ -55,7 +55,8 @@ class Cell:
     may_use_torch: bool = field(default=True, compare=False)
 
     def key(self, checksum: str | None) -> str:
-        """Its identity, given the checksum of the table's content (None: not to be had)."""
+        """Its identity, given the checksum of the table's content (None: unavailable)."""
+        split = [self.split, self.test_fraction]
         return content_hash(
             {
                 "schema": SCHEMA,
@@ -63,12 +64,14 @@ class Cell:
                 "dataset": [self.table.name, self.table.params, checksum],
                 "method": [self.method, self.params, self.source_hash],
                 "seed": self.seed,
-                "split": self.test_fraction
-                if self.split == "stratified"
-                else [self.split, self.test_fraction],
+                "split": self.test_fraction if self.split == "stratified" else split,
                 "device": self.device,
             }
         )
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Cell":
+        return cls(**{**data, "table": TableRequest(**data["table"])})
 
     @property
     def place(self) -> tuple[str, str, int]:
@@ -127,24 +130,24 @@ def _refuse_twins(cells: list[Cell]) -> None:
 def _chosen(
     kind: str, choices: list[tuple[Choice, ...]], wanted: Collection[str]
 ) -> list[list[Choice]]:
-    """Of each grid, the choices whose labels are wanted."""
-    labels = [choice.label for some in choices for choice in some]
+    """The choices of each grid whose labels are wanted."""
+    labels = [choice.label for of_grid in choices for choice in of_grid]
     for label in wanted:
         if label not in labels:
             raise unknown(label, kind, labels, "the spec")
-    return [[choice for choice in some if not wanted or choice.label in wanted] for some in choices]
+    return [[c for c in of_grid if not wanted or c.label in wanted] for of_grid in choices]
 
 
 def _table_request(choice: Choice, seed: int) -> TableRequest:
-    found = table_entry(choice.name, "the spec")
+    table_source = table_entry(choice.name, "the spec")
     params = dict(choice.params)
-    if found.unavailable is None:
-        load = _attribute_of(found, "load")
+    if table_source.unavailable is None:
+        load = _attribute_of(table_source, "load")
         # A spec that fixes no seed gets a new table with each seed of the grid.
         if accepts(load, "seed") and "seed" not in params:
             params["seed"] = seed
         params = resolve_parameters(load, params, f"dataset {choice.label!r}")
-    return TableRequest(choice.name, choice.label, params, found.source_hash)
+    return TableRequest(choice.name, choice.label, params, table_source.source_hash)
 
 
 def _cell(
@@ -156,30 +159,30 @@ def _cell(
     grid: Experiment,
     device: str,
 ) -> Cell:
-    found = entry("methods", choice.name, "the spec")
+    method_entry = entry("methods", choice.name, "the spec")
     params = dict(choice.params)
-    if found.unavailable is None:
-        declared = _attribute_of(found, "Params")
+    if method_entry.unavailable is None:
+        declared = _attribute_of(method_entry, "Params")
         params = resolve_parameters(declared, params, f"method {choice.label!r}")
     return Cell(
-        table,
-        choice.name,
-        choice.label,
-        params,
-        found.source_hash,
-        seed,
-        spec.test_fraction,
-        device,
-        grid.split,
-        found.unavailable,
-        (its_choice.resources | choice.resources).model_dump(exclude_none=True),
-        found.may_use_torch,
+        table=table,
+        method=choice.name,
+        label=choice.label,
+        params=params,
+        source_hash=method_entry.source_hash,
+        seed=seed,
+        test_fraction=spec.test_fraction,
+        device=device,
+        split=grid.split,
+        unavailable=method_entry.unavailable,
+        resources=(its_choice.resources | choice.resources).model_dump(exclude_none=True),
+        may_use_torch=method_entry.may_use_torch,
     )
 
 
-def _attribute_of(found: Entry, name: str) -> Any:
-    module = found.load()
+def _attribute_of(source: Entry, name: str) -> Any:
+    module = source.load()
     if not hasattr(module, name):
-        message = f"{found.kind[:-1]} {found.name!r} ({found.path.name}) defines no `{name}`"
+        message = f"{source.kind[:-1]} {source.name!r} ({source.path.name}) defines no `{name}`"
         raise BenchError(message)
     return getattr(module, name)

@@ -25,20 +25,30 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: rich would cost 0.2 s at every start
 )
 data_app = typer.Typer(
-    help="The data files: which are at hand, fetch them, verify them.", rich_markup_mode=None
+    help="The data files: list them, fetch them, verify them.", rich_markup_mode=None
 )
 app.add_typer(data_app, name="data")
 
 KINDS = ("methods", "datasets", "generators", "profiles", "metrics")
-ONLY = """Only these, comma-separated; '"a, b",c' where a label has a comma."""
+ONLY = """Only these, comma-separated; '"a, b",c' for a label with a comma."""
 Folder = Annotated[Path, typer.Argument(help="An output folder of `run`.")]
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """End a command that Ctrl-C stops with one line and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; finished cells are kept: run the same command to go on\n")
+        raise typer.Exit(130) from None
 
 
 @app.command("list")
 def list_(
     kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}; all if left out.")] = "",
 ) -> None:
-    """What there is, with availability and the reason where something is not available."""
+    """List what can be benchmarked, and why an entry is unavailable."""
     from bench.commands.listing import listing
     from bench.errors import unknown
 
@@ -49,6 +59,7 @@ def list_(
 
 
 @app.command()
+@_stoppable()
 def run(
     profile: Annotated[str, typer.Argument(help="A profile's name or a TOML file.")],
     out: Annotated[Path | None, typer.Option(help="Default: results/<name>.")] = None,
@@ -61,67 +72,58 @@ def run(
     detach: Annotated[bool, typer.Option("--detach", help="Submit everything, and end.")] = False,
     fresh: Annotated[bool, typer.Option(help="Run finished cells again, too.")] = False,
     with_report: Annotated[bool, typer.Option("--report/--no-report")] = True,
-    dry_run: Annotated[bool, typer.Option(help="Say what would run, and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="List what would run, and stop.")] = False,
 ) -> None:
-    """Run a benchmark: what is missing in the output folder, and nothing else; then report."""
+    """Run the cells of a benchmark that have no record in the output folder; then report."""
+    from bench.cluster.submissions import check_executor, go_on_alone
+    from bench.run.progress import Progress
+    from bench.run.runner import Means, Selection
+    from bench.run.runner import run as run_spec
     from bench.spec import load_spec
 
-    with _stoppable():
-        spec, text = load_spec(profile)
-        folder = out or Path("results") / spec.name
-        from bench.cluster import check_executor
-        from bench.run.runner import Means, Selection, run
-
-        where = executor or spec.executor.name
-        check_executor(where)
-        selection = Selection(_names(datasets), _names(methods), _numbers(seeds))
-        kind = _device(device or spec.device)
-        if dry_run:
-            _show_plan(spec, kind, selection, folder)
-            return
-        if detach and where == "local":
-            from bench.cluster.detached import go_on_alone
-
-            _console().print(go_on_alone(folder), highlight=False, soft_wrap=True)
-            return
-        from bench.run.progress import TerminalProgress
-
-        means = Means(where, jobs, fresh, detach)
-        progress = TerminalProgress(_console())
-        run(spec, text, folder, kind, selection=selection, means=means, progress=progress)
-    if with_report and not detach:
-        report(folder)
+    spec, text = load_spec(profile)
+    folder = out or Path("results") / spec.name
+    executor = executor or spec.executor.name
+    check_executor(executor)
+    selection = Selection(_names(datasets), _names(methods), _numbers(seeds))
+    kind = _device(device or spec.device)
+    if dry_run:
+        _show_plan(spec, kind, selection, folder)
+    elif detach and executor == "local":
+        _show(go_on_alone(folder))
+    else:
+        means = Means(executor, jobs, fresh, detach)
+        progress = Progress(_console())
+        run_spec(spec, text, folder, kind, selection=selection, means=means, progress=progress)
+        if with_report and not detach:
+            report(folder)
 
 
 @app.command()
 def status(folder: Folder) -> None:
-    """How far a run has come: cells by status, what schedulers have, why the others failed."""
+    """Show cells by status, the jobs of schedulers, and why cells failed."""
     from collections import Counter
 
     from rich.table import Table as Listing
 
+    from bench.cluster.submissions import describe_submissions
+
     records = list(_store(folder).records())
-    console = _console()
     counts = Counter(record["status"] for record in records)
-    console.print(", ".join(f"{n} {state}" for state, n in counts.most_common()) or "no cells yet")
+    _show(", ".join(f"{n} {state}" for state, n in counts.most_common()) or "no cells yet")
     overheads = sorted(r["overhead_seconds"] for r in records if r["overhead_seconds"] is not None)
     if overheads:
-        console.print(
-            f"harness overhead a cell: median {overheads[len(overheads) // 2]:.3f} s, "
-            f"most {overheads[-1]:.3f} s",
-            highlight=False,
-        )
-    from bench.cluster.detached import schedulers
-
-    for line in schedulers(folder):
-        console.print(line, highlight=False, soft_wrap=True)
+        median, most = overheads[len(overheads) // 2], overheads[-1]
+        _show(f"harness overhead a cell: median {median:.3f} s, most {most:.3f} s")
+    for line in describe_submissions(folder):
+        _show(line)
     rows = Listing("dataset", "method", "seed", "status", "reason")
     for record in records:
         if record["status"] != "ok":
             place = (record["dataset"]["label"], record["method"]["label"], str(record["seed"]))
             rows.add_row(*place, record["status"], (record["reason"] or "").split("\n")[0])
     if rows.row_count:
-        console.print(rows)
+        _console().print(rows)
 
 
 @app.command()
@@ -134,38 +136,33 @@ def report(folder: Folder) -> None:
 
     _store(folder)
     page = build(folder)
-    console = _console()
-    console.print(comparison(pd.read_parquet(folder / "results.parquet")))
-    console.print(f"report: {page}", highlight=False, soft_wrap=True)
+    _console().print(comparison(pd.read_parquet(folder / "results.parquet")))
+    _show(f"report: {page}")
 
 
 @app.command()
 def compare(before: Folder, after: Folder) -> None:
-    """Two output folders side by side: accuracy and time of the cells that both have."""
+    """Compare accuracy and time of the cells that two output folders share."""
     from bench.commands.comparing import comparison, identical
 
-    console = _console()
-    console.print(comparison(_store(before), _store(after)))
+    _console().print(comparison(_store(before), _store(after)))
     n_same, n_all = identical(_store(before), _store(after))
-    console.print(f"{n_same} of {n_all} cells have identical predictions", highlight=False)
+    _show(f"{n_same} of {n_all} cells have identical predictions")
 
 
 @app.command()
 def collect(
     sources: Annotated[list[Path], typer.Argument(help="Output folders of `run`, of one spec.")],
     out: Annotated[Path, typer.Option(help="A new folder, or one to merge into.")],
-    keep: Annotated[
-        str, typer.Option(help="first or last: the folder that decides about contradictions.")
-    ] = "",
+    keep: Annotated[str, typer.Option(help="first or last: the folder whose records win.")] = "",
 ) -> None:
-    """Merge output folders of several machines into one; the sources stay as they are."""
+    """Merge output folders of several machines into one; the sources do not change."""
     from bench.cluster.collect import KEEPS, collect
     from bench.errors import unknown
 
     if keep and keep not in KEEPS:
         raise unknown(keep, "value", KEEPS, "--keep")
-    lines = f"{collect(sources, out, keep)}\nnext: python -m bench report {out}"
-    _console().print(lines, highlight=False, markup=False, soft_wrap=True)
+    _show(f"{collect(sources, out, keep)}\nnext: python -m bench report {out}")
 
 
 @app.command()
@@ -174,14 +171,10 @@ def regress(
     head: Annotated[
         str, typer.Option(help="Default: this checkout, with changes to tracked files.")
     ] = "",
-    threshold: Annotated[float, typer.Option(help="The ratio from which a row is slower.")] = 1.05,
     only: Annotated[str, typer.Option(help="Only these rows, comma-separated.")] = "",
-    accept: Annotated[str, typer.Option(help="What is meant: row.figure, row.output, ...")] = "",
+    accept: Annotated[str, typer.Option(help="Intended changes: row.figure, row.output, ...")] = "",
     aa: Annotated[bool, typer.Option("--aa", help="Base against itself: the noise floor.")] = False,
-    pairs: Annotated[int, typer.Option(help="Fewest pairs of processes.")] = 7,
-    seconds: Annotated[float, typer.Option(help="No new pair after so long.")] = 200.0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    core: Annotated[int | None, typer.Option(help="The core to measure on.")] = None,
+    seconds: Annotated[float, typer.Option(help="The time after which no pair begins.")] = 200.0,
     out: Annotated[Path, typer.Option(help="For summary.md and verdict.json.")] = Path(
         "results/regress"
     ),
@@ -189,7 +182,7 @@ def regress(
     """Is head slower than base? Exit code: 0 no, 1 yes, 2 the check failed, 3 inconclusive."""
     from bench.errors import BenchError
     from bench.regress.command import regress
-    from bench.regress.settings import Settings
+    from bench.regress.rows import Settings
 
     if not base and not aa:
         message = "regress needs --base REV (or --aa: a revision against itself, HEAD by default)"
@@ -197,49 +190,40 @@ def regress(
     if aa and head:
         message = "--aa measures --base against itself; it has no --head"
         raise BenchError(message)
-    settings = Settings(
-        threshold=threshold,
-        rows=_names(only),
-        pairs=pairs,
-        seconds=seconds,
-        core=core,
-        device=device,
-        accept=_names(accept),
-    )
+    settings = Settings(_names(only), seconds, _names(accept))
     raise typer.Exit(regress(base or "HEAD", (base or "HEAD") if aa else head, settings, out))
+
+
+Dataset = Annotated[str, typer.Argument(help="A dataset; all if left out.")]
 
 
 @data_app.command("list")
 def data_list() -> None:
-    """Every data file: at hand, missing or corrupt in size; nothing is downloaded."""
+    """List every data file with its size; nothing is downloaded."""
     from bench.commands.data import files_table
 
     _console().print(files_table(None, verify=False))
 
 
 @data_app.command("verify")
-def data_verify(
-    name: Annotated[str, typer.Argument(help="A dataset; all if left out.")] = "",
-) -> None:
-    """Check the files at hand against their checksums."""
+def data_verify(name: Dataset = "") -> None:
+    """Compare the files with their checksums."""
     from bench.commands.data import files_table
 
     _console().print(files_table(name or None, verify=True))
 
 
 @data_app.command("fetch")
-def data_fetch(
-    name: Annotated[str, typer.Argument(help="A dataset; all if left out.")] = "",
-) -> None:
-    """Download what is missing, verified."""
+def data_fetch(name: Dataset = "") -> None:
+    """Download missing files, verified."""
     from bench.commands.data import fetch_files
 
     for line in fetch_files(name or None):
-        _console().print(line, highlight=False, soft_wrap=True)
+        _show(line)
 
 
 def main() -> None:
-    """Run the command line; errors that are ours end it with one message and exit code 2."""
+    """Run the command line; an error of this project ends it with a message and exit code 2."""
     try:
         app(standalone_mode=True)
     except ValueError as error:
@@ -261,6 +245,10 @@ def main() -> None:
         sys.exit(2)
 
 
+def _show(text: str) -> None:
+    _console().print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 def _console() -> "Console":
     import os
     import shutil
@@ -271,18 +259,8 @@ def _console() -> "Console":
     return Console(width=width or shutil.get_terminal_size((120, 40)).columns)
 
 
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Ctrl-C inside, at whatever moment, ends the command with one line."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; finished cells are kept: run the same command to go on\n")
-        raise typer.Exit(130) from None
-
-
 def _device(name: str) -> str:
-    """cpu, cuda or mps; torch, which takes seconds to load, is asked only where it may find one."""
+    """cpu, cuda or mps; torch, which takes seconds to load, is imported only if needed."""
     from bench.machine.environment import may_have_accelerator
 
     if name == "cpu" or (name == "auto" and not may_have_accelerator()):
@@ -297,7 +275,7 @@ def _store(folder: Path) -> "Store":
     from bench.store.store import Store
 
     if not (folder / "cells").is_dir():
-        message = f"{folder} is no output folder of `bench run`: it has no cells/"
+        message = f"{folder} is not an output folder of `bench run`: it has no cells/"
         raise BenchError(message)
     return Store(folder)
 
@@ -308,16 +286,15 @@ def _show_plan(spec: "Spec", device: str, selection: "Selection", folder: Path) 
     from bench.cell import expand
 
     cells = expand(spec, device, **asdict(selection))
-    console = _console()
     for cell in cells:
         reason = f" ({cell.unavailable})" if cell.unavailable else ""
         dataset, method, seed = cell.place
-        console.print(f"{dataset} / {method} / seed {seed}{reason}", highlight=False)
-    console.print(f"{len(cells)} cells on {device}, into {folder}", highlight=False)
+        _show(f"{dataset} / {method} / seed {seed}{reason}")
+    _show(f"{len(cells)} cells on {device}, into {folder}")
 
 
 def _names(text: str) -> tuple[str, ...]:
-    """Comma-separated; a name with a comma in it stands in double quotes, as in CSV."""
+    """Comma-separated names; a name with a comma is in double quotes, as in CSV."""
     parts = next(csv.reader([text], skipinitialspace=True), [])
     return tuple(part.strip() for part in parts if part.strip())
 
@@ -326,15 +303,14 @@ def _numbers(text: str) -> tuple[int, ...]:
     """ "0-4" or "0,2,5-7" as numbers."""
     from bench.errors import BenchError
 
-    found: list[int] = []
+    numbers: list[int] = []
     try:
         for part in _names(text):
             first, _, last = part.partition("-")
-            numbers = range(int(first), int(last or first) + 1)
-            if not numbers:
+            numbers += (span := range(int(first), int(last or first) + 1))
+            if not span:
                 raise ValueError(part)
-            found += numbers
     except ValueError as error:
         message = f"--seeds takes numbers and rising ranges such as 0-4 or 0,3, got {text!r}"
         raise BenchError(message) from error
-    return tuple(found)
+    return tuple(numbers)

@@ -1,6 +1,6 @@
 """Scores of a run, from its stored arrays alone: a new metric needs no rerun.
 
-Each metric is a function of `Outcome`; None where it has no meaning.
+Each metric is a function of `Outcome`; None if it has no meaning.
 """
 
 import hashlib
@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-# scipy and scikit-learn are imported where they are used: who lists the metrics needs neither.
+# scipy and scikit-learn are imported where they are used: listing the metrics needs neither.
 
 TOP = 20  # the length of the lists in the paper's notebooks
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left: test labels (n,), probabilities (n, n_classes), training labels and
+    """The arrays of a run: test labels (n,), probabilities (n, n_classes), training labels and
     predictions or None, attributions (n_classes, n_features) or None, relevant features or None."""
 
     y_test: np.ndarray
@@ -89,8 +89,8 @@ def auroc(o: Outcome) -> float | None:
     n_pairs = n_positive * (n_rows - n_positive)
     above = (rankdata(o.probabilities, axis=0) * positive).sum(0)
     above -= n_positive * (n_positive + 1) / 2
-    there = n_pairs > 0
-    return float((above[there] / n_pairs[there]).mean()) if there.any() else None
+    tested = n_pairs > 0
+    return float((above[tested] / n_pairs[tested]).mean()) if tested.any() else None
 
 
 def precision_at_k(o: Outcome) -> float | None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from bench.catalog import profiles
 from bench.errors import BenchError, unknown
 
-WALL_FACTOR = 10  # of a limit: what waits as long as that is not at work
+WALL_FACTOR = 10  # a cell that waits for this multiple of its CPU limit hangs
 
 
 class _Strict(BaseModel):
@@ -17,9 +17,9 @@ class _Strict(BaseModel):
 
 
 class Resources(_Strict):
-    """What a scheduler has to find for a cell; None is what the executor takes usually.
+    """What a cell asks a scheduler for; None is the executor's default.
 
-    `minutes` is how long a job of one such cell may take in all.
+    `minutes` is the time of a job of one such cell in all.
     """
 
     cores: Annotated[int, Field(ge=1)] | None = None
@@ -28,15 +28,15 @@ class Resources(_Strict):
     minutes: Annotated[int, Field(ge=1)] | None = None
 
     def __or__(self, other: "Resources") -> "Resources":
-        """What is enough for both.
+        """The resources that are enough for both.
 
         >>> Resources(cores=2) | Resources(cores=1, gpus=1)
         Resources(cores=2, memory_mib=None, gpus=1, minutes=None)
         """
         most = {}
         for name in type(self).model_fields:
-            asked = [v for one in (self, other) if (v := getattr(one, name)) is not None]
-            most[name] = max(asked, default=None)
+            asked = (getattr(self, name), getattr(other, name))
+            most[name] = max((value for value in asked if value is not None), default=None)
         return Resources(**most)
 
 
@@ -57,10 +57,10 @@ class Choice(_Strict):
 
 
 class Limits(_Strict):
-    """What one cell may use before it is killed, and what follows its predictions once more.
+    """What a cell may use until its predictions, and once more after them, before it is killed.
 
     `cpu_seconds` are of all its processes, so that a slow or busy machine does not decide a
-    result. `wall_seconds`, ten times as many by default, ends a cell that waits for ever.
+    result. `wall_seconds`, by default ten times `cpu_seconds`, ends a cell that waits for ever.
     """
 
     cpu_seconds: Annotated[float, Field(gt=0)] = 600.0
@@ -70,24 +70,16 @@ class Limits(_Strict):
     memory_mib: Annotated[int, Field(gt=0)] = 8192
 
 
-class LocalOptions(_Strict):
-    """This machine. `gpus`: as CUDA_VISIBLE_DEVICES names them; those visible where left out."""
-
-    gpus: Annotated[tuple[str, ...], BeforeValidator(lambda value: _tuple(value))] = ()
-
-
 class DaskOptions(_Strict):
     """A dask cluster: its scheduler's `address` or `scheduler_file`; else its own `workers` here.
 
-    A cell gets `cores` of its worker's machine; with `gpu_resource`, only workers started with
-    `--resources GPU=1` get cells. A scheduler has `connect_seconds` to answer.
+    A cell gets `cores` of its worker's machine. A scheduler has `connect_seconds` to answer.
     """
 
     address: str = ""
     scheduler_file: str = ""
     workers: Annotated[int, Field(ge=0)] = 0
     cores: Annotated[int, Field(ge=1)] = 1
-    gpu_resource: bool = False
     connect_seconds: Annotated[float, Field(gt=0)] = 10.0
 
 
@@ -114,10 +106,9 @@ class SlurmOptions(_Strict):
 
 
 class ExecutorChoice(_Strict):
-    """Where cells run, where --executor does not say it, and the options of each executor."""
+    """Where cells run without --executor, and the options of each executor."""
 
     name: Literal["local", "dask", "slurm"] = "local"
-    local: LocalOptions = LocalOptions()
     dask: DaskOptions = DaskOptions()
     slurm: SlurmOptions = SlurmOptions()
 
@@ -134,13 +125,16 @@ def _named(value: Any) -> Any:
     return tuple({"name": item} if isinstance(item, str) else item for item in value)
 
 
+def _refuse_repeats(message: str, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(message.format(repr(twice[0])))
+
+
 def _require_own_labels(**choices: tuple[Choice, ...]) -> None:
-    for kind, some in choices.items():
-        labels = [choice.label for choice in some]
-        twice = sorted({label for label in labels if labels.count(label) > 1})
-        if twice:
-            message = f"{kind} share the label {twice[0]!r}; give each its own `label`"
-            raise ValueError(message)
+    for group, members in choices.items():
+        message = group + " share the label {}; give each its own `label`"
+        _refuse_repeats(message, [choice.label for choice in members])
 
 
 Seeds = Annotated[tuple[int, ...], BeforeValidator(_tuple)]
@@ -150,8 +144,8 @@ Choices = Annotated[tuple[Choice, ...], BeforeValidator(_named)]
 class Experiment(_Strict):
     """A grid within a spec: every table x every method x every seed.
 
-    `seeds` are those of the spec where none are given. `split` draws the rows held out where a
-    table has no official split: "stratified" by class, or "random" without a look at classes.
+    `seeds` are by default those of the spec. `split` draws the test rows of a table without an
+    official split: "stratified" by class, or "random".
     """
 
     name: str
@@ -169,8 +163,8 @@ class Experiment(_Strict):
 class Spec(_Strict):
     """A benchmark: one grid (`datasets` and `methods`), or several (`experiments`).
 
-    `test_fraction` is the share of rows held out, drawn anew for each seed, where a table has no
-    official split. `jobs` cells run side by side, each pinned to its share of the cores.
+    `test_fraction` is the share of test rows of a table without an official split, drawn anew for
+    each seed. `jobs` cells run side by side, each pinned to its share of the cores.
     """
 
     name: str
@@ -192,10 +186,7 @@ class Spec(_Strict):
                 message = "has `experiments`: put `datasets` and `methods` into one of them"
                 raise ValueError(message)
             names = [experiment.name for experiment in self.experiments]
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                message = f"experiments share the name {twice[0]!r}; give each its own"
-                raise ValueError(message)
+            _refuse_repeats("experiments share the name {}; give each its own", names)
             return self
         for kind in ("datasets", "methods"):
             if not getattr(self, kind):
@@ -205,7 +196,7 @@ class Spec(_Strict):
         return self
 
     def what_is_measured(self) -> "Spec":
-        """The spec without what decides only where and how many cells run at a time."""
+        """The spec without settings that only decide where and how many cells run."""
         bare = self.model_dump(exclude={"description", "executor", "jobs"})
         for grid in (bare, *bare["experiments"]):
             for choice in (*grid["datasets"], *grid["methods"]):
@@ -251,9 +242,8 @@ def _explain(error: ValidationError, where: str) -> BenchError:
     first = error.errors()[0]
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return unknown(
-            str(first["loc"][-1]), "key", _keys_at(first["loc"][:-1]), f"{where}: {path}"
-        )
+        *place, key = first["loc"]
+        return unknown(str(key), "key", _keys_at(tuple(place)), f"{where}: {path}")
     return BenchError(f"{where}: {path or 'the spec'}: {first['msg']}, got {first['input']!r}")
 
 
@@ -262,12 +252,8 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     if location and location[0] == "limits":
         model = Limits
     elif location and location[0] == "executor":
-        options = ExecutorChoice.model_fields
-        model = ExecutorChoice
-        if len(location) > 1:
-            found = options[str(location[1])].annotation
-            assert isinstance(found, type)
-            model = found
+        options: dict[str, type[BaseModel]] = {"dask": DaskOptions, "slurm": SlurmOptions}
+        model = options[str(location[1])] if len(location) > 1 else ExecutorChoice
     elif "resources" in location:
         model = Resources
     elif location:

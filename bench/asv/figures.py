@@ -16,58 +16,48 @@ NO_WORK = {
     "view", "_local_scalar_dense", "_reshape_alias", "_unsafe_view",
 }  # fmt: skip
 
-
-LAUNCHES = ("cudaLaunchKernel", "cuLaunchKernel")  # and their Ex variants
-
 # Python's own objects come and go by some kilobytes with the length of a path or a file.
 PYTHON_BYTES = 64 << 10
 
 
-def figures(timed: Any, device: str) -> dict[str, tuple[float, float]]:
-    """What one warm run takes: each figure, and how much of it is not exact.
+def figures(timed: Any) -> dict[str, tuple[float, float]]:
+    """Figures of one warm run, each with the size of a difference that means nothing.
 
     Returns:
         peak_numpy: the peak of what Python and numpy allocate, in tables.
-        peak_torch, allocated_torch: the peak and the sum of what torch allocates, on the host and
-            on the device, likewise.
+        peak_torch, allocated_torch: the peak and the sum of what torch allocates, in tables.
         passes: elements that operators read, over the table's.
-        operators: how many of torch's operators ran.
-        kernels: how many kernels were launched; on a GPU.
+        operators: the number of torch's operators that ran.
 
-    Each figure is the lower of two runs: what a cache holds on to the second time is not counted.
+    Each figure is the lower of two runs: what a cache keeps on the second time is not counted.
     """
-    first, second = (_figures(timed, device) for _ in range(2))
+    first, second = (_figures(timed) for _ in range(2))
     inexact = {"peak_numpy": PYTHON_BYTES / timed.n_bytes}
     return {n: (min(first[n], second[n]), inexact.get(n, 0.0)) for n in first}
 
 
-def _figures(timed: Any, device: str) -> dict[str, float]:
+def _figures(timed: Any) -> dict[str, float]:
     from torch.profiler import ProfilerActivity, profile
 
     unit = timed.n_bytes
-    activities = [ProfilerActivity.CPU]
-    if device.startswith("cuda"):
-        activities.append(ProfilerActivity.CUDA)
     given = timed.before()
-    with profile(activities=activities, profile_memory=True, record_shapes=True) as profiler:
+    cpu = [ProfilerActivity.CPU]
+    with profile(activities=cpu, profile_memory=True, record_shapes=True) as profiler:
         result = timed.run(given)
     del result
     events = profiler.events() or []
     peak, total = _memory(profiler)
-    found = {
+    return {
         "peak_numpy": _peak_numpy(timed) / unit,
         "peak_torch": peak / unit,
         "allocated_torch": total / unit,
         "operators": float(sum(event.name.startswith("aten::") for event in events)),
         "passes": _elements_read(events) / (unit / 4),  # float32
     }
-    if device.startswith("cuda"):
-        found["kernels"] = float(sum(event.name.startswith(LAUNCHES) for event in events))
-    return found
 
 
 def _peak_numpy(timed: Any) -> float:
-    """Bytes above what was there: numpy reports its arrays to tracemalloc, torch does not."""
+    """Bytes above those before the run. Numpy reports its arrays to tracemalloc, torch does not."""
     given = timed.before()
     tracemalloc.start()
     try:

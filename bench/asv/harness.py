@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .stores import filled_store, made_up
-from .timed import Timed
+from .workloads import Timed
 
 
 def store_append(n_records: int = 10) -> Timed:
@@ -22,7 +22,7 @@ def store_append(n_records: int = 10) -> Timed:
     store.create()
     cells = list(made_up(n_records))
 
-    def before() -> None:  # a record that is there stays
+    def before() -> None:  # a record that exists is not replaced
         for path in store.cells.iterdir():
             path.unlink()
 
@@ -61,14 +61,11 @@ def report_tables(n_records: int = 40) -> Timed:
 
     folder = filled_store(n_records)
     store = Store(Path(folder.name))
-
-    def run(_: None) -> Any:
-        return all_views(Results.read(store))
-
-    def output(views: Any) -> list[np.ndarray]:
-        return [np.array(list(repr(views).encode()))]
-
-    return Timed(run, output=output, keep=folder)
+    return Timed(
+        lambda _: all_views(Results.read(store)),
+        output=lambda views: [np.array(list(repr(views).encode()))],
+        keep=folder,
+    )
 
 
 def report_build(n_records: int = 40) -> Timed:
@@ -84,10 +81,10 @@ def report_build(n_records: int = 40) -> Timed:
     return Timed(run, keep=folder)
 
 
-def import_cli(module: str = "bench") -> Timed:
+def import_cli(module: str = "bench.cli") -> Timed:
     """A fresh Python that imports the command line of a package of ours, and nothing else."""
-    root = str(Path(import_module(module).__path__[0]).parent)
-    code = f"import sys; sys.path.insert(0, {root!r}); import {module}.cli"
+    root = str(Path(import_module(module.split(".")[0]).__path__[0]).parent)
+    code = f"import sys; sys.path.insert(0, {root!r}); import {module}"
     words = [sys.executable, "-I", "-c", code]
 
     def run(_: None) -> int:

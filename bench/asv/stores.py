@@ -1,6 +1,6 @@
 """Stores of made-up cells, for benchmarks of the harness and tests of large reports.
 
-Records and arrays have the shape of real ones, with failures and their reasons; only their numbers
+Records and arrays have the shape of real ones, with failures and their reasons. Only their numbers
 are drawn, the same at each call.
 """
 
@@ -79,8 +79,7 @@ def made_up(
 
 
 def _cell(number: int, table: int, method: int, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    from bench.metrics import METRICS
-    from bench.store.store import SCHEMA
+    from bench.store.records import Dataset, Method, Record, Split
 
     rng = np.random.default_rng([table, method, seed])
     n_classes, n_features, n_needles = TABLES[table % len(TABLES)]
@@ -90,6 +89,64 @@ def _cell(number: int, table: int, method: int, seed: int) -> tuple[dict[str, An
     status, reason = TROUBLE.get(int(rng.integers(100)), ("ok", None))
     skill = 0.5 + 0.49 * math.sin(method + 1) ** 2 * (0.6 + 0.4 * math.cos(table) ** 2)
     arrays = _arrays(rng, n_classes, n_features, relevant, family, skill) if status == "ok" else {}
+    seconds = min(240.0, float(np.exp(rng.normal(0.15 * (method % 40) - 3, 0.1))))
+    peaks = {"peak_host_mib": 90.0 + seconds, "peak_device_mib": None}
+    side = math.ceil(math.sqrt(n_features))
+    time_of_day = f"2026-01-{1 + table % 28:02d}T{method % 24:02d}:{{:02d}}:00+00:00"
+    record = Record(
+        key=f"{number:032x}",
+        status=status,
+        reason=reason,
+        traceback=f"{TRACE}{reason}\n" if status == "failed" else None,
+        dataset=Dataset(
+            name="needles" if relevant else "digits",
+            label=f"table {table}, {n_features:,} features",
+            params={"n_samples": N_TRAIN + N_TEST, "n_features": n_features, "seed": seed},
+            checksum=f"{table:064x}",
+            n_samples=N_TRAIN + N_TEST,
+            n_features=n_features,
+            n_classes=n_classes,
+            classes=[f"class_{i}" for i in range(n_classes)],
+            relevant=relevant,
+            source={"citation": "Made up (2024)", "address": "generated", "licence": "MIT"},
+            prepare_seconds=0.12,
+            n_train=N_TRAIN,
+            n_test=N_TEST,
+        ),
+        method=Method(
+            name=family,
+            label=f"{family} ({method // len(FAMILIES)})" if method >= 7 else family,
+            params={"epochs": 15, "learning_rate": 0.001, "batch_size": 64, "number": method},
+            source_hash=f"{method:064x}",
+            looks_at_labels=False,
+        ),
+        seed=seed,
+        split=Split("stratified", 0.25),
+        device="cpu",
+        phases={name: {"seconds": share * seconds, **peaks} for name, share in PHASES.items()},
+        attribution_status="ok" if "attributions" in arrays else "none",
+        metrics=_metrics(arrays, relevant, n_features, skill),
+        n_parameters=11_170_000 if family in TRAINS_A_NETWORK else None,
+        image_shape=[side, side] if family in MAKES_IMAGES else None,
+        wall_seconds=seconds * 1.2 + 0.5,
+        overhead_seconds=0.1,
+        cpu_seconds=seconds,
+        limits={"cpu_seconds": 240.0, "wall_seconds": 2400.0, "memory_mib": 6000},
+        started=time_of_day.format(seed),
+        finished=time_of_day.format(seed + 10),
+        warnings=["RuntimeWarning: divide by zero encountered in log"] if seed == 1 else [],
+        jobs=2,
+        executor="local",
+        environment=ENVIRONMENT,
+    )
+    return record.to_dict(), arrays
+
+
+def _metrics(
+    arrays: dict[str, Any], relevant: list[int] | None, n_features: int, skill: float
+) -> dict[str, float | None]:
+    from bench.metrics import METRICS
+
     metrics: dict[str, float | None] = dict.fromkeys(METRICS)
     if arrays:
         right = float((arrays["probabilities"].argmax(1) == arrays["y_test"]).mean())
@@ -98,63 +155,7 @@ def _cell(number: int, table: int, method: int, seed: int) -> tuple[dict[str, An
         if relevant and "attributions" in arrays:
             metrics |= {"precision_at_k": skill, "recall_at_k": skill, "needle_auprc": skill}
             metrics["worst_needle_rank"] = round(n_features * (1 - skill)) + 1.0
-    seconds = min(240.0, float(np.exp(rng.normal(0.15 * (method % 40) - 3, 0.1))))
-    peaks = {"peak_host_mib": 90.0 + seconds, "peak_device_mib": None}
-    side = math.ceil(math.sqrt(n_features))
-    record = {
-        "schema": SCHEMA,
-        "key": f"{number:032x}",
-        "status": status,
-        "reason": reason,
-        "transient": False,
-        "traceback": f"{TRACE}{reason}\n" if status == "failed" else None,
-        "dataset": {
-            "name": "needles" if relevant else "digits",
-            "label": f"table {table}, {n_features:,} features",
-            "params": {"n_samples": N_TRAIN + N_TEST, "n_features": n_features, "seed": seed},
-            "checksum": f"{table:064x}",
-            "n_samples": N_TRAIN + N_TEST,
-            "n_features": n_features,
-            "n_classes": n_classes,
-            "classes": [f"class_{i}" for i in range(n_classes)],
-            "relevant": relevant,
-            "source": {"citation": "Nobody (2024)", "address": "generated", "licence": "MIT"},
-            "prepare_seconds": 0.12,
-            "n_train": N_TRAIN,
-            "n_test": N_TEST,
-        },
-        "method": {
-            "name": family,
-            "label": f"{family} ({method // len(FAMILIES)})" if method >= 7 else family,
-            "params": {"epochs": 15, "learning_rate": 0.001, "batch_size": 64, "number": method},
-            "source_hash": f"{method:064x}",
-            "looks_at_labels": False,
-        },
-        "seed": seed,
-        "split": {"kind": "stratified", "test_fraction": 0.25},
-        "device": "cpu",
-        "phases": {name: {"seconds": share * seconds, **peaks} for name, share in PHASES.items()},
-        "attribution_status": "ok" if "attributions" in arrays else "none",
-        "attribution_reason": None,
-        "metrics": metrics,
-        "metrics_version": None,
-        "n_parameters": 11_170_000 if family in TRAINS_A_NETWORK else None,
-        "image_shape": [side, side] if family in MAKES_IMAGES else None,
-        "wall_seconds": seconds * 1.2 + 0.5,
-        "overhead_seconds": 0.1,
-        "cpu_seconds": seconds,
-        "limits": {"cpu_seconds": 240.0, "wall_seconds": 2400.0, "memory_mib": 6000},
-        "near_limit": False,
-        "started": f"2026-01-{1 + table % 28:02d}T{method % 24:02d}:{seed:02d}:00+00:00",
-        "finished": f"2026-01-{1 + table % 28:02d}T{method % 24:02d}:{seed + 10:02d}:00+00:00",
-        "warnings": ["RuntimeWarning: divide by zero encountered in log"] if seed == 1 else [],
-        "shared": [],
-        "jobs": 2,
-        "threads": 1,
-        "executor": "local",
-        "environment": ENVIRONMENT,
-    }
-    return record, arrays
+    return metrics
 
 
 def _arrays(

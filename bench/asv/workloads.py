@@ -1,13 +1,40 @@
-"""Workloads of the engine, for asv, for pytest-benchmark and for `bench regress`."""
+"""Workloads of the engine, for asv, for pytest-benchmark and for `bench regress`.
 
+A workload is a function of sizes that makes its data and returns a `Timed`. It imports what it
+times inside the function, so that the same file times whichever revision is first on the path.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from .timed import Timed
-
 SEED = 20241127
 N_CLASSES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Timed:
+    """Something to time.
+
+    Args:
+        run: what the clock times. Its argument is what `before` returned.
+        before: makes what `run` may use up (a fresh network), outside the clock.
+        output: the arrays to compare between revisions, from what `run` returned.
+        n_bytes: of the table or the images that a run reads; 0 without any.
+        keep: an object that must live as long as this one (a temporary folder).
+    """
+
+    run: Callable[[Any], Any]
+    before: Callable[[], Any] = lambda: None
+    output: Callable[[Any], list[np.ndarray]] = field(default=lambda result: [np.asarray(result)])
+    n_bytes: int = 0
+    keep: Any = None
+
+    def once(self) -> Any:
+        """Prepare and run, without a clock."""
+        return self.run(self.before())
 
 
 def counts(n_samples: int, n_features: int) -> np.ndarray:
@@ -26,43 +53,41 @@ def normalise(
     return Timed(lambda _: FeatureScaler(log=log, scale=scale).fit_transform(X), n_bytes=X.nbytes)
 
 
-def convert(
-    n_samples: int = 400, n_features: int = 5_000, scale: str = "standard", device: str = "cpu"
-) -> Timed:
+def convert(n_samples: int = 400, n_features: int = 5_000, scale: str = "standard") -> Timed:
     """Scale and fold a table in one go, as the engine does it."""
     from deepmapper.images.converter import ImageConverter
 
     X = counts(n_samples, n_features)
 
     def run(_: None) -> Any:
-        return ImageConverter(scale=scale, device=device, stream=False).fit_transform(X)
+        return ImageConverter(scale=scale, device="cpu", stream=False).fit_transform(X)
 
     return Timed(run, output=_host, n_bytes=X.nbytes)
 
 
-def fold(
-    n_samples: int = 500, n_features: int = 10_000, layout: str = "natural", device: str = "cpu"
-) -> Timed:
+def fold(n_samples: int = 500, n_features: int = 10_000, layout: str = "natural") -> Timed:
     """Rows become images."""
+    import torch
+
     from deepmapper.images.layouts import make_layout
 
     made = make_layout(layout, n_features, SEED)
-    X = _tensor(counts(n_samples, n_features), device)
+    X = torch.from_numpy(counts(n_samples, n_features))
     return Timed(lambda _: made.fold(X), output=_host, n_bytes=X.nbytes)
 
 
-def unfold(
-    n_samples: int = 500, n_features: int = 10_000, layout: str = "random", device: str = "cpu"
-) -> Timed:
+def unfold(n_samples: int = 500, n_features: int = 10_000, layout: str = "random") -> Timed:
     """Images become values a feature."""
+    import torch
+
     from deepmapper.images.layouts import make_layout
 
     made = make_layout(layout, n_features, SEED)
-    images = made.fold(_tensor(counts(n_samples, n_features), device))
+    images = made.fold(torch.from_numpy(counts(n_samples, n_features)))
 
     def run(_: None) -> Any:
         values = made.unfold(images)
-        return values.clone() if values._is_view() else values  # as who asks for them has them
+        return values.clone() if values._is_view() else values  # as callers get them
 
     return Timed(run, output=_host, n_bytes=images.nbytes)
 
@@ -82,13 +107,11 @@ def learn_layout(n_samples: int = 200, n_features: int = 256) -> Timed:
     )
 
 
-def screen(
-    n_samples: int = 400, side: int = 28, interactions: bool = True, device: str = "cpu"
-) -> Timed:
+def screen(n_samples: int = 400, side: int = 28, interactions: bool = True) -> Timed:
     """Compare the classes feature by feature and pair by pair."""
     from deepmapper.networks.screen import screen
 
-    images, labels = _images(n_samples, side, device)
+    images, labels = _images(n_samples, side)
 
     def run(_: None) -> Any:
         return screen(images, labels, N_CLASSES, interactions=interactions, seed=SEED)
@@ -102,7 +125,6 @@ def train(
     side: int = 28,
     epochs: int = 1,
     gated: bool = False,
-    device: str = "cpu",
 ) -> Timed:
     """Train a fresh network for one epoch."""
     import torch
@@ -114,7 +136,7 @@ def train(
     from deepmapper.training.trainer import TrainingSettings
     from deepmapper.training.trainer import train as train_network
 
-    images, labels = _images(n_samples, side, device)
+    images, labels = _images(n_samples, side)
     settings = TrainingSettings(
         max_epochs=epochs, batch_size=min(64, n_samples), precision="float32"
     )
@@ -122,7 +144,7 @@ def train(
     def before() -> Any:
         with torch_stream(SEED, "initialisation"):
             gate = PixelGate(torch.full(tuple(images.shape[1:]), 0.5)) if gated else None
-            return build_network(backbone, tuple(images.shape[1:]), N_CLASSES, gate=gate).to(device)
+            return build_network(backbone, tuple(images.shape[1:]), N_CLASSES, gate=gate)
 
     def run(network: Any) -> Any:
         return train_network(
@@ -141,30 +163,24 @@ def train(
     )
 
 
-def predict(
-    backbone: str = "patch", n_samples: int = 512, side: int = 28, device: str = "cpu"
-) -> Timed:
+def predict(backbone: str = "patch", n_samples: int = 512, side: int = 28) -> Timed:
     """Logits of images."""
     from deepmapper.training.trainer import predict_logits
 
-    images, _ = _images(n_samples, side, device)
-    network = _network(backbone, side, device)
+    images, _ = _images(n_samples, side)
+    network = _network(backbone, side)
     return Timed(lambda _: predict_logits(network, images), output=_host, n_bytes=images.nbytes)
 
 
 def attribute(
-    method: str = "saliency",
-    backbone: str = "cnn_small",
-    n_samples: int = 32,
-    side: int = 28,
-    device: str = "cpu",
+    method: str = "saliency", backbone: str = "cnn_small", n_samples: int = 32, side: int = 28
 ) -> Timed:
     """One map a class from a network and labelled images."""
     from deepmapper.attribution import Settings
     from deepmapper.attribution import attribute as explain
 
-    images, labels = _images(n_samples, side, device)
-    network = _network(backbone, side, device)
+    images, labels = _images(n_samples, side)
+    network = _network(backbone, side)
     settings = Settings()
 
     def run(_: None) -> Any:
@@ -183,7 +199,7 @@ def attribute(
 
 
 def control(size: int = 192) -> Timed:
-    """Nothing of ours: a product of matrices, a copy of memory, and Python counting."""
+    """A product of matrices, a copy of memory and a loop: no code of this project."""
     import torch
 
     a = torch.from_numpy(np.random.default_rng(SEED).standard_normal((size, size), np.float32))
@@ -200,13 +216,7 @@ def control(size: int = 192) -> Timed:
     return Timed(run, n_bytes=2 * block.nbytes)
 
 
-def _tensor(X: np.ndarray, device: str) -> Any:
-    import torch
-
-    return torch.from_numpy(X).to(device)
-
-
-def _images(n_samples: int, side: int, device: str) -> tuple[Any, Any]:
+def _images(n_samples: int, side: int) -> tuple[Any, Any]:
     """Images (n, 1, side, side) whose classes differ in four pixels, and class codes (n,)."""
     import torch
 
@@ -214,17 +224,17 @@ def _images(n_samples: int, side: int, device: str) -> tuple[Any, Any]:
     labels = np.arange(n_samples) % N_CLASSES
     images = rng.standard_normal((n_samples, 1, side, side), dtype=np.float32)
     images[np.arange(n_samples), 0, side // 2, side // 3 + labels] += 2.0
-    return torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
+    return torch.from_numpy(images), torch.from_numpy(labels)
 
 
-def _network(backbone: str, side: int, device: str) -> Any:
+def _network(backbone: str, side: int) -> Any:
     from deepmapper.networks._assembly import build_network
     from deepmapper.training.streams import torch_stream
 
     with torch_stream(SEED, "initialisation"):
-        return build_network(backbone, (1, side, side), N_CLASSES).to(device)
+        return build_network(backbone, (1, side, side), N_CLASSES)
 
 
 def _host(result: Any) -> list[np.ndarray]:
-    """What `run` returned as an array in the machine's memory."""
-    return [np.asarray(result.detach().cpu() if hasattr(result, "detach") else result)]
+    """The result of `run` as an array."""
+    return [np.asarray(result.detach() if hasattr(result, "detach") else result)]

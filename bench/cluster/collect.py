@@ -28,7 +28,7 @@ Place = tuple[str, str, int]  # dataset label, method label, seed
 
 
 @dataclass(frozen=True)
-class Found:
+class Stored:
     """A record in one of the folders; a rerun repeats a record that is not final."""
 
     folder: Path
@@ -45,7 +45,7 @@ class Found:
     def arrays(self) -> Path:
         return self.folder / "artifacts" / f"{self.key}.npz"
 
-    def equals(self, other: "Found") -> bool:
+    def equals(self, other: "Stored") -> bool:
         """Whether both are copies of one record; a copy may lack its arrays."""
         pairs = [(self.path, other.path), (self.arrays, other.arrays)]
         return self.key == other.key and all(
@@ -73,7 +73,7 @@ def collect(sources: Sequence[Path], out: Path, keep: str = "") -> str:
             if os.access(folder / ".lock", os.W_OK):  # else no run was ever here, or can be
                 locks.enter_context(Presence(folder, alone=True))
         _check_specs(folders)
-        cells: dict[Place, list[Found]] = defaultdict(list)
+        cells: dict[Place, list[Stored]] = defaultdict(list)
         for folder in folders:
             for record in _records(folder):
                 cells[record.place].append(record)
@@ -120,26 +120,26 @@ def _check_specs(folders: list[Path]) -> None:
             raise BenchError(message)
 
 
-def _records(folder: Path) -> Iterator[Found]:
+def _records(folder: Path) -> Iterator[Stored]:
     for record in Store(folder).records():
         place = (record["dataset"]["label"], record["method"]["label"], record["seed"])
         is_final = not record["transient"] and record["status"] != "unavailable"
-        found = Found(folder, record["key"], place, record["status"], is_final)
-        if not found.path.is_file():
-            message = f"{folder}/cells: the record of {found.key} is in a file of another name"
+        stored = Stored(folder, record["key"], place, record["status"], is_final)
+        if not stored.path.is_file():
+            message = f"{folder}/cells: the record of {stored.key} is in a file of another name"
             raise BenchError(message)
-        if found.arrays.is_file() and not zipfile.is_zipfile(found.arrays):
-            message = f"{found.arrays} is not a whole .npz file. Copy it again."
+        if stored.arrays.is_file() and not zipfile.is_zipfile(stored.arrays):
+            message = f"{stored.arrays} is not a whole .npz file. Copy it again."
             raise BenchError(message)
-        yield found
+        yield stored
 
 
-def _candidates(records: list[Found]) -> list[Found]:
+def _candidates(records: list[Stored]) -> list[Stored]:
     """The records that may win; a record that a rerun would repeat only wins alone."""
     return [record for record in records if record.is_final] or records[:1]
 
 
-def _refuse_contradictions(cells: list[list[Found]], folders: list[Path]) -> None:
+def _refuse_contradictions(cells: list[list[Stored]], folders: list[Path]) -> None:
     contradictions = [
         records for records in map(_candidates, cells) if not all(map(records[0].equals, records))
     ]
@@ -173,7 +173,7 @@ def _shared_files(folders: list[Path], keep: str) -> dict[str, Path]:
     return files
 
 
-def _bring(records: list[Found], keep: str, store: Store) -> bool:
+def _bring(records: list[Stored], keep: str, store: Store) -> bool:
     """Copy the winning record of a cell, its arrays first; return whether it is new."""
     candidates = _candidates(records)
     chosen = candidates[-1 if keep == "last" else 0]

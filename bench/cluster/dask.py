@@ -1,7 +1,7 @@
 """Cells on the workers of a dask cluster: any scheduler's address, or a cluster of its own here.
 
-A worker keeps one `Node` warm and runs as many cells at a time as it has threads. It needs the
-same checkout as where the run was started, on its path, and the output folder under the same name.
+A worker keeps one `Node` warm and runs a cell in each of its threads. It needs the same checkout on
+its path and the output folder under the same name as where the run was started.
 """
 
 import time
@@ -27,10 +27,10 @@ from bench.spec import DaskOptions
 from bench.store.locks import Presence
 
 POLL_SECONDS = 0.1
-AHEAD = 4  # tasks a worker's thread has waiting beside the one at work: no thread waits for us
+AHEAD = 4  # tasks that wait for a worker's thread beside the one at work, so that it never idles
 COUNT_WORKERS_SECONDS = 5.0
-SUBMIT_SECONDS = 10.0  # until a scheduler knows what it was given
-RETURN_SECONDS = 600.0  # a scheduler that went away may come back for so long
+SUBMIT_SECONDS = 10.0  # until a scheduler has all submitted tasks
+RETURN_SECONDS = 600.0  # to wait for a scheduler that went away
 
 
 def make(work: Work, options: DaskOptions, jobs: int | None, usual_jobs: int) -> "Dask":
@@ -48,16 +48,17 @@ class Dask:
     def __init__(self, work: Work, options: DaskOptions, n_workers: int) -> None:
         self._work, self._options = work, options
         self._cluster: LocalCluster | None = None
-        address = options.address
-        if not address and not options.scheduler_file:
-            self._cluster = _own_cluster(n_workers)
-            address = self._cluster.scheduler_address
-        self._address = address
+        self._address = options.address
+        if not options.address and not options.scheduler_file:
+            self._cluster = LocalCluster(
+                n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None
+            )
+            self._address = self._cluster.scheduler_address
         self._client = self._connect()
         self._futures: dict[str, tuple[Task, Future]] = {}
         self._done: SimpleQueue[tuple[str, Future]] = SimpleQueue()
         self._threads, self._counted = 1, -COUNT_WORKERS_SECONDS
-        self._is_lost = False  # the scheduler went away, and with it all that it was given
+        self._is_lost = False  # the scheduler went away with all its tasks
 
     def __enter__(self) -> "Dask":
         return self
@@ -88,12 +89,12 @@ class Dask:
         if self._is_lost or self._client.status not in ("running", "connecting"):
             self._start_again()
         with suppress(Empty):
-            found = self._done.get(timeout=POLL_SECONDS)
+            done = self._done.get(timeout=POLL_SECONDS)
             while True:
-                ended = self._take(*found)
+                ended = self._take(*done)
                 if ended is not None:
                     yield ended
-                found = self._done.get_nowait()
+                done = self._done.get_nowait()
 
     def leave(self, tasks: Sequence[Task]) -> Submission:
         if self._cluster is not None:
@@ -112,16 +113,9 @@ class Dask:
         return submission
 
     def _give(self, task: Task) -> Future:
-        limits = {"GPU": 1} if self._options.gpu_resource else None
-        return self._client.submit(
-            run_task,
-            asdict(self._work),
-            task.to_dict(),
-            self._options.cores,
-            key=f"{task.key}-{token_hex(4)}",
-            pure=False,
-            resources=limits,
-        )
+        arguments = asdict(self._work), task.to_dict(), self._options.cores
+        key = f"{task.key}-{token_hex(4)}"
+        return self._client.submit(run_task, *arguments, key=key, pure=False)
 
     def _take(self, key: str, future: Future) -> Ended | None:
         task, current = self._futures.get(key, (None, None))
@@ -146,7 +140,7 @@ class Dask:
         now = time.monotonic()
         if now - self._counted > COUNT_WORKERS_SECONDS:
             self._counted = now
-            with suppress(Exception):  # out of reach at the moment: as many as before
+            with suppress(Exception):  # out of reach at the moment: the number as before
                 self._threads = max(1, sum(self._client.nthreads().values()))
         return self._threads
 
@@ -163,7 +157,7 @@ class Dask:
             raise BenchError(message) from error
 
     def _start_again(self) -> None:
-        """The scheduler went away: wait for it to come back, and give it all again."""
+        """The scheduler went away: wait until it is back, and submit all tasks again."""
         tasks = [task for task, _ in self._futures.values()]
         self._futures.clear()
         self._is_lost = False
@@ -183,7 +177,7 @@ class Dask:
 
 
 def states(submission: Submission) -> dict[str, str]:
-    """What the scheduler says of its tasks; those that have ended are not among them."""
+    """The states of its tasks that have not ended."""
     address = submission.where["address"]
     try:
         with Client(address, timeout=5, set_as_default=False) as client:
@@ -195,14 +189,14 @@ def states(submission: Submission) -> dict[str, str]:
 
 
 def run_task(work: dict[str, Any], task: dict[str, Any], cores: int) -> dict[str, Any]:
-    """On a worker: run a cell in its process, and say how it left."""
+    """On a worker: run a cell in its process; returns how it ended."""
     shared = Work.from_dict(work)
     with Presence(Path(shared.folder)):
         return asdict(_pump(shared, cores).run(Task.from_dict(task)))
 
 
 class Pump:
-    """A node that several threads give tasks to: a thread of its own looks after it."""
+    """A node that several threads give tasks to, kept in a thread of its own."""
 
     def __init__(self, work: Work, n_slots: int, cores: int) -> None:
         self.work = work
@@ -231,23 +225,25 @@ class Pump:
                     self._fill(node, answers)
                     for ended in node.events():
                         answers.pop(ended.key).set_result(ended)
-        except Exception as error:  # whoever waits has to be told, whatever it is
-            _forget(self)
+        except Exception as error:  # the waiting threads get it, whatever it is
+            with _pumps_lock:
+                if _pumps.get("current") is self:
+                    del _pumps["current"]
             self._leases.close()
-            with self._lock:  # nothing is given from here on
+            with self._lock:  # no task is accepted from here on
                 self._stopped_by = error
             waiting = [answer for _, answer in self._given.queue]
             for answer in (*answers.values(), *waiting):
                 answer.set_exception(error)
 
     def _fill(self, node: Node, answers: dict[str, Answer[Ended]]) -> None:
-        """Give the node what is there; wait where it has nothing to do."""
+        """Give the node the waiting tasks; wait for one if it is idle."""
         while node.room:
             try:
                 task, answer = self._given.get(block=not node.busy)
             except Empty:
                 return
-            if task.key in answers:  # given twice: the second looks again when the first is done
+            if task.key in answers:  # given twice: the second is tried again later
                 answer.set_result(Ended(task.key, held=True))
                 continue
             answers[task.key] = answer
@@ -267,20 +263,8 @@ def _pump(work: Work, cores: int) -> Pump:
         return pump
 
 
-def _forget(pump: Pump) -> None:
-    with _pumps_lock:
-        if _pumps.get("current") is pump:
-            del _pumps["current"]
-
-
-def _own_cluster(n_workers: int) -> LocalCluster:
-    return LocalCluster(
-        n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None
-    )
-
-
 def _wait_until_known(client: Client, keys: set[str]) -> None:
-    """Submitting is a message on its way: wait until the scheduler has all of them."""
+    """Wait until the scheduler has all keys: a submitted task is a message on its way."""
     until = time.monotonic() + SUBMIT_SECONDS
     while missing := keys - client.run_on_scheduler(_known_keys):
         if time.monotonic() > until:
@@ -300,9 +284,6 @@ def _task_states(dask_scheduler: Any) -> dict[str, str]:
 
 
 def _known_keys(dask_scheduler: Any) -> set[str]:
-    return {str(key) for key in dask_scheduler.tasks} | _ended_keys(dask_scheduler)
-
-
-def _ended_keys(dask_scheduler: Any) -> set[str]:
-    """Keys of tasks that ended and were forgotten: fire_and_forget forgets at once."""
-    return {str(line[0]) for line in dask_scheduler.transition_log}
+    """Run on the scheduler: keys of its tasks, and of those that ended and were forgotten."""
+    ended = {str(line[0]) for line in dask_scheduler.transition_log}
+    return {str(key) for key in dask_scheduler.tasks} | ended

@@ -5,17 +5,14 @@ import psutil
 from bench.cluster.submissions import Submission
 from bench.machine.environment import process_space
 from bench.machine.node import Node
-from bench.machine.slots import deal, own_cores, visible_gpus
+from bench.machine.slots import own_cores, split_cores, visible_gpus
 from bench.run.work import Work
-from bench.spec import LocalOptions
 
 
-def make(work: Work, options: LocalOptions, jobs: int | None, usual_jobs: int) -> Node:
-    """On GPUs as many side by side as there are GPUs, where `jobs` says nothing else."""
-    gpus: list[str] = []
-    if work.device == "cuda":
-        gpus = list(options.gpus) or visible_gpus()
-    return Node(work, deal(jobs or len(gpus) or usual_jobs, own_cores(), gpus), "local")
+def make(work: Work, options: None, jobs: int | None, usual_jobs: int) -> Node:
+    """By default one cell for each GPU, and `usual_jobs` cells on the CPU."""
+    gpus = visible_gpus() if work.device == "cuda" else []
+    return Node(work, split_cores(jobs or len(gpus) or usual_jobs, own_cores(), gpus), "local")
 
 
 def states(submission: Submission) -> dict[str, str]:

@@ -26,25 +26,24 @@ from bench.store.locks import Presence
 from bench.store.store import Store
 
 POLL_SECONDS = 1.0
-LIBRARIES_MIB = 2048  # what Python and torch take beside a cell
+LIBRARIES_MIB = 2048  # of Python and torch beside a cell
 STARTING_MINUTES = 10  # of a job: a queue of file servers may be asleep
-LARGEST_ARRAY = 1000  # SLURM's MaxArraySize is 1001 where nobody has changed it
-MANY = 1_000_000
+LARGEST_ARRAY = 1000  # SLURM's MaxArraySize is 1001 by default
 
 
 def make(work: Work, options: SlurmOptions, jobs: int | None, usual_jobs: int) -> "Slurm":
-    """`jobs` is how many jobs of an array run at a time."""
+    """`jobs` is the number of jobs of an array that run at a time."""
     return Slurm(work, options, jobs or options.parallel_jobs)
 
 
 class Slurm:
-    """Submits what it is given as arrays of jobs. Use as a context manager.
+    """Submits tasks as arrays of jobs. Use as a context manager.
 
     Raises:
         BenchError: there is no SLURM here; sbatch refuses the parameters.
     """
 
-    room = MANY  # the queue is SLURM's
+    room = 1_000_000  # the queue is SLURM's
 
     def __init__(self, work: Work, options: SlurmOptions, parallel_jobs: int) -> None:
         self._work, self._options, self._parallel_jobs = work, options, parallel_jobs
@@ -75,10 +74,12 @@ class Slurm:
             time.sleep(min(wait, 0.1))
             return
         self._looked = time.monotonic()
-        self._ask()
-        there = self._store.keys()
+        if self._jobs and time.monotonic() - self._asked > self._options.ask_seconds:
+            self._asked = time.monotonic()  # one question for all jobs
+            next(iter(self._jobs.values()))[0].get_info(mode="force")
+        done = self._store.keys()
         for job_id, (job, keys) in list(self._jobs.items()):
-            for key in [key for key in keys if key in there]:
+            for key in [key for key in keys if key in done]:
                 keys.discard(key)
                 yield Ended(key, written=True)
             if not keys:
@@ -86,7 +87,7 @@ class Slurm:
             elif self._is_over(job_id, job):
                 del self._jobs[job_id]
                 for key in keys:
-                    yield Ended(key, reason=f"SLURM job {job_id} ended as {_state(job)}")
+                    yield Ended(key, reason=f"SLURM job {job_id} ended as {job.state}")
 
     def leave(self, tasks: Sequence[Task]) -> Submission:
         self._given += tasks
@@ -94,13 +95,6 @@ class Slurm:
         assert submission is not None
         self._jobs.clear()
         return submission
-
-    def _ask(self) -> None:
-        """Ask SLURM about all jobs, now and then: it is one question for all of them."""
-        if self._jobs and time.monotonic() - self._asked > self._options.ask_seconds:
-            self._asked = time.monotonic()
-            first, _ = next(iter(self._jobs.values()))
-            first.get_info(mode="force")
 
     def _is_over(self, job_id: str, job: submitit.Job[None]) -> bool:
         """Whether a job has ended, and long enough ago for its records to be seen from here."""
@@ -113,7 +107,7 @@ class Slurm:
         return time.monotonic() - since > self._options.late_seconds
 
     def _flush(self) -> Submission | None:
-        """Submit what was given, as one array of jobs for each kind of resources."""
+        """Submit the tasks, as one array of jobs for each kind of resources."""
         if not self._given:
             return None
         given, self._given = self._given, []
@@ -124,9 +118,10 @@ class Slurm:
         submission = Submission("slurm", where, {})
         try:
             for resources, tasks in groups.items():
-                for job, some in self._submit_alike(resources, tasks):
-                    self._jobs[job.job_id] = (job, {task.key for task in some})
-                    submission.keys[job.job_id] = [task.key for task in some]
+                for job, chunk in self._submit_alike(resources, tasks):
+                    keys = [task.key for task in chunk]
+                    self._jobs[job.job_id] = (job, set(keys))
+                    submission.keys[job.job_id] = keys
         finally:  # if an array is refused, those before it are noted; leaving cancels them
             if submission.keys:
                 keep(self._store.folder, submission)
@@ -139,15 +134,15 @@ class Slurm:
         chunks = [tasks[i : i + each] for i in range(0, len(tasks), each)]
         executor = self._executor(resources)
         for i in range(0, len(chunks), LARGEST_ARRAY):
-            some = chunks[i : i + LARGEST_ARRAY]
+            array = chunks[i : i + LARGEST_ARRAY]
             batch = Batch(self._work)
             try:
                 with executor.batch():
-                    jobs = [executor.submit(batch, [t.to_dict() for t in chunk]) for chunk in some]
+                    jobs = [executor.submit(batch, [t.to_dict() for t in chunk]) for chunk in array]
             except submitit.core.utils.FailedJobError as error:
                 message = f"sbatch refused the jobs: {str(error).strip()}"
                 raise BenchError(message) from error
-            yield from zip(jobs, some, strict=True)
+            yield from zip(jobs, array, strict=True)
 
     def _executor(self, resources: Resources) -> Any:
         """A submitit executor with the parameters of such jobs."""
@@ -180,10 +175,7 @@ class Slurm:
 
 
 class Batch(Checkpointable):
-    """In a job: run some cells, one after the other, on all that the job has.
-
-    A job that is preempted is requeued as it was: cells that are done are seen to be so.
-    """
+    """In a job: run cells one after the other. A preempted job is requeued and skips done cells."""
 
     def __init__(self, work: Work) -> None:
         self.work = work
@@ -209,22 +201,17 @@ class Batch(Checkpointable):
                         held.append((now + 5.0, by_key[ended.key]))
                     elif not node.store.has(ended.key):
                         problems.append(f"cell {ended.key}: {ended.reason}")
-        if problems:  # the others have run; the job counts as failed, with the reasons in its log
+        if problems:  # the other cells have run; the reasons are in the job's log
             raise BenchError("; ".join(problems))
 
 
 def states(submission: Submission) -> dict[str, str]:
-    """What SLURM says of the jobs of a submission, by their numbers."""
+    """RUNNING, PENDING, COMPLETED, ... by job number; UNKNOWN if SLURM does not answer."""
     folder = Path(submission.where["folder"])
     local = submission.where["cluster"] == "local"
     kind: Any = submitit.LocalJob if local else submitit.SlurmJob
     jobs = [kind(folder=folder, job_id=number) for number in submission.keys]
-    return {job.job_id: _state(job) for job in jobs}
-
-
-def _state(job: submitit.Job[None]) -> str:
-    """RUNNING, PENDING, COMPLETED, ...; UNKNOWN where SLURM cannot be asked."""
-    return job.state
+    return {job.job_id: job.state for job in jobs}
 
 
 def _logs(work: Work) -> Path:

@@ -1,4 +1,4 @@
-"""Two stores side by side: the cells that stand in the same place of both."""
+"""Compares two stores by the cells that both have."""
 
 from collections import defaultdict
 from typing import Any
@@ -19,7 +19,7 @@ def comparison(before: Store, after: Store) -> Listing:
     """Per dataset and method: mean accuracies, their paired difference, the ratio of times.
 
     Times of conversion, training and prediction are compared between cells that ran alone on the
-    same kind of hardware; 2/3 says that 2 of 3 pairs did, a word why none did.
+    same kind of hardware; (2/3) means that 2 of 3 pairs did, a word is the reason why no pair did.
 
     Raises:
         BenchError: the stores have no cell in common.
@@ -42,21 +42,18 @@ def comparison(before: Store, after: Store) -> Listing:
 
 
 def identical(before: Store, after: Store) -> tuple[int, int]:
-    """How many shared cells have the same predictions bit for bit, and how many have any.
-
-    Same probabilities, test rows and attributions.
-    """
+    """The numbers of shared cells with identical predictions, and with predictions at all."""
     n_same = n_all = 0
     old, new = _by_place(before), _by_place(after)
     for place in old.keys() & new.keys():
-        record, other = old[place], new[place]
-        one, two = before.artifact(record["key"]), after.artifact(other["key"])
-        if "probabilities" in one and "probabilities" in two:
+        first = before.artifact(old[place]["key"])
+        second = after.artifact(new[place]["key"])
+        if "probabilities" in first and "probabilities" in second:
             n_all += 1
             n_same += all(
-                np.array_equal(one[name], two[name])
+                np.array_equal(first[name], second[name])
                 for name in ("probabilities", "test_rows", "attributions")
-                if name in one and name in two
+                if name in first and name in second
             )
     return n_same, n_all
 
@@ -72,7 +69,7 @@ def _row(pairs: list[tuple[Record, Record]]) -> list[str]:
 
 
 def _ratio(pairs: list[tuple[Record, Record]]) -> str:
-    """The geometric mean over the pairs whose times compare, or why none does."""
+    """The geometric mean over the pairs whose times compare, or why no pair does."""
     obstacles = [_obstacle(*pair) for pair in pairs]
     fair = [pair for pair, obstacle in zip(pairs, obstacles, strict=True) if obstacle is None]
     if not fair:
@@ -83,7 +80,7 @@ def _ratio(pairs: list[tuple[Record, Record]]) -> str:
 
 
 def _obstacle(one: Record, two: Record) -> str | None:
-    """What stands in the way of comparing the times of two cells; None where nothing does."""
+    """Why the times of two cells do not compare; None if they do."""
     first, second = hardware(one), hardware(two)
     if first._replace(threads=None) != second._replace(threads=None):
         return "other machine"

@@ -19,8 +19,7 @@ from bench.catalog import ROOT, Entry, entries, module_entry
 
 SUITE = ROOT / "tests" / "contract" / "test_methods.py"
 OPTION = "--deepmapper-contract"
-# Methods of ours that have more than one way to train: the other ways, put to the contract with the
-# slow tests.
+# Further ways to train of our methods, tested with the slow tests.
 VARIANTS: dict[str, dict[str, object]] = {
     "cnn1d (TC1)": {"architecture": "tc1", "epochs": 30, "learning_rate": 0.1},
     "deepinsight_pca (norm-2)": {"image_size": "equal", "scaling": "norm2"},
@@ -40,22 +39,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where a method is named, run the suite alone; UsageError where it is not to be found."""
+    """If a method is named, run the suite alone; UsageError if it is unknown."""
     if name := config.getoption(OPTION):
         methods_of(name)
         config.args[:] = [str(SUITE)]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give every test of the suite the methods in question, one after the other."""
+    """Parametrise every test of the suite by the methods."""
     if metafunc.definition.path != SUITE or "method" not in metafunc.fixturenames:
         return
     name = metafunc.config.getoption(OPTION)
-    found = methods_of(name) if name else entries("methods") | _variants()
+    methods = methods_of(name) if name else entries("methods") | _variants()
     available = [
-        pytest.param(found[key], id=key, marks=[pytest.mark.slow] if key in VARIANTS else [])
-        for key in sorted(found)
-        if name or found[key].unavailable is None
+        pytest.param(methods[key], id=key, marks=[pytest.mark.slow] if key in VARIANTS else [])
+        for key in sorted(methods)
+        if name or methods[key].unavailable is None
     ]
     metafunc.parametrize("method", available, scope="module")
 
@@ -66,17 +65,17 @@ def _variants() -> dict[str, Entry]:
 
 
 def methods_of(name: str) -> dict[str, Entry]:
-    """The methods that `name` means, by their names.
+    """The methods that `name` stands for, by their names.
 
     Raises:
-        pytest.UsageError: there are none.
+        pytest.UsageError: no method of that name.
     """
     known = entries("methods")
     if name in known:
         return {name: known[name]}
-    found = {k: e for k, e in known.items() if e.module == name or e.module.startswith(f"{name}.")}
-    if found:
-        return found
+    added = {k: e for k, e in known.items() if e.module == name or e.module.startswith(f"{name}.")}
+    if added:
+        return added
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):

@@ -11,7 +11,7 @@ from datasets.table import DataUnavailable
 
 
 def data_files(name: str | None) -> Iterator[tuple[str, DataFile]]:
-    """(dataset, file) for one dataset or all; BenchError for a name that is none."""
+    """(dataset, file) for one dataset or all; BenchError for an unknown name."""
     known = entries("datasets")
     if name is not None and name not in known:
         raise unknown(name, "dataset", known)
@@ -22,7 +22,7 @@ def data_files(name: str | None) -> Iterator[tuple[str, DataFile]]:
 
 
 def files_table(name: str | None, *, verify: bool) -> Listing:
-    """The files and where they stand; `verify` reads them and compares checksums."""
+    """The files and their state; `verify` compares checksums."""
     rows = Listing("dataset", "file", "state", title=f"below {data_folder()}", title_justify="left")
     for dataset, file in data_files(name):
         rows.add_row(dataset, file.path, state(file) if verify else _presence(file))
@@ -30,7 +30,7 @@ def files_table(name: str | None, *, verify: bool) -> Listing:
 
 
 def fetch_files(name: str | None) -> Iterator[str]:
-    """Fetch what is missing; one line a file, with the reason where it could not be had."""
+    """Fetch missing files; one line a file, with the reason of a failure."""
     for dataset, file in data_files(name):
         try:
             yield f"{dataset}: {fetch(file)}"

@@ -4,22 +4,33 @@ import importlib
 import json
 import time
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated
 
 import typer
 
 from bench.errors import BenchError, unknown
-from bench.experiments.runner import Records, run_apart
+from bench.experiments.runner import (
+    Experiment,
+    read_records,
+    record_path,
+    run_apart,
+    write_record,
+)
 
 OUT = Path("results/experiments")
-EXPERIMENTS = (
-    # the engine; `gpu` needs a CUDA device
-    *("nihs", "xor", "shuffled", "layouts", "max_norm", "libraries", "boosting", "tumours"),
-    *("conversion", "versus_deepinsight", "to_target", "million", "scaling", "gpu", "gates"),
-    # the harness at sizes that no test has, and `bench regress` on known answers
-    *("overhead", "merging", "large_report", "regress_study"),
-)
+# The file of each experiment.
+FILES = {
+    "needles": ("nihs", "xor"),
+    "mnist": ("shuffled", "max_norm"),
+    "growth": ("layouts", "million", "scaling"),
+    "speed": ("conversion", "versus_deepinsight", "to_target"),
+    "choices": ("boosting", "tumours", "gates"),
+    "libraries": ("libraries",),
+    "gpu": ("gpu",),  # needs a CUDA device
+    "harness": ("overhead", "merging", "large_report"),
+    "regress_study": ("regress_study",),
+}
+EXPERIMENTS = {name: file for file, names in FILES.items() for name in names}
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 Out = Annotated[Path, typer.Option(help="The folder of the records.")]
 
@@ -28,8 +39,8 @@ Out = Annotated[Path, typer.Option(help="The folder of the records.")]
 def list_experiments() -> None:
     """Name the experiments, their targets and their cases."""
     for name in EXPERIMENTS:
-        module = experiment(name)
-        typer.echo(f"{name}: {module.TARGET} ({len(module.cases())} cases)")
+        known = experiment(name)
+        typer.echo(f"{name}: {known.target} ({len(known.cases)} cases)")
 
 
 @app.command()
@@ -41,8 +52,8 @@ def run(
 ) -> None:
     """Measure the cases that have no record yet."""
     for name in names:
-        for case in experiment(name).cases():
-            path = Records(out).path(name, case.name)
+        for case in experiment(name).cases:
+            path = record_path(out, name, case.name)
             if only not in case.name or (path.exists() and not fresh):
                 continue
             start = time.perf_counter()
@@ -53,14 +64,15 @@ def run(
             typer.echo(f"  {time.perf_counter() - start:.1f} s {json.dumps(shown)}")
 
 
-@app.command()
-def case(name: str, case_name: str, out: Out = OUT) -> None:
+@app.command("case")
+def measure_case(name: str, case_name: str, out: Out = OUT) -> None:
     """Measure one case in this process."""
-    module = experiment(name)
-    cases = {case.name: case for case in module.cases()}
+    chosen = experiment(name)
+    cases = {case.name: case for case in chosen.cases}
     if case_name not in cases:
         raise unknown(case_name, "case", cases, name)
-    Records(out).write(name, cases[case_name], module.measure(**cases[case_name].parameters))
+    case = cases[case_name]
+    write_record(out, name, case, chosen.measure(**case.parameters))
 
 
 @app.command()
@@ -68,20 +80,21 @@ def report(out: Out = OUT) -> None:
     """Write summary.md from the records of the folder."""
     lines = ["# Experiments", "", "The records are in `cells/`.", ""]
     for name in EXPERIMENTS:
-        records = Records(out).read(name)
+        records = read_records(out, name)
         if records:
-            module = experiment(name)
-            lines += [f"## {name}", "", f"Target: {module.TARGET}", "", module.summary(records)]
+            chosen = experiment(name)
+            lines += [f"## {name}", "", f"Target: {chosen.target}", "", chosen.summary(records)]
             lines += ["", f"    python -m bench.experiments run {name} --out {out}", ""]
     (out / "summary.md").write_text("\n".join(lines))
     typer.echo(out / "summary.md")
 
 
-def experiment(name: str) -> ModuleType:
-    """The module of an experiment."""
+def experiment(name: str) -> Experiment:
+    """An experiment by its name."""
     if name not in EXPERIMENTS:
         raise unknown(name, "experiment", EXPERIMENTS, "bench.experiments")
-    return importlib.import_module(f"bench.experiments.{name}")
+    module = importlib.import_module(f"bench.experiments.{EXPERIMENTS[name]}")
+    return getattr(module, name)
 
 
 def main() -> None:

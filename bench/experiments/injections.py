@@ -1,9 +1,16 @@
 """Commits with a known regression, to see whether the check finds it."""
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from bench.catalog import ROOT
 from bench.regress.sides import git, resolve
+from deepmapper.images.converter import ImageConverter
+from deepmapper.images.layouts import Layout
+from deepmapper.training.trainer import train
 
 WAITING = """
 
@@ -54,11 +61,16 @@ def _broken(self, X):
 
 Layout.fold = _broken
 """
-FOLD, TRAIN = (
-    ("deepmapper/images/layouts.py", "Layout.fold"),
-    ("deepmapper/training/trainer.py", "train"),
-)
-CONVERT = ("deepmapper/images/converter.py", "ImageConverter.fit_transform")
+
+
+def _place(function: Callable[..., Any]) -> tuple[str, str]:
+    """The file of a function, below the root, and its name there."""
+    path = Path(inspect.getfile(inspect.unwrap(function))).relative_to(ROOT)
+    return str(path), function.__qualname__
+
+
+FOLD, TRAIN = _place(Layout.fold), _place(train)
+CONVERT = _place(ImageConverter.fit_transform)
 
 
 def slowdown(share: float, base: str = "HEAD") -> str:
@@ -84,7 +96,7 @@ def broken(base: str = "HEAD") -> str:
 
 
 def not_installable(base: str = "HEAD") -> str:
-    """A commit whose pyproject.toml is none."""
+    """A commit whose pyproject.toml is broken."""
     return changed(base, {"pyproject.toml": "\n[project\n"})
 
 

@@ -1,4 +1,4 @@
-"""What is slow or wrong inside pyDeepInsight and TINTOlib, and what our use of them does instead.
+"""Faults and costs inside pyDeepInsight and TINTOlib, and what our use of them does instead.
 
 Each check calls the library as its manual says, then our method on the same values.
 """
@@ -14,18 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from bench.catalog import entry
-from bench.experiments.runner import Case, table
-
-TARGET = "known faults and costs of the libraries, each by a measurement"
-
-
-def cases() -> list[Case]:
-    return [Case(name, {"check": name}) for name in CHECKS]
-
-
-def measure(check: str) -> dict[str, Any]:
-    return CHECKS[check]()
+from bench.experiments.runner import build_method, experiment, grid
 
 
 def cam_maps() -> dict[str, Any]:
@@ -105,9 +94,7 @@ def _igtd(X: np.ndarray, image_format: str = "npy") -> Any:
 
 
 def _our_igtd(X: np.ndarray) -> Any:
-    igtd = entry("methods", "igtd").load()
-    params = igtd.Params(max_step=200, scaling="minmax")
-    return igtd.build(params, device="cpu", seed=0).named_steps["convert"].fit(X)
+    return build_method("igtd", 0, max_step=200, scaling="minmax").named_steps["convert"].fit(X)
 
 
 def _converted(igtd: Any, X: np.ndarray) -> np.ndarray:
@@ -129,16 +116,9 @@ CHECKS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
-def summary(records: list[dict[str, Any]]) -> str:
-    rows = []
-    for name, check in CHECKS.items():
-        for record in records:
-            if record["case"] == name:
-                figures = record["measured"].items()
-                said = "; ".join(f"{k.replace('_', ' ')} {_short(v)}" for k, v in figures)
-                rows.append([(check.__doc__ or "").strip().rstrip("."), said])
-    return table(["check", "measured"], rows)
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+@experiment(
+    "known faults and costs of the libraries, each by a measurement",
+    grid("{check}", check=CHECKS),
+)
+def libraries(check: str) -> dict[str, Any]:
+    return CHECKS[check]()

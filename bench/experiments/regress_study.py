@@ -12,16 +12,10 @@ from typing import Any
 import numpy as np
 
 from bench.experiments import injections
-from bench.experiments.runner import Case, measured, table
+from bench.experiments.runner import experiment, grid, measured, table
 from bench.regress.check import check
 from bench.regress.command import failure
-from bench.regress.settings import Settings
-
-TARGET = (
-    "at most 1 false regression in 40 checks of a commit against itself; 19 of 20 slowdowns of 20% "
-    "and 15 of 20 of 10% found in each row; extra copies and broken commits found every time"
-)
-RUNS = 20
+from bench.regress.rows import Settings, measured_core
 
 # Other work on the other cores: bursts of arithmetic and of memory traffic, and pauses.
 LOAD = """
@@ -71,26 +65,6 @@ KINDS = {
 }
 
 
-def cases() -> list[Case]:
-    return [
-        Case(f"{kind}_{run:02d}", {"kind": kind, "run": run})
-        for run in range(RUNS)
-        for kind in KINDS
-    ]
-
-
-def measure(kind: str, run: int) -> dict[str, Any]:
-    """A verdict as `bench regress` writes it; "failed" with the reason if the check failed."""
-    chosen = KINDS[kind]
-    head = chosen.head()
-    settings = Settings(rows=() if chosen.whole else chosen.rows)
-    with other_load(settings.the_core(), chosen.loaded):
-        try:
-            return check("HEAD", head, settings).to_dict()
-        except Exception as error:  # as the command line: any error is a check that failed
-            return failure(error)
-
-
 @contextmanager
 def other_load(core: int, loaded: bool) -> Iterator[None]:
     """Keep every core but the measured one busy, if asked to."""
@@ -135,3 +109,21 @@ def _found(row: str, kind: Kind, verdicts: list[dict[str, Any]]) -> str:
         f"{row}: {n_seen} of {len(verdicts)}, measured {middle:.1f}% ({low:.1f}..{high:.1f}; "
         f"{n_near} within 5 points)"
     )
+
+
+@experiment(
+    "at most 1 false regression in 40 checks of a commit against itself; 19 of 20 slowdowns of 20% "
+    "and 15 of 20 of 10% found in each row; extra copies and broken commits found every time",
+    grid("{kind}_{run:02d}", run=range(20), kind=KINDS),
+    summary,
+)
+def regress_study(kind: str, run: int) -> dict[str, Any]:
+    """A verdict as `bench regress` writes it; "failed" with the reason if the check failed."""
+    chosen = KINDS[kind]
+    head = chosen.head()
+    settings = Settings(rows=() if chosen.whole else chosen.rows)
+    with other_load(measured_core(), chosen.loaded):
+        try:
+            return check("HEAD", head, settings).to_dict()
+        except Exception as error:  # as the command line: any error is a check that failed
+            return failure(error)

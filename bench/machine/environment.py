@@ -1,4 +1,4 @@
-"""What a run ran on: versions and hardware, without the names of machine, user or folders."""
+"""Versions and hardware of a run, without the names of machine, user or folders."""
 
 import hashlib
 import os
@@ -6,21 +6,18 @@ import platform
 import subprocess
 import sys
 import uuid
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.catalog import ROOT
+from bench.machine.slots import own_cores
+
 PACKAGES = (
-    "torch",
-    "torchvision",
-    "captum",
-    "numpy",
-    "scipy",
-    "pandas",
-    "scikit-learn",
-    "pydeepinsight",
-    "pyarrow",
+    *("torch", "torchvision", "captum", "numpy", "scipy", "pandas", "scikit-learn"),
+    *("pydeepinsight", "pyarrow"),
 )
 # Instructions by which torch and numpy pick their kernels, so that last digits and seconds differ.
 CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
@@ -29,9 +26,9 @@ DEVICES = Path("/dev")
 
 
 class Hardware(NamedTuple):
-    """What decides how long a cell takes; None where its record does not say.
+    """The hardware of a cell; None for a fact that its record lacks.
 
-    Times of cells of the same hardware may be compared, on several machines of it too.
+    Times of cells on the same hardware compare, also on several machines.
     """
 
     cpu: str | None
@@ -52,19 +49,17 @@ def environment() -> dict[str, Any]:
         "machine": machine_id(),
         "cpu": _cpu_name(),
         "cpu_features": cpu_features(CPU_INFO.read_text() if CPU_INFO.exists() else ""),
-        "n_cpus": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "n_cpus": len(own_cores()),
         "memory_mib": psutil.virtual_memory().total // 2**20,
         "gpu": _gpu_name(),
-        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "packages": _versions(),
         **_commit(),
     }
 
 
 @cache
 def machine_id() -> str:
-    """Eight hexadecimal digits that are the same on this machine always and tell nothing of it."""
+    """Eight hexadecimal digits that are constant on this machine and do not identify it."""
     paths = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
     known = next((text for p in paths if p.is_file() and (text := p.read_text().strip())), None)
     secret = f"deepmapper {known or uuid.getnode()}"
@@ -73,21 +68,21 @@ def machine_id() -> str:
 
 @cache
 def process_space() -> str:
-    """Eight digits for where a process number means what it means here.
+    """Eight digits for the space in which a process number is valid.
 
-    That is this start of this kernel, and this container: containers of one image may have the same
-    machine's id on many machines, and processes of their own on one.
+    It is this start of the kernel and this container: containers of one image may share a machine's
+    id and have processes of their own.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         space = os.readlink("/proc/self/ns/pid")
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         boot, space = machine_id(), ""
     return hashlib.sha256(f"deepmapper {boot} {space}".encode()).hexdigest()[:8]
 
 
 def may_have_accelerator() -> bool:
-    """False where torch could find no GPU: a Linux in which no driver has made a device.
+    """False if torch could find no GPU: on Linux, when no driver has made a device.
 
     NVIDIA's drivers make nvidia* (on Tegra nvhost*, nvmap), AMD's kfd, Windows' subsystem dxg.
     """
@@ -96,7 +91,7 @@ def may_have_accelerator() -> bool:
 
 
 def hardware(record: dict[str, Any]) -> Hardware:
-    """That of a cell, from its record."""
+    """The hardware of a cell, from its record."""
     facts = record.get("environment") or {}
     features = facts.get("cpu_features")
     return Hardware(
@@ -109,34 +104,35 @@ def hardware(record: dict[str, Any]) -> Hardware:
 
 
 def not_alone(record: dict[str, Any]) -> list[str]:
-    """Why a cell's seconds are not its own: what it shared its cores or its GPU with.
+    """Why a cell's seconds do not count: it shared its cores or its GPU.
 
-    Records from before `shared` show it where more threads ran than there were cores, or where
-    cells side by side used a GPU.
+    Records without `shared` did if more threads ran than cores, or if cells side by side used a
+    GPU.
     """
     if record.get("shared") is not None:
         return list(record["shared"])
     n_cpus = (record.get("environment") or {}).get("n_cpus")
     jobs, threads = record.get("jobs") or 1, record.get("threads") or 1
-    found = []
+    reasons = []
     if n_cpus and jobs * threads > n_cpus:
-        found.append(f"cores: {jobs} cells of {threads} threads side by side on {n_cpus} cores")
+        reasons.append(f"cores: {jobs} cells of {threads} threads side by side on {n_cpus} cores")
     if jobs > 1 and record.get("device") not in (None, "cpu"):
-        found.append(f"GPU: {jobs} cells side by side on 1")
-    return found
+        reasons.append(f"GPU: {jobs} cells side by side on 1")
+    return reasons
 
 
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+def _versions() -> dict[str, str]:
+    installed = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            installed[name] = version(name)
+    return installed
 
 
 def cpu_features(info: str) -> list[str]:
-    """Those of `CPU_FEATURES` among the flags of /proc/cpuinfo; [] where it has no flags (ARM).
+    """The `CPU_FEATURES` among the flags of /proc/cpuinfo; [] without flags (ARM).
 
-    Names alone do not tell: "AMD EPYC" is said by virtual machines with and without AVX-512.
+    A name is not enough: virtual machines with and without AVX-512 are called "AMD EPYC".
 
     >>> cpu_features("model name\\t: AMD EPYC\\nflags\\t\\t: fpu avx2 avx512f avx512vl\\n")
     ['avx2', 'avx512f']
@@ -158,16 +154,14 @@ def _gpu_name() -> str | None:
 
         pynvml.nvmlInit()
         return str(pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(0)))
-    except Exception:  # no driver, no library, no device: all mean that there is none to name
+    except Exception:  # no driver, no library or no device
         return None
 
 
 def _commit() -> dict[str, Any]:
-    root = Path(__file__).resolve().parents[2]
-
     def git(*words: str) -> str:
         done = subprocess.run(
-            ["git", *words], cwd=root, capture_output=True, text=True, check=False, timeout=10
+            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=10
         )
         return done.stdout.strip() if done.returncode == 0 else ""
 

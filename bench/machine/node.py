@@ -1,4 +1,4 @@
-"""Cells on this machine: each in a process of its own, within its limits, taken by one alone."""
+"""Cells on this machine: each in a process of its own, within its limits, claimed by one run."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -12,14 +12,14 @@ from bench.machine.environment import environment
 from bench.machine.processes import Job, Processes, job_environment
 from bench.machine.slots import Slot
 from bench.metrics import of_arrays
-from bench.run.note import read_note
+from bench.run.phases import read_note
 from bench.run.work import Ended, Task, Work
 from bench.store.locks import Claims
 from bench.store.records import Record
 from bench.store.store import DISK_FULL, Store, disk_full
 from bench.store.tables import is_ready
 
-ATTEMPTS = 2  # a cell that something else killed is tried once more
+ATTEMPTS = 2  # a cell that was killed from outside is tried once more
 
 
 class Node:
@@ -33,7 +33,7 @@ class Node:
     def __init__(self, work: Work, slots: list[Slot], executor: str) -> None:
         self.store = Store(work.folder)
         self._work = work
-        self._claims = Claims(self.store.folder)
+        self._claims = Claims(self.store.folder / "running")
         self._running: dict[int, tuple[Task, int]] = {}
         self._ended: list[Ended] = []
         self._circumstances: dict[str, Any] = {
@@ -62,7 +62,7 @@ class Node:
 
     @property
     def room(self) -> int:
-        """How many more tasks can be at work."""
+        """The number of tasks that can start now."""
         return self._processes.room
 
     @property
@@ -77,14 +77,14 @@ class Node:
             self._ended.append(Ended(task.key, reason=reason))
         elif not self._take(task.key):
             self._ended.append(Ended(task.key, held=True))
-        elif self.store.has(task.key):  # somebody wrote it between the look and the claim
+        elif self.store.has(task.key):  # written between the look and the claim
             self._claims.drop(task.key)
             self._ended.append(Ended(task.key, written=True))
         else:
             self._start(task, 1)
 
     def events(self) -> Iterator[Ended]:
-        """What ended within the next moment.
+        """Tasks that end within the next moment.
 
         Raises:
             BenchError: the disk is full, or the process that starts the cells is gone.
@@ -109,12 +109,12 @@ class Node:
             raise disk_full(self.store.folder) from error
 
     def _obstacle(self, task: Task) -> str | None:
-        """Why this machine cannot run the task; nothing is recorded then."""
+        """Why this machine cannot run the task, without a record of it."""
         here = entry("methods", task.cell.method)
         if here.source_hash != task.cell.source_hash:
             return (
-                f"the source of {task.cell.method!r} is another on this machine than where the "
-                "run was started: use the same checkout"
+                f"the source of {task.cell.method!r} differs from that where the run was started: "
+                "use the same checkout on all machines"
             )
         if not is_ready(self.store.folder / "tables", task.cell.table):
             return "the arrays of its table are gone; run the same command again"
@@ -136,7 +136,7 @@ class Node:
         return job.code < 0 and not job.killed_for and not self.store.has(task.key)
 
     def _close(self, task: Task, job: Job) -> None:
-        """Write the record that a killed process could not write."""
+        """Write the record of a killed process, which could not write it."""
         if self.store.has(task.key):
             return
         if job.code == DISK_FULL:
@@ -153,7 +153,7 @@ class Node:
             "transient": job.code < 0 and job.killed_for is None,
         }
         draft = self.store.draft(task.key)
-        if draft is not None:  # the predictions are there
+        if draft is not None:  # with the predictions
             record, arrays = draft
             known["attribution_status"], known["attribution_reason"] = status, reason
             known["metrics"] = of_arrays(arrays, record.dataset.relevant)

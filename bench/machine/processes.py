@@ -16,13 +16,17 @@ from typing import IO, Any, Self
 
 import psutil
 
+from bench.catalog import ROOT
 from bench.errors import BenchError
 from bench.machine.slots import Slot
 
-ROOT = Path(__file__).resolve().parents[2]
+THREAD_VARIABLES = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
+    *("MKL_NUM_THREADS", "NUMBA_NUM_THREADS"),
+)
 SERVER = Path(__file__).with_name("server.py")
 POLL_SECONDS = 0.05
-MEASURE_EVERY_SECONDS = 0.2  # reading what a family of processes uses is not free
+MEASURE_EVERY_SECONDS = 0.2  # a measurement takes time
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Limits:
 
     Args:
         cpu_seconds: of the process and its descendants, those that ended included.
-        wall_seconds: since it was given out.
+        wall_seconds: since it was submitted.
         memory_mib: resident memory of its processes above that of its first moment.
     """
 
@@ -48,9 +52,9 @@ class Job:
     """A process at work, and how it ended.
 
     Args:
-        payload: what its function gets.
+        payload: the argument of its function.
         milestone: a file that the job writes half way. From then on it has its limits once more.
-        killed_for: the limit that it met: "timeout", "out_of_memory" or None; `excess` says which.
+        killed_for: "timeout", "out_of_memory" or None; `excess` is the limit that was exceeded.
         code: its exit code; negative if it was killed by that signal.
         output: the end of what it printed.
     """
@@ -74,12 +78,12 @@ class Job:
     output: str = ""
 
     def enforce_limits(self) -> None:
-        """Measure what the process uses, and kill it if that is too much."""
+        """Measure the process, and kill it if it exceeds a limit."""
         now, limits = time.monotonic(), self.limits
         if self.pid is None or self.killed_for or now - self.measured < MEASURE_EVERY_SECONDS:
             return
         self.measured = now
-        cpu_seconds, mib = _usage(self.pid)
+        cpu_seconds, mib = usage(self.pid)
         self.cpu_seconds = max(self.cpu_seconds, cpu_seconds)
         if self.milestone is not None and self.milestone.exists():
             self.milestone, self.wall_start, self.cpu_start = None, now, self.cpu_seconds
@@ -101,8 +105,8 @@ class Processes:
         preloaded: what the server imports before it forks, see `bench.machine.server`.
         slots: one for each job that may run at a time; None leaves cores and GPU alone.
         environment: the variables of the server and its jobs, all of them.
-        logs: a folder for what the jobs print; None leaves it to the server's `stderr`.
-        stderr: where the server prints; None is where this process does.
+        logs: a folder for the output of the jobs; None leaves it to the server's `stderr`.
+        stderr: of the server; None is that of this process.
     """
 
     def __init__(
@@ -137,15 +141,12 @@ class Processes:
         self._server.kill()  # its children die with it
         self._server.wait()
         for pipe in (self._server.stdin, self._server.stdout):
-            with contextlib.suppress(OSError):  # what was still to be sent
+            with contextlib.suppress(OSError):  # unsent output
                 pipe.close()  # type: ignore[union-attr]
 
     @property
     def room(self) -> int:
-        """How many more jobs can be given out: none before the server has its libraries loaded.
-
-        No job's time is spent on that.
-        """
+        """The number of jobs that can start now: 0 until the server has loaded its libraries."""
         return len(self._free) if self._is_ready else 0
 
     def submit(
@@ -155,11 +156,11 @@ class Processes:
         limits: Limits = NO_LIMITS,
         milestone: Path | None = None,
     ) -> Job:
-        """Give out a job; there has to be a free slot.
+        """Submit a job; there has to be a free slot.
 
         Args:
-            call: "module:function". The function gets the payload, and `job` (a number), `slot`,
-                `log` and `dispatched` (`time.monotonic()`) with it.
+            call: "module:function". Its argument is the payload with `job` (a number), `slot`,
+                `log` and `dispatched` (`time.monotonic()`).
             milestone: see `Job`.
         """
         self._count += 1
@@ -179,7 +180,7 @@ class Processes:
         return job
 
     def events(self, at_once: bool = False) -> Iterator[Job]:
-        """Jobs that ended within the next moment, or by now; enforces the limits meanwhile.
+        """Jobs that end within the next moment, or have ended by now; enforces the limits.
 
         Raises:
             BenchError: the server is gone.
@@ -222,7 +223,7 @@ class Processes:
         if event["event"] == "started":
             job = self.jobs[event["job"]]
             job.pid = event["pid"]
-            job.baseline_mib = _usage(event["pid"])[1]
+            job.baseline_mib = usage(event["pid"])[1]
             job.measured = time.monotonic()
         if event["event"] != "ended":
             return None
@@ -245,18 +246,17 @@ def job_environment(n_threads: int) -> dict[str, str]:
     A look for GPUs through the driver's library leaves forks free to use them. With more threads
     than its cores numba slows torch, too.
     """
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         "OMP_WAIT_POLICY": "passive",  # as in deepmapper/__init__.py
         **os.environ,
-        **dict.fromkeys(names, str(n_threads)),
+        **dict.fromkeys(THREAD_VARIABLES, str(n_threads)),
         "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
         "PYTHONPATH": os.pathsep.join(path),
     }
 
 
-def _usage(pid: int) -> tuple[float, float]:
+def usage(pid: int) -> tuple[float, float]:
     """CPU seconds and resident MiB of a process and its descendants; 0 if it is gone.
 
     Of descendants that ended, the CPU time counts. Pages that a descendant still shares with its

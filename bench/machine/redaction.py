@@ -1,4 +1,4 @@
-"""Folders of this machine in a record, and the words that stand for them in a published one."""
+"""Replaces folders of this machine in records and messages that are published."""
 
 import sys
 import sysconfig
@@ -6,13 +6,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bench.catalog import ROOT
 from datasets._folder import data_folder
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def folders_and_words(results: Path) -> list[tuple[str, str]]:
-    """The folders of this machine that a record may name, the longest first, and words for them."""
+    """Folders of this machine, the longest first, and the words that replace them."""
     known = {
         str(results.resolve()): "<results>",
         str(data_folder().resolve()): "$DEEPMAPPER_DATA",
@@ -28,7 +27,7 @@ def folders_and_words(results: Path) -> list[tuple[str, str]]:
 
 
 def redacted(value: Any, words: list[tuple[str, str]]) -> Any:
-    """A JSON value with every folder in its texts replaced by its word."""
+    """A JSON value with every folder in its texts replaced."""
     if isinstance(value, str):
         for folder, word in words:
             value = value.replace(folder, word)

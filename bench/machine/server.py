@@ -10,7 +10,7 @@ reports on its standard output:
     {"event": "ready"}  {"event": "started", "job": 7, "pid": 123}
     {"event": "ended", "job": 7, "code": 0}              code < 0: killed by that signal     out
 
-The child calls `function(job)`; what that returns is its exit code (None is 0). The server imports
+The child calls `function(job)`, which returns its exit code (None is 0). The server imports
 nothing of this project by itself, starts no threads and touches no GPU, so that its forks inherit
 no thread pool and no context. It kills its children and ends when its input closes. If it dies,
 the kernel kills its children.
@@ -39,19 +39,19 @@ POLL_SECONDS = 1.0  # a child that ends wakes the server up before
 def main(preloaded: list[str]) -> None:
     """Load what the jobs will need, then fork on demand until the input closes."""
     for word in preloaded:
-        with contextlib.suppress(Exception):  # the job that needs it will fail, with its reason
+        with contextlib.suppress(Exception):  # the job that needs it fails, with its reason
             name, _, folder = word.partition("=")
             module = _load_package(name, Path(folder)) if folder else importlib.import_module(name)
             getattr(module, "before_forks", lambda: None)()
     gc.collect()
-    gc.freeze()  # a fork that collects garbage would copy every page that it looks at
+    gc.freeze()  # a fork that collects garbage would copy every page that it visits
     woken, waker = os.pipe()
     for end in (woken, waker):
         os.set_blocking(end, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     out = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what libraries print must not reach the protocol
+    os.dup2(2, 1)  # output of libraries must not reach the protocol
     _say(out, event="ready")
     running: dict[int, int] = {}  # pid -> job
     buffer = b""
@@ -162,9 +162,9 @@ def _die_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    # A terminal's Ctrl-C reaches the whole group; the runner decides what it means. SLURM sends
-    # these two to all of a job that it preempts; there, too, the process that started this decides.
-    for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
-        signal.signal(kind, signal.SIG_IGN)
-    _die_with_parent()  # also while libraries are loaded, when nobody reads the input
+    # A terminal's Ctrl-C reaches the whole group; the runner handles it. SLURM sends
+    # the other two to all of a job that it preempts; the process that started this handles them.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+    _die_with_parent()  # also while libraries are loaded, when the input is not read
     main(sys.argv[1:])

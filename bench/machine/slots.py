@@ -1,4 +1,4 @@
-"""What the cells of a machine run on: cores and GPUs, dealt out fairly; and who else was there."""
+"""Cores and GPUs of a machine, split fairly among cells, and the load of other processes."""
 
 import os
 import resource
@@ -9,11 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from bench.store.locks import Claims
 
-from bench.store.locks import try_lock
-
-OTHERS_SHARE = 0.15  # of a cell's cores: from here on its times are not its own
+OTHERS_SHARE = 0.15  # of a cell's cores: above it times do not count
 SHORTEST_SECONDS = 1.0  # the kernel counts a core's time in hundredths of a second
 STAT = Path("/proc/stat")
 
@@ -24,8 +22,8 @@ class Slot:
 
     Args:
         cores: the numbers of its cores.
-        gpu: its GPU as CUDA_VISIBLE_DEVICES names it; None leaves what there is visible.
-        shared: why a cell in it is not alone on what it runs on; empty where it is.
+        gpu: its GPU as CUDA_VISIBLE_DEVICES names it; None leaves all of them visible.
+        shared: why a cell in it shares cores or a GPU; empty if it does not.
     """
 
     cores: tuple[int, ...]
@@ -36,16 +34,16 @@ class Slot:
         return asdict(self)
 
 
-def deal(n_slots: int, cores: Sequence[int], gpus: Sequence[str] = ()) -> list[Slot]:
-    """So many slots, each with as many cores as any other; they share where there are too few.
+def split_cores(n_slots: int, cores: Sequence[int], gpus: Sequence[str] = ()) -> list[Slot]:
+    """Split the cores evenly into `n_slots` slots, which share cores if there are too few.
 
-    Equal shares keep times comparable: with 3 slots on 8 cores, 2 cores are left over.
+    Equal shares keep times comparable: with 3 slots on 8 cores, 2 cores are unused.
 
-    >>> [slot.cores for slot in deal(2, [0, 1, 2, 3, 4])]
+    >>> [slot.cores for slot in split_cores(2, [0, 1, 2, 3, 4])]
     [(0, 1), (2, 3)]
-    >>> [slot.gpu for slot in deal(2, [0, 1], ["4", "7"])]
+    >>> [slot.gpu for slot in split_cores(2, [0, 1], ["4", "7"])]
     ['4', '7']
-    >>> deal(3, [0, 1])[2]
+    >>> split_cores(3, [0, 1])[2]
     Slot(cores=(0,), gpu=None, shared=('cores: 3 cells side by side on 2 cores',))
     """
     each = max(1, len(cores) // n_slots)
@@ -73,7 +71,7 @@ def own_cores() -> list[int]:
 def visible_gpus() -> list[str]:
     """The CUDA devices that this process may use, as CUDA_VISIBLE_DEVICES names them.
 
-    Asked of the driver's library: torch would open a context, and forks could not use a GPU then.
+    From the driver's library: torch would open a context, and forks could not use a GPU then.
     """
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
@@ -83,82 +81,74 @@ def visible_gpus() -> list[str]:
 
         pynvml.nvmlInit()
         return [str(i) for i in range(pynvml.nvmlDeviceGetCount())]
-    except Exception:  # no driver, no library, no device: all mean that there is none
+    except Exception:  # no driver, no library or no device
         return []
 
 
 class Leases:
-    """Cores and GPUs of this machine that its processes leave to each other: one lock each.
+    """Cores and GPUs that workers of one machine leave to each other, by a lock for each.
 
-    Workers of one machine know nothing of each other; what none of them has taken is found here.
-    A lease goes with its process, however that ends.
+    A lease ends with its process.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder or Path(tempfile.gettempdir()) / f"deepmapper-leases-{os.getuid()}"
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        self._held: dict[str, FileLock] = {}
+        folder = folder or Path(tempfile.gettempdir()) / f"deepmapper-leases-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._claims = Claims(folder)
 
     def slot(self, n_cores: int, device: str) -> Slot:
-        """Room for a cell on what is free; marked as shared where too little is."""
+        """Room for a cell on free cores and a free GPU; marked as shared if there are too few."""
         cores, gpus = own_cores(), visible_gpus() if device == "cuda" else []
-        mine = [core for core in cores if len(cores) >= n_cores and self._take(f"core-{core}")]
+        mine = [c for c in cores if len(cores) >= n_cores and self._claims.take(f"core-{c}")]
         for core in mine[n_cores:]:
-            self._held.pop(f"core-{core}").release()
+            self._claims.drop(f"core-{core}")
         shared = []
         if len(mine) < n_cores:
             shared.append(f"cores: {_count(len(mine), 'core')} free of {n_cores} asked for")
             mine = cores[:n_cores]
-        gpu = next((gpu for gpu in gpus if self._take(f"gpu-{gpu}")), None)
+        gpu = next((gpu for gpu in gpus if self._claims.take(f"gpu-{gpu}")), None)
         if gpus and gpu is None:
             shared.append(f"GPU: none of {len(gpus)} is free")
             gpu = gpus[0]
         return Slot(tuple(mine[:n_cores]), gpu, tuple(shared))
 
     def close(self) -> None:
-        """Give all of it back."""
-        for name in list(self._held):
-            self._held.pop(name).release()
-
-    def _take(self, name: str) -> bool:
-        lock = try_lock(self._folder / name)
-        if lock is not None:
-            self._held[name] = lock
-        return lock is not None
+        """Give all leases back."""
+        self._claims.drop_all()
 
 
 class Watch:
-    """Watches the cores and the GPU of this process for others, from its making on."""
+    """Measures the load of other processes on the cores and the GPU of this one."""
 
     def __init__(self) -> None:
         self._start = time.monotonic(), own_seconds(), _busy_seconds(own_cores())
 
     def others(self, device: str) -> list[str]:
-        """Who else was at work here, as reasons for which times do not count."""
-        found = []
+        """The load of others so far, as reasons for which times do not count."""
+        reasons = []
         start, own, busy = self._start
         seconds, now = time.monotonic() - start, _busy_seconds(own_cores())
         if busy is not None and now is not None and seconds >= SHORTEST_SECONDS:
             theirs = now - busy - (own_seconds() - own)
             share = theirs / (seconds * len(own_cores()))
             if share > OTHERS_SHARE:
-                found.append(f"cores: {share:.0%} of their time went to others")
+                reasons.append(f"cores: {share:.0%} of their time went to others")
         if device.startswith("cuda") and (n := _processes_on_gpu()) > 1:
-            found.append(f"GPU: {n} processes on it")
-        return found
+            reasons.append(f"GPU: {n} processes on it")
+        return reasons
 
 
 def own_seconds() -> float:
     """Processor time of this process and of its children that have ended."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def _busy_seconds(cores: Sequence[int]) -> float | None:
-    """Time that cores have worked since the machine's start; None where that is not told.
+    """Time that cores have worked since the machine's start; None if unknown.
 
-    proc_stat(5): user nice system idle iowait irq softirq steal; what another guest of the same
-    host took (steal) is time taken by others.
+    proc_stat(5): user nice system idle iowait irq softirq steal. Steal, the time of another guest
+    of the same host, counts as work of others.
     """
     if not STAT.exists():
         return None
@@ -174,20 +164,16 @@ def _busy_seconds(cores: Sequence[int]) -> float | None:
 
 
 def _processes_on_gpu() -> int:
-    """Processes that compute on the first visible GPU, this one among them; 0 where not told."""
-    gpus = visible_gpus()
+    """Processes that compute on the first visible GPU, with this one; 0 if unknown."""
     try:
         import pynvml
 
         pynvml.nvmlInit()
-        named = gpus[0]
-        handle = (
-            pynvml.nvmlDeviceGetHandleByIndex(int(named))
-            if named.isdigit()
-            else pynvml.nvmlDeviceGetHandleByUUID(named)
-        )
+        gpu = visible_gpus()[0]
+        by_index = pynvml.nvmlDeviceGetHandleByIndex
+        handle = by_index(int(gpu)) if gpu.isdigit() else pynvml.nvmlDeviceGetHandleByUUID(gpu)
         return len(pynvml.nvmlDeviceGetComputeRunningProcesses(handle))
-    except Exception:  # a container may hide them: then nothing is known of others
+    except Exception:  # a container may hide them
         return 0
 
 

@@ -1,29 +1,32 @@
-"""`python -m bench regress`: run a check, say what it found, write it down."""
+"""`python -m bench regress`: run a check, write its verdict as JSON and as Markdown."""
 
 import json
 import signal
 import sys
-import tempfile
 import traceback
 from contextlib import suppress
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.machine.processes import ROOT
+from bench.machine.redaction import folders_and_words, redacted
 from bench.regress.check import check
-from bench.regress.settings import Settings
-from bench.regress.summary import markdown
-from bench.regress.verdict import Verdict
+from bench.regress.rows import Settings
+from bench.regress.verdict import THRESHOLD, TWICE, Estimate, Verdict
 from bench.store.store import write_atomically
 
 FAILED = 2
+WORDS = {
+    "regression": "**Regression.**",
+    "inconclusive": "**Inconclusive**: neither a regression nor its absence was shown.",
+    "no regression": "**No regression.**",
+}
 
 
 def regress(base: str, head: str | None, settings: Settings, out: Path) -> int:
     """Run the check and return its exit code: 0 no regression, 1 regression, 2 the check itself
     failed, 3 inconclusive. summary.md and verdict.json in `out` say why; nothing old is left there.
     """
-    signal.signal(signal.SIGTERM, _leave)  # a job that is cancelled clears its worktrees away
+    signal.signal(signal.SIGTERM, _leave)  # a cancelled job removes its worktrees
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name in ("summary.md", "verdict.json"):
@@ -45,36 +48,21 @@ def publish(verdict: Verdict, out: Path) -> None:
 
 
 def failure(error: Exception) -> dict[str, object]:
-    """A verdict in place of one: the check failed, and why, without folders of this machine."""
-    told = (
-        str(error) if isinstance(error, BenchError) else "".join(traceback.format_exception(error))
-    )
-    return {"verdict": "failed", "exit_code": FAILED, "reason": _without_places(told)}
+    """The content of verdict.json after a failed check, without folders of this machine."""
+    trace = traceback.format_exception(error)
+    reason = str(error) if isinstance(error, BenchError) else "".join(trace)
+    known = folders_and_words(Path("results"))
+    return {"verdict": "failed", "exit_code": FAILED, "reason": redacted(reason, known)}
 
 
 def _failed(error: Exception, out: Path) -> int:
     found = failure(error)
-    told = f"# **The check failed.** It says nothing.\n\n```\n{found['reason']}\n```\n"
+    text = f"# **The check failed.** It shows nothing.\n\n```\n{found['reason']}\n```\n"
     with suppress(OSError):  # the folder or the terminal may be what failed
         sys.stderr.write(f"error: {found['reason']}\n")
-        _write(out / "summary.md", told)
+        _write(out / "summary.md", text)
         _write(out / "verdict.json", json.dumps(found, indent=1) + "\n")
     return FAILED
-
-
-def _without_places(text: str) -> str:
-    """The text with folders of this machine by what they are: it goes to pull requests."""
-    places = {
-        str(ROOT): "checkout",
-        sys.prefix: "environment",
-        sys.base_prefix: "python",
-        tempfile.gettempdir(): "tmp",
-        str(Path.home()): "home",
-    }
-    for place in sorted(places, key=len, reverse=True):
-        if place != "/":
-            text = text.replace(place, places[place])
-    return text
 
 
 def _leave(number: int, _: object) -> None:
@@ -88,3 +76,111 @@ def _write(path: Path, text: str) -> None:
 def _say(line: str) -> None:
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
+
+
+def markdown(verdict: Verdict) -> str:
+    """The verdict, why, and the tables behind it."""
+    base, head = (commit[:10] for commit in verdict.commits)
+    least, middle = (_percent(d) for d in (verdict.detectable, verdict.usually_detectable))
+    parts = [
+        f"# {WORDS[verdict.word]}",
+        "\n".join(f"- {reason}" for reason in reasons(verdict)),
+        f"{len(verdict.rows)} of {verdict.n_expected} benchmarks ran on both sides (base {base}, "
+        f"head {head}), each in {_pairs(verdict)} pairs of fresh processes; {verdict.seconds:.0f} "
+        f"s in all. A row is slower from {_percent(THRESHOLD)} on. The smallest slowdown "
+        f"that this run finds nine times in ten: {least} in the worst row, {middle} in the median.",
+        _noise_floor(verdict),
+        _rows(verdict),
+        _figures(verdict),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def reasons(verdict: Verdict) -> list[str]:
+    """The reasons for the verdict; rows that are the same need none."""
+    found = [
+        f"`{row.name}` is slower: {_interval(row.estimate)}, seen twice" for row in verdict.slower
+    ]
+    found += [
+        f"`{f.row}` takes more: {f.name} {f.base:.4g} -> {f.head:.4g} (exact, no clock)"
+        for f in verdict.rises
+    ]
+    if verdict.control_moved:
+        found.append(
+            "the control, which no change touches, differs or varies: "
+            f"{_interval(verdict.control)}: timings of this run prove nothing; run it again"
+        )
+    found += [
+        f"`{row.name}` varies too much to rule out {_percent(TWICE)}: {_interval(row.estimate)}"
+        for row in verdict.vague
+    ]
+    found += [
+        f"`{row}` computes a different result than base, so its times do not compare (if that is "
+        f"intended: `--accept {row}.output`)"
+        for row in verdict.other_output
+    ]
+    return found or ["every row is the same within what this run can see"]
+
+
+def _rows(verdict: Verdict) -> str:
+    lines = [
+        "| benchmark | base ms | head ms | head / base (95%) | pairs | detects | |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for row in verdict.rows:
+        base, head = row.seconds
+        n_pairs = str(row.first.n_pairs) + (f" + {row.again.n_pairs}" if row.again else "")
+        lines.append(
+            f"| {row.name} | {1e3 * base:.3g} | {1e3 * head:.3g} | {_interval(row.estimate)} | "
+            f"{n_pairs} | {_percent(row.estimate.detectable)} | {row.status} |"
+        )
+    control = verdict.control
+    state = "moved" if verdict.control_moved else "still"
+    lines.append(
+        f"| control (nothing of ours) | | | {_interval(control)} | {control.n_pairs} | "
+        f"{_percent(control.detectable)} | {state} |"
+    )
+    return "\n".join(lines)
+
+
+def _figures(verdict: Verdict) -> str:
+    changed = [f for f in verdict.figures if f.changes]
+    head = (
+        f"{len(verdict.figures)} figures that need no clock (peak and sum of allocations, passes "
+        "over the table, operators) were compared exactly, memory in units of the table; "
+    )
+    if not changed:
+        return head + "none changed."
+    lines = [
+        head + "these changed (a rise of 1% or more fails):",
+        "",
+        "| benchmark | figure | base | head | |",
+        "| --- | --- | ---: | ---: | --- |",
+    ]
+    for f in changed:
+        failing = "rises" if f in verdict.rises else "accepted" if f.rises else ""
+        lines.append(f"| {f.row} | {f.name} | {f.base:.5g} | {f.head:.5g} | {failing} |")
+    return "\n".join(lines)
+
+
+def _interval(found: Estimate) -> str:
+    return f"{found.ratio:.3f} ({found.low:.3f}..{found.high:.3f})"
+
+
+def _percent(ratio: float) -> str:
+    return f"{100 * (ratio - 1):.1f}%"
+
+
+def _pairs(verdict: Verdict) -> str:
+    counts = [row.first.n_pairs for row in verdict.rows]
+    return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+
+
+def _noise_floor(verdict: Verdict) -> str:
+    if verdict.noise_floor is None:
+        return ""
+    middle, most = map(_percent, verdict.noise_floor)
+    return (
+        f"Base and head are the same commit, so every difference is noise: {middle} in the median "
+        f"row, {most} in the worst. That is the noise floor."
+    )

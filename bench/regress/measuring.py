@@ -1,7 +1,7 @@
-"""One side of a pair: a process that has one revision on its path and does as it is told.
+"""One side of a pair: a process with one revision on its path that obeys orders.
 
 It imports nothing of ours by name: `deepmapper`, `bench` and `reports` are those of the revision
-that is first on the path. It answers over a connection, one answer an order:
+that is first on the path. Orders come over a connection, and each gets an answer:
 
     ("prepare", row, workload, parameters) -> None
     ("output", row) -> list of arrays
@@ -18,7 +18,6 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from inspect import signature
 from multiprocessing.connection import Client
 from pathlib import Path
 from typing import Any
@@ -31,11 +30,11 @@ def serve(order: dict[str, Any]) -> None:
 
     Args:
         order: `path` (folders to put first), `address` of the connection, `side` (its name),
-            `core` (to be timed on), `device`.
+            `core` (to be timed on).
     """
     connection = Client(order["address"])
     connection.send(order["side"])
-    side = Side(order["path"], order["core"], order["device"])
+    side = Side(order["path"], order["core"])
     while True:
         try:
             action, *words = connection.recv()
@@ -54,16 +53,14 @@ class Side:
     Args:
         path: folders that hold its packages; they come first.
         core: the core to be timed on, with one thread.
-        device: "cpu", "cuda", ...
     """
 
-    def __init__(self, path: list[str], core: int, device: str) -> None:
+    def __init__(self, path: list[str], core: int) -> None:
         import torch
 
         sys.path[:0] = path
         os.chdir(path[-1])
         self._path = [Path(folder).resolve() for folder in path]
-        self._device = device
         self._timed: dict[str, Any] = {}
         self._core = core
         torch.set_num_threads(1)
@@ -72,11 +69,8 @@ class Side:
         """Make the data of a row and run it once: the first run pays for what is loaded then."""
         module, _, function = workload.partition(".")
         make = getattr(import_module(f"measured.{module}"), function)
-        if "device" in signature(make).parameters:
-            parameters = {**parameters, "device": self._device}
         self._timed[row] = make(**parameters)
         self._timed[row].once()
-        self._synchronise()
         self._check_origin()
 
     def output(self, row: str) -> list[Any]:
@@ -85,25 +79,23 @@ class Side:
         return timed.output(timed.once())
 
     def time(self, row: str, seconds: float, n_runs: int) -> list[float]:
-        """Seconds of each of so many runs; where that is 0, until so many seconds have gone by."""
+        """Seconds of each of `n_runs` runs; if `n_runs` is 0, of runs for `seconds`."""
         timed, clock = self._timed[row], time.perf_counter
         spent: list[float] = []
         with self._undisturbed():
             while len(spent) < n_runs or (not n_runs and sum(spent) < seconds):
                 given = timed.before()
-                self._synchronise()
                 start = clock()
                 result = timed.run(given)
-                self._synchronise()
                 spent.append(clock() - start)
                 del result, given
         return spent
 
     def figures(self, row: str) -> dict[str, tuple[float, float]]:
-        """What does not depend on the clock; nothing where there is no table to measure by."""
+        """Figures that do not depend on the clock; empty for a row without a table."""
         if not self._timed[row].n_bytes:
             return {}
-        return import_module("measured.figures").figures(self._timed[row], self._device)
+        return import_module("measured.figures").figures(self._timed[row])
 
     def release(self, row: str) -> None:
         """Forget the data of a row."""
@@ -111,7 +103,7 @@ class Side:
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
-        """On the core that is timed, and with no garbage collected meanwhile."""
+        """On the measured core, without garbage collection."""
         everywhere = os.sched_getaffinity(0)
         gc.collect()
         gc.disable()
@@ -121,12 +113,6 @@ class Side:
         finally:
             os.sched_setaffinity(0, everywhere)
             gc.enable()
-
-    def _synchronise(self) -> None:
-        if self._device.startswith("cuda"):
-            import torch
-
-            torch.cuda.synchronize(self._device)
 
     def _check_origin(self) -> None:
         """Refuse to measure anything but the revision that was asked for."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bench.errors import BenchError
-from bench.machine.processes import ROOT, Processes
+from bench.machine.processes import ROOT, THREAD_VARIABLES, Processes
 from bench.regress.sides import Side
 
 PRELOADED = (
@@ -28,10 +28,7 @@ ANSWER_SECONDS = 120.0  # no order takes so long
 # One thread; the same hashes; an allocator that keeps freed memory, so that a timing is not the
 # kernel's. Allocations of a revision are seen by the figures that are compared exactly.
 VARIABLES = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "NUMBA_NUM_THREADS": "1",
+    **dict.fromkeys(THREAD_VARIABLES, "1"),
     "PYTHONHASHSEED": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONWARNINGS": "ignore",
@@ -41,12 +38,11 @@ VARIABLES = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # which small pages a process gets is luck
     "DEEPMAPPER_OFFLINE": "1",
     "KINETO_LOG_LEVEL": "99",
-    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # forks stay free to use a GPU
 }
 
 
 class Remote:
-    """The process of a side: it takes orders and answers them."""
+    """The process of a side, which answers orders."""
 
     def __init__(self, name: str, connection: Connection) -> None:
         self.name = name
@@ -68,7 +64,7 @@ class Remote:
         Raises:
             BenchError: the order failed on that side, or its process ended or hung.
         """
-        what = f"{action} {words[0]}" if words else action
+        what = f"{action} {words[0]}"
         try:
             if not wait([self._connection], ANSWER_SECONDS):
                 message = f"{self.name}: no answer to {what!r} in {ANSWER_SECONDS:.0f} s"
@@ -83,7 +79,7 @@ class Remote:
         return answer
 
     def close(self) -> None:
-        """The process ends when its connection does."""
+        """End the process: it ends with its connection."""
         self._connection.close()
 
 
@@ -94,13 +90,11 @@ class SideProcesses:
 
     Args:
         core: the core that is timed, with one thread.
-        device: "cpu", "cuda", ...
     """
 
-    def __init__(self, core: int, device: str) -> None:
-        self.core, self.device = core, device
-        # What workloads write lies in memory if there is such a place, so that the speed of a disk
-        # is not counted as a revision's.
+    def __init__(self, core: int) -> None:
+        self.core = core
+        # Files of workloads lie in memory if possible, so that no disk's speed is measured.
         memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
         self._folder = tempfile.TemporaryDirectory(prefix="regress-", dir=memory)
         self._address = f"{self._folder.name}/socket"
@@ -115,7 +109,7 @@ class SideProcesses:
 
     def __enter__(self) -> Self:
         try:
-            self._wait_for_room()  # now, so that no pair's time is spent on loading libraries
+            self._wait_for_room()  # so that no pair's time is spent on loading libraries
         except BaseException:
             self.__exit__()
             raise
@@ -130,7 +124,7 @@ class SideProcesses:
 
     @contextmanager
     def pair(self, base: Side, head: Side) -> Iterator[tuple[Remote, Remote]]:
-        """Two fresh processes, base's and head's; those of an earlier pair are waited for.
+        """Two fresh processes, base's and head's, once those of an earlier pair have ended.
 
         Raises:
             BenchError: one of them did not start.
@@ -139,12 +133,8 @@ class SideProcesses:
         try:
             until = self._wait_for_room()
             for side in (base, head):
-                order: dict[str, Any] = {
-                    "side": side.name,
-                    "path": list(side.path),
-                    "address": self._address,
-                }
-                order |= {"core": self.core, "device": self.device}
+                order = {"side": side.name, "path": list(side.path), "core": self.core}
+                order["address"] = self._address
                 self._processes.submit("measuring.measuring:serve", order)
             while len(made) < 2:
                 if self._expect(until):
@@ -160,7 +150,7 @@ class SideProcesses:
                 remote.close()
 
     def _wait_for_room(self) -> float:
-        """Wait until two processes can be started; return the time by when they must answer."""
+        """Wait until two processes can be started; return the deadline of their answer."""
         until = time.monotonic() + START_SECONDS
         while self._processes.room < 2:
             self._expect(until)
@@ -180,5 +170,5 @@ class SideProcesses:
     def _not_started(self, reason: str) -> BenchError:
         """The error of a process that did not start, with the end of what was printed."""
         self._log.seek(0)
-        told = self._log.read().decode(errors="replace")[-2000:]
-        return BenchError(f"a measuring process did not start: {reason}\n{told}")
+        printed = self._log.read().decode(errors="replace")[-2000:]
+        return BenchError(f"a measuring process did not start: {reason}\n{printed}")

@@ -17,7 +17,7 @@ from filelock import FileLock
 from bench.errors import BenchError
 from bench.machine.processes import ROOT
 
-# Commits that nobody keeps; a workflow's checkout has no name of its own.
+# Of temporary commits; a workflow's checkout has no name of its own.
 IDENTITY = ("-c", "user.name=regress", "-c", "user.email=regress@localhost")
 INSTALL_SECONDS = 300.0
 NOT_MEASURED = ":(exclude)reports/published"  # thousands of files
@@ -29,7 +29,7 @@ class Side:
     """A revision, ready to run.
 
     Args:
-        name: "base" or "head": as long as each other, so that their paths are, too.
+        name: "base" or "head", of equal length, so that their paths are, too.
         commit: the full hash.
         path: folders to put first on the path: what was installed, then the checkout.
     """
@@ -41,15 +41,14 @@ class Side:
 
 @contextmanager
 def sides(base: str, head: str | None) -> Iterator[tuple[Side, Side]]:
-    """Check out and install both; the worktrees go when the context ends.
+    """Check out and install both; the worktrees are removed when the context ends.
 
     Args:
         base, head: anything git can name. None is the checkout as it stands, changes to tracked
             files included.
 
     Raises:
-        BenchError: git does not know the revision, or it cannot be installed beside what is
-            installed here.
+        BenchError: an unknown revision, or one that cannot be installed in this environment.
     """
     commits = resolve(base), resolve(head) if head else working_tree()
     with TemporaryDirectory(prefix="regress-") as folder:
@@ -68,14 +67,14 @@ def sides(base: str, head: str | None) -> Iterator[tuple[Side, Side]]:
 
 def resolve(revision: str) -> str:
     """The commit that a revision names."""
-    found = git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", fails=True)
-    if not found:
+    commit = git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", fails=True)
+    if not commit:
         message = (
             f"git knows no revision {revision!r} in this checkout. In a workflow, fetch it first "
             "(actions/checkout with fetch-depth: 0)"
         )
         raise BenchError(message)
-    return found
+    return commit
 
 
 def working_tree() -> str:
@@ -101,7 +100,7 @@ def _side(folder: Path, name: str, commit: str) -> Side:
 
 
 def _install(tree: Path, site: Path, what: str) -> None:
-    """Build the wheel and unpack it, with the tools that are here and no package but ours."""
+    """Build the wheel of this project and unpack it, with the tools of this environment."""
     words = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--no-deps"]
     words += ["--no-build-isolation", "--compile-bytecode", "--python", sys.executable]
     try:
@@ -116,17 +115,17 @@ def _install(tree: Path, site: Path, what: str) -> None:
         message = f"{what} cannot be installed: its build did not end in {INSTALL_SECONDS:.0f} s"
         raise BenchError(message) from error
     if done.returncode:
-        told = (done.stderr or done.stdout).replace(str(tree), "tree").strip()
-        message = f"{what} cannot be installed:\n{told[-2000:]}"
+        printed = (done.stderr or done.stdout).replace(str(tree), "tree").strip()
+        message = f"{what} cannot be installed:\n{printed[-2000:]}"
         raise BenchError(message)
 
 
 def _check_requirements(site: Path, what: str) -> None:
-    """Both sides run on what is installed here: say so where a revision cannot."""
+    """Refuse a revision that needs other packages: both sides run in this environment."""
     from packaging.requirements import Requirement
 
-    for found in importlib.metadata.distributions(path=[str(site)]):
-        for text in found.requires or []:
+    for package in importlib.metadata.distributions(path=[str(site)]):
+        for text in package.requires or []:
             wanted = Requirement(text)
             if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
                 continue
@@ -153,11 +152,11 @@ def _git_lock() -> FileLock:
 
 
 def git(*words: str, fails: bool = False, given: str = "", index: str = "") -> str:
-    """What git says; "" where it fails and may.
+    """The output of git; "" if it fails and `fails` allows it.
 
     Args:
         given: its standard input.
-        index: a file to use in place of the checkout's index.
+        index: a file to use instead of the checkout's index.
     """
     if shutil.which("git") is None:
         message = "git is not installed, and base and head come from it"

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.run.answers import checked_attributions, predict
-from bench.run.importances import attribute
+from bench.run.answers import attribute, checked_attributions, predict
 from bench.run.phases import Phases
 from datasets.table import Table
 
@@ -37,10 +36,10 @@ class Fitted:
 
 
 def explain(fitted: Fitted, phase: Phases, arrays: Arrays, keep: Callable[[], None]) -> None:
-    """Add to the arrays of a run what its fitted model tells beside its predictions.
+    """Add training predictions, curves, attributions and examples to the arrays of a run.
 
     Args:
-        keep: called when the training predictions and the test curve are there.
+        keep: called once the training predictions and the test curve are stored.
     """
     model, n_classes = fitted.model, fitted.table.n_classes
     arrays |= _examples(fitted.Z_test, fitted.test_rows, fitted.y_test)
@@ -90,7 +89,7 @@ def _history(model: Any, test_curve: list[dict[str, float]]) -> Arrays:
 
 
 def _examples(Z: Any, rows: np.ndarray, y: np.ndarray) -> Arrays:
-    """The first test image of some classes, two or more, where the method makes images."""
+    """The first test image of at least two classes, if the method makes images."""
     if Z.ndim != 4:
         return {}
     most = max(2, EXAMPLE_PIXELS // int(np.prod(Z.shape[-2:])))

@@ -1,4 +1,4 @@
-"""What a method answers, checked before it is scored."""
+"""Predictions and attributions of a fitted model, checked before they are scored."""
 
 from typing import Any
 
@@ -50,8 +50,34 @@ def _check_labels(labels: np.ndarray, n_classes: int) -> None:
     known = set(range(n_classes))
     strange = sorted({str(label) for label in labels.tolist() if label not in known})
     if strange:
-        message = f"the method answers with labels that do not exist: {', '.join(strange[:5])}"
+        message = f"the method predicts labels that do not exist: {', '.join(strange[:5])}"
         raise WrongAnswer(message)
+
+
+def attribute(convert: Any, model: Any, Z: Any, y: np.ndarray, n_classes: int) -> np.ndarray | None:
+    """Attributions (n_classes, n_features) over the rows Z, or None for a model without any.
+
+    A model's own `attribute(Z, y)` comes first, then the size of linear weights (`coef_`), then
+    `feature_importances_`, the same for every class. The converter maps pixels back to features.
+
+    Args:
+        Z, y: training rows and labels; for a model whose `attributes_over` is "test", as in
+            published code that is reproduced, test rows and its own predictions.
+    """
+    model = getattr(model, "best_estimator_", model)  # of a search over settings
+    if hasattr(model, "attribute"):
+        values = np.asarray(model.attribute(Z, y), dtype=np.float32)
+        if values.ndim == 4:  # (n_classes, channels, h, w)
+            values = values.mean(1)
+    elif hasattr(model, "coef_"):
+        values = np.abs(np.asarray(model.coef_, dtype=np.float32))
+    elif hasattr(model, "feature_importances_"):
+        values = np.asarray(model.feature_importances_, dtype=np.float32)[None, :]
+    else:
+        return None
+    if len(values) == 1:
+        values = np.repeat(values, n_classes, axis=0)
+    return convert.to_features(values) if hasattr(convert, "to_features") else values
 
 
 def checked_attributions(values: np.ndarray, table: Table) -> np.ndarray:

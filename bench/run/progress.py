@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: cells done, running, failed, time left."""
+"""The progress of a run: cells done, running, failed, time left."""
 
 import time
 from typing import Any
@@ -9,19 +9,36 @@ LINE_EVERY_SECONDS = 5.0
 
 
 class Progress:
-    """Counts cells; shows nothing. `TerminalProgress` shows it."""
+    """Counts cells and shows the counts: a live bar on a terminal, elsewhere (a CI log) lines.
 
-    def __init__(self) -> None:
+    Args:
+        console: of rich; None shows nothing.
+    """
+
+    def __init__(self, console: Any = None) -> None:
         self.total = self.done = self.running = self.failed = 0
         self._finished_here = 0
-        self._began = time.monotonic()
+        self._began = self._last_line = time.monotonic()
+        self._console = console
+        self._bar: Any = None
 
     def start(self, total: int, done: int) -> None:
         self.total, self.done = total, done
         self._began = time.monotonic()
+        if self._console is not None and self._console.is_terminal:
+            from rich.progress import BarColumn, TextColumn
+            from rich.progress import Progress as Bar
+
+            columns = BarColumn(), TextColumn("{task.description}")
+            self._bar = Bar(*columns, console=self._console, transient=True)
+            self._task = self._bar.add_task(str(self), total=total, completed=done)
+            self._bar.start()
+        else:
+            self._print(str(self))
 
     def note(self, text: str) -> None:
-        """Something worth a line that is not a cell."""
+        """Show a line that is not about a cell."""
+        self._print(text, style="dim")
 
     def started(self) -> None:
         self.running += 1
@@ -29,76 +46,40 @@ class Progress:
     def requeued(self) -> None:
         self.running -= 1
 
-    def ended(self, cell: Cell, status: str, seconds: float) -> None:
+    def ended(self, cell: Cell, status: str) -> None:
         self.running = max(0, self.running - 1)
         self.done += 1
         self._finished_here += 1
-        self.failed += status != "ok"
+        if status != "ok":
+            self.failed += 1
+            dataset, method, seed = cell.place
+            self._print(f"{status}: {method} on {dataset}, seed {seed}", style="yellow")
 
     def tick(self) -> None:
-        """Called several times a second."""
+        """Show the counts; called several times a second."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self.done, description=str(self))
+        elif time.monotonic() - self._last_line > LINE_EVERY_SECONDS:
+            self._last_line = time.monotonic()
+            self._print(str(self))
 
     def stop(self) -> None:
-        """The run is over."""
-
-    @property
-    def seconds_left(self) -> float | None:
-        """At the pace so far; None before the first cell has ended."""
-        if not self._finished_here:
-            return None
-        pace = (time.monotonic() - self._began) / self._finished_here
-        return pace * (self.total - self.done)
+        """Show the final counts."""
+        if self._bar is not None:
+            self._bar.stop()
+        self._print(str(self))
 
     def __str__(self) -> str:
-        left = self.seconds_left
-        clock = "--:--" if left is None else f"{int(left) // 60}:{int(left) % 60:02d}"
+        clock = "--:--"
+        if self._finished_here:  # at the pace so far
+            pace = (time.monotonic() - self._began) / self._finished_here
+            left = int(pace * (self.total - self.done))
+            clock = f"{left // 60}:{left % 60:02d}"
         return (
             f"{self.done}/{self.total} cells done, {self.running} running, "
             f"{self.failed} not ok, {clock} left"
         )
 
-
-class TerminalProgress(Progress):
-    """A live bar on a terminal; a line every few seconds elsewhere (a CI log)."""
-
-    def __init__(self, console: Any) -> None:
-        super().__init__()
-        self._console = console
-        self._live: Any = None
-        self._last_line = 0.0
-
-    def start(self, total: int, done: int) -> None:
-        super().start(total, done)
-        if self._console.is_terminal:
-            from rich.progress import BarColumn, TextColumn
-            from rich.progress import Progress as Bar
-
-            self._live = Bar(
-                BarColumn(), TextColumn("{task.description}"), console=self._console, transient=True
-            )
-            self._task = self._live.add_task(str(self), total=total, completed=done)
-            self._live.start()
-        else:
-            self._console.print(str(self), highlight=False)
-
-    def note(self, text: str) -> None:
-        self._console.print(text, style="dim", highlight=False)
-
-    def ended(self, cell: Cell, status: str, seconds: float) -> None:
-        super().ended(cell, status, seconds)
-        if status != "ok":
-            dataset, method, seed = cell.place
-            line = f"{status}: {method} on {dataset}, seed {seed}"
-            self._console.print(line, style="yellow", highlight=False)
-
-    def tick(self) -> None:
-        if self._live is not None:
-            self._live.update(self._task, completed=self.done, description=str(self))
-        elif time.monotonic() - self._last_line > LINE_EVERY_SECONDS:
-            self._last_line = time.monotonic()
-            self._console.print(str(self), highlight=False)
-
-    def stop(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-        self._console.print(str(self), highlight=False)
+    def _print(self, text: str, **style: str) -> None:
+        if self._console is not None:
+            self._console.print(text, highlight=False, **style)

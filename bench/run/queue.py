@@ -1,4 +1,4 @@
-"""Gives tasks to an executor until each of them has a record."""
+"""Gives tasks to an executor until each task has a record."""
 
 import time
 from collections import deque
@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.cluster import Executor
-from bench.run.elsewhere import elsewhere
+from bench.cluster.submissions import elsewhere
 from bench.run.progress import Progress
 from bench.run.work import Ended, Task
 from bench.store.store import Store
 
-ATTEMPTS = 2  # a task that comes back without a record is given out once more
+ATTEMPTS = 2  # a task that comes back without a record is submitted once more
 LOOK_AGAIN_SECONDS = 1.0  # at a cell that another process works on
 ASK_AGAIN_SECONDS = 10.0  # a scheduler about what it has from an earlier run
 LATE_SECONDS = 60.0  # a shared folder may take so long to show what another machine wrote
@@ -43,14 +43,14 @@ class Queue:
         self._later: list[_Open] = []
 
     def run(self, executor: Executor, tasks: list[Task]) -> None:
-        """Give the tasks out in their order; returns when each has a record."""
+        """Submit the tasks in their order; returns when each has a record."""
         self._later = [_Open(task) for task in tasks]
         self._look_again()
         while self._waiting or self._later or executor.busy:
             while self._waiting and executor.room:
-                one = self._waiting.popleft()
-                self._given[one.task.key] = one
-                executor.submit(one.task)
+                item = self._waiting.popleft()
+                self._given[item.task.key] = item
+                executor.submit(item.task)
                 self._progress.started()
             for ended in executor.events():
                 self._take_back(ended)
@@ -60,48 +60,47 @@ class Queue:
             self._progress.tick()
 
     def _look_again(self) -> None:
-        """Give out the tasks that are due, but those that a scheduler has from an earlier run."""
+        """Submit the tasks that are due, except those that a scheduler has from an earlier run."""
         now = time.monotonic()
-        due = [one for one in self._later if one.due <= now]
+        due = [item for item in self._later if item.due <= now]
         if not due:
             return
-        self._later = [one for one in self._later if one.due > now]
+        self._later = [item for item in self._later if item.due > now]
         taken = elsewhere(self._store).keys
-        for one in due:
-            if one.task.key in taken and not self._store.has(one.task.key):
-                one.due = now + ASK_AGAIN_SECONDS
-                self._later.append(one)
+        for item in due:
+            if item.task.key in taken and not self._store.has(item.task.key):
+                item.due = now + ASK_AGAIN_SECONDS
+                self._later.append(item)
             else:
-                self._waiting.append(one)
+                self._waiting.append(item)
 
     def _take_back(self, ended: Ended) -> None:
         """Close a task that has its record; keep it open otherwise."""
-        one = self._given.pop(ended.key)
-        if not self._is_done(one, ended):
+        item = self._given.pop(ended.key)
+        if not self._is_done(item, ended):
             wait = LOOK_AGAIN_SECONDS if ended.held or ended.written else 0.0
-            one.due = time.monotonic() + wait
-            self._later.append(one)
+            item.due = time.monotonic() + wait
+            self._later.append(item)
             self._progress.requeued()
 
-    def _is_done(self, one: _Open, ended: Ended) -> bool:
+    def _is_done(self, item: _Open, ended: Ended) -> bool:
         """Whether the task has its record by now; one that came back twice gets one here."""
-        task = one.task
+        task = item.task
         if self._store.has(task.key):
-            record = self._store.record(task.key)
-            self._progress.ended(task.cell, record["status"], record["wall_seconds"] or 0.0)
+            self._progress.ended(task.cell, self._store.record(task.key)["status"])
             return True
-        if ended.held or (ended.written and _may_be_late(one)):
+        if ended.held or (ended.written and _may_be_late(item)):
             return False
-        one.attempts += 1
-        if one.attempts < ATTEMPTS:
+        item.attempts += 1
+        if item.attempts < ATTEMPTS:
             return False
         self._record_lost(task, ended.reason)
         return True
 
 
-def _may_be_late(one: _Open) -> bool:
-    """Whether a record that another machine saw may still come into sight here."""
+def _may_be_late(item: _Open) -> bool:
+    """Whether a record that another machine saw may still appear here."""
     now = time.monotonic()
-    if one.seen_elsewhere is None:
-        one.seen_elsewhere = now
-    return now - one.seen_elsewhere < LATE_SECONDS
+    if item.seen_elsewhere is None:
+        item.seen_elsewhere = now
+    return now - item.seen_elsewhere < LATE_SECONDS

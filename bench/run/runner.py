@@ -1,4 +1,4 @@
-"""From a spec to a filled store: make tables, give out what is missing, note what was lost."""
+"""From a spec to a filled store: make tables, run missing cells, record lost ones."""
 
 import json
 import shutil
@@ -10,11 +10,11 @@ from typing import Any
 from bench.catalog import entry
 from bench.cell import Cell, expand
 from bench.cluster import make_executor
+from bench.cluster.submissions import elsewhere
 from bench.errors import BenchError
 from bench.machine.environment import environment
 from bench.machine.node import put_record
 from bench.machine.processes import Limits
-from bench.run.elsewhere import elsewhere
 from bench.run.progress import Progress
 from bench.run.queue import Queue
 from bench.run.table_making import make_tables
@@ -36,11 +36,11 @@ class Selection:
 
 @dataclass(frozen=True)
 class Means:
-    """How a run goes about it.
+    """The way in which cells run.
 
     Args:
         executor: its name; the spec's if empty.
-        jobs: cells side by side; what the executor takes usually if None.
+        jobs: cells side by side; the executor's default if None.
         fresh: run the selected cells again; their records are set aside.
         detach: submit everything, and end.
     """
@@ -53,7 +53,7 @@ class Means:
 
 @dataclass
 class Plan:
-    """The cells of a run, with what is known of their tables."""
+    """The cells of a run, and the descriptions of their tables."""
 
     cells: list[Cell]
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)  # request id -> description
@@ -79,9 +79,9 @@ def run(
     means: Means = Means(),
     progress: Progress | None = None,
 ) -> Store:
-    """Run what the store does not have yet; returns the store.
+    """Run the cells that have no record yet; returns the store.
 
-    Several runs may work in one folder at a time: each cell is run by one of them.
+    Several runs may work in one folder: each cell is run by one of them.
 
     Args:
         text: the spec as TOML, kept beside the results.
@@ -127,8 +127,8 @@ class _Run:
         self._make_tables([c for c in self.plan.cells if not self._has_description(c)])
         self._set_aside()
         presence.share()  # --fresh needs to be alone no longer
-        there = self.store.keys()
-        missing = [c for c in self.plan.cells if self.plan.key(c) not in there]
+        done = self.store.keys()
+        missing = [c for c in self.plan.cells if self.plan.key(c) not in done]
         self.progress.start(len(self.plan.cells), len(self.plan.cells) - len(missing))
         self._make_tables([c for c in missing if not self._is_ready(c)])
         tasks = self._tasks(self._record_impossible(missing))
@@ -164,9 +164,9 @@ class _Run:
         )
 
     def _set_aside(self) -> None:
-        """Records of this grid's places that no longer count: stale, transient, or unwanted.
+        """Set aside the records of this grid that are stale, transient or unwanted.
 
-        Each record is read here, so that one that is broken or of another schema stops the run.
+        Each record is read here, so that a broken one or another schema stops the run.
         """
         keys = {cell.place: self.plan.key(cell) for cell in self.plan.cells}
         for key in sorted(self.store.keys()):
@@ -179,7 +179,7 @@ class _Run:
                 self.store.supersede(key)
 
     def _record_impossible(self, cells: list[Cell]) -> list[Cell]:
-        """Record the cells whose table or method cannot be had; return the others."""
+        """Record the cells whose table or method is unavailable; return the others."""
         possible = []
         for cell in cells:
             facts = self.plan.facts(cell)
@@ -192,7 +192,7 @@ class _Run:
         return possible
 
     def _tasks(self, cells: list[Cell]) -> list[Task]:
-        """What to give out, the largest tables first: no long cell is left alone at the end."""
+        """The tasks, the largest tables first: no long cell is left alone at the end."""
         order = sorted(cells, key=self.plan.size, reverse=True)
         return [Task(self.plan.key(cell), cell, self.plan.facts(cell)) for cell in order]
 
@@ -211,7 +211,7 @@ class _Run:
                 Queue(self.store, self.progress, self._record_lost).run(executor, tasks)
 
     def _leave(self, executor: Any, tasks: list[Task]) -> None:
-        """Hand over what no scheduler has yet."""
+        """Submit the tasks that no scheduler has yet."""
         taken = elsewhere(self.store).keys
         rest = [task for task in tasks if task.key not in taken]
         if rest:
@@ -224,27 +224,27 @@ class _Run:
         task = Task(self.plan.key(cell), cell, self.plan.facts(cell))
         known = {"status": status, "reason": reason, "traceback": trace, **more}
         put_record(self.store, task.record(**self.circumstances, **known))
-        self.progress.ended(cell, status, 0.0)
+        self.progress.ended(cell, status)
 
     def _record_lost(self, task: Task, reason: str) -> None:
         self._record(task.cell, "failed", reason, transient=True)
 
 
 def _nothing_elsewhere(store: Store) -> bool:
-    """Whether no scheduler has cells of this folder, as far as all of them can be asked."""
+    """Whether all schedulers answer that they have no cells of this folder."""
     keys, is_known = elsewhere(store)
     return is_known and not keys
 
 
 def _modules(cells: list[Cell]) -> list[str]:
-    """What the server loads beforehand: the methods of the plan and what they require."""
+    """The modules that the server loads first: the methods and what they require."""
     names = {cell.method for cell in cells if cell.unavailable is None}
-    found = [entry("methods", name) for name in sorted(names)]
+    methods = [entry("methods", name) for name in sorted(names)]
     # torch imports _dynamo (4 s) when the first optimiser is made: not on a cell's clock.
-    trains = any(one.relies_on("deepmapper/training/trainer.py") for one in found)
-    needs = ["torch"] if any(one.may_use_torch for one in found) else []
+    trains = any(method.relies_on("deepmapper/training/trainer.py") for method in methods)
+    needs = ["torch"] if any(method.may_use_torch for method in methods) else []
     needs += ["torch._dynamo", "captum.attr"] if trains else []
-    return [*needs, *(module for one in found for module in (*one.requires, one.module))]
+    return [*needs, *(name for method in methods for name in (*method.requires, method.module))]
 
 
 def _keep_spec(folder: Path, spec: Spec, text: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.cell import TableRequest
 from bench.machine.processes import Job, Limits, Processes, job_environment
-from bench.machine.slots import deal, own_cores
+from bench.machine.slots import own_cores, split_cores
 from bench.spec import WALL_FACTOR
 from bench.spec import Limits as CellLimits
 from bench.store.store import DISK_FULL, disk_full
@@ -28,12 +28,12 @@ def make_tables(
 ) -> dict[str, dict[str, Any]]:
     """Make tables on this machine; returns the description of each by the id of its request.
 
-    Making a table is no contestant's business: it gets more time and memory than a cell.
+    A table gets more time and memory than a cell.
 
     Args:
         folder: the output folder.
         jobs: tables side by side.
-        note: told what is going on.
+        note: called with a line on each table.
 
     Raises:
         BenchError: the disk is full.
@@ -49,7 +49,7 @@ def make_tables(
         max(WALL_FACTOR * SECONDS_AT_LEAST, limits.wall_seconds),
         MEMORY_FACTOR * limits.memory_mib,
     )
-    slots = deal(jobs, own_cores())
+    slots = split_cores(jobs, own_cores())
     environment = job_environment(len(slots[0].cores))
     with Processes(["bench.store.tables"], slots, environment, logs=logs) as processes:
         while waiting or processes.jobs:
@@ -71,9 +71,9 @@ def make_tables(
 def _description(request: TableRequest, job: Job, folder: Path) -> dict[str, Any]:
     answer = Path(job.payload["answer"])
     if job.code == 0:
-        told: dict[str, Any] = json.loads(answer.read_text())
+        description: dict[str, Any] = json.loads(answer.read_text())
         answer.unlink()
-        return told
+        return description
     if job.code == DISK_FULL:
         raise disk_full(folder)
     lines = job.output.strip().splitlines() or [f"exit code {job.code}"]

@@ -1,9 +1,9 @@
-"""What is given out: a cell with what its process has to know, and what all of a run share."""
+"""The tasks of a run: a cell with the facts that its process needs, and what all cells share."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from bench.cell import Cell, TableRequest
+from bench.cell import Cell
 from bench.machine.processes import Limits
 from bench.metrics import METRICS
 from bench.store.records import Dataset, Method, Record, Split
@@ -11,11 +11,11 @@ from bench.store.records import Dataset, Method, Record, Split
 
 @dataclass(frozen=True)
 class Work:
-    """What all cells of a run have in common.
+    """The settings that all cells of a run share.
 
     Args:
-        folder: the output folder, absolute; every machine at work sees it under this path.
-        modules: what a cell's process needs, loaded beforehand.
+        folder: the output folder, absolute; every machine sees it under this path.
+        modules: those that a cell's process needs, loaded before.
         device: "cpu", "cuda" or "mps".
         limits: of one cell.
     """
@@ -27,7 +27,7 @@ class Work:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Work":
-        """From what `dataclasses.asdict` makes."""
+        """The work of a dictionary that `asdict` made."""
         parts = {"modules": tuple(data["modules"]), "limits": Limits(**data["limits"])}
         return cls(**{**data, **parts})
 
@@ -38,7 +38,7 @@ class Task:
 
     Args:
         key: of its record.
-        dataset: what is known of its table, with the label.
+        dataset: the description of its table, with the label.
     """
 
     key: str
@@ -46,16 +46,14 @@ class Task:
     dataset: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
         return {"key": self.key, "cell": asdict(self.cell), "dataset": self.dataset}
 
     @classmethod
-    def from_dict(cls, told: dict[str, Any]) -> "Task":
-        cell = Cell(**{**told["cell"], "table": TableRequest(**told["cell"]["table"])})
-        return cls(told["key"], cell, told["dataset"])
+    def from_dict(cls, data: dict[str, Any]) -> "Task":
+        return cls(data["key"], Cell.from_dict(data["cell"]), data["dataset"])
 
     def record(self, **known: Any) -> Record:
-        """Its record as far as it is known before the cell runs, and the fields in `known`."""
+        """Its record before the cell runs, with the fields in `known`."""
         cell, facts = self.cell, self.dataset
         names = {field.name for field in fields(Dataset)}
         return Record(
@@ -72,14 +70,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Ended:
-    """A task that is out of the executor's hands.
-
-    Whether the cell is done, the store says. Where it shows no record:
+    """A task that has left its executor. If the store has no record of its cell:
 
     Args:
-        written: the machine at work saw one: a shared folder may be slow to show it elsewhere.
-        held: somebody else is at work on it.
-        reason: why there is none, as far as the executor knows.
+        written: the other machine saw one: a shared folder may be slow to show it here.
+        held: another run works on the cell.
+        reason: why the record is missing, if the executor knows.
     """
 
     key: str

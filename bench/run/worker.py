@@ -1,13 +1,11 @@
-"""What a cell's own process does: split, fit, predict, measure, and write the record.
+"""The work of a cell's own process: split, fit, predict, measure, and write the record.
 
 Arrays of a run (`artifacts/<key>.npz`): y_test, test_rows, probabilities (n_test, n_classes),
 y_train, train_predictions, attributions (n_classes, n_features), history (JSON), and
 example_images (k, h, w), k >= 2 of different classes, with example_rows and example_labels.
 
-The predictions are kept as a draft before anything else is done with the model, so that what
-follows them (`bench.run.afterwards`) cannot lose them.
-
-Torch is loaded where a method may use it (`bench.run.runner` says so to the server), and not here.
+The predictions are kept as a draft before any other use of the model, so that the steps after them
+(`bench.run.afterwards`) cannot lose them. The server loads torch if a method may use it.
 """
 
 import sys
@@ -23,12 +21,11 @@ import numpy as np
 
 from bench import metrics
 from bench.catalog import entries, entry
-from bench.cell import Cell, TableRequest
+from bench.cell import Cell
 from bench.machine.slots import Watch, own_seconds
 from bench.run.afterwards import Arrays, Fitted, explain
 from bench.run.answers import predict
-from bench.run.note import Note
-from bench.run.phases import Phases
+from bench.run.phases import Note, Phases
 from bench.run.split import split_kind, split_rows
 from bench.store.records import Record, is_near
 from bench.store.store import DISK_FULL, Store
@@ -39,7 +36,7 @@ from deepmapper.training.streams import stream_seed
 
 
 class Unsupported(ValueError):
-    """A method politely refuses a table."""
+    """A method refuses a table."""
 
 
 class Ending(NamedTuple):
@@ -52,10 +49,10 @@ class Ending(NamedTuple):
 
 @dataclass
 class Run:
-    """A cell at work: its record and arrays as far as they are known.
+    """A cell at work: its record and arrays so far.
 
     Args:
-        dispatched: `time.monotonic()` when it was given out.
+        dispatched: `time.monotonic()` when it was submitted.
     """
 
     cell: Cell
@@ -66,7 +63,7 @@ class Run:
     watch: Watch = field(default_factory=Watch)
 
     def measured(self, caught: list[warnings.WarningMessage]) -> Record:
-        """The record with times, warnings and who else was at work, as of now."""
+        """The record with times, warnings and the load of others so far."""
         wall = time.monotonic() - self.dispatched
         return replace(
             self.record,
@@ -79,7 +76,7 @@ class Run:
         )
 
     def used(self) -> dict[str, float]:
-        """What the cell has used of its limits."""
+        """The cell's use of its limits."""
         peaks = [float(phase["peak_host_mib"] or 0.0) for phase in self.phases.records.values()]
         return {
             "cpu_seconds": own_seconds(),
@@ -89,10 +86,10 @@ class Run:
 
 
 def before_forks() -> None:
-    """What is looked for once and then remembered, so that no cell pays for it.
+    """Fill caches in the server, so that no cell pays for them; starts no thread.
 
-    Our methods; scikit-learn's kinds of tables, for which every package on the path is looked at
-    (25 ms). Nothing here may start a thread.
+    These are our methods, and scikit-learn's kinds of tables: it looks at every package on the path
+    (25 ms).
     """
     entries("methods")
     labels, certain = np.array([0, 1]), np.eye(2)
@@ -101,7 +98,7 @@ def before_forks() -> None:
 
 def run_job(job: dict[str, Any]) -> int:
     """Run the cell of a job of the server and write its record; returns the exit code."""
-    cell = Cell(**{**job["cell"], "table": TableRequest(**job["cell"]["table"])})
+    cell = Cell.from_dict(job["cell"])
     record = replace(Record.from_dict(job["record"]), started=_now())
     run = Run(cell, record, Phases(cell.device), job["dispatched"])
     try:
@@ -138,7 +135,7 @@ def run_cell(store: Store, run: Run) -> None:
 
 
 def _explain(store: Store, run: Run, fitted: Fitted, caught: list[warnings.WarningMessage]) -> None:
-    """Keep the predictions; then do what follows them, and score what there is."""
+    """Keep the predictions, explain the model, and score the arrays."""
 
     def keep() -> None:
         store.put_draft(run.measured(caught), run.arrays)
@@ -158,7 +155,7 @@ def _explain(store: Store, run: Run, fitted: Fitted, caught: list[warnings.Warni
 
 
 def _attempt(run: Run, action: Callable[[], None]) -> Ending:
-    """How an action ended: the one place where all errors are caught."""
+    """How an action ended: the only place that catches all errors."""
     try:
         action()
     except Unsupported as error:
@@ -209,7 +206,8 @@ def _learn(store: Store, run: Run) -> Fitted:
     if refusal:
         raise Unsupported(refusal)
     seed = stream_seed(cell.seed, "method") % 2**32
-    pipeline = method.build(method.Params(**_tuples(cell.params)), device=cell.device, seed=seed)
+    params = method.Params(**{name: _frozen(value) for name, value in cell.params.items()})
+    pipeline = method.build(params, device=cell.device, seed=seed)
     convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
     looks = bool(getattr(convert, "looks_at_labels", False))
     run.record = replace(run.record, method=replace(record.method, looks_at_labels=looks))
@@ -240,25 +238,25 @@ def _learn(store: Store, run: Run) -> Fitted:
 
 
 def _keep_threads(given: int) -> None:
-    """Give torch back the threads of the cell where a method's library took or left others.
+    """Give torch back its threads if a method's library changed them.
 
-    More threads than cores wait for each other: forty times slower was seen, after UMAP.
+    More threads than cores wait for each other: after UMAP a cell was forty times slower.
     """
     torch = sys.modules.get("torch")
     if torch is None:
         return
-    found = torch.get_num_threads()
-    if found != given:
-        message = f"the method left torch {found} threads where the cell has {given}: set back"
+    n_threads = torch.get_num_threads()
+    if n_threads != given:
+        message = f"the method left torch {n_threads} threads, the cell has {given}: set back"
         warnings.warn(message, RuntimeWarning, stacklevel=2)
         torch.set_num_threads(given)
 
 
 def warm_up(device: str) -> None:
-    """First use of the device: context, libraries, thread pools; a training step on noise.
+    """First use of the device (context, libraries, thread pools): a training step on noise.
 
-    A GPU also steps an optimiser, which loads its kernels; on the CPU that would only import
-    torch._dynamo, which the server has loaded where a method trains a network.
+    A GPU also steps an optimiser, which loads its kernels. On the CPU that would only import
+    torch._dynamo, which the server loads if a method trains a network.
     """
     import torch
 
@@ -269,13 +267,9 @@ def warm_up(device: str) -> None:
         torch.optim.AdamW(network.parameters(), fused=True).step()
 
 
-def _tuples(params: dict[str, Any]) -> dict[str, Any]:
+def _frozen(value: Any) -> Any:
     """JSON's arrays as tuples: a frozen Params can be hashed."""
-
-    def freeze(value: Any) -> Any:
-        return tuple(freeze(v) for v in value) if isinstance(value, list) else value
-
-    return {name: freeze(value) for name, value in params.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _count_parameters(model: Any) -> int | None:

@@ -4,7 +4,7 @@
     running/runs/<token>.lock   held by each run from its start to its end
     running/<key>.lock          held while a cell is at work
 
-A run is alone if no other run's file is locked while it holds `.lock`: nobody can start meanwhile.
+A run is alone if no other run's file is locked while it holds `.lock`: no run can start meanwhile.
 No lock is ever converted from one kind to another.
 """
 
@@ -22,38 +22,37 @@ START_SECONDS = 10.0  # to wait for a run that cleans up
 
 
 class Claims:
-    """The cells that this process works on.
+    """Names that this process alone holds (the keys of cells), by a lock file for each.
 
     Args:
-        folder: the output folder.
+        folder: of the lock files.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder / "running"
+        self._folder = folder
         self._held: dict[str, FileLock] = {}
 
-    def take(self, key: str) -> bool:
-        """Claim a cell; False if another process works on it."""
+    def take(self, name: str) -> bool:
+        """Claim a name; False if another process holds it."""
         self._folder.mkdir(exist_ok=True)
-        lock = try_lock(self._folder / f"{key}.lock")
+        lock = try_lock(self._folder / f"{name}.lock")
         if lock is not None:
-            self._held[key] = lock
+            self._held[name] = lock
         return lock is not None
 
-    def drop(self, key: str) -> None:
-        """Give a cell up, done or not."""
-        _remove(self._held.pop(key))
+    def drop(self, name: str) -> None:
+        _remove(self._held.pop(name))
 
     def drop_all(self) -> None:
-        for key in list(self._held):
-            self.drop(key)
+        for name in list(self._held):
+            self.drop(name)
 
 
 class Presence:
     """A run's presence in an output folder. Use as a context manager.
 
     Args:
-        alone: whether the run has to be alone in the folder until it calls `share`.
+        alone: whether the run must be alone in the folder until it calls `share`.
 
     Raises:
         BenchError: another run must be alone in the folder, or this one must and is not; the file
@@ -140,6 +139,6 @@ def try_lock(path: Path) -> FileLock | None:
 
 
 def _remove(lock: FileLock) -> None:
-    """Remove the file, then release: who has opened it meanwhile sees that it has no name."""
+    """Remove the file, then release: a process that opened it sees that it has no name."""
     Path(lock.lock_file).unlink(missing_ok=True)
     lock.release()

@@ -1,9 +1,9 @@
-"""Where the records of runs live: one JSON file a cell, written whole or not at all.
+"""The records of runs: one JSON file a cell, written whole or not at all.
 
     DIR/spec.toml  environment.json  cells/<key>.json  artifacts/<key>.npz  tables/<id>.json
 
-A record, once there, is complete: its artifacts are written first, then the record is moved into
-place. A record that a newer source or newly found data replaces goes to cells/superseded/.
+A record is complete: its artifacts are written first, then the record is moved into place. A record
+that a newer source or new data replace goes to cells/superseded/.
 """
 
 import json
@@ -36,7 +36,7 @@ class Store:
         self.artifacts = self.folder / "artifacts"
 
     def create(self) -> None:
-        """Make the folders; BenchError where that is not possible."""
+        """Make the folders; BenchError if that is not possible."""
         try:
             for folder in (self.cells, self.artifacts, self.folder / "tables"):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -48,11 +48,11 @@ class Store:
         return (self.cells / f"{key}.json").is_file()
 
     def keys(self) -> set[str]:
-        """The keys of all current records, read anew from the folder."""
+        """The keys of all current records."""
         return {path.stem for path in self.cells.glob("*.json")}
 
     def record(self, key: str) -> Record:
-        """One record; BenchError where it is missing, unreadable or of another schema."""
+        """One record; BenchError if it is missing, unreadable or of another schema."""
         return self._read(self.cells / f"{key}.json")
 
     def records(self) -> Iterator[Record]:
@@ -69,7 +69,7 @@ class Store:
             return {name: arrays[name] for name in arrays.files}
 
     def read(self, key: str) -> TypedRecord:
-        """One record; raises like `record`, and for fields that this version does not know."""
+        """One record; raises like `record`, and for unknown fields."""
         try:
             return TypedRecord.from_dict(self.record(key))
         except (TypeError, KeyError) as error:
@@ -84,7 +84,7 @@ class Store:
     ) -> bool:
         """Write the arrays, then the record; each appears whole or not at all.
 
-        The first record of a key stays: False where another has written it meanwhile.
+        The first record of a key stays: returns False if another run has written it meanwhile.
         """
         if isinstance(record, TypedRecord):
             record = record.to_dict()
@@ -104,7 +104,7 @@ class Store:
         return self.folder / "running" / f"{key}.draft.npz"
 
     def put_draft(self, record: TypedRecord, arrays: dict[str, np.ndarray]) -> None:
-        """Keep what a cell at work has by now, in case that it is killed."""
+        """Keep the record and arrays of a cell at work, in case it is killed."""
         text = np.array(record.to_json())
         write_atomically(
             self.draft_path(record.key),
@@ -113,7 +113,7 @@ class Store:
         )
 
     def draft(self, key: str) -> tuple[TypedRecord, dict[str, np.ndarray]] | None:
-        """What a cell that was killed had kept, if anything."""
+        """The draft of a killed cell, if it kept one."""
         if not self.draft_path(key).is_file():
             return None
         with np.load(self.draft_path(key), allow_pickle=False) as file:
@@ -121,7 +121,7 @@ class Store:
         return TypedRecord.from_json(str(arrays.pop("record"))), arrays
 
     def supersede(self, key: str) -> None:
-        """Move a record that no longer counts aside: nothing is deleted."""
+        """Set a record aside that no longer counts: nothing is deleted."""
         aside = self.cells / "superseded"
         aside.mkdir(exist_ok=True)
         names = (key, *(f"{key}.{n}" for n in range(1, len(list(aside.glob(f"{key}*"))) + 1)))
@@ -131,7 +131,7 @@ class Store:
                 os.replace(path, aside / f"{name}{path.suffix}")
 
     def clean_up(self) -> None:
-        """Remove what killed runs left: half-written files, notes and logs. Be alone for it."""
+        """Remove half-written files, notes and logs of killed runs; call it only if alone."""
         for path in (self.folder / "running").glob("*"):
             if path.is_file():
                 path.unlink()
@@ -178,8 +178,7 @@ def write_atomically(
 
     Args:
         sync: whether the file has to survive a crash of the machine.
-        replace: whether to take the place of a file that is there; False is returned where there
-            is one and it stays.
+        replace: whether to replace an existing file; otherwise it stays, and False is returned.
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -199,12 +198,12 @@ def write_atomically(
 
 
 def _place_once(temporary: str, path: Path) -> bool:
-    """Give a file its name where nothing has it: of two at the same moment, one is told no."""
+    """Give a file its name if it is free: of two at the same moment, one gets False."""
     try:
         os.link(temporary, path)
     except FileExistsError:
         return False
-    except OSError:  # a file system without links: a moment between look and move is left
+    except OSError:  # a file system without links: a race of a moment remains
         if path.exists():
             return False
         os.replace(temporary, path)

@@ -25,8 +25,8 @@ from datasets.table import DataUnavailable, Source, Table
 def run_job(job: dict[str, Any]) -> int:
     """Make a table in a process of its own and write its description; returns the exit code."""
     try:
-        told = prepare(Path(job["folder"]) / "tables", TableRequest(**job["table"]))
-        Path(job["answer"]).write_text(json.dumps(told))
+        facts = prepare(Path(job["folder"]) / "tables", TableRequest(**job["table"]))
+        Path(job["answer"]).write_text(json.dumps(facts))
     except OSError as error:
         sys.stderr.write(f"cannot write: {error.strerror}\n")
         return DISK_FULL
@@ -36,31 +36,32 @@ def run_job(job: dict[str, Any]) -> int:
 def prepare(folder: Path, request: TableRequest) -> dict[str, Any]:
     """Load the table, write its arrays and its description; returns the description.
 
-    Where the table cannot be had the description has `status` and `reason` instead of sizes.
+    The description of a table that is unavailable has `status` and `reason` instead of sizes.
     """
     start = time.perf_counter()
-    found = table_entry(request.name)
-    if found.unavailable:
-        return describe_failure(request, "unavailable", found.unavailable)
+    entry = table_entry(request.name)
+    if entry.unavailable:
+        return describe_failure(request, "unavailable", entry.unavailable)
     try:
-        table = found.load().load(**request.params)
+        table = entry.load().load(**request.params)
     except DataUnavailable as error:
         return describe_failure(request, "unavailable", str(error))
     write_table(folder / request.id, table)
-    facts = {**describe(table), "prepare_seconds": time.perf_counter() - start, "status": "ok"}
-    text = json.dumps({**_request(request), **facts}, indent=1).encode()
+    facts = {**_request(request), **describe(table)}
+    facts |= {"prepare_seconds": time.perf_counter() - start, "status": "ok"}
+    text = json.dumps(facts, indent=1).encode()
     write_atomically(folder / f"{request.id}.json", lambda file: file.write(text))
-    return {**_request(request), **facts}
+    return facts
 
 
 def description(folder: Path, request: TableRequest) -> dict[str, Any] | None:
-    """What is known of a table from an earlier run; None where nothing is."""
+    """The description of a table from an earlier run, or None."""
     path = folder / f"{request.id}.json"
     return {**json.loads(path.read_text()), **_request(request)} if path.is_file() else None
 
 
 def is_ready(folder: Path, request: TableRequest) -> bool:
-    """Whether the arrays are there."""
+    """Whether its arrays exist."""
     return (folder / request.id / "table.json").is_file()
 
 
@@ -72,9 +73,9 @@ def discard_arrays(folder: Path) -> None:
 
 
 def write_table(folder: Path, table: Table) -> None:
-    """The arrays of a table as .npy files, the whole folder at once.
+    """Write the arrays of a table as .npy files, the whole folder at once.
 
-    Where another run has made the same table meanwhile, that one stays: it may be in use.
+    A table that another run has made meanwhile stays: it may be in use.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
@@ -136,7 +137,7 @@ def read_table(folder: Path) -> Table:
 
 
 def describe(table: Table) -> dict[str, Any]:
-    """What a record says of its table."""
+    """The description of a table for records."""
     return {
         "checksum": table.checksum,
         "n_samples": table.n_samples,
@@ -153,7 +154,7 @@ def _request(request: TableRequest) -> dict[str, Any]:
 
 
 def describe_failure(request: TableRequest, status: str, reason: str) -> dict[str, Any]:
-    """The description of a table that is not to be had."""
+    """The description of a table that is unavailable or broken."""
     sizes = dict.fromkeys(
         ("checksum", "n_samples", "n_features", "n_classes", "relevant", "source")
     )

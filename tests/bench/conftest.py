@@ -110,20 +110,7 @@ def build(params, *, device, seed):
 SMALL_ONLY = '''
 """A method that refuses tables of more than 50 features."""
 
-from dataclasses import dataclass
-
-from sklearn.dummy import DummyClassifier
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
-
-
-@dataclass(frozen=True)
-class Params:
-    pass
-
-
-def build(params, *, device, seed):
-    return Pipeline([("convert", FunctionTransformer()), ("model", DummyClassifier())])
+from villain import Params, build
 
 
 def supports(table):
@@ -131,7 +118,7 @@ def supports(table):
 '''
 
 TALLY = '''
-"""A method that counts how often it is run, in a file, and takes its time."""
+"""A method that counts in a file how often it is run, and takes its time."""
 
 import os, time
 from dataclasses import dataclass
@@ -143,28 +130,24 @@ from sklearn.preprocessing import FunctionTransformer
 
 @dataclass(frozen=True)
 class Params:
-    file: str = ""
+    file: str
     seconds: float = 0.0
 
 
 class Tally(DummyClassifier):
-    def __init__(self, file="", seconds=0.0, seed=0):
-        super().__init__()
-        self.file, self.seconds, self.seed = file, seconds, seed
-
     def fit(self, X, y):
         super().fit(X, y)
-        time.sleep(self.seconds)
-        if self.file:
-            handle = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-            gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-            os.write(handle, f"{self.seed} {gpu}\\n".encode())
-            os.close(handle)
+        time.sleep(self.params.seconds)
+        handle = os.open(self.params.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        os.write(handle, f"{self.seed} {gpu}\\n".encode())
+        os.close(handle)
         return self
 
 
 def build(params, *, device, seed):
-    tally = Tally(params.file, params.seconds, seed)
+    tally = Tally()
+    tally.params, tally.seed = params, seed
     return Pipeline([("convert", FunctionTransformer()), ("model", tally)])
 '''
 
@@ -210,7 +193,7 @@ def bench(plugin: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `python -m bench WORDS...` with the plug-in installed, on the data in a folder."""
 
     def run(
-        *words: object, timeout: float = 180, data: Path | None = None
+        *words: object, timeout: float = 600, data: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         named = {} if data is None else {"DEEPMAPPER_DATA": str(data)}
         return subprocess.run(

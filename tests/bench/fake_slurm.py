@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-COMMANDS = ("sbatch", "srun", "sacct", "squeue", "scancel", "scontrol")
+COMMANDS = ("sbatch", "srun", "sacct", "scancel", "scontrol")
 
 
 def install(folder: Path) -> dict[str, str]:
@@ -62,18 +62,17 @@ def sbatch(words: list[str]) -> None:
     at_a_time = int(array[2]) if array else 1
     for name in names:
         note(name, "PENDING")
-    subprocess.Popen(
-        [sys.executable, __file__, "controller", str(script), str(at_a_time), *names],
-        process_group=0,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    background(sys.executable, __file__, "controller", str(script), str(at_a_time), *names)
     sys.stdout.write(f"Submitted batch job {number}\n")
 
 
+def background(*words: str, **variables: str) -> subprocess.Popen:
+    silent = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    return subprocess.Popen(words, env={**os.environ, **variables}, process_group=0, **silent)
+
+
 def controller(words: list[str]) -> None:
-    """Run the tasks of an array, so many at a time, each until it is not requeued."""
+    """Run the tasks of an array, some at a time, each until it is not requeued."""
     script, at_a_time, *names = words
     waiting, running = list(names), {}
     while waiting or running:
@@ -99,28 +98,13 @@ def controller(words: list[str]) -> None:
 
 def start(script: str, name: str) -> subprocess.Popen:
     job, _, task = name.partition("_")
-    here = {
-        "SLURM_JOB_ID": str(int(job) * 1000 + int(task or 0)),
-        "SLURM_NTASKS": "1",
-        "SLURM_JOB_NUM_NODES": "1",
-        "SLURM_NODEID": "0",
-        "SLURM_PROCID": "0",
-        "SLURM_LOCALID": "0",
-        "SLURM_JOB_NODELIST": "node0",
-    }
+    here = {f"SLURM_{n}": "0" for n in ("NODEID", "PROCID", "LOCALID")}
+    here |= {"SLURM_NTASKS": "1", "SLURM_JOB_NUM_NODES": "1", "SLURM_JOB_NODELIST": "node0"}
+    here["SLURM_JOB_ID"] = str(int(job) * 1000 + int(task)) if task else job
     if task:
         here |= {"SLURM_ARRAY_JOB_ID": job, "SLURM_ARRAY_TASK_ID": task}
-    else:
-        here["SLURM_JOB_ID"] = job
     note(name, "RUNNING")
-    process = subprocess.Popen(
-        ["bash", script],
-        env={**os.environ, **here},
-        process_group=0,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = background("bash", script, **here)
     (state_folder() / f"{name}.pid").write_text(str(process.pid))
     return process
 
@@ -151,12 +135,6 @@ def sacct(words: list[str]) -> None:
             sys.stdout.write(f"{path.stem}|{path.read_text()}|node0\n")
 
 
-def squeue(words: list[str]) -> None:
-    for path in sorted(state_folder().glob("*.state")):
-        if path.read_text() in ("PENDING", "RUNNING"):
-            sys.stdout.write(f"{path.stem} {path.read_text()}\n")
-
-
 def scancel(words: list[str]) -> None:
     kind = signal.SIGKILL
     if "--signal" in words:
@@ -173,9 +151,8 @@ def scancel(words: list[str]) -> None:
 def deliver(name: str, kind: signal.Signals) -> None:
     """Signal all processes of a task's step, as slurmstepd does; bash, which waits, not."""
     pid = state_folder() / f"{name}.pid"
-    if not pid.exists():
-        return
-    deliver_to(int(pid.read_text()), kind)
+    if pid.exists():
+        deliver_to(int(pid.read_text()), kind)
 
 
 def deliver_to(pid: int, kind: signal.Signals) -> None:

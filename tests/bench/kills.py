@@ -1,6 +1,6 @@
 """Kill a run, or a process at work for it, at random moments; then let it finish.
 
-    python tests/bench/kills.py 20 --out FILE.json
+    python tests/bench/kills.py 20
     python tests/bench/kills.py 50 --seeds 25 --quick [--executor dask]      300 cells
 
 The finished table must equal that of an undisturbed run, times aside; a finished cell must not be
@@ -49,7 +49,7 @@ def start(spec: Path, out: Path, executor: str) -> subprocess.Popen[bytes]:
 
 
 def table_of(out: Path) -> dict[str, Any]:
-    """What a run found, without times: by key, status, metrics and predictions."""
+    """The results of a run, without times: by key, status, metrics and predictions."""
     sys.path.insert(0, str(ROOT))
     from bench.store.store import Store
 
@@ -69,7 +69,7 @@ def stamps(out: Path) -> dict[str, int]:
 
 
 def victims(pid: int) -> list[psutil.Process]:
-    """The processes of cells of a run, and dask's workers; none where it has just ended."""
+    """The processes of cells of a run, and dask's workers; empty if it has just ended."""
     try:
         family = psutil.Process(pid).children(recursive=True)
         servers = [
@@ -96,7 +96,7 @@ def disturb(
     executor: str = "local",
     runs_killed: float = 1.0,
 ) -> dict[str, Any]:
-    """The whole experiment; the counts of what was killed and whether all held.
+    """The whole experiment; the number of kills, and whether all held.
 
     Args:
         rounds: kills, half of them of a process at work for the run, if there is one.
@@ -152,21 +152,10 @@ def _is_whole(path: Path) -> bool:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rounds", type=int)
-    parser.add_argument("--out", type=Path)
     parser.add_argument("--seeds", type=int, default=3, help="12 cells each, 16 with networks")
     parser.add_argument("--quick", action="store_true", help="no networks, most kills of cells")
     parser.add_argument("--executor", default="local")
     words = parser.parse_args()
-    facts = disturb(
-        words.rounds,
-        methods=QUICK if words.quick else ALL,
-        n_seeds=words.seeds,
-        executor=words.executor,
-        runs_killed=0.3 if words.quick else 1.0,
-    )
-    from bench.machine.environment import environment  # on the path since the tables were read
-
-    text = json.dumps(facts | {"environment": environment()}, indent=1)
-    if words.out:
-        words.out.write_text(text + "\n")
-    sys.stdout.write(text + "\n")
+    quick: dict[str, Any] = {"methods": QUICK, "runs_killed": 0.3} if words.quick else {}
+    facts = disturb(words.rounds, n_seeds=words.seeds, executor=words.executor, **quick)
+    sys.stdout.write(json.dumps(facts, indent=1) + "\n")

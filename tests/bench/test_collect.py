@@ -18,6 +18,7 @@ from bench.store.locks import Presence
 from bench.store.store import Store
 
 SPEC = 'name = "merge"\nseeds = [0]\ndatasets = ["digits"]\nmethods = ["majority"]\n'
+OTHER_SPEC = SPEC.replace("[0]", "[0, 7]")
 RECORDS = [record for record, _ in made_up(10)]
 SLOWER = {"wall_seconds": 99.0}
 UNAVAILABLE = {"status": "unavailable", "reason": "no data"}
@@ -56,7 +57,8 @@ def walls(folder: Path) -> dict[str, float]:
 
 def test_folders_become_one_and_stay_as_they_are(tmp_path: Path) -> None:
     one = filled(tmp_path / "one", {1: {}, 2: {}})
-    two = filled(tmp_path / "two", {2: {}, 3: {"status": "failed"}})
+    spec = SPEC + "jobs = 4\n"  # measures the same
+    two = filled(tmp_path / "two", {2: {}, 3: {"status": "failed"}}, spec)
     before = content(one), content(two)
     out = tmp_path / "out"
     assert collect([one, two, one], out) == f"{out}: 3 records, 3 of them new"
@@ -131,16 +133,6 @@ def test_tables_of_one_name_have_one_content(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out2/tables/t.json").read_text())["checksum"] == "b"
 
 
-def test_another_spec_is_an_error_that_names_what_differs(tmp_path: Path) -> None:
-    one = filled(tmp_path / "one", {1: {}})
-    two = filled(tmp_path / "two", {2: {}}, SPEC.replace("[0]", "[0, 7]"))
-    with pytest.raises(BenchError, match=r"two has another spec than .*one \(different: seeds\)"):
-        collect([one, two], tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-    three = filled(tmp_path / "three", {3: {}}, SPEC + "jobs = 4\n")  # measures the same
-    assert "2 records" in collect([one, three], tmp_path / "out")
-
-
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -148,6 +140,10 @@ def test_another_spec_is_an_error_that_names_what_differs(tmp_path: Path) -> Non
         (lambda two: next(two.glob("cells/*.json")).rename(two / "cells/x.json"), "another name"),
         (lambda two: os.truncate(next(two.glob("artifacts/*.npz")), 200), r"a whole \.npz"),
         (lambda two: (two / "spec.toml").unlink(), "is not an output folder"),
+        (
+            lambda two: (two / "spec.toml").write_text(OTHER_SPEC),
+            r"other spec .*different: seeds\)",
+        ),
     ],
 )
 def test_a_broken_source_is_named_and_nothing_is_copied(

@@ -1,15 +1,11 @@
-"""What a run ran on: the processor's instructions, and reports of records that lack them."""
+"""The environment of a run: the processor's instructions and accelerators."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from bench.machine import environment as module
 from bench.machine.environment import CPU_FEATURES, cpu_features, environment
-from bench.store.store import Store
-from reports.results import Results
-from reports.sections import machines
 
 FLAGS = "processor\t: {}\nmodel name\t: AMD EPYC\nflags\t\t: fpu sse4_2 {} hypervisor\n\n"
 
@@ -54,30 +50,3 @@ def test_the_environment_of_this_machine_has_them(
     info.write_text(FLAGS.format(0, "avx2"))
     found = environment.__wrapped__()
     assert (found["cpu"], found["cpu_features"]) == ("AMD EPYC", ["avx2"])
-
-
-def test_reports_name_the_machines_of_records_with_and_without_them(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    store.create()
-    for number, more in enumerate([{}, {}, {"cpu_features": ["avx2"]}]):
-        (store.cells / f"{number}.json").write_text(json.dumps(record(str(number), more)))
-    found = machines(Results.read(store))
-    assert [one.n_cells for one in found] == [2, 1]
-    assert {dict(one.facts)["Processor"] for one in found} == {"AMD EPYC, 2 cores"}
-
-
-def record(key: str, more: dict) -> dict:
-    """What `machines` reads of a record."""
-    return {
-        "schema": 2,
-        "key": key,
-        "dataset": {"name": "t", "label": "t"},
-        "method": {"name": "m", "label": f"m {key}", "params": {}},
-        "seed": 0,
-        "status": "failed",
-        "reason": "a test",
-        "phases": {},
-        "metrics": {},
-        "device": "cpu",
-        "environment": {"cpu": "AMD EPYC", "n_cpus": 2, **more},
-    }

@@ -65,12 +65,11 @@ def test_it_is_listed_and_benchmarked(installed: dict[str, str], tmp_path: Path)
     assert record["method"]["name"] == "nearest_mean"
 
 
+@pytest.mark.slow
 def test_the_contract_suite_runs_on_it(installed: dict[str, str]) -> None:
-    done = run(installed, "pytest", "--deepmapper-contract", "nearest_mean", "-p", "no:xdist")
+    contract = ("pytest", "--deepmapper-contract")
+    done = run(installed, *contract, "nearest_mean", "-p", "no:xdist")
     assert done.returncode == 0, done.stdout
-
-
-def test_a_method_that_is_not_there_is_a_usage_error(installed: dict[str, str]) -> None:
-    done = run(installed, "pytest", "--deepmapper-contract", "no_such_package")
+    done = run(installed, *contract, "no_such_package")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "found none" in done.stdout + done.stderr

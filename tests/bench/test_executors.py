@@ -1,28 +1,32 @@
 """A grid on this machine: shared by two runs, detached, on GPUs; records that are late."""
 
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from bench.cell import Cell, TableRequest, expand
+from bench.cluster import submissions
 from bench.cluster.submissions import Submission, keep
 from bench.errors import BenchError
-from bench.run import elsewhere
+from bench.machine.node import Node
+from bench.machine.processes import Limits
+from bench.machine.slots import split_cores
 from bench.run.progress import Progress
 from bench.run.queue import Queue
-from bench.run.work import Ended, Task
-from bench.spec import parse_spec
-from bench.store.store import Record, Store
+from bench.run.runner import Plan
+from bench.run.work import Ended, Task, Work
+from bench.spec import load_spec
+from bench.store.store import Store
+from bench.store.tables import prepare
 
-from .conftest import ROOT, bench_environment
 from .grids import N_CELLS, check_whole, finish, runs, spec_of, start, until
 
 Bench = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.mark.slow
 def test_two_front_ends_share_a_grid(tmp_path: Path, plugin: Path) -> None:
     """Each cell is run by one of them, and both see the whole grid done."""
     spec = spec_of(tmp_path, seconds=0.4)
@@ -34,36 +38,28 @@ def test_two_front_ends_share_a_grid(tmp_path: Path, plugin: Path) -> None:
     assert len(runs(tmp_path)) == N_CELLS
 
 
-def test_each_cell_of_a_gpu_run_sees_one_gpu(tmp_path: Path, plugin: Path) -> None:
+@pytest.mark.slow
+def test_each_cell_of_a_gpu_run_sees_one_gpu(
+    tmp_path: Path, plugin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a GPU: the variable that decides which one a process can see."""
-    script = (
-        "import sys, json; from pathlib import Path\n"
-        "from bench.machine.processes import Limits; from bench.machine.slots import deal\n"
-        "from bench.machine.node import Node; from bench.run.work import Work, Task\n"
-        "from bench.run.runner import Plan; from bench.cell import expand\n"
-        "from bench.spec import *\n"
-        "from bench.store.store import Store; from bench.store.tables import prepare\n"
-        "folder = Path(sys.argv[2]); spec, _ = load_spec(sys.argv[1])\n"
-        "store = Store(folder); store.create(); plan = Plan(expand(spec, 'cpu'))\n"
-        "table = plan.cells[0].table; plan.tables[table.id] = prepare(folder / 'tables', table)\n"
-        "work = Work(str(folder), ('tally',), 'cpu', Limits(60, 600, 2000))\n"
-        "with Node(work, deal(2, [0, 1], ['4', '7']), 'local') as node:\n"
-        "    while node.room < 2: list(node.events())\n"
-        "    for cell in plan.cells: node.submit(Task(plan.key(cell), cell, plan.facts(cell)))\n"
-        "    while node.busy: list(node.events())\n"
-    )
-    spec = spec_of(tmp_path, n=2, seconds=0.5)
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(spec), str(tmp_path / "out")],
-        cwd=ROOT,
-        env=bench_environment(plugin),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    seen = sorted(line.split()[1] for line in (tmp_path / "tally").read_text().splitlines())
-    assert seen == ["4", "7"]
+    monkeypatch.syspath_prepend(plugin)
+    monkeypatch.setenv("PYTHONPATH", str(plugin))
+    store = Store(tmp_path / "out")
+    store.create()
+    plan = Plan(expand(load_spec(str(spec_of(tmp_path, n=2, seconds=0.5)))[0], "cpu"))
+    table = plan.cells[0].table
+    plan.tables[table.id] = prepare(store.folder / "tables", table)
+    work = Work(str(store.folder), ("tally",), "cpu", Limits(60, 600, 2000))
+    with Node(work, split_cores(2, [0, 1], ["4", "7"]), "local") as node:
+        while node.room < 2:
+            list(node.events())
+        for cell in plan.cells:
+            node.submit(Task(plan.key(cell), cell, plan.facts(cell)))
+        while node.busy:
+            list(node.events())
+    lines = (tmp_path / "tally").read_text().splitlines()
+    assert sorted(line.split()[1] for line in lines) == ["4", "7"]
 
 
 def test_a_detached_run_goes_on_alone(tmp_path: Path, plugin: Path, bench: Bench) -> None:
@@ -83,25 +79,21 @@ def test_a_record_that_is_late_in_the_shared_folder_is_waited_for(tmp_path: Path
     store.create()
 
     class Late:
-        """Says "written" at once, and the record appears two looks later."""
+        """Returns "written" at once; the record appears two looks later."""
 
-        room, busy = 1, False
+        room, busy, looks = 1, False, 0
+        given: tuple[Task, ...] = ()
 
-        def __init__(self) -> None:
-            self.given: list = []
-            self.looks = 0
-
-        def submit(self, task: object) -> None:
-            self.given.append(task)
+        def submit(self, task: Task) -> None:
+            self.given = (task,)
 
         def events(self) -> Iterator[Ended]:
             for task in self.given:
                 self.looks += 1
                 if self.looks == 3:
-                    record: Record = {"schema": 2, "key": task.key, "status": "ok"}
-                    store.put({**record, "wall_seconds": 1.0})
+                    store.put({"schema": 2, "key": task.key, "status": "ok"})
                 yield Ended(task.key, written=True)
-            self.given.clear()
+            self.given = ()
 
     cell = Cell(TableRequest("t", "t", {}, ""), "m", "m", {}, "", 0, 0.25, "cpu")
     executor, progress = Late(), Progress()
@@ -123,21 +115,7 @@ def test_a_scheduler_that_cannot_be_asked_may_have_cells(
     store = Store(tmp_path)
     store.create()
     keep(tmp_path, Submission("slurm", {}, {"7": ["k"]}))
-    monkeypatch.setattr(elsewhere, "states", states)
-    assert elsewhere.elsewhere(store) == (set(), False)
+    monkeypatch.setattr(submissions, "states", states)
+    assert submissions.elsewhere(store) == (set(), False)
     store.put({"schema": 2, "key": "k", "status": "ok"})
-    assert elsewhere.elsewhere(store) == (set(), True)
-
-
-def test_resources_are_the_most_that_table_and_method_ask_for(tmp_path: Path) -> None:
-
-    spec = parse_spec(
-        'name = "r"\ndatasets = [{name = "digits", resources = {memory_mib = 9000, cores = 2}}]\n'
-        'methods = ["majority", {name = "mlp", resources = {cores = 4, gpus = 1}}]\n',
-        "r.toml",
-    )
-    asked = {cell.label: cell.resources for cell in expand(spec, "cpu")}
-    assert asked == {
-        "majority": {"cores": 2, "memory_mib": 9000},
-        "mlp": {"cores": 4, "memory_mib": 9000, "gpus": 1},
-    }
+    assert submissions.elsewhere(store) == (set(), True)

@@ -4,14 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from bench.store.store import Store
 
 from .conftest import ROOT, bench_environment
+from .grids import until
 
 SPEC = """
 name = "slow"
@@ -44,31 +45,16 @@ def started(folder: Path, plugin: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_ctrl_c(tmp_path: Path, plugin: Path) -> None:
+@pytest.mark.parametrize("loaded", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_ctrl_c(loaded: bool, tmp_path: Path, plugin: Path) -> None:
+    """When a cell has ended, and while libraries are still loaded: only the kernel listens."""
     run = started(tmp_path, plugin)
-    deadline = time.monotonic() + 240  # a busy machine takes long to start
-    while not list(tmp_path.glob("out/cells/*.json")):
-        assert time.monotonic() < deadline, "no cell has ended"
-        time.sleep(0.05)
-    family = psutil.Process(run.pid).children(recursive=True)
+    family = psutil.Process(run.pid)
+    until(lambda: list(tmp_path.glob("out/cells/*.json")) if loaded else family.children())
+    processes = family.children(recursive=True)
     os.killpg(run.pid, signal.SIGINT)
-    _, errors = run.communicate(timeout=30)
-    assert run.returncode == 130
-    assert "finished cells are kept" in errors
-    assert "Traceback" not in errors
-    assert not psutil.wait_procs(family, timeout=10)[1]
-    assert [r["status"] for r in Store(tmp_path / "out").records()] == ["ok"]
-
-
-def test_ctrl_c_while_it_starts(tmp_path: Path, plugin: Path) -> None:
-    """The libraries are still being loaded: nobody listens but the kernel."""
-    run = started(tmp_path, plugin)
-    deadline = time.monotonic() + 240
-    while not (servers := psutil.Process(run.pid).children()):
-        assert time.monotonic() < deadline, "no server was started"
-        time.sleep(0.01)
-    os.killpg(run.pid, signal.SIGINT)
-    _, errors = run.communicate(timeout=30)
+    _, errors = run.communicate(timeout=60)
     assert run.returncode == 130
     assert errors == "stopped; finished cells are kept: run the same command to go on\n"
-    assert not psutil.wait_procs(servers, timeout=10)[1]
+    assert not psutil.wait_procs(processes, timeout=10)[1]
+    assert [r["status"] for r in Store(tmp_path / "out").records()] == ["ok"] * loaded

@@ -48,32 +48,24 @@ def write(folder: Path, text: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, plugin: Path) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory, bench: Bench) -> Path:
     """A finished run, with a data folder that is empty."""
     folder = tmp_path_factory.mktemp("run")
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", "run", write(folder, SPEC), "--out", folder / "out"],
-        cwd=ROOT,
-        env={**bench_environment(plugin), "DEEPMAPPER_DATA": str(folder / "no-data")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    spec = write(folder, SPEC)
+    done = bench("run", spec, "--out", folder / "out", data=folder / "no-data")
     assert done.returncode == 0, done.stderr
     return folder
 
 
-def test_data_that_cannot_be_had_are_rows_and_the_run_goes_on(finished: Path) -> None:
-    rows: dict[str, set] = {}
-    for record in Store(finished / "out").records():
-        rows.setdefault(record["dataset"]["label"], set()).add(record["status"])
-    assert rows == {
-        "digits": {"ok"},
-        "tcga": {"unavailable"},
-        "gone": {"unavailable"},
-        "with NaN": {"failed"},
+def test_missing_data_are_rows_and_the_run_goes_on(finished: Path) -> None:
+    records = list(Store(finished / "out").records())
+    assert {(r["dataset"]["label"], r["status"]) for r in records} == {
+        ("digits", "ok"),
+        ("tcga", "unavailable"),
+        ("gone", "unavailable"),
+        ("with NaN", "failed"),
     }
-    reasons = {r["dataset"]["label"]: r["reason"] for r in Store(finished / "out").records()}
+    reasons = {r["dataset"]["label"]: r["reason"] for r in records}
     assert "put it there" in reasons["gone"]
     assert "TCGA_ACC_Counts.exp.gz" in reasons["tcga"]
     assert "row 2, feature 'f3'" in reasons["with NaN"]
@@ -89,14 +81,18 @@ def test_the_output_folder_holds_what_the_design_promises(finished: Path) -> Non
     assert not [path for path in (out / "tables").iterdir() if path.is_dir()]
 
 
+def stamps(out: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in (out / "cells").glob("*.json")}
+
+
 def test_running_again_runs_only_what_could_not_be_had(finished: Path, bench: Bench) -> None:
     out = finished / "out"
-    before = {path.name: path.stat().st_mtime_ns for path in (out / "cells").glob("*.json")}
+    before = stamps(out)
     ok = {f"{r['key']}.json" for r in Store(out).records() if r["status"] == "ok"}
     words = ("--no-report", "--out", out)
     done = bench("run", finished / "spec.toml", *words, data=finished / "no-data")
     assert done.returncode == 0, done.stderr
-    after = {path.name: path.stat().st_mtime_ns for path in (out / "cells").glob("*.json")}
+    after = stamps(out)
     assert {name for name in ok if before[name] != after[name]} == set()
     assert len(after) == len(before)
 
@@ -112,27 +108,24 @@ def test_fresh_runs_the_selected_cells_again(finished: Path, again: Path, bench:
     out = again
     words = ("--datasets", "digits", "--methods", "majority", "--seeds", "1", "--fresh")
     words += ("--no-report",)
-    before = {p.name: p.stat().st_mtime_ns for p in (out / "cells").glob("*.json")}
+    before = stamps(out)
     done = bench("run", finished / "spec.toml", *words, "--out", out)
     assert done.returncode == 0, done.stderr
-    after = {p.name: p.stat().st_mtime_ns for p in (out / "cells").glob("*.json")}
+    after = stamps(out)
     assert len([name for name in before if before[name] != after[name]]) == 1
 
 
-def test_a_folder_of_another_spec_is_refused(finished: Path, tmp_path: Path, bench: Bench) -> None:
+def test_a_folder_of_another_spec_or_schema_is_refused(
+    finished: Path, tmp_path: Path, bench: Bench
+) -> None:
     other = write(tmp_path, SPEC.replace("seeds = [0, 1]", "seeds = [5]"))
     done = bench("run", other, "--out", finished / "out")
     assert done.returncode == 2
     assert "another spec" in done.stderr
     assert "seeds" in done.stderr
-
-
-def test_a_folder_of_another_schema_is_refused(
-    finished: Path, tmp_path: Path, bench: Bench
-) -> None:
-    (tmp_path / "cells").mkdir()
-    (tmp_path / "cells" / "old.json").write_text('{"schema": 0, "key": "old"}')
-    done = bench("run", finished / "spec.toml", "--out", tmp_path)
+    (tmp_path / "out" / "cells").mkdir(parents=True)
+    (tmp_path / "out" / "cells" / "old.json").write_text('{"schema": 0, "key": "old"}')
+    done = bench("run", finished / "spec.toml", "--out", tmp_path / "out")
     assert done.returncode == 2
     assert "schema 0" in done.stderr
 
@@ -169,7 +162,7 @@ def test_a_full_disk_stops_the_run_and_nothing_is_lost(tmp_path: Path, plugin: P
         (["run", "quick", "--seeds", "4-0"], "0-4"),
         (["run", "quick", "--executor", "slurn"], "Did you mean 'slurm'"),
         (["run", "quick", "--device", "abacus"], "abacus"),
-        (["status", "no/such"], "no output folder"),
+        (["status", "no/such"], "not an output folder"),
         (["data", "verify", "tgca"], "Did you mean 'tcga'"),
     ],
 )
@@ -186,6 +179,7 @@ def test_wrong_words_get_a_clear_error(
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_runs_of_different_selections_share_a_folder(tmp_path: Path, plugin: Path) -> None:
     """The first one to end leaves the other its tables."""
     methods = [

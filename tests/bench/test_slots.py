@@ -1,35 +1,28 @@
-"""Cores and GPUs are dealt out fairly, left to each other, and others on them are noticed."""
+"""Cores and GPUs are split evenly, leased one by one, and the load of others is measured."""
 
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from bench.machine import slots
-from bench.machine.slots import Leases, Watch, deal
+from bench.machine.slots import Leases, Watch, split_cores
 
 BUSY = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
 
 
-def test_every_slot_has_as_much_as_any_other() -> None:
-    assert [slot.cores for slot in deal(2, range(5))] == [(0, 1), (2, 3)]
-    assert not any(slot.shared for slot in deal(2, range(5)))
-
-
 def test_slots_that_share_say_so() -> None:
-    made = deal(4, [0, 1], ["7"])
+    made = split_cores(4, [0, 1], ["7"])
     assert [slot.cores for slot in made] == [(0,), (1,), (0,), (1,)]
     assert {slot.gpu for slot in made} == {"7"}
     assert made[0].shared == (
         "cores: 4 cells side by side on 2 cores",
         "GPU: 4 cells side by side on 1 GPU",
     )
-
-
-def test_one_cell_a_gpu_is_not_shared() -> None:
-    made = deal(2, range(8), ["GPU-a", "GPU-b"])
+    made = split_cores(2, range(8), ["GPU-a", "GPU-b"])
     assert [(slot.gpu, slot.shared) for slot in made] == [("GPU-a", ()), ("GPU-b", ())]
 
 
@@ -59,8 +52,6 @@ def test_others_on_a_core_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slots, "SHORTEST_SECONDS", 0.5)
     neighbour = subprocess.Popen([sys.executable, "-c", BUSY, str(core)])
     try:
-        import time
-
         time.sleep(0.3)
         watch = Watch()
         time.sleep(0.8)

@@ -134,3 +134,16 @@ def test_one_label_has_one_meaning_on_a_table() -> None:
     text = SEVERAL.replace("seeds = [5]", "").replace('label = "network"', 'label = "stump"')
     with pytest.raises(BenchError, match="'second' has another 'stump' on 'digits'"):
         expand(parse_spec(text, "t"), "cpu")
+
+
+def test_resources_are_the_most_that_table_and_method_ask_for() -> None:
+    spec = parse_spec(
+        'name = "r"\ndatasets = [{name = "digits", resources = {memory_mib = 9000, cores = 2}}]\n'
+        'methods = ["majority", {name = "mlp", resources = {cores = 4, gpus = 1}}]\n',
+        "r.toml",
+    )
+    asked = {cell.label: cell.resources for cell in expand(spec, "cpu")}
+    assert asked == {
+        "majority": {"cores": 2, "memory_mib": 9000},
+        "mlp": {"cores": 4, "memory_mib": 9000, "gpus": 1},
+    }

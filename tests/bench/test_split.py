@@ -48,3 +48,17 @@ def test_an_official_split_comes_first() -> None:
         assert len(test) == 10
         assert split_kind(table(official=True), kind) == "official"
         assert split_kind(table(), kind) == kind
+
+
+def test_tiny_classes_are_on_both_sides() -> None:
+    y = np.array([0, 1, 2, 0, 1, 2])
+    tiny = Table(
+        "t",
+        np.eye(6, 2, dtype=np.float32),
+        y,
+        "abc",
+        "fg",
+        Source("made for a test", "generated", "none"),
+    )
+    train, test = split_rows(tiny, 0, 0.25)
+    assert set(y[train]) == set(y[test]) == {0, 1, 2}

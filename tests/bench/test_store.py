@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.run.split import split_rows
 from bench.store.store import Store, write_atomically
 from bench.store.tables import read_table, write_table
 from datasets.digits import load
-from datasets.table import Source, Table
 
 
 @pytest.fixture
@@ -67,6 +65,8 @@ def test_records_that_are_set_aside_again_replace_none(store: Store) -> None:
     for status in ("ok", "failed", "timeout"):
         store.put({"schema": 2, "key": "k", "status": status}, {"a": np.arange(3)})
         store.supersede("k")
+        assert not store.has("k")
+        assert list(store.records()) == []
     aside = sorted(path.name for path in (store.cells / "superseded").iterdir())
     assert aside == ["k.1.json", "k.1.npz", "k.2.json", "k.2.npz", "k.json", "k.npz"]
 
@@ -75,15 +75,6 @@ def test_a_broken_record_is_named(store: Store) -> None:
     (store.cells / "bad.json").write_text('{"schema": 2, "ke')
     with pytest.raises(BenchError, match=r"bad\.json cannot be read"):
         list(store.records())
-
-
-def test_a_superseded_record_is_kept_aside(store: Store) -> None:
-    store.put({"schema": 2, "key": "k", "status": "ok"}, {"a": np.arange(3)})
-    store.supersede("k")
-    assert not store.has("k")
-    aside = {path.name for path in (store.cells / "superseded").iterdir()}
-    assert aside == {"k.json", "k.npz"}
-    assert list(store.records()) == []
 
 
 def test_an_interrupted_write_leaves_no_file(tmp_path: Path) -> None:
@@ -99,25 +90,3 @@ def test_a_table_comes_back_from_its_files(tmp_path: Path) -> None:
     table = load()
     write_table(tmp_path / "t", table)
     assert read_table(tmp_path / "t").checksum == table.checksum
-
-
-def test_splits_are_stratified_repeat_and_follow_the_seed() -> None:
-    table = load()
-    train, test = split_rows(table, 0, 0.25)
-    assert len(test) == round(0.25 * table.n_samples)
-    assert not set(train) & set(test)
-    shares = np.bincount(table.y[test]) / np.bincount(table.y)
-    np.testing.assert_allclose(shares, 0.25, atol=0.01)
-    np.testing.assert_array_equal(split_rows(table, 0, 0.25)[1], test)
-    assert set(split_rows(table, 1, 0.25)[1]) != set(test)
-
-
-def test_an_official_split_is_kept_and_tiny_classes_are_on_both_sides() -> None:
-    X = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
-    y = np.array([0, 1, 2, 0, 1, 2])
-    source = Source("made for a test", "generated", "none")
-    table = Table("t", X, y, "abc", "fg", source)
-    train, test = split_rows(table, 0, 0.25)
-    assert set(y[train]) == set(y[test]) == {0, 1, 2}
-    official = Table("t", X, y, "abc", "fg", source, None, (np.arange(3), np.arange(3, 6)))
-    np.testing.assert_array_equal(split_rows(official, 9, 0.25)[1], [3, 4, 5])

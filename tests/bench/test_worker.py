@@ -1,4 +1,4 @@
-"""What a cell does around its method: torch where it is needed, threads given back."""
+"""What a cell does around its method: torch if needed, threads given back, a note of its phase."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import torch
 
 from bench.catalog import entries, module_entry
 from bench.cell import Cell, TableRequest
-from bench.run.phases import Phases
+from bench.run.phases import Note, Phases, read_note
 from bench.run.work import Task
 from bench.run.worker import Run, _attempt, _keep_threads
 from bench.store.tables import describe_failure
@@ -24,10 +24,10 @@ def run() -> Run:
     return Run(cell, Task("k", cell, facts).record(), Phases("cpu"), 0.0)
 
 
-def test_threads_that_a_method_takes_are_given_back_and_told() -> None:
+def test_threads_that_a_method_takes_are_given_back_with_a_warning() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(before + 1)
-    with pytest.warns(RuntimeWarning, match=f"left torch {before + 1} threads where the cell has"):
+    with pytest.warns(RuntimeWarning, match=f"left torch {before + 1} threads, the cell has"):
         _keep_threads(before)
     assert torch.get_num_threads() == before
 
@@ -41,23 +41,42 @@ def test_threads_that_a_method_takes_are_given_back_and_told() -> None:
         (RuntimeError("no good"), "failed"),
     ],
 )
-def test_memory_that_is_not_to_be_had_is_told_apart(error: Exception, status: str) -> None:
+def test_an_error_has_its_status(error: Exception, status: str) -> None:
     def action() -> None:
         raise error
 
     assert _attempt(run(), action).status == status
 
 
-def test_a_cell_without_torch_never_loads_it() -> None:
+def test_a_cell_without_torch_never_loads_it_and_before_forks_starts_no_thread() -> None:
     code = """
-import sys
+import os, sys
 import bench.machine.node, bench.store.tables, bench.run.worker
 from bench.catalog import entries
+before = len(os.listdir("/proc/self/task"))
 bench.run.worker.before_forks()
+assert len(os.listdir("/proc/self/task")) == before
 entries("methods")["stump"].load()
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_a_note_is_whole_at_every_moment_and_gone_in_the_end(tmp_path: Path) -> None:
+    note, phases = Note(tmp_path, "key"), Phases("cpu")
+    phases.on_change = lambda: note.write(phases)
+    for name in ("a_phase_with_a_long_name", "short"):
+        with phases(name):
+            assert read_note(tmp_path, "key")["current"] == name
+        found = read_note(tmp_path, "key")
+        assert found["current"] is None
+        assert found["phases"] == phases.records
+    phases.records.clear()
+    note.write(phases)  # shorter than what is there
+    assert read_note(tmp_path, "key") == {"current": None, "phases": {}}
+    note.remove()
+    assert read_note(tmp_path, "key") == {}
+    assert not list((tmp_path / "running").iterdir())
 
 
 @pytest.mark.parametrize(

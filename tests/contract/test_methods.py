@@ -11,8 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from bench.catalog import Entry
 from bench.commands.contract import VARIANTS
-from bench.run.answers import predict
-from bench.run.importances import attribute
+from bench.run.answers import attribute, predict
 from datasets.table import Source, Table
 
 AFFORDABLE: dict[str, dict[str, object]] = {  # settings that a test has time for

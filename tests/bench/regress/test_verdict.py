@@ -1,13 +1,15 @@
-"""What a check means: one word and one exit code for every mixture of findings."""
+"""The statistics of a row, and one word and one exit code for every mixture of findings."""
 
 import json
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from bench.regress.ratios import Estimate
-from bench.regress.summary import markdown
-from bench.regress.verdict import Figure, Row, Verdict
+from bench.regress.command import markdown
+from bench.regress.verdict import THRESHOLD, Estimate, Figure, Row, Verdict, estimate
 
 STILL = Estimate(1.0, 0.99, 1.01, 8, 1.06)
 SLOWER = Estimate(1.2, 1.17, 1.22, 8, 1.06)
@@ -23,16 +25,15 @@ def row(
 
 
 def verdict(*rows: Row, **changes: Any) -> Verdict:
-    given: dict[str, Any] = {
+    usual: dict[str, Any] = {
         "commits": ("a" * 40, "b" * 40),
-        "threshold": 1.05,
         "rows": list(rows),
         "control": STILL,
         "figures": [],
         "n_expected": len(rows),
         "seconds": 60.0,
     }
-    return Verdict(**{**given, **changes})
+    return Verdict(**{**usual, **changes})
 
 
 @pytest.mark.parametrize(
@@ -80,20 +81,67 @@ def test_every_mixture_has_its_word_and_code(found: Verdict, word: str, code: in
 
 
 def test_the_summary_says_what_could_have_been_found() -> None:
-    text = markdown(verdict(row(), row(VAGUE, name="unfold")))
+    rows = row(same=False), row(VAGUE, name="unfold")
+    text = markdown(verdict(*rows, figures=[Figure("fold", "passes", 1, 2)]))
     assert "2 of 2 benchmarks ran" in text
     assert "40.0% in the worst row, 23.0% in the median" in text
+    assert "noise floor" not in text
+    assert "`--accept fold.output`" in text
+    assert "`fold` takes more: passes 1 -> 2" in text
 
 
-def test_the_noise_floor_stands_where_both_sides_are_the_same() -> None:
+def test_the_noise_floor_is_shown_if_both_sides_are_the_same() -> None:
     commits = ("a" * 40, "a" * 40)
     text = markdown(verdict(row(), row(DRIFTS, name="unfold"), commits=commits))
     assert "2.0% in the median row, 4.0% in the worst" in text
-    assert "noise floor" not in markdown(verdict(row()))
 
 
-def test_rises_and_changed_outputs_name_the_way_to_accept_them() -> None:
-    found = verdict(row(same=False), figures=[Figure("fold", "passes", 1, 2)])
-    text = markdown(found)
-    assert "`--accept fold.output`" in text
-    assert "`fold` takes more: passes 1 -> 2" in text
+busy = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a loaded machine
+
+
+def drawn(true: float, spread: float, n: int, seed: int) -> list[float]:
+    rng = np.random.default_rng(seed)
+    return list(true * np.exp(rng.normal(0, spread, n)))
+
+
+@busy
+@given(st.lists(st.floats(0.5, 2.0), min_size=7, max_size=25))
+def test_the_estimate_is_the_median_inside_its_interval(ratios: list[float]) -> None:
+    found = estimate(ratios)
+    assert min(ratios) <= found.low * (1 + 1e-9)
+    assert found.low <= found.ratio * (1 + 1e-9)
+    assert found.ratio <= found.high * (1 + 1e-9)
+    assert found.high <= max(ratios) * (1 + 1e-9)
+    assert found.detectable >= THRESHOLD - 1e-9
+    if len(ratios) % 2:  # an even number's median lies between two, here on the scale of logs
+        np.testing.assert_allclose(found.ratio, np.median(ratios))
+
+
+@busy
+@given(st.lists(st.floats(0.5, 2.0), min_size=7, max_size=15))
+def test_swapping_the_sides_inverts_the_estimate(ratios: list[float]) -> None:
+    one, other = (estimate(r) for r in (ratios, [1 / r for r in ratios]))
+    np.testing.assert_allclose(one.ratio, 1 / other.ratio)
+
+
+@pytest.mark.parametrize(("true", "flagged"), [(1.0, 0), (1.02, 0), (1.10, 200), (1.20, 200)])
+def test_slowdowns_are_flagged_and_noise_is_not(true: float, flagged: int) -> None:
+    found = [estimate(drawn(true, 0.03, 9, seed)) for seed in range(200)]
+    assert abs(sum(e.is_slower for e in found) - flagged) <= 10
+    assert not any(e.is_faster for e in found)
+
+
+def test_what_is_detectable_is_detected() -> None:
+    """A slowdown of the size that a run calls detectable is found nine times in ten, or nearly."""
+    runs = [drawn(1.0, 0.04, 12, seed) for seed in range(300)]
+    detectable = float(np.median([estimate(r).detectable for r in runs]))
+    slowed = [estimate([detectable * x for x in r]) for r in runs]
+    seen = np.array([e.is_slower for e in slowed])
+    assert 0.85 <= (seen[::2] & seen[1::2]).mean() <= 0.97  # both rounds have to see it
+    weaker = [estimate([(1 + (detectable - 1) / 2) * x for x in r]) for r in runs]
+    assert np.mean([e.is_slower for e in weaker]) < seen.mean() - 0.2
+
+
+def test_what_varies_too_much_is_vague() -> None:
+    assert estimate(drawn(1.0, 0.3, 7, seed=1)).is_vague
+    assert not estimate(drawn(1.0, 0.01, 7, seed=1)).is_vague
