@@ -1,7 +1,6 @@
 """Boosted trees: many small trees, each fitted to the errors of those before it.
 
-Friedman, Annals of Statistics 29 (2001); Ke et al., "LightGBM", NeurIPS 2017. LightGBM rather than
-XGBoost by measurement: `python -m bench.experiments run boosting`.
+Friedman, Annals of Statistics 29 (2001); Ke et al., "LightGBM", NeurIPS 2017.
 """
 
 from dataclasses import dataclass

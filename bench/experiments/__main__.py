@@ -24,8 +24,7 @@ FILES = {
     "mnist": ("shuffled", "max_norm"),
     "growth": ("layouts", "million", "scaling"),
     "speed": ("conversion", "versus_deepinsight", "to_target"),
-    "choices": ("boosting", "tumours", "gates"),
-    "libraries": ("libraries",),
+    "choices": ("tumours", "gates"),
     "gpu": ("gpu",),  # needs a CUDA device
     "harness": ("overhead", "merging", "large_report"),
     "regress_study": ("regress_study",),
