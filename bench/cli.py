@@ -69,13 +69,14 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "",
     jobs: Annotated[int | None, typer.Option(min=1, help="Cells side by side.")] = None,
     executor: Annotated[str, typer.Option(help="local, dask or slurm; else the spec's.")] = "",
-    detach: Annotated[bool, typer.Option("--detach", help="Submit everything, and end.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Submit to SLURM, and end.")] = False,
     fresh: Annotated[bool, typer.Option(help="Run finished cells again, too.")] = False,
     with_report: Annotated[bool, typer.Option("--report/--no-report")] = True,
     dry_run: Annotated[bool, typer.Option(help="List what would run, and stop.")] = False,
 ) -> None:
     """Run the cells of a benchmark that have no record in the output folder; then report."""
-    from bench.cluster.submissions import check_executor, go_on_alone
+    from bench.cluster.submissions import check_executor
+    from bench.errors import BenchError
     from bench.run.progress import Progress
     from bench.run.runner import Means, Selection
     from bench.run.runner import run as run_spec
@@ -85,12 +86,16 @@ def run(
     folder = out or Path("results") / spec.name
     executor = executor or spec.executor.name
     check_executor(executor)
+    if detach and executor != "slurm":
+        message = (
+            f"--detach leaves cells with SLURM, and the executor is {executor!r}. To keep a run "
+            "when the terminal closes, start the command under nohup or tmux"
+        )
+        raise BenchError(message)
     selection = Selection(_names(datasets), _names(methods), _numbers(seeds))
     kind = _device(device or spec.device)
     if dry_run:
         _show_plan(spec, kind, selection, folder)
-    elif detach and executor == "local":
-        _show(go_on_alone(folder))
     else:
         means = Means(executor, jobs, fresh, detach)
         progress = Progress(_console())

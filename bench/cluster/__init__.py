@@ -4,11 +4,11 @@ An executor gets tasks and reports which of them have left it. It is never asked
 store decides whether a cell is done.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Protocol
 
-from bench.cluster.submissions import Submission, check_executor
+from bench.cluster.submissions import check_executor
 from bench.run.work import Ended, Task, Work
 from bench.spec import Spec
 
@@ -37,14 +37,6 @@ class Executor(Protocol):
     def __enter__(self) -> "Executor": ...
 
     def __exit__(self, *error: object) -> None: ...
-
-
-class Remote(Executor, Protocol):
-    """An executor whose tasks go on when this process has ended."""
-
-    def leave(self, tasks: Sequence[Task]) -> Submission:
-        """Submit tasks that run on when this process has ended; BenchError if refused."""
-        ...
 
 
 def make_executor(name: str, spec: Spec, work: Work, jobs: int | None) -> Executor:

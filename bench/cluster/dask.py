@@ -5,7 +5,7 @@ its path and the output folder under the same name as where the run was started.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from concurrent.futures import Future as Answer
 from contextlib import suppress
@@ -16,9 +16,8 @@ from secrets import token_hex
 from threading import Lock, Thread
 from typing import Any
 
-from distributed import Client, Future, LocalCluster, fire_and_forget, get_worker
+from distributed import Client, Future, LocalCluster, get_worker
 
-from bench.cluster.submissions import Submission, keep
 from bench.errors import BenchError
 from bench.machine.node import Node
 from bench.machine.slots import Leases
@@ -29,8 +28,6 @@ from bench.store.locks import Presence
 POLL_SECONDS = 0.1
 AHEAD = 4  # tasks that wait for a worker's thread beside the one at work, so that it never idles
 COUNT_WORKERS_SECONDS = 5.0
-SUBMIT_SECONDS = 10.0  # until a scheduler has all submitted tasks
-RETURN_SECONDS = 600.0  # to wait for a scheduler that went away
 
 
 def make(work: Work, options: DaskOptions, jobs: int | None, usual_jobs: int) -> "Dask":
@@ -42,7 +39,7 @@ class Dask:
     """Runs tasks on the workers of a scheduler. Use as a context manager.
 
     Raises:
-        BenchError: no scheduler answers at the address; it went away and did not come back.
+        BenchError: no scheduler answers at the address, or it went away.
     """
 
     def __init__(self, work: Work, options: DaskOptions, n_workers: int) -> None:
@@ -58,7 +55,6 @@ class Dask:
         self._futures: dict[str, tuple[Task, Future]] = {}
         self._done: SimpleQueue[tuple[str, Future]] = SimpleQueue()
         self._threads, self._counted = 1, -COUNT_WORKERS_SECONDS
-        self._is_lost = False  # the scheduler went away with all its tasks
 
     def __enter__(self) -> "Dask":
         return self
@@ -86,8 +82,8 @@ class Dask:
         future.add_done_callback(lambda done: self._done.put((task.key, done)))
 
     def events(self) -> Iterator[Ended]:
-        if self._is_lost or self._client.status not in ("running", "connecting"):
-            self._start_again()
+        if self._client.status not in ("running", "connecting"):
+            raise self._is_gone()
         with suppress(Empty):
             done = self._done.get(timeout=POLL_SECONDS)
             while True:
@@ -95,22 +91,6 @@ class Dask:
                 if ended is not None:
                     yield ended
                 done = self._done.get_nowait()
-
-    def leave(self, tasks: Sequence[Task]) -> Submission:
-        if self._cluster is not None:
-            message = (
-                "--detach with dask needs a scheduler that stays: give its `address` (or "
-                "`scheduler_file`) in [executor.dask] of the spec"
-            )
-            raise BenchError(message)
-        futures = [self._give(task) for task in tasks]
-        fire_and_forget(futures)
-        keys = {str(f.key): [task.key] for f, task in zip(futures, tasks, strict=True)}
-        _wait_until_known(self._client, set(keys))
-        address = self._client.scheduler_info()["address"]
-        submission = Submission("dask", {"address": address}, keys)
-        keep(Path(self._work.folder), submission)
-        return submission
 
     def _give(self, task: Task) -> Future:
         arguments = asdict(self._work), task.to_dict(), self._options.cores
@@ -120,21 +100,26 @@ class Dask:
     def _take(self, key: str, future: Future) -> Ended | None:
         task, current = self._futures.get(key, (None, None))
         if task is None or current is not future:
-            return None  # of a scheduler that is gone
+            return None
         if future.status == "finished":
             del self._futures[key]
             try:
                 return Ended(**future.result())
             except (CancelledError, OSError, TimeoutError):  # the scheduler went with the answer
                 return Ended(key, written=True)
-        if future.status != "error":  # cancelled or lost: its scheduler went away
-            self._is_lost = True
-            return None
+        if future.status != "error":  # cancelled or lost
+            raise self._is_gone()
         del self._futures[key]
         error = future.exception()
         if isinstance(error, BenchError):
             raise error
         return Ended(key, reason=f"dask: {type(error).__name__}: {error}")
+
+    def _is_gone(self) -> BenchError:
+        return BenchError(
+            f"the dask scheduler at {self._address} went away. Finished cells are kept: start it "
+            "and run the same command again"
+        )
 
     def _n_threads(self) -> int:
         now = time.monotonic()
@@ -155,37 +140,6 @@ class Dask:
             where = self._address or self._options.scheduler_file
             message = f"no dask scheduler answers at {where} ({error}). Is it running?"
             raise BenchError(message) from error
-
-    def _start_again(self) -> None:
-        """The scheduler went away: wait until it is back, and submit all tasks again."""
-        tasks = [task for task, _ in self._futures.values()]
-        self._futures.clear()
-        self._is_lost = False
-        with suppress(Exception):
-            self._client.close(timeout=1)
-        until = time.monotonic() + RETURN_SECONDS
-        while True:
-            try:
-                self._client = self._connect()
-                break
-            except BenchError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(1.0)
-        for task in tasks:
-            self.submit(task)
-
-
-def states(submission: Submission) -> dict[str, str]:
-    """The states of its tasks that have not ended."""
-    address = submission.where["address"]
-    try:
-        with Client(address, timeout=5, set_as_default=False) as client:
-            found: dict[str, str] = client.run_on_scheduler(_task_states)
-    except (OSError, TimeoutError) as error:
-        message = f"no dask scheduler answers at {address}: {error}"
-        raise BenchError(message) from error
-    return {name: state for name, state in found.items() if name in submission.keys}
 
 
 def run_task(work: dict[str, Any], task: dict[str, Any], cores: int) -> dict[str, Any]:
@@ -261,29 +215,3 @@ def _pump(work: Work, cores: int) -> Pump:
         if pump is None or pump.work != work:
             pump = _pumps["current"] = Pump(work, get_worker().state.nthreads, cores)
         return pump
-
-
-def _wait_until_known(client: Client, keys: set[str]) -> None:
-    """Wait until the scheduler has all keys: a submitted task is a message on its way."""
-    until = time.monotonic() + SUBMIT_SECONDS
-    while missing := keys - client.run_on_scheduler(_known_keys):
-        if time.monotonic() > until:
-            message = f"the dask scheduler did not take {len(missing)} of {len(keys)} cells"
-            raise BenchError(message)
-        time.sleep(0.05)
-
-
-def _task_states(dask_scheduler: Any) -> dict[str, str]:
-    """Run on the scheduler: tasks that have not ended."""
-    running = ("processing", "queued", "no-worker", "waiting")
-    return {
-        str(key): "RUNNING" if task.state == "processing" else "PENDING"
-        for key, task in dask_scheduler.tasks.items()
-        if task.state in running
-    }
-
-
-def _known_keys(dask_scheduler: Any) -> set[str]:
-    """Run on the scheduler: keys of its tasks, and of those that ended and were forgotten."""
-    ended = {str(line[0]) for line in dask_scheduler.transition_log}
-    return {str(key) for key in dask_scheduler.tasks} | ended

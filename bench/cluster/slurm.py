@@ -89,12 +89,11 @@ class Slurm:
                 for key in keys:
                     yield Ended(key, reason=f"SLURM job {job_id} ended as {job.state}")
 
-    def leave(self, tasks: Sequence[Task]) -> Submission:
+    def leave(self, tasks: Sequence[Task]) -> None:
+        """Submit tasks that run on when this process has ended."""
         self._given += tasks
-        submission = self._flush()
-        assert submission is not None
+        self._flush()
         self._jobs.clear()
-        return submission
 
     def _is_over(self, job_id: str, job: submitit.Job[None]) -> bool:
         """Whether a job has ended, and long enough ago for its records to be seen from here."""
@@ -106,16 +105,16 @@ class Slurm:
         since = self._late.setdefault(job_id, time.monotonic())
         return time.monotonic() - since > self._options.late_seconds
 
-    def _flush(self) -> Submission | None:
+    def _flush(self) -> None:
         """Submit the tasks, as one array of jobs for each kind of resources."""
         if not self._given:
-            return None
+            return
         given, self._given = self._given, []
         groups: dict[Resources, list[Task]] = defaultdict(list)
         for task in given:
             groups[Resources(**task.cell.resources)].append(task)
         where = {"cluster": self._options.cluster, "folder": str(_logs(self._work))}
-        submission = Submission("slurm", where, {})
+        submission = Submission(where, {})
         try:
             for resources, tasks in groups.items():
                 for job, chunk in self._submit_alike(resources, tasks):
@@ -125,7 +124,6 @@ class Slurm:
         finally:  # if an array is refused, those before it are noted; leaving cancels them
             if submission.keys:
                 keep(self._store.folder, submission)
-        return submission
 
     def _submit_alike(
         self, resources: Resources, tasks: list[Task]

@@ -1,7 +1,6 @@
 """Versions and hardware of a run, without the names of machine, user or folders."""
 
 import hashlib
-import os
 import platform
 import subprocess
 import sys
@@ -67,20 +66,6 @@ def machine_id() -> str:
 
 
 @cache
-def process_space() -> str:
-    """Eight digits for the space in which a process number is valid.
-
-    It is this start of the kernel and this container: containers of one image may share a machine's
-    id and have processes of their own.
-    """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        space = os.readlink("/proc/self/ns/pid")
-    except OSError:  # not Linux
-        boot, space = machine_id(), ""
-    return hashlib.sha256(f"deepmapper {boot} {space}".encode()).hexdigest()[:8]
-
-
 def may_have_accelerator() -> bool:
     """False if torch could find no GPU: on Linux, when no driver has made a device.
 

@@ -1,4 +1,4 @@
-"""A grid on this machine: shared by two runs, detached, on GPUs; records that are late."""
+"""A grid on this machine: shared by two runs, on GPUs; records that are late."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from bench.spec import load_spec
 from bench.store.store import Store
 from bench.store.tables import prepare
 
-from .grids import N_CELLS, check_whole, finish, runs, spec_of, start, until
+from .grids import N_CELLS, check_whole, finish, runs, spec_of, start
 
 Bench = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -60,17 +60,6 @@ def test_each_cell_of_a_gpu_run_sees_one_gpu(
             list(node.events())
     lines = (tmp_path / "tally").read_text().splitlines()
     assert sorted(line.split()[1] for line in lines) == ["4", "7"]
-
-
-def test_a_detached_run_goes_on_alone(tmp_path: Path, plugin: Path, bench: Bench) -> None:
-    spec = spec_of(tmp_path, n=3, seconds=1.0)
-    out = tmp_path / "out"
-    begin = start(spec, out, plugin, "--detach")
-    assert "goes on" in finish(begin)
-    assert "local: process" in bench("status", out).stdout
-    until(lambda: len(Store(out).keys()) == 3)
-    until(lambda: not list(out.glob("running/*.lock")))
-    check_whole(out, 3)
 
 
 def test_a_record_that_is_late_in_the_shared_folder_is_waited_for(tmp_path: Path) -> None:
@@ -114,7 +103,7 @@ def test_a_scheduler_that_cannot_be_asked_may_have_cells(
 
     store = Store(tmp_path)
     store.create()
-    keep(tmp_path, Submission("slurm", {}, {"7": ["k"]}))
+    keep(tmp_path, Submission({}, {"7": ["k"]}))
     monkeypatch.setattr(submissions, "states", states)
     assert submissions.elsewhere(store) == (set(), False)
     store.put({"schema": 2, "key": "k", "status": "ok"})
