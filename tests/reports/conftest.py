@@ -236,7 +236,8 @@ def put_again() -> Callable[..., None]:
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Store:
-    store = Store(tmp_path / "empty")
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    store = Store(tmp_path / "store")
     store.create()
     return store

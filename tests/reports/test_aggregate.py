@@ -39,12 +39,10 @@ def test_a_failed_cell_is_a_row_of_nulls_with_its_reason(filled: Store) -> None:
     assert row[["accuracy", "conversion_seconds", "train_seconds"]].isna().all()
 
 
-def test_what_killed_cells_leave_is_read(tmp_path: Path, make_cell: Callable) -> None:
+def test_what_killed_cells_leave_is_read(store: Store, make_cell: Callable) -> None:
     record, _ = make_cell("nihs", "deepmapper", 0)
     phases = {name: record["phases"][name] for name in ("load", "convert_fit")}
     never_began = {"wall_seconds": None, "started": None, "finished": None}
-    store = Store(tmp_path)
-    store.create()
     store.put(record | {"status": "timeout", "phases": phases})
     record, _ = make_cell("gisette", "logistic", 0)
     store.put(record | {"split": {"kind": None, "test_fraction": 0.25}} | never_began)
@@ -54,9 +52,7 @@ def test_what_killed_cells_leave_is_read(tmp_path: Path, make_cell: Callable) ->
     assert frame.loc["gisette", ["split", "wall_seconds", "n_samples"]].isna().all()
 
 
-def test_superseded_records_do_not_count(tmp_path: Path, make_cell: Callable) -> None:
-    store = Store(tmp_path)
-    store.create()
+def test_superseded_records_do_not_count(store: Store, make_cell: Callable) -> None:
     for seed in (0, 1):
         store.put(*make_cell("nihs", "logistic", seed))
     store.supersede(make_cell("nihs", "logistic", 0)[0]["key"])
@@ -69,8 +65,8 @@ def test_the_written_file_reads_back_the_same(filled: Store, tmp_path: Path) -> 
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "results.parquet"), frame)
 
 
-def test_an_empty_store_has_the_columns_and_types(empty: Store) -> None:
-    frame = results_frame(empty)
+def test_an_empty_store_has_the_columns_and_types(store: Store) -> None:
+    frame = results_frame(store)
     assert frame.empty
     assert list(frame.columns) == list(columns())
     assert frame["accuracy"].dtype == np.float64

@@ -30,11 +30,11 @@ def test_a_figure_is_there_and_not_blank(filled: Store, name: str) -> None:
     assert path.with_suffix(".svg").read_text().count("<path") > 20
 
 
-def test_an_empty_store_draws_nothing_and_leaves_no_file(empty: Store, tmp_path: Path) -> None:
+def test_an_empty_store_draws_nothing_and_leaves_no_file(store: Store, tmp_path: Path) -> None:
     stale = tmp_path / "figures" / "accuracy.png"
     stale.parent.mkdir()
     stale.write_bytes(b"old")
-    drawn = figures.draw_all(Results.read(empty), tmp_path / "figures")
+    drawn = figures.draw_all(Results.read(store), tmp_path / "figures")
     assert [figure.name for figure in drawn] == NAMES
     assert all(figure.note and figure.png is None for figure in drawn)
     assert not stale.exists()

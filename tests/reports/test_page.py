@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
@@ -109,15 +108,14 @@ def test_numbers_carry_what_they_sort_by(filled: Store, page: Parts) -> None:
 
 
 def test_every_part_is_there(page: Parts) -> None:
-    for part in ("reading", "environment", "comparison", "datasets", "figures", "failures"):
-        assert part in page.ids
-    assert {"left-out", "cells", "filter", "figure-curves"} <= set(page.ids)
+    parts = {"reading", "environment", "comparison", "datasets", "figures", "failures"}
+    assert parts | {"left-out", "cells", "filter", "figure-curves"} <= set(page.ids)
     text = "".join(page.text)
     assert "A made-up CPU" in text
     assert "Attribution is not scored on digits, gisette, tcga" in text
 
 
-def test_building_again_gives_the_same_bytes(filled: Store) -> None:
+def test_building_again_gives_the_same_bytes(filled: Store, make_cell: Callable) -> None:
     def contents() -> dict[str, bytes]:
         files = [*(filled.folder / "report").rglob("*.*"), filled.folder / "results.parquet"]
         return {str(f.relative_to(filled.folder)): f.read_bytes() for f in files if f.is_file()}
@@ -127,38 +125,31 @@ def test_building_again_gives_the_same_bytes(filled: Store) -> None:
     after = contents()
     assert set(before) == set(after)
     assert [name for name in before if before[name] != after[name]] == []
-
-
-def test_the_cells_are_only_read(filled: Store, make_cell: Callable) -> None:
     record, _ = make_cell("nihs", "deepmapper", 0)
-    assert filled.record(record["key"]) == record
+    assert filled.record(record["key"]) == record  # cells are only read
 
 
-def test_an_empty_store_has_a_clear_page(empty: Store) -> None:
-    text = build(empty.folder).read_text()
+def test_an_empty_store_has_a_clear_page(store: Store) -> None:
+    text = build(store.folder).read_text()
     assert "no cells yet" in text
     assert "Plotly" not in text.split("<script>")[0]
-    assert not list((empty.folder / "report").rglob("*.png"))
+    assert not list((store.folder / "report").rglob("*.png"))
 
 
-def test_a_store_of_failures_has_a_clear_page(tmp_path: Path, make_cell: Callable) -> None:
-    store = Store(tmp_path)
-    store.create()
+def test_a_store_of_failures_has_a_clear_page(store: Store, make_cell: Callable) -> None:
     store.put(*make_cell("gisette", "logistic", 0))
     store.put(*make_cell("nihs", "deepinsight_tsne", 0))
-    text = "".join(Parts(build(tmp_path).read_text()).text)
+    text = "".join(Parts(build(store.folder).read_text()).text)
     assert "1 unavailable" in text
     assert "stopped after 300 s" in text
     assert "No cell has a test accuracy." in text
 
 
-def test_one_seed_is_enough(tmp_path: Path, make_cell: Callable) -> None:
-    store = Store(tmp_path)
-    store.create()
+def test_one_seed_is_enough(store: Store, make_cell: Callable) -> None:
     record, arrays = make_cell("nihs", "deepmapper", 0)
     blank = record["metrics"] | {"auroc": None, "needle_auprc": None, "log_loss": None}
     store.put(record | {"metrics": blank}, arrays)
-    path = build(tmp_path, interactive=False)
+    path = build(store.folder, interactive=False)
     assert path.stat().st_size < MEBIBYTE
     assert "n = 1" in path.read_text()
 

@@ -64,17 +64,11 @@ def test_wilson_interval_holds_its_share(n: int, share: float) -> None:
     assert 0 <= low <= share <= high <= 1
 
 
-def test_one_seed_has_wilsons_interval_and_no_sd() -> None:
-    found = accuracy_estimate([0.9], 100)
+@pytest.mark.parametrize(("n", "sd"), [(1, None), (3, pytest.approx(0))])
+def test_equal_seeds_have_wilsons_interval(n: int, sd: float | None) -> None:
+    found = accuracy_estimate([0.9] * n, 100)
     assert found is not None
-    assert (found.n, found.sd) == (1, None)
-    assert (found.low, found.high) == wilson_interval(0.9, 100)
-
-
-def test_equal_seeds_are_not_known_without_error() -> None:
-    found = accuracy_estimate([0.9, 0.9, 0.9], 100)
-    assert found is not None
-    assert found.sd == pytest.approx(0)
+    assert (found.n, found.sd) == (n, sd)
     assert (found.low, found.high) == pytest.approx(wilson_interval(0.9, 100))
 
 
@@ -108,19 +102,15 @@ def test_differences_are_paired_by_seed() -> None:
         ("x", 0, "other", "ok", 0.93),
         ("x", 1, "other", "ok", 0.85),
         ("x", 2, "other", "ok", 0.10),  # no partner: does not count
+        ("x", 0, "once", "ok", 0.70),
         ("x", 0, "third", "timeout", None),
     )
-    (row,) = paired_differences(frame, "ours").to_dict("records")
-    assert (row["method_label"], row["n"]) == ("other", 2)
-    assert row["difference"] == pytest.approx(0.04)
-    assert row["low"] == pytest.approx(0.04 - 12.706205 * 0.01, abs=1e-6)
-
-
-def test_one_pair_has_no_interval() -> None:
-    frame = cells(("x", 0, "ours", "ok", 0.9), ("x", 0, "other", "ok", 0.7))
-    row = paired_differences(frame, "ours").iloc[0]
-    assert row["difference"] == pytest.approx(-0.2)
-    assert math.isnan(row["low"] if row["low"] is not None else math.nan)
+    once, other = paired_differences(frame, "ours").to_dict("records")
+    assert (other["method_label"], other["n"]) == ("other", 2)
+    assert other["difference"] == pytest.approx(0.04)
+    assert other["low"] == pytest.approx(0.04 - 12.706205 * 0.01, abs=1e-6)
+    assert once["difference"] == pytest.approx(-0.2)
+    assert math.isnan(once["low"])  # one pair has no interval
 
 
 def test_failures_share_the_last_rank_and_the_unavailable_have_none() -> None:

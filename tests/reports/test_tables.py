@@ -3,7 +3,6 @@
 import csv
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -139,24 +138,20 @@ def test_latex_is_balanced(results: Results) -> None:
 
 
 def test_one_changed_cell_changes_the_table(
-    tmp_path: Path, make_cell: Callable, put_again: Callable
+    store: Store, make_cell: Callable, put_again: Callable
 ) -> None:
-    store = Store(tmp_path)
-    store.create()
     record, arrays = make_cell("digits", "logistic", 0)
     texts = []
     for value in (0.5, 0.75):
         metrics = record["metrics"] | {"accuracy": value}
         put_again(store, record | {"metrics": metrics}, arrays)
-        write_view(accuracy(Results.read(store)), tmp_path / "tables")
-        texts.append((tmp_path / "tables" / "accuracy.md").read_text())
+        write_view(accuracy(Results.read(store)), store.folder / "tables")
+        texts.append((store.folder / "tables" / "accuracy.md").read_text())
     assert "0.500" in texts[0]
     assert "0.750" in texts[1]
 
 
-def test_two_devices_are_two_methods(tmp_path: Path, make_cell: Callable) -> None:
-    store = Store(tmp_path)
-    store.create()
+def test_two_devices_are_two_methods(store: Store, make_cell: Callable) -> None:
     record, _ = make_cell("digits", "logistic", 0)
     store.put(record)
     store.put(record | {"key": "0" * 32, "device": "cuda"})

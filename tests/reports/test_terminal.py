@@ -1,7 +1,6 @@
 """What the command line prints: everything in 120 columns, failures as words."""
 
 import io
-from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
@@ -39,9 +38,7 @@ def test_twelve_methods_and_five_datasets_fit(filled: Store) -> None:
         assert len(rows) == shown["method_label"].nunique()  # no row was folded
 
 
-def test_nothing_to_compare_is_said(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    store.create()
+def test_nothing_to_compare_is_said(store: Store) -> None:
     assert "No cells yet" in printed(results_frame(store))
 
 
