@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.tree import DecisionTreeClassifier
 
-from bench.parameters import resolve_parameters
+from bench.cell import resolve_parameters
 from datasets.table import TableError
 from generators import nihs
 
