@@ -1,14 +1,17 @@
 """A cell: one point of the grid, identified by the content that decides its outcome."""
 
 import hashlib
+import inspect
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from bench.catalog import Entry, entry, harness_hash, table_entry
 from bench.errors import BenchError, unknown
-from bench.parameters import accepts, resolve_parameters
 from bench.spec import Choice, Experiment, Spec
 from bench.store.records import SCHEMA
 
@@ -144,7 +147,7 @@ def _table_request(choice: Choice, seed: int) -> TableRequest:
     if table_source.unavailable is None:
         load = _attribute_of(table_source, "load")
         # A spec that fixes no seed gets a new table with each seed of the grid.
-        if accepts(load, "seed") and "seed" not in params:
+        if "seed" in inspect.signature(load).parameters and "seed" not in params:
             params["seed"] = seed
         params = resolve_parameters(load, params, f"dataset {choice.label!r}")
     return TableRequest(choice.name, choice.label, params, table_source.source_hash)
@@ -186,3 +189,40 @@ def _attribute_of(source: Entry, name: str) -> Any:
         message = f"{source.kind[:-1]} {source.name!r} ({source.path.name}) defines no `{name}`"
         raise BenchError(message)
     return getattr(module, name)
+
+
+def resolve_parameters(
+    declared: Callable[..., Any], given: dict[str, Any], where: str
+) -> dict[str, Any]:
+    """The given parameters with the declared defaults filled in, as JSON values.
+
+    Args:
+        declared: a `Params` dataclass or a `load` function; its signature is the declaration.
+        given: the table `params` of a spec.
+        where: named in errors.
+
+    Raises:
+        BenchError: an unknown parameter, or a value of the wrong type.
+    """
+    model = _model_of(declared)
+    for name in given:
+        if name not in model.model_fields:
+            raise unknown(name, "parameter", model.model_fields, where)
+    try:
+        # Strict JSON: no "5" for 5, but an array for a declared tuple.
+        return model.model_validate_json(json.dumps(given), strict=True).model_dump(mode="json")
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        message = f"{where}: parameter {name!r}: {first['msg']}, got {first.get('input')!r}"
+        raise BenchError(message) from error
+
+
+@cache  # thousands of cells share a few declarations
+def _model_of(declared: Callable[..., Any]) -> type[BaseModel]:
+    hints = get_type_hints(declared if inspect.isfunction(declared) else declared.__init__)
+    fields: dict[str, Any] = {}
+    for name, parameter in inspect.signature(declared).parameters.items():
+        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+        fields[name] = (hints.get(name, Any), default)
+    return create_model("Parameters", __config__=ConfigDict(extra="forbid"), **fields)

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm
 
-from bench.parameters import resolve_parameters
+from bench.cell import resolve_parameters
 from datasets.table import Table
 from generators import madelon
 

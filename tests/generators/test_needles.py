@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-from bench.parameters import resolve_parameters
+from bench.cell import resolve_parameters
 from datasets.table import Table, TableError
 from generators import needles, nihs
 from generators._needle_kinds import RING, RULES, SUM, XOR, Rule

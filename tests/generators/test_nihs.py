@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.tree import DecisionTreeClassifier
 
-from bench.parameters import resolve_parameters
+from bench.cell import resolve_parameters
 from generators import nihs
 
 PINNED = "e5433aac725d3c77e52d0831a50f85235202d0ea4cbc3afe3bb942deb923fbdd"
