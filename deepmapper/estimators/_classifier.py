@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from sklearn.base import ClassifierMixin, TransformerMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -23,6 +23,7 @@ from sklearn.utils.validation import (
 from deepmapper.attribution import EXPLAINERS
 from deepmapper.estimators._base import (
     COMMON_CONSTRAINTS,
+    Float32Transformer,
     OnEpoch,
     ValidatedEstimator,
     checked_table,
@@ -40,7 +41,7 @@ from deepmapper.training.trainer import Epoch, TrainingSettings
 
 
 class DeepMapperClassifier(  # type: ignore[call-arg]
-    ClassifierMixin, TransformerMixin, ValidatedEstimator, auto_wrap_output_keys=None
+    ClassifierMixin, Float32Transformer, ValidatedEstimator, auto_wrap_output_keys=None
 ):
     """Classify rows of a table as images, and rank the features that matter.
 

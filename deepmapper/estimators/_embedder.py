@@ -12,12 +12,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from deepmapper.estimators._base import (
     COMMON_CONSTRAINTS,
+    Float32Transformer,
     OnEpoch,
     ValidatedEstimator,
     checked_table,
@@ -39,7 +40,7 @@ START_BYTES = 512 << 20  # of training images that the principal components are 
 TRAINING = ("max_epochs", "batch_size", "learning_rate", "weight_decay", "schedule")
 
 
-class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ValidatedEstimator):
+class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, ValidatedEstimator):
     """Embed rows of a table without labels, and rank the features that separate them.
 
     Each feature becomes one pixel; an autoencoder learns to guess hidden features from the others
