@@ -62,8 +62,8 @@ class ValidatedEstimator(BaseEstimator):
         return tags
 
 
-class Float32TransformerMixin(TransformerMixin):
-    """A transformer that returns float32 for any input."""
+class Float32Transformer(TransformerMixin):
+    """A transformer whose result is float32."""
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -23,7 +23,7 @@ from sklearn.utils.validation import (
 from deepmapper.attribution import EXPLAINERS
 from deepmapper.estimators._base import (
     COMMON_CONSTRAINTS,
-    Float32TransformerMixin,
+    Float32Transformer,
     OnEpoch,
     ValidatedEstimator,
     checked_table,
@@ -41,7 +41,7 @@ from deepmapper.training.trainer import Epoch, TrainingSettings
 
 
 class DeepMapperClassifier(  # type: ignore[call-arg]
-    ClassifierMixin, Float32TransformerMixin, ValidatedEstimator, auto_wrap_output_keys=None
+    ClassifierMixin, Float32Transformer, ValidatedEstimator, auto_wrap_output_keys=None
 ):
     """Classify rows of a table as images, and rank the features that matter.
 

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from deepmapper.estimators._base import (
     COMMON_CONSTRAINTS,
-    Float32TransformerMixin,
+    Float32Transformer,
     OnEpoch,
     ValidatedEstimator,
     checked_table,
@@ -40,9 +40,7 @@ START_BYTES = 512 << 20  # of training images that the principal components are 
 TRAINING = ("max_epochs", "batch_size", "learning_rate", "weight_decay", "schedule")
 
 
-class DeepMapperEmbedder(
-    ClassNamePrefixFeaturesOutMixin, Float32TransformerMixin, ValidatedEstimator
-):
+class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, ValidatedEstimator):
     """Embed rows of a table without labels, and rank the features that separate them.
 
     Each feature becomes one pixel; an autoencoder learns to guess hidden features from the others

@@ -106,9 +106,6 @@ class StateWriter:
             raise DeepMapperError(message)
         return {key: self.write(value, f"{place}.{key}") for key, value in values.items()}
 
-    def _write_dict(self, values: dict[str, Any], place: str) -> Json:
-        return {"kind": "dict", "items": self._write_all(values, place)}
-
     def _write_known(self, value: Any, place: str) -> Json:
         name = type(value).__name__
         if isinstance(value, BaseEstimator):
@@ -173,7 +170,7 @@ class StateWriter:
 
 WRITERS: dict[type, Callable[[StateWriter, Any, str], Json]] = {
     list: StateWriter._write_list,
-    dict: StateWriter._write_dict,
+    dict: lambda writer, value, place: {"kind": "dict", "items": writer._write_all(value, place)},
     np.ndarray: StateWriter._write_array,
     torch.Tensor: StateWriter._write_tensor,
     pd.DataFrame: StateWriter._write_frame,
@@ -223,9 +220,6 @@ class StateReader:
         estimator = known(**current_parameters(known, self._read_all(data["parameters"], place)))
         self._set_attributes(estimator, data["learnt"], place, LEARNT.fullmatch)
         return estimator
-
-    def _read_record(self, data: dict[str, Json], place: str) -> Any:
-        return class_of(data["class"])(**self._read_all(data["fields"], place))
 
     def _read_plain(self, data: dict[str, Json], place: str) -> Any:
         known = class_of(data["class"])
@@ -300,7 +294,9 @@ READERS: dict[str, Callable[[StateReader, dict[str, Json], str], Any]] = {
     "frame": StateReader._read_frame,
     "network": StateReader._read_network,
     "estimator": StateReader._read_estimator,
-    "record": StateReader._read_record,
+    "record": lambda reader, data, place: class_of(data["class"])(
+        **reader._read_all(data["fields"], place)
+    ),
     "plain": StateReader._read_plain,
 }
 

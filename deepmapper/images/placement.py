@@ -144,7 +144,7 @@ def neighbour_preservation(
     n_touching = (height - 1) * width + height * (width - 1) + 2 * (height - 1) * (width - 1)
     by_chance = n_touching / max(n * (n - 1) / 2, 1)
     order, rank = ranked_ties(graph)
-    best = float(graph.weights.data[order][rank < TOUCHING].sum()) / total
+    best = float(graph.weights.data[order][rank < TOUCHING].sum() / graph.weights.data.sum())
     if best <= by_chance:  # so small an image that all pixels touch
         return 1.0
     return float(np.clip((share - by_chance) / (best - by_chance), 0.0, 1.0))

@@ -1,5 +1,6 @@
 """Saved models: the same predictions after loading, and nothing loaded that should not be."""
 
+import hashlib
 import json
 import pickle
 from collections.abc import Callable
@@ -168,8 +169,6 @@ def _edited(folder: Path, edit: Callable[[dict[str, Any]], None]) -> None:
 
 
 def _retensored(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
-    import hashlib
-
     save_file(tensors, folder / TENSORS)
     digest = hashlib.sha256((folder / TENSORS).read_bytes()).hexdigest()
     _edited(folder, lambda content: content.update(tensors_sha256=digest))
@@ -208,8 +207,6 @@ class _Bomb:
 
 
 def test_a_pickle_in_place_of_tensors_is_not_run(folder: Path) -> None:
-    import hashlib
-
     bomb = pickle.dumps(_Bomb())
     (folder / TENSORS).write_bytes(bomb)
     _edited(folder, lambda content: content.update(tensors_sha256=hashlib.sha256(bomb).hexdigest()))
