@@ -187,7 +187,7 @@ def regress(
     """Is head slower than base? Exit code: 0 no, 1 yes, 2 the check failed, 3 inconclusive."""
     from bench.errors import BenchError
     from bench.regress.command import regress
-    from bench.regress.rows import Settings
+    from bench.regress.settings import Settings
 
     if not base and not aa:
         message = "regress needs --base REV (or --aa: a revision against itself, HEAD by default)"

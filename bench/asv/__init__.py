@@ -4,8 +4,7 @@
     asv run v0.1..main; asv publish                  # history, and a site of it
 
 asv imports this folder as a package called `asv`, from the checkout as it stands, whichever commit
-it measures: so files here import one another with a dot, and the engine inside functions. What they
-all need is loaded here once, before asv forks.
+it measures: so files here import one another with a dot, and the engine inside functions.
 """
 
 from importlib import import_module
@@ -21,5 +20,9 @@ LOADED_ONCE = (
     "scipy.sparse.linalg",
     "scipy.stats",
 )
-for _name in LOADED_ONCE:
-    import_module(_name)
+
+
+def before_forks() -> None:
+    """Load what every workload needs."""
+    for name in LOADED_ONCE:
+        import_module(name)

@@ -79,6 +79,7 @@ def made_up(
 
 
 def _cell(number: int, table: int, method: int, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    from bench.metrics import METRICS, of_arrays, version
     from bench.store.records import Dataset, Method, Record, Split
 
     rng = np.random.default_rng([table, method, seed])
@@ -125,7 +126,8 @@ def _cell(number: int, table: int, method: int, seed: int) -> tuple[dict[str, An
         device="cpu",
         phases={name: {"seconds": share * seconds, **peaks} for name, share in PHASES.items()},
         attribution_status="ok" if "attributions" in arrays else "none",
-        metrics=_metrics(arrays, relevant, n_features, skill),
+        metrics=of_arrays(arrays, relevant) if arrays else dict.fromkeys(METRICS),
+        metrics_version=version(),
         n_parameters=11_170_000 if family in TRAINS_A_NETWORK else None,
         image_shape=[side, side] if family in MAKES_IMAGES else None,
         wall_seconds=seconds * 1.2 + 0.5,
@@ -140,22 +142,6 @@ def _cell(number: int, table: int, method: int, seed: int) -> tuple[dict[str, An
         environment=ENVIRONMENT,
     )
     return record.to_dict(), arrays
-
-
-def _metrics(
-    arrays: dict[str, Any], relevant: list[int] | None, n_features: int, skill: float
-) -> dict[str, float | None]:
-    from bench.metrics import METRICS
-
-    metrics: dict[str, float | None] = dict.fromkeys(METRICS)
-    if arrays:
-        right = float((arrays["probabilities"].argmax(1) == arrays["y_test"]).mean())
-        metrics |= {"train_accuracy": right + 0.01, "accuracy": right, "log_loss": 1.3 - right}
-        metrics |= {"balanced_accuracy": right - 0.01, "macro_f1": right - 0.02, "auroc": right}
-        if relevant and "attributions" in arrays:
-            metrics |= {"precision_at_k": skill, "recall_at_k": skill, "needle_auprc": skill}
-            metrics["worst_needle_rank"] = round(n_features * (1 - skill)) + 1.0
-    return metrics
 
 
 def _arrays(

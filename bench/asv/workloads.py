@@ -1,4 +1,4 @@
-"""Workloads of the engine, for asv, for pytest-benchmark and for `bench regress`.
+"""Workloads of the engine, for asv and for `bench regress`.
 
 A workload is a function of sizes that makes its data and returns a `Timed`. It imports what it
 times inside the function, so that the same file times whichever revision is first on the path.

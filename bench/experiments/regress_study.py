@@ -15,7 +15,7 @@ from bench.experiments import injections
 from bench.experiments.runner import experiment, grid, measured, table
 from bench.regress.check import check
 from bench.regress.command import failure
-from bench.regress.rows import Settings, measured_core
+from bench.regress.settings import Settings, measured_core
 
 # Other work on the other cores: bursts of arithmetic and of memory traffic, and pauses.
 LOAD = """

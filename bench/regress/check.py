@@ -7,18 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from bench.asv.rows import CONTROL, CONTROL_WORKLOAD, EXACT_ROWS, ROWS, Sizes
 from bench.errors import BenchError
 from bench.machine.environment import environment
 from bench.regress.processes import Remote, SideProcesses
-from bench.regress.rows import (
-    CONTROL,
-    CONTROL_WORKLOAD,
-    EXACT_ROWS,
-    ROWS,
-    Settings,
-    Sizes,
-    measured_core,
-)
+from bench.regress.settings import Settings, measured_core
 from bench.regress.sides import Side, sides
 from bench.regress.verdict import THRESHOLD, Estimate, Figure, Row, Verdict, estimate
 

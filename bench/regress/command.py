@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.machine.redaction import folders_and_words, redacted
 from bench.regress.check import check
-from bench.regress.rows import Settings
+from bench.regress.settings import Settings
 from bench.regress.verdict import THRESHOLD, TWICE, Estimate, Verdict
 from bench.store.store import write_atomically
 

@@ -154,7 +154,7 @@ class Verdict:
 
     Args:
         commits: base's and head's.
-        rows: in the order of `bench.regress.rows.ROWS`.
+        rows: in the order of `bench.asv.rows.ROWS`.
         control: the control's estimate over all of its pairs.
         figures: every figure of every row that has a table.
         exact_same: whether both sides compute the same, of rows that were not timed.

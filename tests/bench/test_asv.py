@@ -1,36 +1,21 @@
-"""asv's benchmarks cover what there is, and run."""
-
-from typing import Any
+"""asv's benchmarks run."""
 
 import pytest
 
-from bench.asv import benchmarks
-from deepmapper.attribution import EXPLAINERS
-from deepmapper.networks.backbones import BACKBONES
+from bench.asv.benchmarks import Figures, Rows
 
 
-def test_every_attribution_and_every_backbone_has_its_benchmark() -> None:
-    assert set(benchmarks.EXPLAINERS) == set(EXPLAINERS)
-    assert set(benchmarks.BACKBONES) == set(BACKBONES)
+@pytest.mark.parametrize("row", ["normalise_standard", "train_patch", "store_append"])
+def test_a_row_is_timed(row: str) -> None:
+    benchmark = Rows()
+    benchmark.setup(row)
+    benchmark.time_run(row)
 
 
-@pytest.mark.parametrize(
-    ("name", "parameters"),
-    [
-        ("Normalise", (1_000, "standard")),
-        ("Fold", (1_000, "random")),
-        ("Convert", (1_000,)),
-        ("Epoch", ("patch", 28)),
-        ("Step", ("patch",)),
-        ("StoreAppend", ()),
-        ("StoreRead", (100,)),
-    ],
-)
-def test_a_benchmark_runs(name: str, parameters: tuple[Any, ...]) -> None:
-    benchmark = getattr(benchmarks, name)()
-    benchmark.setup(*parameters)
-    methods = [m for m in dir(benchmark) if m.startswith(("time_", "track_"))]
-    assert methods
-    for method in methods:
-        measured = getattr(benchmark, method)(*parameters)
-        assert measured is None or measured > 0
+def test_figures_need_no_clock() -> None:
+    assert Figures().track_figure("fold", "passes") > 0
+    assert set(Figures.params[0]) < set(Rows.params[0:]) | {
+        "train_resnet18",
+        "train_vit",
+        "integrated_gradients",
+    }

@@ -1,6 +1,5 @@
 """DeepMapperClassifier: fits, ranks, repeats, and refuses what it cannot use."""
 
-
 import numpy as np
 import pandas as pd
 import pytest

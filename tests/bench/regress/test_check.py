@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.asv.rows import CONTROL_WORKLOAD, EXACT_ROWS, ROWS
 from bench.cli import main
 from bench.errors import BenchError
 from bench.experiments import injections
 from bench.regress.check import same_arrays
 from bench.regress.processes import SideProcesses
-from bench.regress.rows import CONTROL_WORKLOAD, EXACT_ROWS, ROWS
 from bench.regress.sides import git, sides
 
 ROOT = Path(__file__).resolve().parents[3]
