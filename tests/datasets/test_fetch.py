@@ -50,7 +50,7 @@ def names(folder: Path) -> list[str]:
 
 
 def make_read_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forbid writing; for root, whom permissions do not bind, by way of the calls that write."""
+    """Forbid writing; for root, who may write anywhere, by patching the call that writes."""
     folder.chmod(0o555)
     if os.access(folder, os.W_OK):
 
