@@ -68,19 +68,6 @@ def report_tables(n_records: int = 40) -> Timed:
     )
 
 
-def report_build(n_records: int = 40) -> Timed:
-    """The whole report: frame, tables, figures, page."""
-    from reports.build import build
-
-    folder = filled_store(n_records)
-
-    def run(_: None) -> int:
-        build(Path(folder.name), interactive=False)
-        return n_records
-
-    return Timed(run, keep=folder)
-
-
 def import_cli(module: str = "bench.cli") -> Timed:
     """A fresh Python that imports the command line of a package of ours, and nothing else."""
     root = str(Path(import_module(module.split(".")[0]).__path__[0]).parent)

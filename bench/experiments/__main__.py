@@ -22,11 +22,11 @@ OUT = Path("results/experiments")
 FILES = {
     "needles": ("nihs", "xor"),
     "mnist": ("shuffled", "max_norm"),
-    "growth": ("layouts", "million", "scaling"),
-    "speed": ("conversion", "versus_deepinsight", "to_target"),
-    "choices": ("tumours", "gates"),
+    "growth": ("million", "scaling"),
+    "speed": ("conversion", "to_target"),
+    "tumours": ("tumours",),
     "gpu": ("gpu",),  # needs a CUDA device
-    "harness": ("overhead", "merging", "large_report"),
+    "harness": ("overhead",),
     "regress_study": ("regress_study",),
 }
 EXPERIMENTS = {name: file for file, names in FILES.items() for name in names}

@@ -1,6 +1,6 @@
 """Seconds and memory at growing sizes.
 
-`layouts`: to learn a layout, at three sizes. `scaling`: conversion and training over features and
+`scaling`: conversion and training over features and
 samples, as slopes in log-log. `million`: a million features from a file, against ten thousand.
 """
 
@@ -16,7 +16,6 @@ from bench.experiments.runner import (
     Case,
     experiment,
     grid,
-    load_table,
     measured,
     seconds_of,
     summarise,
@@ -24,43 +23,17 @@ from bench.experiments.runner import (
 from bench.run.phases import Phases
 from deepmapper import DeepMapperClassifier
 from deepmapper.images.converter import ImageConverter
-from deepmapper.images.layouts import make_layout
-from deepmapper.images.scaling import FeatureScaler
 from deepmapper.networks._assembly import build_network
 from deepmapper.networks.gate import PixelGate
 from deepmapper.training.objectives import Classification
 from deepmapper.training.trainer import Epoch, TrainingSettings, train
 
-TABLES: dict[str, dict[str, Any]] = {
-    "shuffled_mnist": {"n_train": 60_000, "n_test": 1, "seed": 0},
-    "expression": {"seed": 0},  # 6,216 x 19,319
-    "tcga": {},  # 364 x 56,537
-}
 # (samples, features): one side grows, the other stays.
 GROWING = {
     "p": [(512, p) for p in (1_000, 3_162, 10_000, 31_623, 100_000, 316_228, 1_000_000)],
     "n": [(n, 1_024) for n in (1_000, 3_162, 10_000, 31_623, 100_000)],
 }
 N_SAMPLES, N_NEEDLES, EPOCHS = 2_000, 50, 2  # of `million`
-
-
-@experiment(
-    "784 features in 10 s (hope 3), 19,319 in 40 s (hope 15), 56,537 in 60 s (hope 30)",
-    grid("{name}_run_{run}", run=range(3), name=TABLES),
-)
-def layouts(name: str, run: int) -> dict[str, Any]:
-    X = FeatureScaler().fit_transform(
-        np.asarray(load_table(name, **TABLES[name]).X, dtype=np.float32)
-    )
-    phases = Phases("cpu")
-    with phases("layout"):
-        layout = make_layout("learned", X.shape[1], run, X=X)
-    return {
-        **{key: phases.records["layout"][key] for key in ("seconds", "peak_host_mib")},
-        "n_samples": X.shape[0],
-        "n_features": X.shape[1],
-        "quality": layout.quality,
-    }
 
 
 def slope(sizes: list[int], seconds: list[float]) -> float:

@@ -11,7 +11,6 @@ from bench.errors import BenchError
 from bench.experiments.__main__ import EXPERIMENTS, experiment, report, run
 from bench.experiments.gpu import gpu
 from bench.experiments.growth import scaling, slope, train_from_file, write_table
-from bench.experiments.harness import large_report, merging
 from bench.experiments.needles import measure_needles
 from bench.experiments.runner import Case, of_seeds, read_records, summarise, write_record
 from deepmapper import DeepMapperError
@@ -92,12 +91,6 @@ def test_the_slope_of_a_line_is_one() -> None:
 def test_repeated_measurements_have_the_interval_of_student() -> None:
     assert of_seeds([1.0, 2.0, 3.0]) == "2 ± 2.5 (1..3, n = 3)"
     assert of_seeds([1.0]) == "1 (n = 1)"
-
-
-@pytest.mark.slow
-def test_the_harness_is_measured_on_made_up_cells() -> None:
-    assert merging.measure(cells=20, shared=4)["cells"] == 36
-    assert large_report.measure(run=0, cells=20)["peak_mib"] > 50
 
 
 SMALL = {
