@@ -20,7 +20,6 @@ from bench.store.store import write_atomically
 
 INK, QUIET, FAINT, WARNING = "#1d2433", "#6b7385", "#e3e6ec", "#a33b20"
 # Seaborn's palette "colorblind", with a dark olive for its yellow, which is too pale on white.
-# Importing seaborn takes longer than drawing a figure.
 PALETTE = (
     *("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc"),
     *("#ca9161", "#56b4e9", "#fbafe4", "#949494", "#665c00"),

@@ -81,14 +81,13 @@ def _say(line: str) -> None:
 def markdown(verdict: Verdict) -> str:
     """The verdict, why, and the tables behind it."""
     base, head = (commit[:10] for commit in verdict.commits)
-    least, middle = (_percent(d) for d in (verdict.detectable, verdict.usually_detectable))
     parts = [
         f"# {WORDS[verdict.word]}",
         "\n".join(f"- {reason}" for reason in reasons(verdict)),
         f"{len(verdict.rows)} of {verdict.n_expected} benchmarks ran on both sides (base {base}, "
         f"head {head}), each in {_pairs(verdict)} pairs of fresh processes; {verdict.seconds:.0f} "
         f"s in all. A row is slower from {_percent(THRESHOLD)} on. The smallest slowdown "
-        f"that this run finds nine times in ten: {least} in the worst row, {middle} in the median.",
+        f"that this run finds nine times in ten: {_percent(verdict.detectable)} in the worst row.",
         _noise_floor(verdict),
         _rows(verdict),
         _figures(verdict),

@@ -221,11 +221,6 @@ class Verdict:
         return max(row.estimate.detectable for row in self.rows)
 
     @property
-    def usually_detectable(self) -> float:
-        """The same of the median row."""
-        return median(row.estimate.detectable for row in self.rows)
-
-    @property
     def noise_floor(self) -> tuple[float, float] | None:
         """Differences of the median and the worst row if both sides are the same commit."""
         if self.commits[0] != self.commits[1]:
@@ -235,10 +230,7 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """The content of verdict.json."""
-        derived = (
-            *("detectable", "usually_detectable", "noise_floor"),
-            *("control_moved", "other_output"),
-        )
+        derived = ("detectable", "noise_floor", "control_moved", "other_output")
         return {
             "verdict": self.word,
             "exit_code": self.exit_code,

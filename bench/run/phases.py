@@ -1,8 +1,6 @@
 """Time and peak memory of each phase of a cell, and the note of how far it is."""
 
 import json
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -113,12 +111,8 @@ def _reset_peaks(device: str) -> None:
 
 def _resident_mib(field: str) -> float:
     """VmRSS (now) or VmHWM (peak since the last reset) in MiB."""
-    if STATUS.exists():
-        for line in STATUS.read_text().splitlines():
-            if line.startswith(field):
-                return int(line.split()[1]) / 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB, on macOS bytes
-    return peak / (2**20 if sys.platform == "darwin" else 1024)
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(field))
+    return int(line.split()[1]) / 1024
 
 
 def _device_peak_mib(device: str) -> float | None:

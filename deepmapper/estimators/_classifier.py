@@ -14,6 +14,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
+    _check_feature_names_in,
     _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
@@ -195,6 +196,14 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         """Images, numpy float32 (n_samples, 1, height, width); all of them in memory."""
         images = self._images(X)
         return images if isinstance(images, np.ndarray) else images[:].cpu().numpy()
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """The feature of each pixel of `transform`, row by row; empty0, ... for empty pixels."""
+        check_is_fitted(self)
+        height, width = self.layout_.shape
+        names = np.array([f"empty{i}" for i in range(height * width)], dtype=object)
+        names[self.layout_.pixel_of_feature] = _check_feature_names_in(self, input_features)
+        return names
 
     def latent(self, X: Any, layer: str, number: int = 0) -> np.ndarray:
         """The output of a layer of a pass's network, (n_samples, ...).

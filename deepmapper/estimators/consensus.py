@@ -2,8 +2,8 @@
 
 Paper: Methods 8-9 ("accumulate attribution results by collecting the attribution results for each
 class ... tabulate attribution results by averaging accumulated attributions"), Fig. 2 ("repeated
-until convergence or a maximum"). Selection frequency and its bound on false positives: stability
-selection, Meinshausen & Bühlmann, J R Stat Soc B 72 (2010), Theorem 1.
+until convergence or a maximum"). Selection frequency: stability selection, Meinshausen & Bühlmann,
+J R Stat Soc B 72 (2010).
 """
 
 import numpy as np
@@ -52,26 +52,6 @@ class Consensus:
     def selection_frequency(self) -> np.ndarray:
         """The share of passes that selected each feature, (n_classes, n_features)."""
         return np.mean([self._selected(m) for m in self.maps], axis=0)
-
-    def expected_false_positives(self, frequency: float = 0.9) -> float:
-        """Upper bound on the expected noise features per class that are selected this often.
-
-        q**2 / ((2 * frequency - 1) * n_features) with q the mean number selected per pass. The
-        theorem is for passes on random halves of the samples (validation_fraction=0.5) and noise
-        features that are exchangeable; with larger shares passes are more alike, and the bound is
-        a guide.
-
-        Raises:
-            DeepMapperError: no pass yet, or frequency not in (0.5, 1].
-        """
-        if not self.maps or not 0.5 < frequency <= 1:
-            message = (
-                "the bound on false positives needs one pass or more and a frequency above 0.5 "
-                f"and at most 1; got {len(self.maps)} passes and {frequency:g}"
-            )
-            raise DeepMapperError(message)
-        n_selected = np.mean([self._selected(m).sum(axis=1).max() for m in self.maps])
-        return float(n_selected**2 / ((2 * frequency - 1) * self.maps[0].shape[1]))
 
     def table(self, features: ArrayLike, classes: ArrayLike) -> pd.DataFrame:
         """Columns feature, class, mean, sd, selection_frequency, mean_rank; best first per class.

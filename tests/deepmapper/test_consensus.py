@@ -1,4 +1,4 @@
-"""Consensus by hand: shares, agreement of halves, the bound on false positives."""
+"""Consensus by hand: shares, agreement of halves."""
 
 import numpy as np
 import pytest
@@ -30,18 +30,6 @@ def test_other_features_on_top_do_not_agree() -> None:
 def test_closed_gates_select_nothing() -> None:
     frequency = _consensus([[1.0, 0.0, 0.0]], [[1.0, 0.5, 0.0]]).selection_frequency()
     assert frequency.tolist() == [[1.0, 0.5, 0.0]]
-
-
-def test_the_bound_is_that_of_meinshausen_and_buehlmann() -> None:
-    consensus = _consensus(np.eye(1, 100).tolist(), (np.ones((1, 100))).tolist(), top=10)
-    q = (1 + 10) / 2
-    assert consensus.expected_false_positives(0.75) == pytest.approx(q**2 / (0.5 * 100))
-
-
-@pytest.mark.parametrize("frequency", [0.5, 0.0, 1.1])
-def test_the_bound_needs_a_frequency_above_one_half(frequency: float) -> None:
-    with pytest.raises(DeepMapperError, match="frequency above"):
-        _consensus([[1.0]]).expected_false_positives(frequency)
 
 
 def test_top_is_at_least_one() -> None:

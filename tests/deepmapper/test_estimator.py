@@ -111,3 +111,14 @@ UNEQUAL = [f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense
 )
 def test_the_classifier_is_a_scikit_learn_estimator(estimator, check) -> None:  # type: ignore[no-untyped-def]
     check(estimator)
+
+
+def test_pixels_have_the_names_of_their_features() -> None:
+    X, y = _table(p=14)
+    table = pd.DataFrame(X, columns=[f"gene{i}" for i in range(14)])
+    model = DeepMapperClassifier(training=QUICK, passes=1, device="cpu", random_state=0)
+    names = model.fit(table, y).get_feature_names_out()
+    pixels = model.transform(table).reshape(len(table), -1)
+    assert len(names) == pixels.shape[1]
+    assert set(table.columns) < set(names)
+    assert (pixels[:, [name.startswith("empty") for name in names]] == 0).all()
