@@ -114,8 +114,8 @@ def test_the_classifier_is_a_scikit_learn_estimator(estimator, check) -> None:  
 
 
 def test_pixels_have_the_names_of_their_features() -> None:
-    X, y = _table(p=14)
-    table = pd.DataFrame(X, columns=[f"gene{i}" for i in range(14)])
+    X, y = _table()
+    table = pd.DataFrame(X, columns=[f"gene{i}" for i in range(40)])
     model = DeepMapperClassifier(training=QUICK, passes=1, device="cpu", random_state=0)
     names = model.fit(table, y).get_feature_names_out()
     pixels = model.transform(table).reshape(len(table), -1)
