@@ -21,7 +21,8 @@ AFFORDABLE: dict[str, dict[str, object]] = {  # settings that a test has time fo
     "deepinsight_umap": {"image_size": "equal"},
     "deepmapper_notebook": {"epochs": 3},
     "deepmapper_published": {"epochs": 10, "backbone": "cnn_small"},
-    "lassonet": {"path_multiplier": 3.0},
+    "lassonet": {"path_multiplier": 6.0, "epochs": 15},
+    "pydeepmapper": {"passes": 2, "epochs": 10},
 }
 WITHOUT_ATTRIBUTIONS = ("majority", "nearest_neighbours")
 # A global-mean CNN from scratch on at most 135 images of 10x10 pixels, and TC1, made for 60,483
