@@ -60,9 +60,6 @@ def make_read_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(fetching.tempfile, "TemporaryDirectory", refuse)
 
 
-# Checksums
-
-
 @pytest.mark.parametrize("checksum", [MD5, BLOB, SHA256])
 def test_a_verified_file_is_used_as_it_lies(checksum: str) -> None:
     file = data_file(checksum=checksum)
@@ -110,9 +107,6 @@ def test_the_same_file_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
         assert fetch(file) == path
     put(file, OTHER)
     assert state(file).startswith("corrupt")
-
-
-# Downloads
 
 
 @pytest.mark.parametrize("checksum", [MD5, BLOB, SHA256])
@@ -192,9 +186,6 @@ def test_two_threads_download_the_same_file(server: Server, folder: Path) -> Non
         thread.join()
     assert state(file) == "present"
     assert names(folder) == ["tumours/counts.gz"]
-
-
-# Where nothing can be downloaded or written
 
 
 @pytest.mark.parametrize("content", [None, OTHER])
