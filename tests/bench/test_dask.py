@@ -99,7 +99,7 @@ def test_detached_dask_cells_run_when_the_front_is_gone(
         assert f"0 cells submitted, {N_CELLS} were before" in again
         with dask_worker(port, tmp_path, plugin):
             until(lambda: len(Store(out).keys()) == N_CELLS)
-            until(lambda: not list(out.glob("running/*.claim")))
+            until(lambda: not list(out.glob("running/*.lock")))
     check_whole(out)
     assert set(runs(tmp_path).values()) == {1}
 
