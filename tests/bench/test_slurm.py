@@ -52,7 +52,7 @@ def test_arrays_of_jobs_and_a_preemption(
     assert f"{N_CELLS} cells submitted" in finish(start(spec, out, plugin, "--detach", **slurm))
     (script,) = (tmp_path / "slurm" / "state").glob("*.sh")
     text = script.read_text()
-    for line in ("--array=0-1%2", "--partition=gpu", "--mem=4048MB", "--time=14", "--requeue"):
+    for line in ("--array=0-1%2", "--partition=gpu", "--mem=4048MB", "--time=50", "--requeue"):
         assert f"#SBATCH {line}\n" in text
     monkeypatch.setenv("PATH", slurm["PATH"])
     monkeypatch.setenv("FAKE_SLURM", slurm["FAKE_SLURM"])
