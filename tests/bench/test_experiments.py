@@ -113,5 +113,5 @@ def test_the_gpu_experiment_runs_on_any_device() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
 def test_without_a_gpu_the_gpu_experiment_says_so() -> None:
-    with pytest.raises(DeepMapperError, match="'cuda' is not there on this machine"):
+    with pytest.raises(DeepMapperError, match="'cuda' is missing on this machine"):
         gpu.measure("nihs", 0)

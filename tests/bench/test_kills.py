@@ -5,7 +5,8 @@ import pytest
 from .kills import FEW, disturb
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("rounds", [3, 20])
 def test_kill_and_resume(rounds: int) -> None:
     # What needs torch costs each start ten seconds of imports; the long version has it.
     facts = disturb(rounds) if rounds > 3 else disturb(rounds, methods=FEW, n_seeds=2)

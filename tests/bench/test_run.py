@@ -104,6 +104,7 @@ def test_the_same_seed_gives_identical_predictions(finished: Path, again: Path) 
         np.testing.assert_array_equal(one["test_rows"], other["test_rows"])
 
 
+@pytest.mark.slow
 def test_fresh_runs_the_selected_cells_again(finished: Path, again: Path, bench: Bench) -> None:
     out = again
     words = ("--datasets", "digits", "--methods", "majority", "--seeds", "1", "--fresh")
@@ -115,6 +116,7 @@ def test_fresh_runs_the_selected_cells_again(finished: Path, again: Path, bench:
     assert len([name for name in before if before[name] != after[name]]) == 1
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_spec_or_schema_is_refused(
     finished: Path, tmp_path: Path, bench: Bench
 ) -> None:
@@ -130,6 +132,7 @@ def test_a_folder_of_another_spec_or_schema_is_refused(
     assert "schema 0" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_the_run_and_nothing_is_lost(tmp_path: Path, plugin: Path) -> None:
     spec = write(
         tmp_path,

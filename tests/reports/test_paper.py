@@ -112,6 +112,7 @@ def test_the_profiles_have_the_labels_that_the_views_look_for() -> None:
         assert own | set(labels.PLAIN) <= methods
 
 
+@pytest.mark.slow
 def test_what_is_smaller_is_said(finished: Path) -> None:
     evidence = Evidence.read(finished)
     assert evidence.smaller(labels.NIHS)["n_samples"] == "200 for 10,000"
@@ -123,6 +124,7 @@ def test_what_is_smaller_is_said(finished: Path) -> None:
     assert "This is not the full size" in (finished / "paper" / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_what_is_published_gives_the_same_bytes(finished: Path, tmp_path: Path) -> None:
     target = tmp_path / "published"
     publish(finished, target, "make paper", paper=True)
@@ -133,6 +135,7 @@ def test_what_is_published_gives_the_same_bytes(finished: Path, tmp_path: Path) 
     assert files(tmp_path / "out") == files(finished)
 
 
+@pytest.mark.slow
 def test_a_changed_cell_changes_the_table(copy: Path, put_again: Callable) -> None:
     store = Store(copy)
     record = next(
@@ -158,6 +161,7 @@ def test_a_changed_cell_changes_the_table(copy: Path, put_again: Callable) -> No
     assert record["key"][:8] in after["paper/tables/table2.md"].decode()
 
 
+@pytest.mark.slow
 def test_every_exhibit_is_there_or_says_what_it_lacks(finished: Path) -> None:
     evidence = Evidence.read(finished)
     exhibits = {exhibit.name: exhibit for exhibit in (make(evidence) for make in EXHIBITS)}
@@ -205,6 +209,7 @@ def test_the_committed_pictures_are_all_figures(published: dict[str, Exhibit]) -
     assert {path.stem for path in PUBLISHED.glob("*.png")} == drawn
 
 
+@pytest.mark.slow
 def test_needles_are_on_top_only_together(copy: Path, put_again: Callable) -> None:
     store = Store(copy)
     faithful = [r for r in store.records() if r["dataset"]["label"] == labels.NIHS_NOTEBOOK]
@@ -224,6 +229,7 @@ def test_needles_are_on_top_only_together(copy: Path, put_again: Callable) -> No
     assert (len(found.accepted), found.in_two, found.all_on_top) == (2, [1, 1], 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [labels.CORRECTED, labels.BEST])
 def test_curves_have_test_rows(finished: Path, mode: str) -> None:
     evidence = Evidence.read(finished)
@@ -239,6 +245,7 @@ def test_the_consensus_counts_before_it_averages() -> None:
     assert consensus(tops) == [1, 2, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_the_tables_compile(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished / "paper" / "tables", tmp_path / "tables")
@@ -255,6 +262,7 @@ def test_the_command_says_what_a_folder_lacks(tmp_path: Path) -> None:
     assert json.dumps(done.stdout) == json.dumps("")
 
 
+@pytest.mark.slow
 def test_another_processor_is_distinguished(copy: Path, put_again: Callable) -> None:
     store = Store(copy)
     record = next(r for r in store.records() if r["method"]["label"] == labels.BEST)
