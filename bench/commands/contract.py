@@ -19,7 +19,8 @@ from bench.catalog import ROOT, Entry, entries, module_entry
 
 SUITE = ROOT / "tests" / "contract" / "test_methods.py"
 OPTION = "--deepmapper-contract"
-# Further ways to train of our methods, tested with the slow tests.
+SLOW = ("deepmapper_notebook",)  # ResNet-18, tested with the slow tests
+# Further ways to train of our methods, also with the slow tests.
 VARIANTS: dict[str, dict[str, object]] = {
     "cnn1d (TC1)": {"architecture": "tc1", "epochs": 30, "learning_rate": 0.1},
     "deepinsight_pca (norm-2)": {"image_size": "equal", "scaling": "norm2"},
@@ -52,7 +53,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     name = metafunc.config.getoption(OPTION)
     methods = methods_of(name) if name else entries("methods") | _variants()
     available = [
-        pytest.param(methods[key], id=key, marks=[pytest.mark.slow] if key in VARIANTS else [])
+        pytest.param(
+            methods[key], id=key, marks=[pytest.mark.slow] if key in VARIANTS or key in SLOW else []
+        )
         for key in sorted(methods)
         if name or methods[key].unavailable is None
     ]

@@ -97,6 +97,7 @@ def test_running_again_runs_only_what_could_not_be_had(finished: Path, bench: Be
     assert len(after) == len(before)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_identical_predictions(finished: Path, again: Path) -> None:
     for record in Store(again).records():
         one, other = (Store(f).artifact(record["key"]) for f in (finished / "out", again))

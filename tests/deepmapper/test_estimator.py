@@ -6,7 +6,7 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from deepmapper import DeepMapperClassifier, DeepMapperError
 from deepmapper.estimators.network_classifier import NetworkClassifier
@@ -105,9 +105,14 @@ UNEQUAL = [f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense
 
 
 @pytest.mark.filterwarnings("ignore:no pass was better", "ignore:.*too few to hold out")
-@parametrize_with_checks(
-    [DeepMapperClassifier(device="cpu")],
-    expected_failed_checks=lambda _: dict.fromkeys(UNEQUAL, SPLIT),
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    estimator_checks_generator(
+        DeepMapperClassifier(device="cpu"),
+        expected_failed_checks=dict.fromkeys(UNEQUAL, SPLIT),
+        mark="skip",
+    ),
+    ids=lambda value: getattr(getattr(value, "func", value), "__name__", "classifier"),
 )
 def test_the_classifier_is_a_scikit_learn_estimator(estimator, check) -> None:  # type: ignore[no-untyped-def]
     check(estimator)
