@@ -63,7 +63,7 @@ def examples_of(results: Results, dataset: str) -> dict[str, Examples]:
 
 
 def common_row(examples: list[Examples]) -> int | None:
-    """The first sample that all of them show; None if there is none."""
+    """The first sample that all of them show, or None."""
     shared = set(examples[0].rows).intersection(*(set(e.rows) for e in examples))
     return next((row for row in examples[0].rows if row in shared), None)
 

@@ -61,7 +61,7 @@ class Store:
             yield self._read(path)
 
     def artifact(self, key: str) -> dict[str, np.ndarray]:
-        """The arrays of a run, named in `bench.run.worker`; empty if there are none."""
+        """The arrays of a run, named in `bench.run.worker`; {} if it stored no arrays."""
         path = self.artifacts / f"{key}.npz"
         if not path.is_file():
             return {}

@@ -111,7 +111,7 @@ def test_the_gpu_experiment_runs_on_any_device() -> None:
     assert "conversion_ms_from_host" in text
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="tests the error on a machine without a GPU")
 def test_without_a_gpu_the_gpu_experiment_says_so() -> None:
     with pytest.raises(DeepMapperError, match="'cuda' is missing on this machine"):
         gpu.measure("nihs", 0)

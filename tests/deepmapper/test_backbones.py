@@ -205,7 +205,7 @@ def test_a_missing_timm_is_said_with_the_install_line(monkeypatch: pytest.Monkey
 def test_a_network_of_timm_sees_every_pixel(
     name: str, shape: tuple[int, int], padded: tuple[int, int]
 ) -> None:
-    pytest.importorskip("timm")
+    pytest.importorskip("timm", reason="optional: pip install timm")
     torch.manual_seed(0)
     network = build_backbone(f"timm:{name}", shape, 3)
     assert network.training
@@ -222,7 +222,7 @@ def test_a_network_of_timm_sees_every_pixel(
 
 @pytest.mark.slow
 def test_what_timm_cannot_do_is_said() -> None:
-    pytest.importorskip("timm")
+    pytest.importorskip("timm", reason="optional: pip install timm")
     with pytest.raises(DeepMapperError, match=r"no model 'resnet81'; nearest: .*resnet"):
         build_backbone("timm:resnet81", (8, 8), 2)
     with pytest.raises(DeepMapperError, match=r"cannot read images of 230x5.*at 256x32: "):

@@ -272,7 +272,7 @@ def test_tensors_that_do_not_fit_are_refused(folder: Path) -> None:
 
 def test_a_model_of_a_device_that_is_not_there_loads_anyway(folder: Path) -> None:
     if torch.cuda.is_available():
-        pytest.skip("this machine has the device")
+        pytest.skip("tests a machine without the GPU that the model names")
 
     def move(content: dict[str, Any]) -> None:
         content["estimator"]["parameters"]["device"] = "cuda"

@@ -45,7 +45,7 @@ def _read(path: Path, **options: Any) -> PreparedTable:
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.txt", "t.csv.gz", "t.csv.xz", "t.parquet"])
 def test_every_format_gives_the_same_table(tmp_path: Path, name: str) -> None:
     if name.endswith("parquet"):
-        pytest.importorskip("pyarrow")
+        pytest.importorskip("pyarrow", reason="optional: pip install pyarrow")
         _frame().to_parquet(tmp_path / name, index=False)
     else:
         separator = "," if ".csv" in name else "\t"
@@ -239,7 +239,7 @@ def test_npy_with_pickles_is_refused(tmp_path: Path) -> None:
 
 def _h5ad(path: Path, X: np.ndarray, kind: str) -> Path:
     """An AnnData file with the classes B and T in turn."""
-    h5py = pytest.importorskip("h5py")
+    h5py = pytest.importorskip("h5py", reason="optional: pip install h5py")
     text = h5py.string_dtype()
     with h5py.File(path, "w") as file:
         if kind == "dense":
@@ -304,7 +304,7 @@ def test_a_large_h5ad_stays_on_disk_and_predicts_as_from_memory(
 
 
 def test_rows_on_disk_are_read_in_any_order(tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
+    h5py = pytest.importorskip("h5py", reason="optional: pip install h5py")
     X = np.random.default_rng(0).normal(size=(30, 8))
     with h5py.File(tmp_path / "X.h5", "w") as file:
         table = RowsOnDisk(file.create_dataset("X", data=X))
