@@ -12,7 +12,7 @@ READING = (
     "Mean accuracy on test rows over n seeds, with a 95% interval: Student's t over the seeds, and "
     "never narrower than Wilson's interval for the number of test rows. The best mean of a dataset "
     "is bold; ≈ marks methods whose interval overlaps that of the best. Overlap is no test of "
-    "equality: `differences` has the paired differences. Mean rank: over all (dataset, seed), 1 is "
+    "equality: see the table “Paired differences”. Mean rank: over all (dataset, seed), 1 is "
     "best, ties averaged, failed cells share the last rank; unavailable cells have no rank."
 )
 NO_PAIR = Cell("no pair", mark=ABSENT)
