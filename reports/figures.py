@@ -1,6 +1,6 @@
 """The figures of the report, as .png and .svg. A figure without data is left out, with a note."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -77,12 +77,13 @@ def plans(results: Results) -> list[Plan]:
     return listed
 
 
-def draw_all(results: Results, folder: Path) -> list[Plan]:
-    """Draw every figure into the folder; remove files of figures that are no longer drawn."""
+def draw_all(results: Results, folder: Path, only: Collection[str] = ()) -> list[Plan]:
+    """Draw every figure, or those named; remove files of figures that are no longer drawn."""
     for name in TIMED:
         for path in folder.glob(f"{name}_[A-Z].*"):  # of machines that an earlier report had
             path.unlink()
-    return [_draw(plan, results, folder) for plan in plans(results)]
+    named = [plan for plan in plans(results) if not only or plan.name in only]
+    return [_draw(plan, results, folder) for plan in named]
 
 
 def _of_machines(plan: Plan, results: Results) -> list[Plan]:

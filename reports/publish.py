@@ -166,17 +166,16 @@ def _cut(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _draw(source: Path, topic: Path, *, paper: bool) -> None:
     """The pictures of a topic, from all arrays of the run."""
-    from reports.build import build
+    from reports.figures import draw_all
     from reports.page import reduced
-    from reports.paper.build import build as build_paper
+    from reports.paper.build import build
+    from reports.results import Results
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         if paper:
-            build_paper(source, out)
-            drawn = sorted((out / "paper" / "figures").glob("*.png"))
+            build(source, out)
         else:
-            build(source, out, interactive=False)
-            drawn = [out / "report" / "figures" / f"{name}.png" for name in PICTURES]
-        for path in filter(Path.is_file, drawn):
+            draw_all(Results.read(source), out, PICTURES)
+        for path in sorted((out / "paper" / "figures" if paper else out).glob("*.png")):
             (topic / path.name).write_bytes(reduced(path.read_bytes()))

@@ -19,7 +19,8 @@ from bench.catalog import ROOT, Entry, entries, module_entry
 
 SUITE = ROOT / "tests" / "contract" / "test_methods.py"
 OPTION = "--deepmapper-contract"
-SLOW = ("deepmapper_notebook",)  # ResNet-18, tested with the slow tests
+# Tested with the slow tests: ResNet-18, and a compilation that aggmap has as well.
+SLOW = ("deepmapper_notebook", "deepinsight_umap")
 # Further ways to train of our methods, also with the slow tests.
 VARIANTS: dict[str, dict[str, object]] = {
     "cnn1d (TC1)": {"architecture": "tc1", "epochs": 30, "learning_rate": 0.1},

@@ -58,7 +58,7 @@ def test_it_is_listed_and_benchmarked(installed: dict[str, str], tmp_path: Path)
     assert "nearest_mean" in run(installed, "bench", "list", "methods").stdout
     spec = tmp_path / "outside.toml"
     spec.write_text(SPEC)
-    done = run(installed, "bench", "run", str(spec), "--out", str(tmp_path / "out"))
+    done = run(installed, "bench", "run", str(spec), "--no-report", "--out", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     (record,) = Store(tmp_path / "out").records()
     assert record["status"] == "ok", record["reason"]

@@ -136,6 +136,7 @@ def test_the_page_and_the_table_show_failures_with_reasons(
     assert "timeout" in done.stdout
 
 
+@pytest.mark.slow
 def test_only_the_cell_that_was_killed_from_outside_runs_again(
     outcome: tuple[Path, subprocess.CompletedProcess[str]],
     records: dict[str, Record],

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import pytest
 from bench.cli import main
 from bench.store.store import Store
 
-from .conftest import ROOT, bench_environment, records_by_label
+from .conftest import ROOT, bench_environment
 from .grids import finish, start, until
 
 Bench = Callable[..., subprocess.CompletedProcess[str]]
@@ -202,12 +203,26 @@ def test_runs_of_different_selections_share_a_folder(tmp_path: Path, plugin: Pat
 
 
 def test_status_compare_and_report_read_the_folder(
-    finished: Path, again: Path, bench: Bench
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert "6 ok" in bench("status", finished / "out").stdout
-    compared = bench("compare", finished / "out", again)
-    assert compared.returncode == 0, compared.stderr
-    assert "random_forest" in compared.stdout
-    assert "6 of 6 cells have identical predictions" in compared.stdout
-    assert bench("report", finished / "out").returncode == 0
-    assert records_by_label(again)["majority"]["status"] == "ok"
+    monkeypatch.setenv("COLUMNS", "200")
+    out, again = finished / "out", tmp_path / "again"
+    shutil.copytree(out, again)
+
+    def printed(*words: str | Path) -> str:
+        monkeypatch.setattr(sys, "argv", ["bench", *map(str, words)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert not stopped.value.code
+        return capsys.readouterr().out
+
+    assert "6 ok" in printed("status", out)
+    compared = printed("compare", out, again)
+    assert "random_forest" in compared
+    assert "6 of 6 cells have identical predictions" in compared
+    (again / "report" / "index.html").unlink()
+    printed("report", again)
+    assert (again / "report" / "index.html").is_file()

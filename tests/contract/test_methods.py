@@ -22,7 +22,8 @@ AFFORDABLE: dict[str, dict[str, object]] = {  # settings that a test has time fo
     "deepmapper_notebook": {"epochs": 3},
     "deepmapper_published": {"epochs": 10, "backbone": "cnn_small"},
     "lassonet": {"path_multiplier": 6.0, "epochs": 15},
-    "pydeepmapper": {"passes": 2, "epochs": 10},
+    "pydeepmapper": {"passes": 1, "epochs": 8},
+    "random_forest": {"n_trees": 60, "n_tuning_trees": 30},
 }
 WITHOUT_ATTRIBUTIONS = ("majority", "nearest_neighbours")
 # A global-mean CNN from scratch on at most 135 images of 10x10 pixels, and TC1, made for 60,483

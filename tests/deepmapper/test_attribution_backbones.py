@@ -20,7 +20,12 @@ BLOCKS = Settings(
 )
 TRANSFORMERS = {"deep_lift", "guided_backprop", "grad_cam", "lrp"}
 REFUSED = {"retnet": TRANSFORMERS, "vit": TRANSFORMERS}  # every other pair of ours must work
-MEMBERS = [(backbone, method) for backbone in sorted(BACKBONES) for method in sorted(EXPLAINERS)]
+MEMBERS = [
+    # resnet18_rgb is resnet18 but for its first layer
+    pytest.param(backbone, method, marks=[pytest.mark.slow] * (backbone == "resnet18_rgb"))
+    for backbone in sorted(BACKBONES)
+    for method in sorted(EXPLAINERS)
+]
 
 
 @cache

@@ -6,7 +6,7 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.estimator_checks import estimator_checks_generator
+from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 from deepmapper import DeepMapperClassifier, DeepMapperError
 from deepmapper.estimators.network_classifier import NetworkClassifier
@@ -108,7 +108,7 @@ UNEQUAL = [f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense
 @pytest.mark.parametrize(
     ("estimator", "check"),
     estimator_checks_generator(
-        DeepMapperClassifier(device="cpu"),
+        DeepMapperClassifier(passes=1, device="cpu"),
         expected_failed_checks=dict.fromkeys(UNEQUAL, SPLIT),
         mark="skip",
     ),
@@ -116,6 +116,12 @@ UNEQUAL = [f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense
 )
 def test_the_classifier_is_a_scikit_learn_estimator(estimator, check) -> None:  # type: ignore[no-untyped-def]
     check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_so_it_is_with_its_defaults() -> None:
+    check_estimator(DeepMapperClassifier(), expected_failed_checks=dict.fromkeys(UNEQUAL, SPLIT))
 
 
 def test_pixels_have_the_names_of_their_features() -> None:

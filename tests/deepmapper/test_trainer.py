@@ -66,8 +66,8 @@ def test_training_learns_and_history_counts_epochs_from_one() -> None:
 
 def test_batch_norm_is_trained_in_every_epoch() -> None:
     """The notebooks left the model in evaluation mode after the first test (facts 2.3)."""
-    network, _ = _train(TrainingSettings(max_epochs=3, batch_size=30), "resnet18")
-    assert int(network.bn1.num_batches_tracked) == 3 * 3
+    network, _ = _train(TrainingSettings(max_epochs=2, batch_size=30), "resnet18", n=60)
+    assert int(network.bn1.num_batches_tracked) == 2 * 2
 
 
 def test_a_loss_that_is_not_finite_stops_the_training() -> None:

@@ -48,12 +48,12 @@ def results(filled: Store, tmp_path_factory: pytest.TempPathFactory, put_again: 
 
 @pytest.fixture(scope="module")
 def published(results: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where it was published twice, beside a README of its own."""
+    """Where it was published, over an older topic with a README of its own."""
     target = tmp_path_factory.mktemp("published") / "topic"
     target.mkdir()
     (target / "README.md").write_text("kept")
-    for _ in range(2):  # the second takes the place of the first
-        publish(results.folder, target, "a command")
+    (target / "old.parquet").write_text("of the older topic")
+    publish(results.folder, target, "a command")
     return target
 
 

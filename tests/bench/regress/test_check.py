@@ -117,6 +117,7 @@ def test_the_sides_are_what_was_asked_for() -> None:
                 assert ("_slowed(train, 0.2)" in text) is expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", [*ROWS, *EXACT_ROWS, "control"])
 def test_every_row_computes_the_same_twice(row: str) -> None:
     name, parameters = {**ROWS, **EXACT_ROWS, "control": CONTROL_WORKLOAD}[row]
