@@ -23,8 +23,7 @@ FILES = {
     "needles": ("nihs", "xor"),
     "mnist": ("shuffled", "max_norm"),
     "growth": ("million", "scaling"),
-    "speed": ("conversion", "to_target"),
-    "tumours": ("tumours",),
+    "speed": ("conversion", "to_target", "contended"),
     "gpu": ("gpu",),  # needs a CUDA device
     "harness": ("overhead",),
     "regress_study": ("regress_study",),
