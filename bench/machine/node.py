@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class Node:
         self._claims = Claims(self.store.folder / "running")
         self._running: dict[int, tuple[Task, int]] = {}
         self._ended: list[Ended] = []
+        self._source_hash = cache(lambda method: entry("methods", method).source_hash)
         self._circumstances: dict[str, Any] = {
             "jobs": len(slots),
             "threads": len(slots[0].cores),
@@ -110,8 +112,7 @@ class Node:
 
     def _obstacle(self, task: Task) -> str | None:
         """Why this machine cannot run the task, without a record of it."""
-        here = entry("methods", task.cell.method)
-        if here.source_hash != task.cell.source_hash:
+        if self._source_hash(task.cell.method) != task.cell.source_hash:
             return (
                 f"the source of {task.cell.method!r} differs from that where the run was started: "
                 "use the same checkout on all machines"

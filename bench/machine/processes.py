@@ -223,7 +223,8 @@ class Processes:
         if event["event"] == "started":
             job = self.jobs[event["job"]]
             job.pid = event["pid"]
-            job.baseline_mib = usage(event["pid"])[1]
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has no descendants yet
+                job.baseline_mib = psutil.Process(job.pid).memory_info().rss / 2**20
             job.measured = time.monotonic()
         if event["event"] != "ended":
             return None
