@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
+# Python keeps the bytecode of what it loads: without it, every start of torch takes 8 s longer.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: env quick paper test test-all check asv clean
 env: $(READY)
@@ -11,12 +13,10 @@ env: $(READY)
 CONSTRAINTS ?= -c constraints.txt
 
 # uv comes from the package index; versions come from constraints.txt (names and versions only).
-# Bytecode is compiled once, here: where Python may not write it, every start of torch would take
-# 8 s longer.
 $(READY): pyproject.toml constraints.txt overrides.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	$(RUN) -m uv pip install --quiet --compile-bytecode --python $(RUN) $(CONSTRAINTS) --overrides overrides.txt -e . --group dev
+	$(RUN) -m uv pip install --quiet --python $(RUN) $(CONSTRAINTS) --overrides overrides.txt -e . --group dev
 	touch $@
 
 quick: env

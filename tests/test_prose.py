@@ -1,0 +1,40 @@
+"""Plain English: no phrase that a reader has to translate, no name that is not a noun."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# The list of shared/english.md, and what reviews of this tree found. "None" is Python's.
+PHRASES = re.compile(
+    r"\b(so many|as they are|at hand|to be had|told apart|whoever|himself|nobody|whatever|"
+    r"in the place of|where there (?:is|are)|of what|what they|what it (?:has|takes)|at work|"
+    r"what is (?:there|missing)|how (?:far|many of)|as many as|once more|goes wrong|becomes of|"
+    r"(?:is|are|if) none|(?:says|knows|feels|wants) (?:it|that|what|whether|how))\b"
+)
+NAMES = {"some", "told", "found", "asked", "arriving", "judging"}
+FILES = subprocess.run(
+    ["git", "ls-files", "*.py", "*.md", "*.toml", "*.html", "*.yml"],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=True,
+).stdout.split()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_reads_plainly(name: str) -> None:
+    text = (ROOT / name).read_text()
+    hits = [
+        f"{number}: {match[0]!r} in {line.strip()}"
+        for number, line in enumerate(text.splitlines(), 1)
+        for match in PHRASES.finditer(line)
+    ]
+    if name.endswith(".py"):
+        nodes = ast.walk(ast.parse(text))
+        stored = (n for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+        hits += [f"{n.lineno}: the name {n.id!r}" for n in stored if n.id in NAMES]
+    assert hits == []
