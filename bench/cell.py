@@ -89,13 +89,16 @@ def expand(
     datasets: Collection[str] = (),
     methods: Collection[str] = (),
     seeds: Collection[int] = (),
+    added: Collection[str] = (),
 ) -> list[Cell]:
     """The cells of a spec, or of the part of it that labels and seeds name.
+
+    `added` names methods that join those of the spec, with their default parameters.
 
     Raises:
         BenchError: an unknown dataset or method, a wrong parameter, a label not in the spec.
     """
-    grids = spec.grids()
+    grids = [grid.with_methods(added) for grid in spec.grids()]
     tables = _chosen("dataset", [grid.datasets for grid in grids], datasets)
     contestants = _chosen("method", [grid.methods for grid in grids], methods)
     cells: dict[tuple[str, str, int], Cell] = {}
@@ -137,7 +140,8 @@ def _chosen(
     labels = [choice.label for of_grid in choices for choice in of_grid]
     for label in wanted:
         if label not in labels:
-            raise unknown(label, kind, labels, "the spec")
+            hint = " (--with NAME adds a listed method)" if kind == "method" else ""
+            raise unknown(label, kind, labels, f"the spec{hint}")
     return [[c for c in of_grid if not wanted or c.label in wanted] for of_grid in choices]
 
 

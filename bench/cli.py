@@ -64,6 +64,9 @@ def run(
     profile: Annotated[str, typer.Argument(help="A profile's name or a TOML file.")],
     out: Annotated[Path | None, typer.Option(help="Default: results/<name>.")] = None,
     methods: Annotated[str, typer.Option(help=ONLY)] = "",
+    added: Annotated[
+        str, typer.Option("--with", help="Add these listed methods, with their defaults.")
+    ] = "",
     datasets: Annotated[str, typer.Option(help=ONLY)] = "",
     seeds: Annotated[str, typer.Option(help="Instead of the spec's, e.g. 0-4 or 0,3.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "",
@@ -92,7 +95,7 @@ def run(
             "when the terminal closes, start the command under nohup or tmux"
         )
         raise BenchError(message)
-    selection = Selection(_names(datasets), _names(methods), _numbers(seeds))
+    selection = Selection(_names(datasets), _names(methods), _numbers(seeds), _names(added))
     kind = _device(device or spec.device)
     if dry_run:
         _show_plan(spec, kind, selection, folder)

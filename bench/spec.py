@@ -1,6 +1,7 @@
 """A benchmark as a TOML file: which tables, which methods, which seeds, under which limits."""
 
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -158,6 +159,12 @@ class Experiment(_Strict):
     def _labels_differ(self) -> "Experiment":
         _require_own_labels(datasets=self.datasets, methods=self.methods)
         return self
+
+    def with_methods(self, names: Iterable[str]) -> "Experiment":
+        """This grid and further methods with their defaults, those that it lacks."""
+        labels = {choice.label for choice in self.methods}
+        added = [Choice(name=name, label=name) for name in names if name not in labels]
+        return self.model_copy(update={"methods": (*self.methods, *added)})
 
 
 class Spec(_Strict):

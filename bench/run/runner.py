@@ -27,11 +27,12 @@ from bench.store.tables import description, discard_arrays, is_ready
 
 @dataclass(frozen=True)
 class Selection:
-    """The part of a spec to run; empty means all of it."""
+    """The part of a spec to run; empty means all of it. `added` names further methods."""
 
     datasets: Collection[str] = ()
     methods: Collection[str] = ()
     seeds: Collection[int] = ()
+    added: Collection[str] = ()
 
 
 @dataclass(frozen=True)

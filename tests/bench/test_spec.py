@@ -67,6 +67,17 @@ def test_unknown_names_and_wrong_types_are_explained(
         expand(spec, "cpu")
 
 
+def test_a_method_is_added_to_every_grid_with_its_defaults() -> None:
+    spec = parse_spec(SEVERAL, "t")
+    cells = expand(spec, "cpu", methods=["logistic"], added=["logistic", "stump"])
+    assert {(cell.label, cell.seed) for cell in cells} == {("logistic", seed) for seed in (0, 1, 5)}
+    assert len(expand(spec, "cpu", added=["stump"])) == len(expand(spec, "cpu")) + 1
+    with pytest.raises(BenchError, match="--with NAME adds"):
+        expand(spec, "cpu", methods=["logistic"])
+    with pytest.raises(BenchError, match="Did you mean 'logistic'"):
+        expand(spec, "cpu", added=["logistik"])
+
+
 def test_keys_follow_content_and_nothing_else() -> None:
     def keys(text: str) -> list[str]:
         return [cell.key("c") for cell in expand(parse_spec(text, "t"), "cpu")]
