@@ -26,6 +26,7 @@ FEWEST_ROWS = 200  # with fewer rows chance covariances of many pairs drown true
 CANDIDATE_Z = 4.0  # weaker pairs are not candidates
 SURE = 0.95  # of a feature: one less its false discovery rate; of a table: the share of such
 SHARPEST = 64.0  # the largest power of z that lowers openings
+ROUNDING = 1e-6  # relative
 LARGEST_Z = 37.0  # beyond it the normal tail is 0 in double precision
 BLOCK = 1024  # maximum rows of a block, and features of a block of the search for pairs
 SMALLEST_BLOCK = 128  # features of a block of the search for pairs with many threads
@@ -41,12 +42,15 @@ class Screen:
     pairs: int64 (m, 2), pairs of features whose covariance differs between classes, the strongest
         first; empty if they were not searched.
     pair_strength: (m,).
+    varies: (n_features,), whether a feature has more than one value. Others, such as the empty
+        pixels of an image, are no hypotheses: they do not change the openings of features.
     """
 
     mean: np.ndarray
     variance: np.ndarray
     pairs: np.ndarray
     pair_strength: np.ndarray
+    varies: np.ndarray
 
     @cached_property
     def by_class(self) -> np.ndarray:
@@ -63,15 +67,14 @@ class Screen:
 
         Near 1 for a pair that interacts; 0 for a pair that chance explains.
         """
-        n_varying = int((self.mean > 0).any(axis=0).sum())
+        n_varying = int(self.varies.sum())
         n_pairs = n_varying * (n_varying - 1) / 2
         return 1 - np.minimum(1.0, n_pairs * _p_of_z(self.pair_strength))
 
     @property
     def is_dense(self) -> bool:
         """Whether nearly every feature that varies surely differs between the classes."""
-        varies = self.strength > 0
-        sure = self.opening()[varies] > SURE
+        sure = self.opening()[self.varies] > SURE
         return bool(len(sure)) and float(sure.mean()) > SURE
 
     def opening(self, most: float = math.inf) -> np.ndarray:
@@ -83,7 +86,8 @@ class Screen:
         Args:
             most: maximum sum of all openings; see `_limited`.
         """
-        opening = 1 - false_discovery_rate(_p_of_z(self.strength))
+        opening = np.zeros(len(self.varies))
+        opening[self.varies] = 1 - false_discovery_rate(_p_of_z(self.strength[self.varies]))
         opening = self._with_pairs(opening, self.pair_sureness())
         return opening if opening.sum() <= most else self._limited(opening, most)
 
@@ -144,14 +148,14 @@ def screen(
     """
     flat = _Flat(X)
     tests = 1 if n_classes == 2 else n_classes  # class against rest: with two the same test twice
-    mean_z, variance_z, centre, spread = _marginal(flat, codes, n_classes)
+    mean_z, variance_z, centre, spread, varies = _marginal(flat, codes, n_classes)
     pairs, pair_z = np.empty((0, 2), dtype=np.int64), np.empty(0)
     varying = (spread > 0).nonzero()[:, 0]
     rows = _rows_for_pairs(len(codes), len(varying), interactions, seed)
     if len(rows):
         chosen = torch.from_numpy(rows).to(codes.device)
         pairs, pair_z = _pairs(flat, codes, chosen, centre, spread, varying, tests)
-    return Screen(mean_z, variance_z, pairs, pair_z)
+    return Screen(mean_z, variance_z, pairs, pair_z, varies)
 
 
 def false_discovery_rate(p: np.ndarray) -> np.ndarray:
@@ -160,7 +164,8 @@ def false_discovery_rate(p: np.ndarray) -> np.ndarray:
     >>> false_discovery_rate(np.array([0.001, 0.9, 0.8, 0.7])).round(3).tolist()
     [0.004, 0.9, 0.9, 0.9]
     """
-    n = len(p)
+    if not (n := len(p)):
+        return np.empty(0)
     null_share = min(1.0, (np.sum(p > 0.5) + 1) / (0.5 * n))
     order = np.argsort(p)
     q = null_share * n * p[order] / np.arange(1, n + 1)
@@ -190,8 +195,9 @@ class _Flat:
 
 def _marginal(
     X: _Flat, codes: torch.Tensor, n_classes: int
-) -> tuple[np.ndarray, np.ndarray, torch.Tensor, torch.Tensor]:
-    """z of means, of variances, (n_contrasts, p) each; class means (n_classes, p); sd within (p,).
+) -> tuple[np.ndarray, np.ndarray, torch.Tensor, torch.Tensor, np.ndarray]:
+    """z of means, of variances, (n_contrasts, p) each; class means (n_classes, p); sd within (p,);
+    whether a feature varies (p,).
 
     Class against rest with the variance within classes pooled: Student's t for means; the same on
     squared deviations from the class mean (Levene's test) for variances.
@@ -199,8 +205,12 @@ def _marginal(
     n_per_class = torch.bincount(codes, minlength=n_classes).double()
     n_samples = len(codes)
     sums: Any = 0.0
+    first = X[slice(0, 1)][0]
+    varies = torch.zeros_like(first, dtype=torch.bool)
     for rows in X.blocks(n_samples):
-        sums = sums + _one_hot(codes[rows], n_classes).T @ X[rows]
+        values = X[rows]
+        sums = sums + _one_hot(codes[rows], n_classes).T @ values
+        varies |= (values != first).any(0)
     centre = sums.double() / n_per_class.clamp(min=1)[:, None].to(sums.device)
     squares: Any = 0.0
     fourth: Any = 0.0
@@ -216,7 +226,9 @@ def _marginal(
     of_squares = (fourth - (n_per_class[:, None] * variances.square()).sum(0)) / n_samples
     mean_z = _class_against_rest(means, variance, n_per_class)
     variance_z = _class_against_rest(variances, of_squares.clamp(min=0), n_per_class)
-    return mean_z, variance_z, centre.float(), spread.float().to(codes.device)
+    known = varies.cpu().numpy()
+    mean_z, variance_z = mean_z * known, variance_z * known  # rounding makes a constant differ
+    return mean_z, variance_z, centre.float(), spread.float().to(codes.device), known
 
 
 def _class_against_rest(
@@ -235,7 +247,10 @@ def _class_against_rest(
     standard_error = (
         variance * (n / freedom) * (1 / n_per_class.clamp(min=1)[:, None] + 1 / rest)
     ).sqrt()
-    t = torch.where(standard_error > 0, difference / standard_error, 0.0).abs()
+    # Without variance within classes a difference beyond rounding is certain.
+    differs = difference.abs() > ROUNDING * means.abs().amax(0)
+    certain = torch.where(differs, math.inf, 0.0)
+    t = torch.where(standard_error > 0, difference / standard_error, certain).abs()
     if len(means) == 2:  # the same test twice
         t = t[:1]
     return _z_of_p(2 * stats.t.sf(t.numpy(), freedom))

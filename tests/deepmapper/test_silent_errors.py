@@ -1,0 +1,71 @@
+"""Tables on which a statistic or a ranking could be wrong without a word."""
+
+import numpy as np
+import pytest
+import torch
+
+from deepmapper import DeepMapperClassifier
+from deepmapper.networks.screen import false_discovery_rate, screen
+
+
+def _binary_table(n: int = 200, p: int = 100, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.arange(n) % 2)
+    return rng.integers(0, 2, (n, p)).astype(np.float32), y
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("values", [(0.0, 1.0), (-3.7, 0.1), (100.0, 100.5)])
+def test_a_feature_identical_to_the_class_is_the_strongest(
+    n_classes: int, values: tuple[float, float]
+) -> None:
+    X, y = _binary_table()
+    y = np.arange(len(y)) % n_classes
+    X[:, 7] = np.where(y == 1, *values)
+    result = screen(torch.from_numpy(X), torch.from_numpy(y), n_classes, interactions=False)
+    assert result.strength.argmax() == 7
+    assert result.opening()[7] > 0.999
+
+
+def test_a_constant_feature_has_no_strength() -> None:
+    X, y = _binary_table()
+    X[:, 3], X[:, 4] = 0.0, 0.1
+    result = screen(torch.from_numpy(X), torch.from_numpy(y), 2, interactions=False)
+    assert result.strength[3] == 0
+    assert result.strength[4] < 0.1
+
+
+def test_a_balanced_xor_of_binary_features_is_found() -> None:
+    X, y = _binary_table(n=400)
+    corners = np.arange(400) % 4
+    X[:, 20], X[:, 61] = corners // 2, corners % 2
+    y = (X[:, 20] != X[:, 61]).astype(int)
+    result = screen(torch.from_numpy(X), torch.from_numpy(y), 2)
+    assert set(result.pairs[0]) == {20, 61}
+    assert (result.opening()[[20, 61]] > 0.999).all()
+
+
+@pytest.mark.parametrize("n_empty", [100, 50_000])
+def test_empty_pixels_do_not_change_the_gates_of_features(n_empty: int) -> None:
+    X, y = _binary_table(n=120, p=300)
+    X = X + np.random.default_rng(1).normal(size=X.shape).astype(np.float32)
+    X[:, :10] += 0.8 * y[:, None]
+    padded = np.hstack([X, np.zeros((len(X), n_empty), dtype=np.float32)])
+    codes = torch.from_numpy(y)
+    alone, beside = (
+        screen(torch.from_numpy(table), codes, 2, interactions=False) for table in (X, padded)
+    )
+    np.testing.assert_allclose(beside.opening()[:300], alone.opening(), rtol=1e-5, atol=1e-7)
+    assert (beside.opening()[300:] == 0).all()
+
+
+def test_a_perfect_marker_is_named_first() -> None:
+    X, y = _binary_table()
+    X[:, 7] = y
+    model = DeepMapperClassifier(passes=2, device="cpu", random_state=0).fit(X, y)
+    for _, rows in model.attributions_.groupby("class"):
+        assert rows.feature.iloc[0] == "x7"
+
+
+def test_false_discovery_rates_of_nothing_are_nothing() -> None:
+    assert false_discovery_rate(np.empty(0)).shape == (0,)
