@@ -1,6 +1,7 @@
 """What the estimators share: validated parameters and tables, and latents of any layer."""
 
 import difflib
+import warnings
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -15,14 +16,18 @@ from torch import nn
 
 from deepmapper.attribution import evaluated
 from deepmapper.errors import DeepMapperError
-from deepmapper.images._rows import checked, is_on_disk
+from deepmapper.images._rows import checked, dense, is_on_disk
 from deepmapper.images.layouts import LAYOUTS, Layout
-from deepmapper.images.scaling import check_finite
+from deepmapper.images.scaling import FeatureScaler, check_finite
 from deepmapper.training.trainer import TrainingSettings
 
 # Called after each epoch with its row of the history.
 OnEpoch = Callable[[dict[str, Any]], None]
 NESTED = "training__"
+ROWS_COMPARED = 256  # new rows whose values are compared with those of the training rows
+FEWEST_COMPARED = 5
+# Standard deviations: counts given to a model of logarithms, or the reverse, lie outside.
+NEAR, FAR = 0.2, 2.0
 # Of the parameters that both estimators of tables have.
 COMMON_CONSTRAINTS: dict[str, list[Any]] = {
     "layout": [StrOptions(set(LAYOUTS)), Layout, "array-like"],
@@ -98,6 +103,28 @@ def with_text_names(X: Any) -> Any:
     if not all(isinstance(name, Integral | np.integer) for name in columns):
         return X
     return X.set_axis([str(name) for name in columns], axis=1)
+
+
+def warn_of_other_units(X: Any, scaler: FeatureScaler) -> None:
+    """Warn if the first new rows lie far from the training rows, as counts and logarithms do."""
+    if scaler.scale != "standard":
+        return
+    block = dense(X, slice(0, ROWS_COMPARED))
+    scaled = torch.empty(block.shape)
+    scaler.scale_into(scaled, block)
+    scaled = scaled[:, torch.from_numpy(scaler.factor_ != 0)]
+    if not scaled.numel():
+        return
+    distance = float(scaled.square().mean().sqrt())
+    variation = float((scaled - scaled.mean(0)).square().mean().sqrt())
+    too_near = len(scaled) >= FEWEST_COMPARED and 0 < variation < NEAR
+    if distance > FAR or too_near:
+        warnings.warn(
+            f"the new rows lie {distance:.2g} standard deviations from the mean of the training "
+            f"rows and vary by {variation:.2g} (root mean squares; about 1 is usual). Are they in "
+            "the same units: counts or logarithms, the same normalisation?",
+            stacklevel=3,
+        )
 
 
 def layer_names(network: nn.Module) -> list[str]:

@@ -29,6 +29,7 @@ from deepmapper.estimators._base import (
     ValidatedEstimator,
     checked_table,
     latent,
+    warn_of_other_units,
 )
 from deepmapper.estimators.consensus import Consensus
 from deepmapper.estimators.network_classifier import ClassWeight, NetworkClassifier, Training
@@ -241,7 +242,9 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
     def _images(self, X: Any) -> Any:
         """Images of rows X, in the form that the classifier takes fastest; maybe streamed."""
         check_is_fitted(self)
-        return self.converter_.transform(checked_table(self, X, reset=False))
+        X = checked_table(self, X, reset=False)
+        warn_of_other_units(X, self.converter_.scaler_)
+        return self.converter_.transform(X)
 
     def _checked(
         self, X: Any, y: Any, sample_weight: Any

@@ -23,6 +23,7 @@ from deepmapper.estimators._base import (
     ValidatedEstimator,
     checked_table,
     latent,
+    warn_of_other_units,
 )
 from deepmapper.estimators._separation import Separation
 from deepmapper.images._rows import feature_names
@@ -278,7 +279,9 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         )
 
     def _images(self, X: Any) -> Any:
-        return _as_tensor(self.converter_.transform(checked_table(self, X, reset=False)))
+        X = checked_table(self, X, reset=False)
+        warn_of_other_units(X, self.converter_.scaler_)
+        return _as_tensor(self.converter_.transform(X))
 
     def _generator(self, *names: str | int) -> torch.Generator:
         return torch.Generator().manual_seed(stream_seed(self.seed_, *names) % 2**63)

@@ -157,6 +157,13 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
 
     def scale_into(self, target: torch.Tensor, block: torch.Tensor) -> None:
         """Write the scaled block into target, both (rows, n_features), on target's device."""
+        if self.log_ and (low := float(block.min())) <= -1:
+            message = (
+                f"the table has values down to {low:g}, and the logarithms log(1 + x) that were "
+                "learned from the training rows (none was negative) need more than -1. Give the "
+                "table in the units of the training rows, or fit with log=False"
+            )
+            raise DeepMapperError(message)
         if self.log_ and block.device == target.device:
             log1p(block, target)
         else:

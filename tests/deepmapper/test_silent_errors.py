@@ -1,10 +1,12 @@
 """Tables on which a statistic or a ranking could be wrong without a word."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 
-from deepmapper import DeepMapperClassifier
+from deepmapper import DeepMapperClassifier, DeepMapperError
 from deepmapper.networks.screen import false_discovery_rate, screen
 
 
@@ -69,3 +71,50 @@ def test_a_perfect_marker_is_named_first() -> None:
 
 def test_false_discovery_rates_of_nothing_are_nothing() -> None:
     assert false_discovery_rate(np.empty(0)).shape == (0,)
+
+
+def _counts(
+    seed: int = 0, n: int = 200, p: int = 60, tail: float = 200
+) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 2
+    logs = rng.normal(np.linspace(1, 9, p), 1, (n, p))
+    logs[:, :3] += 3 * y[:, None]
+    X = rng.poisson(np.exp2(logs)).astype(np.float32)
+    X[:, -1] *= tail  # 200: the engine takes logarithms; 1: it does not
+    return X, y
+
+
+UNITS = {"log": np.log1p, "log2": lambda X: np.log2(X + 1), "per million": lambda X: X * 1e4}
+
+
+@pytest.mark.parametrize("tail", [1, 200])
+@pytest.mark.parametrize("units", UNITS)
+def test_new_rows_in_other_units_are_pointed_out(units: str, tail: float) -> None:
+    X, y = _counts(tail=tail)
+    new = _counts(seed=1, tail=tail)[0]
+    convert = UNITS[units]
+    for training, other in ((X, convert(new)), (convert(X), new)):
+        model = DeepMapperClassifier(passes=1, training={"max_epochs": 1}, device="cpu")
+        with pytest.warns(UserWarning, match="same units"):
+            model.fit(training, y).predict(other)
+
+
+@pytest.mark.parametrize("tail", [1, 200])
+def test_new_rows_of_the_same_units_bring_no_warning(tail: float) -> None:
+    model = DeepMapperClassifier(passes=1, device="cpu", random_state=0)
+    model.fit(*_counts(tail=tail))
+    X, y = _counts(seed=1, tail=tail)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (model.predict(X) == y).mean() > 0.9
+        model.predict(X[:1])
+        model.predict(X[y == 0])
+
+
+def test_values_without_a_logarithm_are_refused() -> None:
+    model = DeepMapperClassifier(passes=1, training={"max_epochs": 1}, device="cpu")
+    model.fit(*_counts())
+    X = _counts(seed=1)[0]
+    with pytest.raises(DeepMapperError, match=r"down to -\d.*units of the training rows"):
+        model.predict(X - X.mean(0))
