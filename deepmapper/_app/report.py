@@ -18,7 +18,7 @@ from PIL import Image
 import deepmapper
 from deepmapper._app.runs import Run, named_rows
 from deepmapper.images.layouts import Layout
-from deepmapper.tables._raw import listed
+from deepmapper.tables._raw import list_names
 
 N_TOP = 12  # features per class
 N_RINGS = 3
@@ -74,7 +74,7 @@ def report(run: Run) -> str:
         n_train=len(run.tables.train.row_names),
         n_per_class=[] if y is None else list(zip(*np.unique(y, return_counts=True), strict=True)),
         unseen=run.tables.test.unseen if run.tables.test else {},
-        names=lambda names: f"{len(names):,}" + (f": {listed(names)}" if names else ""),
+        names=lambda names: f"{len(names):,}" + (f": {list_names(names)}" if names else ""),
         parameters=[(k, _short(v)) for k, v in estimator.get_params().items()],
         curves=_curves(estimator.history_),
         classes=_classes(run, attributions) if run.label else [],
