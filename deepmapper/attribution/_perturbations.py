@@ -68,26 +68,13 @@ def kernel_shap(batch: Batch) -> torch.Tensor:
 
 
 def grid(image_shape: tuple[int, ...], most: int = 64) -> np.ndarray:
-    """Group the pixels by the blocks of a regular grid.
+    """Group the pixels of an image by at most `most` blocks of a regular grid.
 
-    Parameters
-    ----------
-    image_shape : tuple of int
-        Its last two numbers are height and width.
-    most : int, default=64
-        Maximum number of groups.
+    The result holds a group number per pixel, (height, width).
 
-    Returns
-    -------
-    int array of shape (height, width)
-
-    Examples
-    --------
     >>> grid((1, 4, 6), most=4)
     array([[0, 0, 0, 1, 1, 1],
-           [0, 0, 0, 1, 1, 1],
-           [2, 2, 2, 3, 3, 3],
-           [2, 2, 2, 3, 3, 3]])
+           [0, 0, 0, 1, 1, 1], [2, 2, 2, 3, 3, 3], [2, 2, 2, 3, 3, 3]])
     """
     *above, width = tuple(image_shape[-2:])
     height = above[0] if above else 1
@@ -101,27 +88,11 @@ def grid(image_shape: tuple[int, ...], most: int = 64) -> np.ndarray:
 def occlusion_window(
     image_shape: tuple[int, ...], settings: Settings | None = None
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Choose the window and the stride of occlusion.
+    """Choose window and stride of occlusion, in pixels, for images of this shape.
 
-    Parameters
-    ----------
-    image_shape : tuple of int
-        Its last two numbers are height and width.
-    settings : Settings, default=None
-        Default: the window is a seventh of a side, the stride half of the window.
+    By default, the window is a seventh of a side and the stride half of that. A window that does
+    not fit into the image, or strides that leave gaps, raise a DeepMapperError.
 
-    Returns
-    -------
-    window, stride : tuple of int
-        In pixels.
-
-    Raises
-    ------
-    DeepMapperError
-        The window does not fit into the image, or the strides leave gaps.
-
-    Examples
-    --------
     >>> occlusion_window((1, 139, 139))
     ((20, 20), (10, 10))
     """

@@ -121,18 +121,7 @@ def is_affine(module: nn.Module) -> bool:
 
 
 def forward_steps(network: nn.Module, image_shape: tuple[int, ...]) -> list[Step]:
-    """Record the steps of a network in evaluation mode, in order.
-
-    Parameters
-    ----------
-    network : nn.Module
-    image_shape : tuple of int
-        A blank image of this shape is run.
-
-    Returns
-    -------
-    list of Step
-    """
+    """Record the steps of a network in evaluation mode for a blank image, in order."""
     recorder = _Recorder()
     weight = next(network.parameters(), torch.empty(()))
     blank = torch.zeros((1, *image_shape), device=weight.device, dtype=weight.dtype)
@@ -148,16 +137,6 @@ def spatial_step(steps: list[Step]) -> Step | None:
     through the modules that keep its shape. It comes after a nonlinearity. A linear cut of the
     image into patches (a vision transformer's first convolution) has channels that do not detect
     anything yet.
-
-    Parameters
-    ----------
-    steps : list of Step
-        The result of `forward_steps`.
-
-    Returns
-    -------
-    Step or None
-        None if no step is such a map.
     """
     result, is_nonlinear = None, False
     shape: tuple[int, ...] = ()

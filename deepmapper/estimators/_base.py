@@ -15,7 +15,7 @@ from torch import nn
 
 from deepmapper.attribution import evaluated
 from deepmapper.errors import DeepMapperError
-from deepmapper.images._rows import checked, is_on_disk
+from deepmapper.images._rows import check_rows, is_on_disk
 from deepmapper.images.layouts import LAYOUTS, Layout
 from deepmapper.images.scaling import check_finite
 from deepmapper.training.trainer import TrainingSettings
@@ -80,7 +80,7 @@ def checked_table(estimator: BaseEstimator, X: Any, *, reset: bool, **options: A
         ValueError: wrong shape, type or feature names (scikit-learn's messages).
         DeepMapperError: values that are missing or infinite.
     """
-    X = checked(estimator, with_text_names(X), reset=reset, ensure_all_finite=False, **options)
+    X = check_rows(estimator, with_text_names(X), reset=reset, ensure_all_finite=False, **options)
     if not is_on_disk(X):
         check_finite(X, getattr(estimator, "feature_names_in_", None))
     return X

@@ -81,19 +81,11 @@ class Screen:
         return bool(len(is_sure)) and float(is_sure.mean()) > SURE
 
     def opening(self, most: float = math.inf) -> np.ndarray:
-        """Choose the opening of each gate, from 0 for noise to 1 for signal.
+        """The opening of each gate, (n_features,), from 0 for noise to 1 for signal.
 
         It is 1 - the false discovery rate at the feature's strength. Both features of a pair that
-        stands out among all pairs are open too.
-
-        Parameters
-        ----------
-        most : float, default=inf
-            Maximum sum of all openings. Weaker features are opened less.
-
-        Returns
-        -------
-        array of shape (n_features,)
+        stands out among all pairs are open too. `most` is the maximum sum of all openings,
+        default=inf.
         """
         opening = 1 - false_discovery_rate(_p_of_z(self.strength))
         opening = self._include_pairs(opening, self.pair_sureness())
@@ -177,16 +169,7 @@ def screen(
 
 
 def false_discovery_rate(p: np.ndarray) -> np.ndarray:
-    """Compute q-values: the share of nulls among all p-values up to each.
-
-    Parameters
-    ----------
-    p : array of shape (n,)
-        p-values.
-
-    Returns
-    -------
-    array of shape (n,)
+    """q-values of p-values, (n,): the share of nulls among all p-values up to each.
 
     Examples
     --------

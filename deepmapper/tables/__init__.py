@@ -162,10 +162,6 @@ def read_new(path: str | Path, preparation: Preparation) -> PreparedTable:
     preparation : Preparation
         Of the training table.
 
-    Returns
-    -------
-    PreparedTable
-
     Raises
     ------
     DeepMapperError

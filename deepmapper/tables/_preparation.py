@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.images._rows import RowsOnDisk, blocks
+from deepmapper.images._rows import RowsOnDisk, split_rows
 from deepmapper.tables._cleaning import (
     DroppedRows,
     drop_rows,
@@ -190,7 +190,7 @@ class Preparation:
             X = copy_part(X, np.arange(X.shape[0]), np.arange(X.shape[1]))
         fills = np.zeros(X.shape[1]) if self.medians is None else np.array(self.medians)
         fills = fills.astype(np.float32)
-        for rows in blocks(X):
+        for rows in split_rows(X):
             block = X[rows]
             np.copyto(block, fills, where=np.isnan(block))
         return X

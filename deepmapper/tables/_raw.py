@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.images._rows import RowsOnDisk, blocks, dense
+from deepmapper.images._rows import RowsOnDisk, dense, split_rows
 
 # float32 (n_samples, n_columns), NaN if a value is missing. An array, memory-mapped, CSR or
 # `RowsOnDisk`.
@@ -113,7 +113,7 @@ def count_values(matrix: Matrix) -> Survey:
         )
     column_counts = np.zeros((3, p), dtype=np.int64)
     row_counts = np.zeros((2, n), dtype=np.int64)
-    for part in blocks(matrix):
+    for part in split_rows(matrix):
         block = dense(matrix, part).numpy()
         missing = np.isnan(block)
         nonzero = (block != 0) & ~missing
@@ -172,7 +172,7 @@ def copy_part(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarr
     """matrix[rows][:, columns] as a new float32 array, read in blocks of rows."""
     all_columns = np.array_equal(columns, np.arange(matrix.shape[1]))
     out = scratch((len(rows), len(columns)))
-    for part in blocks(matrix, len(rows)):
+    for part in split_rows(matrix, len(rows)):
         block = dense(matrix, rows[part]).numpy()
         out[part] = block if all_columns else block[:, columns]
     return out
