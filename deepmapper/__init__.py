@@ -1,4 +1,4 @@
-"""DeepMapper: one feature is one pixel, a CNN reads images, attribution ranks features.
+"""DeepMapper: each feature is one pixel, a CNN reads images, features are ranked.
 
 After Ersavas, Smith, Mattick, Sci Rep 14 (2024), "Novel applications of Convolutional Neural
 Networks in the age of Transformers".

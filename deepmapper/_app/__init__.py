@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line; if its libraries are missing, print how to install them."""
+    """Run the command line. If its libraries are missing, print how to install them."""
     try:
         from deepmapper._app.cli import main as run
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The command line: fit, predict and embed a table. Commands import what they need."""
+"""The command line: fit, predict and embed a table. Imports are in the commands."""
 
 import sys
 from pathlib import Path
@@ -58,7 +58,7 @@ def fit(
     seed: Seed = 0,
     settings: Settings = None,
 ) -> None:
-    """Train a classifier on a table; write the model, ranked features and a report."""
+    """Train a classifier on a table. Write the model, ranked features and a report."""
     if label is None and labels is None:
         message = "name the column of the label (--label COLUMN), or give --labels FILE"
         raise DeepMapperError(message)
@@ -91,7 +91,7 @@ def predict(
         Path | None, typer.Option(help="A CSV file; default: predictions.csv in the folder.")
     ] = None,
 ) -> None:
-    """Predict the rows of a table: classes and their probabilities; or embed them."""
+    """Predict the rows of a table: classes and probabilities, or an embedding."""
     from deepmapper._app.runs import predictions
 
     with _console().status(f"predicting {table}"):
@@ -118,7 +118,7 @@ def embed(
     seed: Seed = 0,
     settings: Settings = None,
 ) -> None:
-    """Embed the rows of a table without labels; rank the features that separate them."""
+    """Embed the rows of a table without labels. Rank the features that separate them."""
     from deepmapper.estimators._embedder import DeepMapperEmbedder
     from deepmapper.tables import read_training
 
@@ -176,7 +176,7 @@ def _build_estimator(
 
 
 def _value(text: str) -> Any:
-    """Read a number, true, false or null; anything else is text.
+    """Read a number, true, false or null. Anything else is text.
 
     >>> _value("1e-3"), _value("true"), _value("patch")
     (0.001, True, 'patch')

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that works offline, with charts and pictures."""
+"""The report of a run: one HTML file that works offline, with its charts inside."""
 
 import base64
 import datetime
@@ -52,7 +52,7 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Line:
-    """Points (x, y) in order, of the pass number `colour`; training lines are dashed."""
+    """Points (x, y) in order, of the pass number `colour`. Training lines are dashed."""
 
     label: str
     points: Sequence[tuple[float, float]]
@@ -61,7 +61,7 @@ class Line:
 
 
 def report(run: Run) -> str:
-    """The page, HTML in UTF-8; every text from the table is escaped."""
+    """The page, HTML in UTF-8. Every text from the table is escaped."""
     template = files("deepmapper._app").joinpath("templates", "report.html")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
@@ -100,7 +100,7 @@ def _curves(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _lines(history: list[dict[str, Any]], key: str) -> list[Line]:
-    """A line per pass; the lines of training are dashed."""
+    """A line per pass. The lines of training are dashed."""
     points: dict[int, list[tuple[float, float]]] = {}
     for row in history:
         if row.get(key) is not None:
@@ -192,7 +192,7 @@ def _ranking(label: str, table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _cell(name: str, value: Any, are_shares: bool) -> str:
-    """A number of the table; means and sd are shares of an attribution, scores are not."""
+    """A number of the table. Means and sd are shares of an attribution."""
     if are_shares and name in ("mean", "sd"):
         return f"{value:.2%}"
     if name == "selection_frequency":
@@ -208,7 +208,7 @@ def _shorten(value: Any) -> str:
 
 
 def line_chart(title: str, lines: Sequence[Line]) -> Markup:
-    """An SVG of the lines, with axes; empty if no line has a finite point."""
+    """An SVG of the lines, with axes. Empty if no line has a finite point."""
     points = [point for line in lines for point in line.points if math.isfinite(point[1])]
     if not points:
         return Markup("")

@@ -49,7 +49,7 @@ class Evaluation:
 
     @property
     def recall(self) -> np.ndarray:
-        """The share of each class's rows predicted correctly, (n_classes,); NaN without rows."""
+        """The share of correct predictions, (n_classes,), or NaN for a class without rows."""
         totals = self.confusion.sum(1)
         share = np.diag(self.confusion) / np.maximum(totals, 1)
         return np.where(totals > 0, share, np.nan)
@@ -122,7 +122,7 @@ def fit(
 
 
 def write_run(run: Run, folder: Path, report: str) -> None:
-    """Write a run's folder, completely or not at all; errors as in `save_model`."""
+    """Write a run's folder, completely or not at all. Errors as in `save_model`."""
     with replace_folder(folder) as new:
         write_model(run.estimator, new, preparation=run.tables.preparation)
         _write_ranked_features(run.estimator, new)

@@ -196,7 +196,7 @@ def _samples(
 
 @contextmanager
 def _captum_stream(seed: int, *names: str | int) -> Iterator[None]:
-    """Seed the global generators of torch and numpy; restore them at the end.
+    """Seed the global generators of torch and numpy. Restore them at the end.
 
     KernelShap draws from torch's generator, GradientShap from both. They are global to the process,
     so these methods are not repeatable in two threads at once.

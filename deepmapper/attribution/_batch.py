@@ -13,7 +13,7 @@ from deepmapper.errors import DeepMapperError
 
 @dataclass(frozen=True, eq=False)
 class Settings:
-    """Settings of the methods; the defaults suit 100 to 100,000 features.
+    """Settings of the methods. The defaults suit 100 to 100,000 features.
 
     Parameters
     ----------

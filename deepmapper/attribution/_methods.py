@@ -37,7 +37,7 @@ def saliency(batch: Batch) -> torch.Tensor:
 
 
 def input_x_gradient(batch: Batch) -> torch.Tensor:
-    """The pixel times its gradient (Shrikumar et al. 2016); the baseline is always zero."""
+    """The pixel times its gradient, with baseline zero (Shrikumar et al. 2016)."""
     from captum.attr import InputXGradient
 
     return InputXGradient(batch.network).attribute(
@@ -71,7 +71,7 @@ def gradient_shap(batch: Batch) -> torch.Tensor:
 
 
 def deep_lift(batch: Batch) -> torch.Tensor:
-    """Differences from the baseline, propagated by layers (Shrikumar et al. 2017, rescale)."""
+    """Differences from the baseline by the rescale rule (Shrikumar et al. 2017)."""
     from deepmapper.attribution._captum import RescaleDeepLift
 
     with warnings.catch_warnings():
@@ -84,7 +84,7 @@ def deep_lift(batch: Batch) -> torch.Tensor:
 
 
 def guided_backprop(batch: Batch) -> torch.Tensor:
-    """The gradient if each ReLU passes back positive gradients only (Springenberg et al. 2014)."""
+    """The gradient, of which each ReLU keeps the positive part (Springenberg 2014)."""
     from captum.attr import GuidedBackprop
 
     with warnings.catch_warnings():

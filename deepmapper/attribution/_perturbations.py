@@ -47,7 +47,7 @@ def occlusion(batch: Batch) -> torch.Tensor:
 
 
 def kernel_shap(batch: Batch) -> torch.Tensor:
-    """Shapley values of groups of pixels by weighted regression (Lundberg & Lee 2017)."""
+    """Shapley values of pixel groups by weighted regression (Lundberg & Lee 2017)."""
     from captum.attr import KernelShap
 
     mask = _feature_mask(batch, grid(batch.shape))
@@ -113,7 +113,7 @@ def occlusion_window(
 
 
 def n_perturbations(method: str, image_shape: tuple[int, ...], settings: Settings) -> int:
-    """Forward passes per image; 0 for a method that does not perturb."""
+    """Forward passes per image, 0 for a method that does not perturb."""
     plane = tuple(image_shape[-2:])
     if method == "feature_ablation":
         return _n_groups(settings, _single_pixels(image_shape))

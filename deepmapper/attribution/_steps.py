@@ -107,7 +107,7 @@ class Step:
 
 
 def is_step(module: nn.Module) -> bool:
-    """Whether a module is one step: it has no parts, or is a layer of torch with parts."""
+    """Whether a module is one step: it has no parts, or is a layer of torch."""
     from_torch = type(module).__module__.startswith("torch.nn.modules")
     is_container = type(module).__module__ == "torch.nn.modules.container"
     return not any(module.children()) or (from_torch and not is_container)

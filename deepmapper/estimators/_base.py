@@ -41,7 +41,7 @@ class ValidatedEstimator(BaseEstimator):
     training: Any  # only some estimators have it
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters; `training__max_epochs` sets one of the training settings."""
+        """Set parameters. `training__max_epochs` sets one of the training settings."""
         nested = {name: value for name, value in params.items() if name.startswith(NESTED)}
         super().set_params(**{name: params[name] for name in params if name not in nested})
         if nested:

@@ -235,7 +235,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         return images if isinstance(images, np.ndarray) else images[:].cpu().numpy()
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """The feature of each pixel of `transform`, row by row; empty0, ... if empty."""
+        """The feature of each pixel of `transform`, row by row (empty0, ... if empty)."""
         check_is_fitted(self)
         height, width = self.layout_.shape
         names = np.array([f"empty{i}" for i in range(height * width)], dtype=object)
@@ -269,14 +269,14 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         return values.cpu().numpy()
 
     def save(self, folder: str | Path) -> None:
-        """Write the model into a folder, as safetensors and JSON; see `_saving`."""
+        """Write the model into a folder, as safetensors and JSON. See `_saving`."""
         from deepmapper.estimators._saving import save_model
 
         save_model(self, folder)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Read the model that `save` wrote; loading runs no code from the folder.
+        """Read the model that `save` wrote. Loading runs no code from the folder.
 
         Raises
         ------

@@ -1,6 +1,6 @@
 """`DeepMapperEmbedder`: the paper's self-supervised mode as a transformer.
 
-Paper: Methods, self-supervised mode (the input is the target; the features that separate
+Paper: Methods, self-supervised mode (the input is the target, the features that separate
 observations), with a bottleneck layer whose output is the embedding.
 """
 
@@ -202,7 +202,7 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
     def _run_pass(
         self, number: int, images: Any, separation: Separation, on_epoch: OnEpoch | None
     ) -> tuple[Autoencoder, float]:
-        """Train one network and score its features; return it and its held-out error."""
+        """Train one network and score its features. Return it and its held-out error."""
         training, held_out = (
             RowsOf(images, torch.from_numpy(rows).to(images.device))
             for rows in self._split(number, len(images))
@@ -282,7 +282,7 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         network.hide.generator = None  # a generator cannot be pickled
 
     def _split(self, number: int, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows to train on and rows held out; passes hold out one part after the other."""
+        """Rows to train on and rows held out. Passes hold out one part after the other."""
         order = stream(self.seed_, "validation").permutation(n)
         n_held_out = math.ceil(self.validation_fraction * n)
         if n_held_out and not FEWEST_HELD_OUT <= n_held_out <= n - 2:
@@ -315,7 +315,7 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
 
 
 def _as_tensor(images: Any) -> Any:
-    """Images as a tensor; a table that streams stays as it is."""
+    """Images as a tensor. A table that streams stays as it is."""
     return torch.from_numpy(images) if isinstance(images, np.ndarray) else images
 
 

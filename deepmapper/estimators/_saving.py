@@ -2,7 +2,7 @@
 
     model.json          parameters, learnt values, the table's preparation
     model.safetensors   weights of the networks ("network.0...."), scaling, layout
-    attributions.csv    for people and other programs; `load_model` does not read it
+    attributions.csv    for people and other programs (`load_model` does not read it)
     history.jsonl       likewise, one line per epoch
 
 model.json has checksums of both files of the model. They detect damage. They do not prove the
@@ -55,7 +55,7 @@ def save_model(
 
 
 def write_model(estimator: Any, folder: Path, *, preparation: Preparation | None = None) -> None:
-    """Write the four files of a model into a folder; errors as in `save_model`."""
+    """Write the four files of a model into a folder. Errors as in `save_model`."""
     class_name = type(estimator).__name__
     if class_name not in KINDS:
         message = f"only {' and '.join(KINDS)} can be saved, got {class_name}"
@@ -151,7 +151,7 @@ def check_target(folder: Path) -> None:
 
 @contextmanager
 def replace_folder(folder: Path) -> Iterator[Path]:
-    """A new folder to fill; it replaces `folder` at the end, if there was no error.
+    """A new folder to fill. It replaces `folder` at the end, if there was no error.
 
     Files of the old folder that the new one lacks are kept. A folder that cannot be written, or
     that holds something other than a saved model, raises a DeepMapperError.

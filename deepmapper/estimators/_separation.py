@@ -36,7 +36,7 @@ class Separation:
         self.sums = torch.zeros(6, *image_shape, dtype=torch.float64)
 
     def add(self, network: Autoencoder, images: Any, generator: torch.Generator) -> float:
-        """Add a network and images not used to train it; return its mean squared error.
+        """Add a network and images not used to train it. Return its mean squared error.
 
         The generator draws the parts in which features are hidden.
         """
@@ -57,7 +57,7 @@ class Separation:
         self.n_rows += other.n_rows
 
     def scores(self) -> tuple[np.ndarray, np.ndarray]:
-        """The score of each pixel and its standard error, (h, w) each; 0 without variation."""
+        """Score and standard error of each pixel, (h, w) each, 0 without variation."""
         product, square, guessed, product2, mixed, square2 = self.sums.numpy()
         varies = square > 0
         safe = np.where(varies, np.maximum(square, guessed), 1.0)

@@ -51,7 +51,7 @@ Json = Any
 
 
 class StateWriter:
-    """Convert values to JSON; arrays and the weights of networks go to `tensors`.
+    """Convert values to JSON. Arrays and the weights of networks go to `tensors`.
 
     The networks have the named backbone, images of `image_shape` (h, w) and `n_classes` outputs.
     """
@@ -68,7 +68,7 @@ class StateWriter:
         self._n_networks = 0
 
     def write(self, value: Any, place: str = "") -> Json:
-        """The value in JSON; DeepMapperError if a value of its kind cannot be saved.
+        """The value in JSON, or DeepMapperError if it cannot be saved.
 
         `place` is its path, for messages and for the names of tensors.
         """
@@ -316,7 +316,7 @@ def current_parameters(cls: Any, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def class_of(name: str) -> Any:
-    """The class of that name; DeepMapperError if it is not in `CLASSES`."""
+    """The class of that name, or DeepMapperError if it is not in `CLASSES`."""
     if name not in CLASSES:
         message = f"a model may not hold the class {name!r}; known: {', '.join(sorted(CLASSES))}"
         raise DeepMapperError(message)

@@ -103,7 +103,7 @@ class Consensus:
         return table.iloc[order].reset_index(drop=True)
 
     def _shares(self, maps: np.ndarray) -> np.ndarray:
-        """Each top feature's share of their sum, per class; other features 0."""
+        """Each top feature's share of their sum, per class, and 0 for others."""
         top_maps = np.abs(maps) * self._select_top(maps)
         total = top_maps.sum(axis=1, keepdims=True)
         return top_maps / np.where(total > 0, total, 1.0)

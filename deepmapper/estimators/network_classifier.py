@@ -318,7 +318,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
     def _weights(
         self, y: np.ndarray, labels: torch.Tensor, sample_weight: np.ndarray | None
     ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """Weights of the samples (n,) and of the classes (n_classes,); None if equal."""
+        """Weights of the samples (n,) and of the classes (n_classes,). None if equal."""
         samples = None
         if sample_weight is not None:
             samples = torch.from_numpy(np.asarray(sample_weight, dtype=np.float32)).to(self.device_)
@@ -388,7 +388,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
     def _split(
         self, number: int, codes: np.ndarray, fraction: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Rows to train on and rows held out, stratified; none held out of a tiny class."""
+        """Rows to train on and rows held out, stratified. None are held out if a class is tiny."""
         n, n_classes = len(codes), len(self.classes_)
         n_held_out = math.ceil(fraction * n)
         all_rows = np.arange(n), np.empty(0, dtype=np.int64)

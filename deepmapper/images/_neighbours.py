@@ -2,7 +2,7 @@
 
 Two distant pixels are correlated because all pixels between them are. So the correlation finds a
 vicinity. The partial correlation, -W_ij / sqrt(W_ii W_jj) of the inverse W of the shrunk
-correlation matrix R + ridge * I, finds direct neighbours (Ledoit & Wolf 2004; Schäfer & Strimmer
+correlation matrix R + ridge * I, finds direct neighbours (Ledoit & Wolf 2004, Schäfer & Strimmer
 2005).
 
 With far more features than samples the inverse is mostly noise, and the correlation is used. On
@@ -83,7 +83,7 @@ def feature_graph(X: np.ndarray, seed: int, n_neighbours: int = N_NEIGHBOURS) ->
 
 
 def ranked_ties(graph: FeatureGraph) -> tuple[np.ndarray, np.ndarray]:
-    """Order the ties by feature, the strongest first; rank them within each feature."""
+    """Order the ties by feature, the strongest first. Rank them within each feature."""
     weights = graph.weights
     source = np.repeat(np.arange(graph.n_features), np.diff(weights.indptr))
     order = np.lexsort((-weights.data, source))
@@ -117,7 +117,7 @@ def strongest_products(
 
 
 def _standardise(X: torch.Tensor) -> tuple[torch.Tensor, np.ndarray]:
-    """Columns of mean 0 and sd 1, and their indices; constant columns are left out."""
+    """Columns of mean 0 and sd 1, and their indices. Constant columns are left out."""
     sd, mean = torch.std_mean(X, dim=0, correction=0)
     varies = sd > 1e-6 * (1 + mean.abs())
     if bool(varies.all()):

@@ -20,7 +20,7 @@ FEWEST_ROWS = 16  # of a block; with fewer, most of the time goes into the sums 
 
 
 class RowsOnDisk:
-    """A table in a file; rows are read when they are indexed.
+    """A table in a file. Rows are read when they are indexed.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ class _Swaps:
         self.degrees = np.minimum(np.diff(graph.weights.indptr), MOST_TIES)
 
     def sweep(self, movers: np.ndarray, temperature: float, draw: np.random.Generator) -> None:
-        """Propose a cell next to a neighbour for each mover; swap by the Metropolis rule."""
+        """Propose a cell next to a neighbour for each mover. Swap by the Metropolis rule."""
         movers, targets = self._propose(movers, draw)
         homes, holders = self.cell_of[movers], self.holder[targets]
         gain = self._gain(movers, targets, holders, homes)

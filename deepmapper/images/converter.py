@@ -1,4 +1,4 @@
-"""Images from a table: scale, then fold; and pixels back to features."""
+"""Images from a table (scale, then fold), and values of pixels back to features."""
 
 import math
 from typing import Any, Self
@@ -70,7 +70,7 @@ class ImageConverter(TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: object = None) -> Self:
-        """Learn scaling and layout from X, shape (n_samples, n_features); y is not used."""
+        """Learn scaling and layout from X, shape (n_samples, n_features), without y."""
         X = check_rows(self, X, reset=True, ensure_all_finite=False)  # the scaler checks values
         self.scaler_ = FeatureScaler(self.log, self.scale, self.clip).learn(X)
         self.layout_ = self._make_layout(X)

@@ -34,7 +34,7 @@ N_ANGLES = 6  # within a quarter turn: quarter turns and mirror images map a gri
 
 
 def place(graph: FeatureGraph, shape: tuple[int, int], seed: int) -> np.ndarray:
-    """The cell (flat index) of each feature, int64 (n_features,); ties lie together.
+    """The cell (flat index) of each feature, int64 (n_features,), tied ones together.
 
     Features without ties get the remaining cells, in their order.
     """
@@ -100,7 +100,7 @@ def unfold_plane(graph: FeatureGraph, start: np.ndarray, seed: int) -> np.ndarra
 
 
 def best_turn(graph: FeatureGraph, plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Assign several turns of the plane; return the cells with the shortest ties."""
+    """Assign several turns of the plane. Return the cells with the shortest ties."""
     turns = []
     for angle in np.arange(N_ANGLES) * (np.pi / 2 / N_ANGLES):
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

@@ -43,7 +43,7 @@ class _Statistics:
         self.sum_of_squares = torch.zeros(len(origin), dtype=torch.float64)
 
     def check(self, block: torch.Tensor, rows: slice) -> None:
-        """Add a block of the table, (n_rows, n_features); refuse NaN and infinity."""
+        """Add a block of the table, (n_rows, n_features). Refuse NaN and infinity."""
         low, high = (float(end) for end in torch.aminmax(block))  # NaN shows in both
         if not math.isfinite(high - low):
             row, column = (~torch.isfinite(block)).nonzero()[0].tolist()
@@ -56,7 +56,7 @@ class _Statistics:
         self.total += float(block.sum())  # a block is small enough for float32
 
     def add(self, block: torch.Tensor, scratch: torch.Tensor) -> None:
-        """Add a block after the log; scratch, of its shape, may be the block itself."""
+        """Add a block after the log. `scratch`, of its shape, may be the block itself."""
         self.n += len(block)
         if self.by_range:
             torch.minimum(self.lowest, block.amin(0), out=self.lowest)
@@ -143,7 +143,7 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
         return out
 
     def learn(self, X: Any, keep: Keep | None = None, target: torch.Tensor | None = None) -> Self:
-        """Do `fit` without scikit-learn's checks; the logs can be kept.
+        """Do `fit` without scikit-learn's checks. The logs can be kept.
 
         `keep` is called with the slice and the logs of every block of rows. `target` is filled with
         the logs, which saves a copy. The table is read once: the first block decides whether the

@@ -4,7 +4,7 @@ Paper: Methods, self-supervised mode ("the input is the target", "a bottleneck l
 
 Each of three decisions avoids a failure of the plain autoencoder on tables of many features:
 
-- **Features are hidden in training, and only these are reconstructed** (Vincent et al. 2008; Batson
+- **Features are hidden in training, and only these are reconstructed** (Vincent et al. 2008, Batson
   & Royer 2019, "Noise2Self"). A bottleneck of k numbers can copy k noise features. A hidden noise
   feature cannot be guessed, so noise gets no place in the latent space.
 - **A linear path runs beside the network.** It is tied (the decoder is the encoder's transpose) and
@@ -55,7 +55,7 @@ class Reconstruction:
 
 
 class HidePixels(Dropout):
-    """A factor per pixel: in training 0 (hidden) or 1 / (1 - share); otherwise None.
+    """A factor per pixel: in training 0 (hidden) or 1 / (1 - share), otherwise None.
 
     It is a `Dropout`, so that the trainer gives it a generator of its own.
     """
@@ -158,7 +158,7 @@ class Autoencoder(nn.Module):
         return torch.where(keep == 0, x + (guess - x) / self.hide.p**0.5, x)
 
     def encode(self, x: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
-        """Latents (n, n_components) of images; `keep` weighs the pixels, 0 if hidden."""
+        """Latents (n, n_components) of images. `keep` weighs the pixels, 0 if hidden."""
         x = (x - self.center) * self.pixels
         if keep is not None:
             x = x * keep

@@ -67,7 +67,7 @@ class Screen:
     def pair_sureness(self) -> np.ndarray:
         """1 - the p-value of each pair, (m,), corrected for all pairs (Bonferroni).
 
-        Near 1 for a pair that interacts; 0 for a pair that chance explains.
+        Near 1 for a pair that interacts and 0 for a pair that chance explains.
         """
         n_varying = int((self.mean > 0).any(axis=0).sum())
         n_pairs = n_varying * (n_varying - 1) / 2
@@ -259,7 +259,7 @@ def _contrast_z(
 
 
 def _rows_for_pairs(n: int, p: int, interactions: bool | str, seed: int) -> np.ndarray:
-    """The rows of the search for pairs, ascending; empty if there is no search."""
+    """The rows of the search for pairs, ascending. Empty if there is no search."""
     if interactions is False or p < 2:
         return np.empty(0, dtype=np.int64)
     n_rows = n if interactions is True else min(n, int(PAIR_BUDGET / p**2))
@@ -384,5 +384,5 @@ def _p_of_z(z: np.ndarray) -> np.ndarray:
 
 
 def _z_of_p(p: np.ndarray) -> np.ndarray:
-    """Absolute z-scores of two-sided p-values; values above 1 count as 1."""
+    """Absolute z-scores of two-sided p-values. Values above 1 count as 1."""
     return np.minimum(stats.norm.isf(np.clip(p, 0.0, 1.0) / 2), LARGEST_Z)

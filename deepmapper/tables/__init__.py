@@ -1,6 +1,6 @@
 """Read a table from a file, check and clean it, and turn it into numbers.
 
-_raw          content of a file: numbers, text columns, labels, row names; .npy files
+_raw          content of a file: numbers, text columns, labels, row names (.npy files)
 _delimited, _parquet, _h5ad            one format each: file -> _raw
 _cleaning     checks before learning: text columns, labels, rows without content
 _preparation  values learnt from the training rows and applied to every later table

@@ -31,7 +31,7 @@ LARGEST_FIELD = 16 << 20  # characters
 
 @dataclass(frozen=True)
 class _Sheet:
-    """A file, its format and the roles of its columns; `texts` are the text features."""
+    """A file, its format and the roles of its columns. `texts` are the text features."""
 
     path: Path
     separator: str
@@ -202,7 +202,7 @@ def _parse(sheet: _Sheet) -> RawTable:
 
 
 def _join(blocks: list[np.ndarray]) -> np.ndarray:
-    """All blocks in one array; each block is freed once it is copied."""
+    """All blocks in one array. Each block is freed once it is copied."""
     if len(blocks) == 1:
         return blocks[0]
     out = scratch((sum(len(block) for block in blocks), blocks[0].shape[1]))

@@ -59,15 +59,15 @@ class PreparedTable:
 
 @dataclass(frozen=True)
 class Preparation:
-    """How a table's columns become features; see the head of this file.
+    """How a table's columns become features. See the head of this file.
 
     numbers: numeric columns in use, in the order of the features. levels: categories of each text
     column in use, most frequent first. with_other: text columns with a feature for all other
     categories. ignored: columns that are not read: label, row names, left out. row_names: the
     column that names the rows. zero_columns, empty_columns: columns that are all zero, or without
-    any value, in the training rows; not read either. missing: one of `MISSING_MODES`. marks: marks
+    any value, in the training rows, which are not read. missing: one of `MISSING_MODES`. marks: marks
     of a missing value in text files, besides the usual ones. medians: of `numbers` if `missing` is
-    "median"; texts get their most frequent level.
+    "median". Texts get their most frequent level.
     """
 
     numbers: tuple[str, ...]
@@ -196,7 +196,7 @@ class Preparation:
         return X
 
     def _indicators(self, raw: RawTable, unseen: dict[str, int]) -> np.ndarray:
-        """float32 (n_samples, n_levels of all text columns); counts unseen levels."""
+        """float32 (n_samples, n_levels of all text columns). Counts unseen levels."""
         out = np.zeros((raw.n_samples, len(self.features) - len(self.numbers)), dtype=np.float32)
         start = 0
         for column, levels in self.levels.items():

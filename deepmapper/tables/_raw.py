@@ -27,7 +27,7 @@ N_LISTED = 10  # names in a message
 class Survey:
     """Counts of the values of a matrix (n, p).
 
-    n_missing, n_infinite, n_nonzero: (p,), per column; missing values are not nonzero.
+    n_missing, n_infinite, n_nonzero: (p,), per column. Missing values are not nonzero.
     row_missing, row_nonzero: (n,), per row.
     """
 
@@ -67,7 +67,7 @@ class RawTable:
         return count_values(self.numbers)
 
     def take(self, rows: np.ndarray) -> "RawTable":
-        """Select the rows at these positions; no copy if these are all rows in order."""
+        """Select the rows at these positions. No copy if these are all rows in order."""
         if np.array_equal(rows, np.arange(self.n_samples)):
             return self
         return replace(
@@ -84,7 +84,7 @@ class Plan:
     """The roles of the columns of a file.
 
     features: columns to read, in the order of the file. label, row_names: their columns, or None.
-    texts: the features to read as text; by default the content of the file decides.
+    texts: the features to read as text. By default the content of the file decides.
     """
 
     features: list[str]
@@ -123,7 +123,7 @@ def count_values(matrix: Matrix) -> Survey:
 
 
 def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
-    """Read a `.npy` file, (n_samples, n_features); features are called x0, x1, ...
+    """Read a `.npy` file, (n_samples, n_features). Features are called x0, x1, ...
 
     The file is mapped, so it may be larger than memory. float32 stays on disk. Other numbers are
     converted in blocks of rows. Refused: a file that is not a matrix of numbers, and arrays of

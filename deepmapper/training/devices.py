@@ -83,7 +83,7 @@ def free_bytes(device: torch.device) -> int | None:
 
 @contextmanager
 def threads(n: int) -> Iterator[None]:
-    """Let torch use n threads per operation; restore the number at the end."""
+    """Let torch use n threads per operation. Restore the number at the end."""
     n_before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:

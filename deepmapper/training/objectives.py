@@ -14,7 +14,7 @@ class Objective(Protocol):
     def loss(
         self, outputs: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """The mean over the batch, a scalar; `weight` (n,) weighs its samples."""
+        """The mean over the batch, a scalar. `weight` (n,) weighs its samples."""
 
     def score(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """One number per sample, shape (n,)."""
@@ -51,14 +51,14 @@ class Classification:
 
 
 def weighted_mean(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """The mean of values (n,) under weights (n,); 0 if all weights are 0."""
+    """The mean of values (n,) under weights (n,), or 0 if all weights are 0."""
     return (values * weight).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
 
 
 def class_weights(
     labels: torch.Tensor, n_classes: int, sample_weight: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Weights (n_classes,) that make every class count the same; 1 on average.
+    """Weights (n_classes,) that make every class count the same, 1 on average.
 
     `labels` are class codes (n,). `sample_weight` (n,) weighs the samples.
     """

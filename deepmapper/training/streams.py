@@ -16,7 +16,7 @@ def stream_seed(seed: int, *names: str | int) -> int:
 
 
 def stream(seed: int, *names: str | int) -> np.random.Generator:
-    """A numpy generator for the stream `names` of `seed`; see `stream_seed`.
+    """A numpy generator for the stream `names` of `seed`. See `stream_seed`.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def seed_of(random_state: int | np.random.RandomState | None) -> int:
 
 @contextmanager
 def torch_stream(seed: int, *names: str | int) -> Iterator[None]:
-    """Seed torch's global generators by a stream; restore them at the end."""
+    """Seed torch's global generators by a stream. Restore them at the end."""
     import torch
 
     with torch.random.fork_rng():

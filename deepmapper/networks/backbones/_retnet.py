@@ -1,7 +1,7 @@
 """A retentive network over the patches of an image, in rows from the top left.
 
 Sun et al., "Retentive Network: A Successor to Transformer for Large Language Models", 2023
-(arXiv 2307.08621): retention (section 2.1) is attention without softmax; several decays, group norm
+(arXiv 2307.08621): retention (section 2.1) is attention without softmax. Several decays, group norm
 and swish gate as in 2.2, blocks as in 2.3. Values and the feed-forward network are twice as wide as
 tokens (section 3.1).
 """
@@ -86,7 +86,7 @@ class RetNet(nn.Module):
 
 
 class MultiScaleRetention(nn.Module):
-    """(n, tokens, width) -> the same; a token sees itself and the tokens before it.
+    """(n, tokens, width) -> the same. A token sees itself and the tokens before it.
 
     `width`, of a token, is a multiple of 2 x heads. Each head forgets at its own rate, 1 - 2^-5 a
     token and slower. `value_width`, of all heads together, is a multiple of heads.
