@@ -1,9 +1,9 @@
-"""DeepMapper: one feature is one pixel, a CNN reads the folded table, attribution names features.
+"""DeepMapper: each feature is one pixel, a CNN reads images, features are ranked.
 
 After Ersavas, Smith, Mattick, Sci Rep 14 (2024), "Novel applications of Convolutional Neural
 Networks in the age of Transformers".
 
-Public modules; every other module is private, and its name or its folder's begins with "_":
+Public modules. Every other module is private: its name or its folder's name begins with "_".
 
     deepmapper                                    the estimators, `Layout`, the errors
     deepmapper.attribution                        which pixels a network uses
@@ -11,7 +11,7 @@ Public modules; every other module is private, and its name or its folder's begi
     deepmapper.estimators.consensus               agreement between passes
     deepmapper.estimators.network_classifier      a classifier of images
     deepmapper.images.converter                   from a table to images
-    deepmapper.images.layouts                     which pixel each feature is
+    deepmapper.images.layouts                     the pixel of each feature
     deepmapper.images.placement                   how a learned layout is made
     deepmapper.images.scaling                     scaling of features
     deepmapper.networks.backbones                 the networks by name
@@ -27,8 +27,8 @@ Public modules; every other module is private, and its name or its folder's begi
 import os
 from typing import TYPE_CHECKING
 
-# torch's threads wait for each other in a busy loop. If other processes use the cores, that loop
-# takes the time that the threads waited for need. OpenMP reads this variable when torch is loaded.
+# torch's threads wait for each other in a busy loop. If other processes use the cores, this loop
+# takes CPU time from the threads it waits for. OpenMP reads this variable when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 __version__ = "0.2.0"
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
-    """Import on first use, so that `import deepmapper` costs no torch."""
+    """Import on first use, so that `import deepmapper` does not load torch."""
     if name not in _HOMES:
         message = f"module 'deepmapper' has no attribute {name!r}"
         raise AttributeError(message)

@@ -2,8 +2,11 @@
 
 
 class DeepMapperError(ValueError):
-    """Input that the engine cannot use: what, where, expected, got, what to try."""
+    """Input that the engine cannot use.
+
+    The message tells what is wrong, where, what was expected, what was found, and what to do.
+    """
 
 
 class DivergedError(DeepMapperError):
-    """Training met a loss that is not finite and stopped."""
+    """The training loss became NaN or infinite, and training stopped."""

@@ -1,10 +1,10 @@
-"""The command line: reads a table, trains, writes a folder for people."""
+"""The command line: read a table, train, write a folder of results."""
 
 import sys
 
 
 def main() -> None:
-    """Run the command line; without its libraries, print how to install them."""
+    """Run the command line. If its libraries are missing, print how to install them."""
     try:
         from deepmapper._app.cli import main as run
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The command line: fit, predict and embed a table. Commands import what they need."""
+"""The command line: fit, predict and embed a table. Imports are in the commands."""
 
 import sys
 from pathlib import Path
@@ -58,14 +58,14 @@ def fit(
     seed: Seed = 0,
     settings: Settings = None,
 ) -> None:
-    """Train a classifier on a table; write the model, ranked features and a report."""
+    """Train a classifier on a table. Write the model, ranked features and a report."""
     if label is None and labels is None:
         message = "name the column of the label (--label COLUMN), or give --labels FILE"
         raise DeepMapperError(message)
     from deepmapper.estimators._classifier import DeepMapperClassifier
     from deepmapper.tables import read_training
 
-    estimator = _configured(DeepMapperClassifier, settings, device, seed)
+    estimator = _build_estimator(DeepMapperClassifier, settings, device, seed)
     with _console().status(f"reading {table}"):
         tables = read_training(
             table,
@@ -91,7 +91,7 @@ def predict(
         Path | None, typer.Option(help="A CSV file; default: predictions.csv in the folder.")
     ] = None,
 ) -> None:
-    """Predict the rows of a table: classes and their probabilities; or embed them."""
+    """Predict the rows of a table: classes and probabilities, or an embedding."""
     from deepmapper._app.runs import predictions
 
     with _console().status(f"predicting {table}"):
@@ -118,11 +118,11 @@ def embed(
     seed: Seed = 0,
     settings: Settings = None,
 ) -> None:
-    """Embed the rows of a table without labels; rank the features that separate them."""
+    """Embed the rows of a table without labels. Rank the features that separate them."""
     from deepmapper.estimators._embedder import DeepMapperEmbedder
     from deepmapper.tables import read_training
 
-    estimator = _configured(DeepMapperEmbedder, settings, device, seed)
+    estimator = _build_estimator(DeepMapperEmbedder, settings, device, seed)
     with _console().status(f"reading {table}"):
         tables = read_training(
             table, row_names=row_names, leave_out=drop or (), missing=missing, marks=marks or ()
@@ -133,7 +133,7 @@ def embed(
 
 
 def main() -> None:
-    """Run the command line; an error of ours ends it with one line and exit code 2."""
+    """Run the command line. A DeepMapperError ends it with one line and exit code 2."""
     try:
         app(standalone_mode=True)
     except DeepMapperError as error:
@@ -144,20 +144,21 @@ def main() -> None:
         sys.exit(2)
 
 
-def _configured(known: Any, settings: list[str] | None, device: str, seed: int) -> Any:
-    """An estimator of the class `known` with these settings, NAME=VALUE each.
+def _build_estimator(
+    estimator_class: Any, settings: list[str] | None, device: str, seed: int
+) -> Any:
+    """Make an estimator of this class with these settings, NAME=VALUE each.
 
-    Raises:
-        DeepMapperError: a parameter that the estimator does not have.
+    A parameter that the estimator does not have raises DeepMapperError.
     """
     from dataclasses import fields
     from difflib import get_close_matches
 
     from deepmapper.training.trainer import TrainingSettings
 
-    names = sorted(known._get_param_names())
+    names = sorted(estimator_class._get_param_names())
     nested = [field.name for field in fields(TrainingSettings)] if "training" in names else []
-    estimator = known(device=device, random_state=seed)
+    estimator = estimator_class(device=device, random_state=seed)
     for setting in settings or ():
         name, equals, text = (part.strip() for part in setting.partition("="))
         if not equals:
@@ -165,14 +166,17 @@ def _configured(known: Any, settings: list[str] | None, device: str, seed: int) 
             raise DeepMapperError(message)
         if name not in names + nested:
             nearest = get_close_matches(name, names + nested) or names + nested
-            message = f"{known.__name__} has no parameter {name!r}; nearest: {', '.join(nearest)}"
+            message = (
+                f"{estimator_class.__name__} has no parameter {name!r}; "
+                f"nearest: {', '.join(nearest)}"
+            )
             raise DeepMapperError(message)
         estimator.set_params(**{f"training__{name}" if name in nested else name: _value(text)})
     return estimator
 
 
 def _value(text: str) -> Any:
-    """A number, true, false or null; anything else is text.
+    """Read a number, true, false or null. Anything else is text.
 
     >>> _value("1e-3"), _value("true"), _value("patch")
     (0.001, True, 'patch')
@@ -211,7 +215,7 @@ def _train(
 
 
 def epoch_text(row: dict[str, Any], passes: int) -> str:
-    """A row of a history for the terminal.
+    """Format a row of a history for the terminal.
 
     >>> epoch_text({"pass": 0, "epoch": 2, "train_loss": 0.5, "validation_accuracy": 0.9}, 3)
     'pass 1 of at most 3, epoch 2: train loss 0.500, validation accuracy 0.900'
@@ -258,7 +262,7 @@ def _show_evaluation(run: "Run") -> None:
 
 
 def _write(frame: Any, path: Path) -> None:
-    """Write a CSV file, whole or not at all."""
+    """Write a CSV file, completely or not at all."""
     partial = path.with_name(f".{path.name}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     frame.to_csv(partial, index=False)

@@ -1,4 +1,4 @@
-"""The page of a run: one HTML file that works offline, with its charts and pictures inside."""
+"""The report of a run: one HTML file that works offline, with its charts inside."""
 
 import base64
 import datetime
@@ -18,7 +18,7 @@ from PIL import Image
 import deepmapper
 from deepmapper._app.runs import Run, named_rows
 from deepmapper.images.layouts import Layout
-from deepmapper.tables._raw import listed
+from deepmapper.tables._raw import list_names
 
 N_TOP = 12  # features per class
 N_RINGS = 3
@@ -32,7 +32,7 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 10, 12, 38
 N_TICKS = 4
 N_LINE_COLOURS = 6  # the page's style has classes c0 to c5
 
-# Anchors of the two scales, light to dark, even in lightness; colours between are interpolated.
+# Anchors of the two scales, in even steps of lightness. Colours between them are interpolated.
 # One-sided: from paper to deep blue. Two-sided: blue below, paper at 0, red above.
 ONE_SIDED = ((247, 248, 250), (190, 214, 236), (104, 163, 209), (33, 102, 172), (8, 36, 84))
 TWO_SIDED = (
@@ -52,7 +52,7 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Line:
-    """Points (x, y) in order; `colour` is the number of the pass; training lines are dashed."""
+    """Points (x, y) in order, of the pass number `colour`. Training lines are dashed."""
 
     label: str
     points: Sequence[tuple[float, float]]
@@ -61,7 +61,7 @@ class Line:
 
 
 def report(run: Run) -> str:
-    """The page, HTML in UTF-8; every text that comes from the table is escaped."""
+    """The page, HTML in UTF-8. Every text from the table is escaped."""
     template = files("deepmapper._app").joinpath("templates", "report.html")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
@@ -74,8 +74,8 @@ def report(run: Run) -> str:
         n_train=len(run.tables.train.row_names),
         n_per_class=[] if y is None else list(zip(*np.unique(y, return_counts=True), strict=True)),
         unseen=run.tables.test.unseen if run.tables.test else {},
-        names=lambda names: f"{len(names):,}" + (f": {listed(names)}" if names else ""),
-        parameters=[(k, _short(v)) for k, v in estimator.get_params().items()],
+        names=lambda names: f"{len(names):,}" + (f": {list_names(names)}" if names else ""),
+        parameters=[(k, _shorten(v)) for k, v in estimator.get_params().items()],
         curves=_curves(estimator.history_),
         classes=_classes(run, attributions) if run.label else [],
         n_more_classes=len(estimator.classes_) - MOST_CLASSES if run.label else 0,
@@ -88,7 +88,7 @@ def report(run: Run) -> str:
 
 
 def _curves(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A chart of each figure of the history that has values."""
+    """A chart of each measure of the history that has values."""
     measures = [key.removeprefix("train_") for key in history[0] if key.startswith("train_")]
     charts = []
     for measure in [*measures, "open_pixels"]:
@@ -100,7 +100,7 @@ def _curves(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _lines(history: list[dict[str, Any]], key: str) -> list[Line]:
-    """A line per pass; those of training are dashed."""
+    """A line per pass. The lines of training are dashed."""
     points: dict[int, list[tuple[float, float]]] = {}
     for row in history:
         if row.get(key) is not None:
@@ -192,7 +192,7 @@ def _ranking(label: str, table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _cell(name: str, value: Any, are_shares: bool) -> str:
-    """A number of the table; means and sd are shares of an attribution, scores are not."""
+    """A number of the table. Means and sd are shares of an attribution."""
     if are_shares and name in ("mean", "sd"):
         return f"{value:.2%}"
     if name == "selection_frequency":
@@ -202,13 +202,13 @@ def _cell(name: str, value: Any, are_shares: bool) -> str:
     return str(value)
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = repr(value) if not isinstance(value, Layout) else f"Layout {value.name!r}"
     return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + " ..."
 
 
 def line_chart(title: str, lines: Sequence[Line]) -> Markup:
-    """An SVG of the lines, with axes; empty if no line has a finite point."""
+    """An SVG of the lines, with axes. Empty if no line has a finite point."""
     points = [point for line in lines for point in line.points if math.isfinite(point[1])]
     if not points:
         return Markup("")
@@ -240,9 +240,8 @@ def line_chart(title: str, lines: Sequence[Line]) -> Markup:
 def png_of(image: np.ndarray, largest: float, *, two_sided: bool) -> str:
     """The image (h, w) as a `data:` address of a PNG.
 
-    Args:
-        largest: the value of the last colour; the first stands for 0, or for -largest.
-        two_sided: whether values lie on both sides of 0.
+    `largest` is the value of the last colour. The first colour is 0, or -largest if values are
+    `two_sided` (on both sides of 0).
     """
     low = -largest if two_sided else 0.0
     span = max(largest - low, 1e-30)
@@ -297,8 +296,8 @@ def _y(value: float, y_range: Range) -> float:
 
 def _png(codes: np.ndarray, two_sided: bool) -> str:
     anchors = TWO_SIDED if two_sided else ONE_SIDED
-    where, colours = np.linspace(0, 1, len(anchors)), np.linspace(0, 1, N_COLOURS)
-    channels = [np.interp(colours, where, channel) for channel in zip(*anchors, strict=True)]
+    positions, colours = np.linspace(0, 1, len(anchors)), np.linspace(0, 1, N_COLOURS)
+    channels = [np.interp(colours, positions, channel) for channel in zip(*anchors, strict=True)]
     image = Image.fromarray(codes)
     image.putpalette(np.stack(channels, axis=1).round().astype(np.uint8).tobytes())
     file = io.BytesIO()

@@ -20,7 +20,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
 from deepmapper.estimators._base import OnEpoch
-from deepmapper.estimators._saving import load_model, read_preparation, replaced_folder, write_model
+from deepmapper.estimators._saving import load_model, read_preparation, replace_folder, write_model
 from deepmapper.images._rows import is_on_disk
 from deepmapper.tables import PreparedTable, TrainingTables, read_new
 
@@ -32,9 +32,8 @@ LONGEST_FILE_NAME = 80
 class Evaluation:
     """Predictions of the test rows compared with their labels.
 
-    Args:
-        classes: (n_classes,), sorted.
-        confusion: (n_classes, n_classes), rows of class i (true) predicted as class j.
+    `classes` (n_classes,) are sorted. `confusion` (n_classes, n_classes) counts the rows of class i
+    (true) predicted as class j.
     """
 
     classes: np.ndarray
@@ -50,14 +49,14 @@ class Evaluation:
 
     @property
     def recall(self) -> np.ndarray:
-        """The share of each class's rows that was predicted, (n_classes,); NaN without rows."""
+        """The share of correct predictions, (n_classes,), or NaN for a class without rows."""
         totals = self.confusion.sum(1)
         share = np.diag(self.confusion) / np.maximum(totals, 1)
         return np.where(totals > 0, share, np.nan)
 
     @property
     def balanced_accuracy(self) -> float:
-        """The mean of the recalls, each class counting the same."""
+        """The mean of the recalls: each class has the same weight."""
         return float(np.nanmean(self.recall))
 
     @property
@@ -76,14 +75,8 @@ class Evaluation:
 class Run:
     """A fitted estimator with its table and results.
 
-    Args:
-        estimator: fitted.
-        tables: the training and test rows.
-        source: name of the table's file.
-        label: the column of the label; None without labels.
-        evaluation: on the test rows; None without test rows.
-        seconds: of fitting.
-        notes: warnings of the estimator.
+    source: name of the table's file. label: column of the label, None without labels. evaluation:
+    on the test rows, None without test rows. seconds: of fitting. notes: warnings of the estimator.
     """
 
     estimator: Any
@@ -105,12 +98,11 @@ def fit(
 ) -> Run:
     """Fit an estimator on the training rows and evaluate it on the test rows.
 
-    Raises:
-        DeepMapperError: what the estimator refuses.
+    Raises the DeepMapperErrors of the estimator.
     """
     train = tables.train
     start = time.perf_counter()
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as records:
         warnings.simplefilter("always", UserWarning)
         estimator.fit(named_rows(train), train.y, on_epoch=on_epoch)
     seconds = time.perf_counter() - start
@@ -121,17 +113,17 @@ def fit(
         estimator.attributions_ = table.assign(feature=table["feature"].map(names))
     evaluation = None
     if tables.test is not None and tables.test.y is not None:
-        probabilities = _by_blocks(estimator.predict_proba, tables.test)
+        probabilities = _apply_in_blocks(estimator.predict_proba, tables.test)
         predicted = estimator.classes_[probabilities.argmax(1)]
         confusion = confusion_matrix(tables.test.y, predicted, labels=estimator.classes_)
         evaluation = Evaluation(estimator.classes_, confusion)
-    notes = tuple(dict.fromkeys(str(w.message) for w in caught if w.category is UserWarning))
+    notes = tuple(dict.fromkeys(str(w.message) for w in records if w.category is UserWarning))
     return Run(estimator, tables, source, label, evaluation, seconds, notes)
 
 
 def write_run(run: Run, folder: Path, report: str) -> None:
-    """Write a run's folder, whole or not at all; raises what `save_model` raises."""
-    with replaced_folder(folder) as new:
+    """Write a run's folder, completely or not at all. Errors as in `save_model`."""
+    with replace_folder(folder) as new:
         write_model(run.estimator, new, preparation=run.tables.preparation)
         _write_ranked_features(run.estimator, new)
         if run.label is None:
@@ -142,16 +134,15 @@ def write_run(run: Run, folder: Path, report: str) -> None:
 def predictions(folder: Path, table: Path) -> tuple[pd.DataFrame, PreparedTable]:
     """Predictions of a saved model, and the table as read.
 
-    Columns row, predicted, and probability_<class> of each class; of an embedder as `embedding`.
-
-    Raises:
-        DeepMapperError: the folder does not hold a model; the table has other columns.
+    The columns are row, predicted, and probability_<class> of each class. For an embedder they are
+    those of `embedding`. A folder without a model, or a table with other columns, raises a
+    DeepMapperError.
     """
     new = read_new(table, read_preparation(folder))
     estimator = load_model(folder)
     if not hasattr(estimator, "predict_proba"):
         return embedding(estimator, new), new
-    values = _by_blocks(estimator.predict_proba, new)
+    values = _apply_in_blocks(estimator.predict_proba, new)
     frame = pd.DataFrame(values, columns=[f"probability_{c}" for c in estimator.classes_])
     frame.insert(0, "predicted", estimator.classes_[values.argmax(1)])
     frame.insert(0, "row", new.row_names)
@@ -160,7 +151,7 @@ def predictions(folder: Path, table: Path) -> tuple[pd.DataFrame, PreparedTable]
 
 def embedding(estimator: Any, table: PreparedTable) -> pd.DataFrame:
     """Columns row, latent_0, latent_1, ..., one row per sample."""
-    values = _by_blocks(estimator.transform, table)
+    values = _apply_in_blocks(estimator.transform, table)
     frame = pd.DataFrame(values, columns=[f"latent_{i}" for i in range(values.shape[1])])
     frame.insert(0, "row", table.row_names)
     return frame
@@ -169,7 +160,8 @@ def embedding(estimator: Any, table: PreparedTable) -> pd.DataFrame:
 def named_rows(table: PreparedTable, rows: slice | np.ndarray = slice(None)) -> Any:
     """Rows of X with the names of the features, without a copy.
 
-    CSR matrices and tables on disk have no names. All rows of a table on disk are not read.
+    CSR matrices and tables on disk have no names. If all rows of a table on disk are asked for,
+    none are read yet.
     """
     if is_on_disk(table.X) and isinstance(rows, slice) and rows == slice(None):
         return table.X
@@ -180,26 +172,26 @@ def named_rows(table: PreparedTable, rows: slice | np.ndarray = slice(None)) -> 
 
 
 def file_names(labels: list[str]) -> list[str]:
-    """A file name for each label: safe on every system, all different.
+    """Make a file name for each label: safe on every system, all different.
 
     >>> file_names(["LUAD", "a/b", "a:b", "..", "luad"])
     ['LUAD', 'a_b', 'a_b-2', 'class', 'luad-2']
     """
     names: list[str] = []
-    taken: set[str] = set()
+    used_names: set[str] = set()
     for label in labels:
         name = re.sub(r"[^A-Za-z0-9._+-]+", "_", label).strip("._ ")[:LONGEST_FILE_NAME] or "class"
         number, candidate = 1, name
-        while candidate.lower() in taken:
+        while candidate.lower() in used_names:
             number += 1
             candidate = f"{name}-{number}"
-        taken.add(candidate.lower())  # some file systems ignore case
+        used_names.add(candidate.lower())  # some file systems ignore case
         names.append(candidate)
     return names
 
 
 def _write_ranked_features(estimator: Any, folder: Path) -> None:
-    """The features, best first: one CSV per class, or a single one without classes."""
+    """Write the features, best first: one CSV per class, or one without classes."""
     table = getattr(estimator, "attributions_", None)
     if table is None:
         return
@@ -214,7 +206,7 @@ def _write_ranked_features(estimator: Any, folder: Path) -> None:
         ranked.to_csv(folder / "ranked_features" / f"{name}.csv", index=False)
 
 
-def _by_blocks(method: Callable[[Any], Any], table: PreparedTable) -> np.ndarray:
+def _apply_in_blocks(method: Callable[[Any], Any], table: PreparedTable) -> np.ndarray:
     """The result of `method` for all rows, computed in blocks of rows."""
     n, p = table.X.shape
     step = max(1, PREDICT_BYTES // (4 * p))

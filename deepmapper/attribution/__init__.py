@@ -1,7 +1,8 @@
-"""Which pixels a network uses, by Captum, over true positives and true negatives.
+"""Attribution: which pixels a network uses, by Captum.
 
-Paper: Methods 8c and Fig. 2 ("Attribution is applied to true positives and true negatives").
-One line in `EXPLAINERS` is one method; `why_not` says why a method cannot explain a network.
+Paper: Methods 8c and Fig. 2 ("Attribution is applied to true positives and true negatives"). One
+line in `EXPLAINERS` is one method. `why_not` gives the reason why a method cannot explain a
+network.
 """
 
 import math
@@ -53,33 +54,51 @@ def attribute(
     seed: int = 0,
     settings: Settings | None = None,
 ) -> torch.Tensor:
-    """The mean attribution of every class, shape (n_classes, *images.shape[1:]).
+    """Compute the mean attribution of every class.
 
-    For class c: true positives are the images of c predicted as c, true negatives the images of
-    other classes predicted as other classes. The result is the mean of the two groups' means (so
-    that the many negatives of a table of many classes do not drown the positives), of absolute
-    values unless `signed`. A class without either gets zeros. What is explained is class c's
-    contrast: its logit less the mean of all. So a signed value is positive if a pixel speaks for c
-    and negative if it speaks against c, in either group.
+    For class c, true positives are the images of c predicted as c. True negatives are the images of
+    other classes predicted as other classes. The map of c is the mean of the two groups' means, so
+    that the many negatives of a table with many classes do not outweigh the positives.
+
+    The explained quantity is the contrast of class c: its logit minus the mean of all logits. A
+    signed value is positive if a pixel raises this contrast and negative if it lowers it, in both
+    groups.
 
     The network's mode, gradients and hooks are restored.
 
-    Args:
-        images: (n, ...) on the network's device; or any object with `len`, `shape` and
-            `images[rows]` -> tensor for a tensor of rows (then `baseline` must be given).
-        labels: class codes (n,), on the network's device.
-        method: a name in `EXPLAINERS`.
-        max_samples: maximum number of images per group, the first ones; more cost more and change
-            little.
-        baseline: the image that stands for "no information", (1, *images.shape[1:]) or without the
-            1; default: the mean of `images`. Never zero: in a table that is not centred zero is a
-            value like any other.
-        seed: of the methods that draw (gradient_shap, kernel_shap); each class has its own stream.
-        settings: of the methods; default: `Settings()`.
+    Parameters
+    ----------
+    network : nn.Module, images (n, ...) -> logits (n, n_classes)
+    images : tensor of shape (n, ...)
+        On the network's device. Also any object with `len`, `shape` and `images[rows]` -> tensor
+        for a tensor of rows. Such an object needs `baseline`.
+    labels : tensor of shape (n,)
+        Class codes, on the network's device.
+    method : str
+        A name in `EXPLAINERS`.
+    n_classes : int
+    signed : bool, default=False
+        Average the values. By default, their absolute values are averaged.
+    max_samples : int, default=64
+        Maximum number of images per group. The first ones are used. More images cost more and
+        change little.
+    baseline : tensor of shape (1, *images.shape[1:]) or images.shape[1:], default=None
+        The image that stands for "no information". Default: the mean of `images`. Zero is no
+        default: in a table that is not centred, zero is a value like any other.
+    seed : int, default=0
+        Seed of gradient_shap and kernel_shap, which draw. Each class has its own stream.
+    settings : Settings, default=None
+        Settings of the methods. Default: `Settings()`.
 
-    Raises:
-        DeepMapperError: no attribution method has that name, the method cannot explain the network
-            (`why_not` says why), or it would cost too much (the message says what would not).
+    Returns
+    -------
+    tensor of shape (n_classes, *images.shape[1:])
+        A class without true positives and true negatives gets zeros.
+
+    Raises
+    ------
+    DeepMapperError
+        No method has that name, the method cannot explain the network, or it would cost too much.
     """
     settings = settings or Settings()
     shape = tuple(images.shape[1:])
@@ -87,9 +106,9 @@ def attribute(
     if reason is not None:
         message = f"cannot attribute by {method}: {reason}"
         raise DeepMapperError(message)
-    baseline = _checked_baseline(baseline, images, shape).to(labels.device)
+    baseline = _resolve_baseline(baseline, images, shape).to(labels.device)
     batch_size = _batch_size(shape, 128, 2**20)
-    with evaluated(explained := contrast(network)):
+    with evaluated(contrast_network := contrast(network)):
         samples = _samples(network, images, labels, n_classes, max_samples)
         check_cost(method, shape, settings, sum(len(rows) for groups in samples for rows in groups))
         maps = torch.zeros((n_classes, *shape), device=labels.device)
@@ -97,9 +116,9 @@ def attribute(
             means = []
             with _captum_stream(seed, "attribution", method, c):
                 for rows in groups:
-                    parts = []  # sums over batches: only one batch is in memory
+                    parts = []  # sums over batches, so that only one batch is in memory
                     for part in rows.split(batch_size) if len(rows) else ():
-                        batch = Batch(explained, images[part], c, baseline, settings)
+                        batch = Batch(contrast_network, images[part], c, baseline, settings)
                         values = EXPLAINERS[method](batch).detach()
                         parts.append((values if signed else values.abs()).sum(0))
                     if parts:
@@ -112,14 +131,26 @@ def attribute(
 def why_not(
     method: str, network: nn.Module, image_shape: tuple[int, ...] | None = None
 ) -> str | None:
-    """Why a method cannot explain a network; None if it can.
+    """Give the reason why a method cannot explain a network.
 
-    Args:
-        image_shape: of one input, (1, h, w). If it is given, a blank image is run and each step of
-            the forward pass is checked; without it only the network's modules are.
+    Parameters
+    ----------
+    method : str
+        A name in `EXPLAINERS`.
+    network : nn.Module
+    image_shape : tuple of int, default=None
+        Shape of one input, (1, h, w). If given, a blank image is run and each step of the forward
+        pass is checked. By default, only the network's modules are checked.
 
-    Raises:
-        DeepMapperError: no attribution method has that name.
+    Returns
+    -------
+    str or None
+        None if the method can explain the network.
+
+    Raises
+    ------
+    DeepMapperError
+        No method has that name.
     """
     if method not in EXPLAINERS:
         message = f"unknown attribution {method!r}; known: {', '.join(sorted(EXPLAINERS))}"
@@ -143,9 +174,10 @@ def why_not(
 def _samples(
     network: nn.Module, images: Any, labels: torch.Tensor, n_classes: int, max_samples: int
 ) -> list[list[torch.Tensor]]:
-    """For each class its first `max_samples` true positives and true negatives, as rows.
+    """Select true positives and true negatives of each class, as rows.
 
-    Images are predicted in order, and only until all groups are full.
+    There are at most `max_samples` of each, the first ones. Images are predicted in order until all
+    groups are full.
     """
     codes = labels.cpu()
     batch_size = _batch_size(tuple(images.shape[1:]), 256, 2**24)
@@ -154,8 +186,8 @@ def _samples(
         batch = images[rows.to(labels.device)]
         predicted = predict_logits(network, batch, batch_size).argmax(1).cpu()
         for c, groups in enumerate(samples):
-            belongs, taken = codes[rows] == c, predicted == c
-            for i, members in enumerate((belongs & taken, ~belongs & ~taken)):
+            is_class, is_predicted = codes[rows] == c, predicted == c
+            for i, members in enumerate((is_class & is_predicted, ~is_class & ~is_predicted)):
                 groups[i] = torch.cat([groups[i], rows[members]])[:max_samples]
         if all(len(group) == max_samples for groups in samples for group in groups):
             break
@@ -164,10 +196,10 @@ def _samples(
 
 @contextmanager
 def _captum_stream(seed: int, *names: str | int) -> Iterator[None]:
-    """Inside, the global generators of torch and numpy are the stream's; then they are restored.
+    """Seed the global generators of torch and numpy. Restore them at the end.
 
-    KernelShap draws from torch's, GradientShap from both. They are global to the process: these
-    methods are not repeatable in two threads at once.
+    KernelShap draws from torch's generator, GradientShap from both. They are global to the process,
+    so these methods are not repeatable in two threads at once.
     """
     state = np.random.get_state()  # noqa: NPY002 (Captum draws from numpy's global generator)
     np.random.seed(stream_seed(seed, *names, "numpy") % 2**32)  # noqa: NPY002
@@ -182,7 +214,7 @@ def _batch_size(shape: tuple[int, ...], most_images: int, most_pixels: int) -> i
     return max(1, min(most_images, most_pixels // math.prod(shape)))
 
 
-def _checked_baseline(
+def _resolve_baseline(
     baseline: torch.Tensor | None, images: Any, shape: tuple[int, ...]
 ) -> torch.Tensor:
     if baseline is None:

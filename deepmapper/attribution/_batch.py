@@ -1,4 +1,4 @@
-"""What an attribution method gets: a network to explain, a batch of images, a class, settings."""
+"""The input of an attribution method, and its settings."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,22 +13,32 @@ from deepmapper.errors import DeepMapperError
 
 @dataclass(frozen=True, eq=False)
 class Settings:
-    """Settings of the methods that have a choice; defaults suit 100 to 100,000 features.
+    """Settings of the methods. The defaults suit 100 to 100,000 features.
 
-    Args:
-        n_steps: integrated_gradients: points on the path from the baseline (Gauss-Legendre).
-        n_draws: gradient_shap: random points on that path per image.
-        noise: gradient_shap: standard deviation of Gaussian noise added to the image.
-        feature_groups: feature_ablation and kernel_shap: an integer per pixel, of the image's
-            height and width. Pixels of one number are switched together and share their value.
-            Default: each pixel alone for feature_ablation, `grid` for kernel_shap.
-        window, stride: occlusion, in pixels. Default: see `occlusion_window`.
-        n_coalitions: kernel_shap: forward passes per image. Default: 4 per group, at least 64.
-        max_pixel_evaluations: feature_ablation, occlusion and kernel_shap refuse to send more
-            pixels through the network. 2e9 are about 100,000 images of 139 x 139.
+    Parameters
+    ----------
+    n_steps : int, default=16
+        integrated_gradients: points on the path from the baseline (Gauss-Legendre).
+    n_draws : int, default=16
+        gradient_shap: random points on that path per image.
+    noise : float, default=0.0
+        gradient_shap: standard deviation of the Gaussian noise added to the image.
+    feature_groups : int array of shape (height, width), default=None
+        feature_ablation and kernel_shap: the group of each pixel. Pixels of one group are switched
+        together and share their value. Default: one group a pixel for feature_ablation, `grid` for
+        kernel_shap.
+    window, stride : tuple of int, default=None
+        occlusion: in pixels. Default: see `occlusion_window`.
+    n_coalitions : int, default=None
+        kernel_shap: forward passes per image. Default: 4 per group, at least 64.
+    max_pixel_evaluations : float, default=2e9
+        Maximum number of pixels that feature_ablation, occlusion and kernel_shap send through the
+        network. 2e9 pixels are about 100,000 images of 139 x 139.
 
-    Raises:
-        DeepMapperError: a value out of range.
+    Raises
+    ------
+    DeepMapperError
+        A value is out of range.
     """
 
     n_steps: int = 16
@@ -53,14 +63,10 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Images to explain for one class.
+    """Images (n, ...) to explain for one class, the code `target`.
 
-    Args:
-        network: in evaluation mode; `evaluated` removes what a method leaves on it.
-        images: (n, ...).
-        target: the class code.
-        baseline: (1, ...), the image that stands for "no information".
-        settings: of the methods that have a choice.
+    `network` is in evaluation mode. `evaluated` removes what a method leaves on it. `baseline`, of
+    shape (1, ...), is the image that stands for "no information".
     """
 
     network: nn.Module
@@ -80,23 +86,23 @@ class Batch:
 
 
 class Centring(nn.Module):
-    """Logits (n, n_classes) less their mean over the classes; a module, so that LRP follows it."""
+    """Logits (n, n_classes) minus their mean over the classes, as a module for LRP."""
 
     def forward(self, logits: torch.Tensor) -> torch.Tensor:
         return logits - logits.mean(1, keepdim=True)
 
 
 def contrast(network: nn.Module) -> nn.Module:
-    """The network with centred logits: softmax ignores what all classes have in common."""
+    """The network with centred logits (softmax ignores a shift of all logits)."""
     return nn.Sequential(network, Centring())
 
 
 @contextmanager
 def evaluated(network: nn.Module) -> Iterator[None]:
-    """Inside: evaluation mode, weights without gradients, no operation in place.
+    """Hold a network in evaluation mode, weights fixed, no in-place operations.
 
-    On exit all of that is restored, and what Captum left on the modules (LRP's `rule` and
-    `activations`, DeepLift's `input`) is removed.
+    On exit this is undone, and the attributes that Captum left on the modules (LRP's `rule` and
+    `activations`, DeepLift's `input`) are removed.
     """
     modules = list(network.modules())
     weights = [(weight, weight.requires_grad) for weight in network.parameters()]
@@ -112,11 +118,11 @@ def evaluated(network: nn.Module) -> Iterator[None]:
         with torch.enable_grad():
             yield
     finally:
-        for module, was_training, known in zip(modules, training, names, strict=True):
+        for module, was_training, old_names in zip(modules, training, names, strict=True):
             module.training = was_training
-            for name in set(vars(module)) - known:
+            for name in set(vars(module)) - old_names:
                 delattr(module, name)
-        for weight, needed in weights:
-            weight.requires_grad_(needed)
+        for weight, required_gradient in weights:
+            weight.requires_grad_(required_gradient)
         for module in in_place:
             module.inplace = True  # type: ignore[assignment]

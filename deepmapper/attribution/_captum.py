@@ -1,7 +1,7 @@
-"""Three faults of Captum 0.9 mended: two of DeepLift's rescale rule, one of LRP.
+"""Corrections of three faults of Captum 0.9: two in DeepLift, one in LRP.
 
-With either fault of DeepLift, contributions do not add up to f(x) - f(baseline): the tests of both
-check that sum.
+With either fault of DeepLift's rescale rule, contributions do not add up to f(x) - f(baseline). The
+tests of both check that sum.
 """
 
 from typing import Any
@@ -15,29 +15,29 @@ from deepmapper.attribution._steps import MAX_POOLS
 
 
 class PassThrough(PropagationRule):
-    """LRP through modules that only drop out (not in evaluation mode) or reshape.
+    """LRP through modules that reshape, or that drop values in training only.
 
-    The epsilon rule would put two hooks on one tensor if input and output are the same tensor.
-    Captum then gives the ReLU before it the relevance times its output.
+    If input and output are the same tensor, the epsilon rule puts two hooks on it. Captum then
+    gives the ReLU before it the relevance times its output.
     """
 
     def forward_hook(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
-        """No hooks: autograd carries relevance between modules unchanged."""
+        """Set no hooks: autograd carries relevance between modules unchanged."""
 
     def _manipulate_weights(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
-        """Nothing to change."""
+        """Change nothing."""
 
 
 class RescaleDeepLift(DeepLift):
     """DeepLift with its own rule for max pooling and a copy behind each nonlinearity.
 
-    Max pooling: Captum passes contributions back by `max_unpool`, which overwrites if two windows
-    chose the same pixel, as the overlapping windows of a ResNet do. Here they are scattered by the
-    pooling's own gradient, which adds.
+    Max pooling: Captum passes contributions back by `max_unpool`. If two windows choose the same
+    pixel, as the overlapping windows of a ResNet do, `max_unpool` overwrites the first
+    contribution. This class uses the pooling's own gradient, which adds contributions.
 
     Neighbours: if one nonlinearity reads another's output (ReLU, then pooling), Captum gives the
-    first the plain gradient, without the multipliers of the second. A copy between them separates
-    the hooks.
+    first one the plain gradient, without the multipliers of the second. A copy between them
+    separates the hooks.
     """
 
     def _register_hooks(self, module: nn.Module, attribute_to_layer_input: bool = True) -> None:
@@ -65,9 +65,9 @@ def _pooling_multipliers(
 ) -> torch.Tensor:
     """Multipliers (2n, ...) of the pooling's input: n images, then their n baselines.
 
-    A window's maximum moves from y0 to y. With top = max(y, y0), the pixel that wins in the image
-    is credited with the way up (top - y0), the pixel that wins in the baseline with the way down
-    (y - top), as in Captum. A pixel equal to its baseline gets no credit and keeps its gradient.
+    A window's maximum moves from y0 to y. Let top = max(y, y0). As in Captum, the pixel that wins
+    in the image gets the credit for top - y0, and the pixel that wins in the baseline gets the
+    credit for y - top. A pixel equal to its baseline gets no credit and keeps its gradient.
     """
     x, x0 = module.input.chunk(2)  # type: ignore[operator]
     y, y0 = module.output.chunk(2)  # type: ignore[operator]

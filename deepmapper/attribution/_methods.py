@@ -37,7 +37,7 @@ def saliency(batch: Batch) -> torch.Tensor:
 
 
 def input_x_gradient(batch: Batch) -> torch.Tensor:
-    """The pixel times its gradient (Shrikumar et al. 2016); the baseline is always zero."""
+    """The pixel times its gradient, with baseline zero (Shrikumar et al. 2016)."""
     from captum.attr import InputXGradient
 
     return InputXGradient(batch.network).attribute(
@@ -59,7 +59,7 @@ def integrated_gradients(batch: Batch) -> torch.Tensor:
 
 
 def gradient_shap(batch: Batch) -> torch.Tensor:
-    """Gradients at random points of that path, with noise (Lundberg & Lee 2017; Captum's form)."""
+    """Gradients at random points of that path, with noise (Lundberg & Lee 2017)."""
     from captum.attr import GradientShap
 
     explain = GradientShap(batch.network).attribute
@@ -71,7 +71,7 @@ def gradient_shap(batch: Batch) -> torch.Tensor:
 
 
 def deep_lift(batch: Batch) -> torch.Tensor:
-    """Differences from the baseline, propagated by layers (Shrikumar et al. 2017, rescale)."""
+    """Differences from the baseline by the rescale rule (Shrikumar et al. 2017)."""
     from deepmapper.attribution._captum import RescaleDeepLift
 
     with warnings.catch_warnings():
@@ -84,7 +84,7 @@ def deep_lift(batch: Batch) -> torch.Tensor:
 
 
 def guided_backprop(batch: Batch) -> torch.Tensor:
-    """The gradient if each ReLU passes back positive gradients only (Springenberg et al. 2014)."""
+    """The gradient, of which each ReLU keeps the positive part (Springenberg 2014)."""
     from captum.attr import GuidedBackprop
 
     with warnings.catch_warnings():
@@ -97,17 +97,18 @@ def guided_backprop(batch: Batch) -> torch.Tensor:
 def lrp(batch: Batch) -> torch.Tensor:
     """Layer-wise relevance propagation (Bach et al. 2015) by the epsilon rule.
 
-    A layer shares the relevance of its outputs among its inputs in proportion to what each adds;
-    what its bias adds is absorbed. If the only nonlinearities are ReLU and max pooling and epsilon
-    is tiny, this equals input_x_gradient (Ancona et al. 2018, Proposition 1).
+    A layer shares the relevance of its outputs among its inputs in proportion to their
+    contributions. The bias absorbs the relevance of its own contribution. If the only
+    nonlinearities are ReLU and max pooling and epsilon is tiny, this equals input_x_gradient
+    (Ancona et al. 2018, Proposition 1).
     """
     from captum.attr import LRP
     from captum.attr._utils.lrp_rules import EpsilonRule
 
     from deepmapper.attribution._captum import PassThrough
 
-    # Captum has rules for exact classes only, not for our modules nor, for instance, Flatten. By
-    # autograd the epsilon rule suits every affine map.
+    # Captum has rules for exact classes only. It has none for our modules or, for example, Flatten.
+    # With autograd the epsilon rule is right for every affine map.
     for module in batch.network.modules():
         if is_step(module) and is_affine(module):
             module.rule = PassThrough() if isinstance(module, IDENTITIES) else EpsilonRule()
@@ -115,11 +116,11 @@ def lrp(batch: Batch) -> torch.Tensor:
 
 
 def grad_cam(batch: Batch) -> torch.Tensor:
-    """Grad-CAM (Selvaraju et al. 2017) without its last ReLU: evidence against a class stays.
+    """Grad-CAM (Selvaraju et al. 2017) without its last ReLU.
 
-    Each pixel has the value of its cell (nearest neighbour). Channels are weighted by their mean
-    gradient, as if a channel meant the same everywhere. In `patch` the map includes features of
-    position-specific weights, so the result is a rough view there.
+    So evidence against a class stays. Each pixel has the value of its cell (nearest neighbour).
+    Channels are weighted by their mean gradient, as if a channel meant the same everywhere. In
+    `patch` the weights depend on the position, so there the result is only a rough view.
     """
     from captum.attr import LayerGradCam
 
@@ -130,21 +131,21 @@ def grad_cam(batch: Batch) -> torch.Tensor:
     cells = LayerGradCam(batch.network, step.module).attribute(
         batch.images_with_gradients(), batch.target
     )
-    pixels = functional.interpolate(cells, _covered(steps, shape), mode="nearest-exact")
+    pixels = functional.interpolate(cells, _map_extent(steps, shape), mode="nearest-exact")
     return pixels[..., : shape[-2], : shape[-1]].expand(batch.images.shape)
 
 
-def _covered(steps: list[Step], shape: tuple[int, ...]) -> tuple[int, int]:
-    """Height and width that the map's cells cover; a padded image extends past its border."""
-    covered = (shape[-2], shape[-1])
+def _map_extent(steps: list[Step], shape: tuple[int, ...]) -> tuple[int, int]:
+    """Height and width that the cells cover, the image's padding included."""
+    extent = (shape[-2], shape[-1])
     for step in steps:
         if isinstance(step.module, PatchEmbedding):  # it pads by itself
             return step.module.rows * step.module.patch, step.module.columns * step.module.patch
         if isinstance(step.module, padding._ConstantPadNd) and step.shape[1] == shape[0]:
-            covered = (step.shape[-2], step.shape[-1])
+            extent = (step.shape[-2], step.shape[-1])
         if isinstance(step.module, nn.Conv2d):
             break
-    return covered
+    return extent
 
 
 EXPLAINERS: dict[str, Explainer] = {

@@ -1,6 +1,7 @@
-"""Methods that set pixels to the baseline and compare outputs: ablation, occlusion, KernelSHAP.
+"""Methods that set pixels to the baseline and compare outputs.
 
-Their cost is forward passes, images times changes; `check_cost` refuses what would take hours.
+Their cost is forward passes: the number of images times the number of changes. `check_cost` refuses
+a call that would take hours.
 """
 
 import math
@@ -16,20 +17,20 @@ MOST_IMAGES, MOST_PIXELS = 1024, 2**22  # of one forward pass without gradients
 
 
 def feature_ablation(batch: Batch) -> torch.Tensor:
-    """The loss of output when a pixel, or group of pixels, is set to the baseline."""
+    """The drop of the output if a pixel or group is set to the baseline."""
     from captum.attr import FeatureAblation
 
     return FeatureAblation(batch.network).attribute(
         batch.images,
         batch.baseline,
         target=batch.target,
-        feature_mask=_feature_mask(batch, _singles(batch.shape)),
-        perturbations_per_eval=_per_eval(batch.images),
+        feature_mask=_feature_mask(batch, _single_pixels(batch.shape)),
+        perturbations_per_eval=_n_copies(batch.images),
     )
 
 
 def occlusion(batch: Batch) -> torch.Tensor:
-    """The mean loss over the windows that cover a pixel (Zeiler & Fergus 2014)."""
+    """The mean drop over the windows that cover a pixel (Zeiler & Fergus 2014)."""
     from captum.attr import Occlusion
 
     shape = batch.shape
@@ -41,16 +42,16 @@ def occlusion(batch: Batch) -> torch.Tensor:
         (*channels, *stride),
         batch.baseline,
         target=batch.target,
-        perturbations_per_eval=_per_eval(batch.images),
+        perturbations_per_eval=_n_copies(batch.images),
     )
 
 
 def kernel_shap(batch: Batch) -> torch.Tensor:
-    """Shapley values of groups of pixels by weighted regression (Lundberg & Lee 2017)."""
+    """Shapley values of pixel groups by weighted regression (Lundberg & Lee 2017)."""
     from captum.attr import KernelShap
 
     mask = _feature_mask(batch, grid(batch.shape))
-    # Captum's batches of one image each: it fits one regression an image anyhow.
+    # One image at a time: Captum fits one regression per image.
     return torch.cat(
         [
             KernelShap(batch.network).attribute(
@@ -59,7 +60,7 @@ def kernel_shap(batch: Batch) -> torch.Tensor:
                 target=batch.target,
                 feature_mask=mask,
                 n_samples=n_perturbations("kernel_shap", batch.shape, batch.settings),
-                perturbations_per_eval=_per_eval(image),
+                perturbations_per_eval=_n_copies(image),
             )
             for image in batch.images.split(1)
         ]
@@ -67,13 +68,13 @@ def kernel_shap(batch: Batch) -> torch.Tensor:
 
 
 def grid(image_shape: tuple[int, ...], most: int = 64) -> np.ndarray:
-    """Feature groups as blocks of a regular grid: at most `most` numbers, of the image's shape.
+    """Group the pixels of an image by at most `most` blocks of a regular grid.
+
+    The result holds a group number per pixel, (height, width).
 
     >>> grid((1, 4, 6), most=4)
     array([[0, 0, 0, 1, 1, 1],
-           [0, 0, 0, 1, 1, 1],
-           [2, 2, 2, 3, 3, 3],
-           [2, 2, 2, 3, 3, 3]])
+           [0, 0, 0, 1, 1, 1], [2, 2, 2, 3, 3, 3], [2, 2, 2, 3, 3, 3]])
     """
     *above, width = tuple(image_shape[-2:])
     height = above[0] if above else 1
@@ -87,10 +88,10 @@ def grid(image_shape: tuple[int, ...], most: int = 64) -> np.ndarray:
 def occlusion_window(
     image_shape: tuple[int, ...], settings: Settings | None = None
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Window and stride of occlusion in pixels; by default a seventh of a side, and half of that.
+    """Choose window and stride of occlusion, in pixels, for images of this shape.
 
-    Raises:
-        DeepMapperError: the window does not fit into the image, or the strides leave gaps.
+    By default, the window is a seventh of a side and the stride half of that. A window that does
+    not fit into the image, or strides that leave gaps, raise a DeepMapperError.
 
     >>> occlusion_window((1, 139, 139))
     ((20, 20), (10, 10))
@@ -112,10 +113,10 @@ def occlusion_window(
 
 
 def n_perturbations(method: str, image_shape: tuple[int, ...], settings: Settings) -> int:
-    """Forward passes per image; 0 for a method that does not perturb."""
+    """Forward passes per image, 0 for a method that does not perturb."""
     plane = tuple(image_shape[-2:])
     if method == "feature_ablation":
-        return _n_groups(settings, _singles(image_shape))
+        return _n_groups(settings, _single_pixels(image_shape))
     if method == "occlusion":
         window, stride = occlusion_window(image_shape, settings)
         steps = zip(plane, window, stride, strict=True)
@@ -132,11 +133,7 @@ def n_perturbations(method: str, image_shape: tuple[int, ...], settings: Setting
 def check_cost(
     method: str, image_shape: tuple[int, ...], settings: Settings, n_images: int
 ) -> None:
-    """Refuse to send more pixels through the network than `max_pixel_evaluations`.
-
-    Raises:
-        DeepMapperError: too many; the message names their number and what reduces it.
-    """
+    """Raise DeepMapperError if a method would exceed `max_pixel_evaluations`."""
     n_passes = n_images * n_perturbations(method, image_shape, settings)
     n_evaluations = n_passes * math.prod(image_shape)
     if n_evaluations > settings.max_pixel_evaluations:
@@ -154,7 +151,7 @@ def check_cost(
         raise DeepMapperError(message)
 
 
-def _singles(image_shape: tuple[int, ...]) -> np.ndarray:
+def _single_pixels(image_shape: tuple[int, ...]) -> np.ndarray:
     plane = tuple(image_shape[-2:])
     return np.arange(math.prod(plane)).reshape(plane)
 
@@ -175,10 +172,10 @@ def _feature_mask(batch: Batch, default: np.ndarray) -> torch.Tensor:
         )
         raise DeepMapperError(message)
     numbers = np.unique(groups, return_inverse=True)[1].reshape(groups.shape)
-    ahead = (1,) * (batch.images.ndim - groups.ndim)
-    return torch.from_numpy(numbers.reshape(*ahead, *groups.shape)).to(batch.images.device)
+    leading_axes = (1,) * (batch.images.ndim - groups.ndim)
+    return torch.from_numpy(numbers.reshape(*leading_axes, *groups.shape)).to(batch.images.device)
 
 
-def _per_eval(images: torch.Tensor) -> int:
-    """Changed copies of each image in one forward pass."""
+def _n_copies(images: torch.Tensor) -> int:
+    """Number of changed copies of each image in one forward pass."""
     return max(1, min(MOST_IMAGES // len(images), MOST_PIXELS // images.numel()))

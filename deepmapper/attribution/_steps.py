@@ -1,12 +1,12 @@
-"""The steps of a forward pass, and which of them a method cannot follow.
+"""The steps of a forward pass, and the steps that a method cannot follow.
 
-Captum attaches its rules to modules. What a network computes between its modules, or by calling a
-module twice, or from a tensor that other steps read too, Captum cannot see and would get wrong
-without an error. So one blank image is run and every step is recorded.
+Captum attaches its rules to modules. It does not see functions between modules, modules that are
+called twice, or tensors that several steps read: its result would be wrong without an error. So one
+blank image is run and every step is recorded.
 
 Gradients (saliency, input_x_gradient, integrated_gradients, gradient_shap) and perturbations
 (feature_ablation, occlusion, kernel_shap) work for any network. The other methods have rules for
-certain layers only: for a layer without a rule, Captum would raise or use its plain gradient.
+certain layers only. For a layer without a rule, Captum raises an error or uses the plain gradient.
 """
 
 import math
@@ -43,7 +43,7 @@ AFFINE: tuple[type[nn.Module], ...] = (
     PatchEmbedding,
     PixelGate,
 )
-# What makes maps; the output of later modules may have four axes without being a map.
+# Modules that make maps. The output of later modules may have four axes without being a map.
 MAPPING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, PatchEmbedding)
 MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d)
@@ -60,10 +60,10 @@ SUMS = {"add", "add_", "sub", "sub_", "mean", "sum"}
 
 @dataclass(frozen=True)
 class Rules:
-    """What a method can follow besides affine modules.
+    """The steps that a method can follow besides affine modules.
 
-    modules: exact classes with a rule. functions: names of functions between modules. why: what
-    the method would do to anything else.
+    modules: exact classes with a rule. functions: names of functions between modules. why: the
+    error that the method would make at any other step.
     """
 
     modules: tuple[type[nn.Module], ...]
@@ -80,9 +80,10 @@ RULES = {
     "guided_backprop": Rules(
         (nn.ReLU, *MAX_POOLS, *NORMS),
         RESHAPES | SUMS,
-        "guided backpropagation is defined by what a ReLU lets back",
+        "guided backpropagation is defined by the gradients that a ReLU passes back",
     ),
-    # Relevance is shared in proportion to what each input adds: a sum needs a rule, so a module.
+    # Relevance is shared in proportion to the contribution of each input: a sum needs a rule, and
+    # so a module.
     "lrp": Rules(
         (nn.ReLU, nn.Tanh, *MAX_POOLS),
         RESHAPES,
@@ -95,8 +96,8 @@ RULES = {
 class Step:
     """One step of a forward pass.
 
-    name: of the module within the network, or of the function. module: None for a function.
-    shape: of the output, () if that is not a tensor. inputs: an id for each tensor it reads.
+    name: of the module within the network, or of the function. module: None for a function. shape:
+    of the output, () if that is not a tensor. inputs: an id for each tensor it reads.
     """
 
     name: str
@@ -106,7 +107,7 @@ class Step:
 
 
 def is_step(module: nn.Module) -> bool:
-    """Whether a module is one step: it has no parts, or is a layer of torch with parts."""
+    """Whether a module is one step: it has no parts, or is a layer of torch."""
     from_torch = type(module).__module__.startswith("torch.nn.modules")
     is_container = type(module).__module__ == "torch.nn.modules.container"
     return not any(module.children()) or (from_torch and not is_container)
@@ -120,22 +121,22 @@ def is_affine(module: nn.Module) -> bool:
 
 
 def forward_steps(network: nn.Module, image_shape: tuple[int, ...]) -> list[Step]:
-    """The steps of a network in evaluation mode, in order, for a blank image of that shape."""
+    """Record the steps of a network in evaluation mode for a blank image, in order."""
     recorder = _Recorder()
     weight = next(network.parameters(), torch.empty(()))
     blank = torch.zeros((1, *image_shape), device=weight.device, dtype=weight.dtype)
-    with torch.no_grad(), recorder.listening(network), recorder:
+    with torch.no_grad(), recorder.hooks(network), recorder:
         network(blank)
     return recorder.steps
 
 
 def spatial_step(steps: list[Step]) -> Step | None:
-    """The last map of detectors: a module's output (1, channels, rows, columns) with cells.
+    """Find the last map of detectors, (1, channels, rows, columns) with cells.
 
     It is the output of the last convolution (or pooling) that has more than one cell, followed
-    through the modules that keep its shape. It comes after a nonlinearity: a linear cut of the
-    image into patches (a vision transformer's first convolution) has channels, but they do not
-    detect anything yet.
+    through the modules that keep its shape. It comes after a nonlinearity. A linear cut of the
+    image into patches (a vision transformer's first convolution) has channels that do not detect
+    anything yet.
     """
     result, is_nonlinear = None, False
     shape: tuple[int, ...] = ()
@@ -152,21 +153,21 @@ def spatial_step(steps: list[Step]) -> Step | None:
 
 
 def module_without_rule(method: str, network: nn.Module) -> str | None:
-    """Why a method with rules cannot follow one of the network's modules; None if it can."""
+    """The reason why a method cannot follow a module of the network, or None."""
     rules = RULES[method]
     for name, module in network.named_modules():
         if is_step(module) and not is_affine(module) and type(module) not in rules.modules:
-            known = ", ".join(known.__name__ for known in rules.modules)
+            layers = ", ".join(layer.__name__ for layer in rules.modules)
             return (
                 f"{method} has no rule for {type(module).__name__} "
                 f"({name or 'the network itself'}): {rules.why}. It has rules for affine layers "
-                f"and {known}"
+                f"and {layers}"
             )
     return None
 
 
 def step_without_rule(method: str, steps: list[Step]) -> str | None:
-    """Why a method with rules cannot follow one of the steps; None if it can."""
+    """The reason why a method cannot follow one of the steps, or None."""
     rules = RULES[method]
     calls = Counter(id(step.module) for step in steps)
     readers = Counter(tensor for step in steps for tensor in set(step.inputs))
@@ -195,13 +196,13 @@ def step_without_rule(method: str, steps: list[Step]) -> str | None:
 
 
 class _Recorder(TorchFunctionMode):
-    """Records modules (by hooks) and the functions called outside of them (as a mode)."""
+    """A recorder of modules (by hooks) and of functions between them (as a mode)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.steps: list[Step] = []
         self.depth = 0
-        self.kept: list[Any] = []  # tensors stay alive, so that no two have the same id
+        self.values: list[Any] = []  # keeps tensors alive, so that no two have the same id
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
@@ -213,7 +214,7 @@ class _Recorder(TorchFunctionMode):
         return result
 
     @contextmanager
-    def listening(self, network: nn.Module) -> Iterator[None]:
+    def hooks(self, network: nn.Module) -> Iterator[None]:
         handles = []
         for name, module in network.named_modules():
             if is_step(module):
@@ -234,7 +235,7 @@ class _Recorder(TorchFunctionMode):
             self._record(name, module, inputs, output)
 
     def _record(self, name: str, module: nn.Module | None, inputs: Any, output: Any) -> None:
-        self.kept += [inputs, output]
+        self.values += [inputs, output]
         shape = tuple(output.shape) if isinstance(output, torch.Tensor) else ()
         self.steps.append(Step(name, module, shape, tuple(map(id, _tensors(inputs)))))
 

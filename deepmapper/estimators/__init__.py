@@ -1,1 +1,1 @@
-"""Scikit-learn estimators, and how they are saved."""
+"""Scikit-learn estimators and their saved form."""

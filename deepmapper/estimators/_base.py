@@ -1,4 +1,4 @@
-"""What the estimators share: validated parameters and tables, and latents of any layer."""
+"""Shared parts of the estimators: checks of parameters and tables, and latents."""
 
 import difflib
 import warnings
@@ -16,7 +16,7 @@ from torch import nn
 
 from deepmapper.attribution import evaluated
 from deepmapper.errors import DeepMapperError
-from deepmapper.images._rows import checked, dense, is_on_disk
+from deepmapper.images._rows import check_rows, dense, is_on_disk
 from deepmapper.images.layouts import LAYOUTS, Layout
 from deepmapper.images.scaling import FeatureScaler, check_finite
 from deepmapper.training.trainer import TrainingSettings
@@ -28,7 +28,7 @@ ROWS_COMPARED = 256  # new rows whose values are compared with those of the trai
 FEWEST_COMPARED = 5
 # Standard deviations: counts given to a model of logarithms, or the reverse, lie outside.
 NEAR, FAR = 0.2, 2.0
-# Of the parameters that both estimators of tables have.
+# Constraints of the parameters that both estimators of tables have.
 COMMON_CONSTRAINTS: dict[str, list[Any]] = {
     "layout": [StrOptions(set(LAYOUTS)), Layout, "array-like"],
     "log": ["boolean", StrOptions({"auto"})],
@@ -40,13 +40,13 @@ COMMON_CONSTRAINTS: dict[str, list[Any]] = {
 
 
 class ValidatedEstimator(BaseEstimator):
-    """An estimator whose parameters are checked against `_parameter_constraints` in `fit`."""
+    """An estimator that checks its parameters by `_parameter_constraints` in `fit`."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]]
-    training: Any  # of those estimators that have it
+    training: Any  # only some estimators have it
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters; `training__max_epochs` sets one of the training settings."""
+        """Set parameters. `training__max_epochs` sets one of the training settings."""
         nested = {name: value for name, value in params.items() if name.startswith(NESTED)}
         super().set_params(**{name: params[name] for name in params if name not in nested})
         if nested:
@@ -76,29 +76,28 @@ class Float32Transformer(TransformerMixin):
         return tags
 
 
-def checked_table(estimator: BaseEstimator, X: Any, *, reset: bool, **options: Any) -> Any:
+def check_table(estimator: BaseEstimator, X: Any, *, reset: bool, **options: Any) -> Any:
     """Return X as float32 (n_samples, n_features), dense, CSR or memory-mapped.
 
-    The values of a memory-mapped table are not read here: scaling checks them.
-
-    Raises:
-        ValueError: wrong shape, type or feature names (scikit-learn's messages).
-        DeepMapperError: values that are missing or infinite.
+    A wrong shape, type or feature name raises scikit-learn's ValueError. Missing or infinite values
+    raise a DeepMapperError. Scaling checks the values of a memory-mapped table.
     """
-    X = checked(estimator, with_text_names(X), reset=reset, ensure_all_finite=False, **options)
+    X = check_rows(
+        estimator, convert_column_names(X), reset=reset, ensure_all_finite=False, **options
+    )
     if not is_on_disk(X):
         check_finite(X, getattr(estimator, "feature_names_in_", None))
     return X
 
 
-def with_text_names(X: Any) -> Any:
-    """X; integer names of a DataFrame's columns, such as Entrez ids, become text.
+def convert_column_names(X: Any) -> Any:
+    """X with integer names of columns, such as Entrez ids, converted to text.
 
     The default names 0, 1, ... of a DataFrame stay: scikit-learn ignores them.
     """
     columns = X.columns if isinstance(X, pd.DataFrame) else ()
-    is_default = isinstance(columns, pd.RangeIndex) and columns.start == 0
-    if is_default or not len(columns):
+    has_default_names = isinstance(columns, pd.RangeIndex) and columns.start == 0
+    if has_default_names or not len(columns):
         return X
     if not all(isinstance(name, Integral | np.integer) for name in columns):
         return X
@@ -137,21 +136,15 @@ def layer_names(network: nn.Module) -> list[str]:
 
 
 def latent(network: nn.Module, images: Any, layer: str, batch_size: int = 256) -> torch.Tensor:
-    """The output of a layer for each image, (n, ...), in evaluation mode, on the network's device.
+    """The output of a layer, (n, ...), for each image, on the network's device.
 
-    Paper: Methods, self-supervised mode ("the output of any hidden layer can be used"). The
-    network's modes and hooks are restored. If a layer is called more than once for an image, the
-    last call counts.
+    Paper: Methods, self-supervised mode ("the output of any hidden layer can be used"). The network
+    runs in evaluation mode. Its modes and hooks are restored. If a layer is called more than once
+    for an image, the last call counts. `images` are a tensor (n, 1, h, w) on the network's device,
+    or an object with a length that slices to one. `layer` is a name of `layer_names`.
 
-    Args:
-        images: (n, 1, h, w) on the network's device: a tensor, or an object that has a length and
-            slices to one.
-        layer: a name of `layer_names`.
-        batch_size: images at a time.
-
-    Raises:
-        DeepMapperError: no layer has that name; there are no images; the layer is not called, or
-            does not return a tensor with one row per image.
+    A DeepMapperError is raised if no layer has that name, there are no images, or the layer does
+    not return a tensor with one row per image.
     """
     known = layer_names(network)
     if layer not in known:

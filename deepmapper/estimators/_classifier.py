@@ -1,4 +1,4 @@
-"""`DeepMapperClassifier`: the whole pipeline of the paper as one scikit-learn estimator.
+"""`DeepMapperClassifier`: the paper's pipeline as one scikit-learn estimator.
 
 Paper: Methods 1-9 and Fig. 2.
 """
@@ -27,7 +27,7 @@ from deepmapper.estimators._base import (
     Float32Transformer,
     OnEpoch,
     ValidatedEstimator,
-    checked_table,
+    check_table,
     latent,
     warn_of_other_units,
 )
@@ -47,41 +47,56 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
 ):
     """Classify rows of a table as images, and rank the features that matter.
 
-    Each feature becomes one pixel behind a gate. Networks are trained in passes, each on another
-    split and from other weights. Each accepted pass attributes its held-out images to pixels, and
-    so to features. Passes are repeated until their attributions agree.
+    Each feature becomes one pixel behind a gate. Networks are trained in passes, each with another
+    split and other initial weights. Each accepted pass attributes its held-out images to pixels,
+    and so to features. Passes are repeated until their attributions agree.
 
-    Args:
-        layout: "natural", "random", "learned", a `Layout`, or the pixel of each feature; see
-            `images.layouts`.
-        log, scale: see `deepmapper.images.scaling.FeatureScaler`.
-        stream: see `deepmapper.images.converter.ImageConverter`.
-        backbone: a name in `deepmapper.networks.backbones.BACKBONES`.
-        gate: see `deepmapper.estimators.network_classifier.NetworkClassifier`.
-        passes: maximum number of train-attribute rounds.
-        agreement: stop when the top features of two halves of the passes agree to this degree
-            (0..1, see `Consensus.agreement`); None makes all passes.
-        top: a feature is selected in a pass if it ranks in the top `top` features of a class.
-        attribution: a name in `deepmapper.attribution.EXPLAINERS`; None skips attribution.
-        class_weight: "balanced", a dict of class to weight, or None; see `NetworkClassifier`.
-        training: a `deepmapper.training.trainer.TrainingSettings`, or a mapping of its names to
-            values; `set_params(training__max_epochs=3)` sets one of them.
-        device: "auto", "cpu", "cuda" or "mps".
-        random_state: seed of layout, splits, weights and batch order; None or a
-            `numpy.random.RandomState` draws one.
+    Parameters
+    ----------
+    layout : str, Layout or int array of shape (n_features,), default="natural"
+        "natural", "random", "learned", a `Layout`, or the pixel of each feature. See
+        `images.layouts`.
+    log, scale : default="auto", "standard"
+        See `deepmapper.images.scaling.FeatureScaler`.
+    stream : bool or "auto", default="auto"
+        See `deepmapper.images.converter.ImageConverter`.
+    backbone : str, default="patch"
+        A name in `deepmapper.networks.backbones.BACKBONES`, or "timm:" and a name of timm.
+    gate : bool, default=True
+        See `deepmapper.estimators.network_classifier.NetworkClassifier`.
+    passes : int, default=6
+        Maximum number of passes.
+    agreement : float or None, default=0.8
+        Stop if the top features of two halves of the passes agree to this degree, 0 to 1. See
+        `Consensus.agreement`. None makes all passes.
+    top : int, default=20
+        A feature is selected in a pass if it ranks in the top `top` features of a class.
+    attribution : str or None, default="saliency"
+        A name in `deepmapper.attribution.EXPLAINERS`. None skips attribution.
+    class_weight : "balanced", dict of class to weight, or None, default="balanced"
+        See `NetworkClassifier`.
+    training : TrainingSettings or mapping, default=None
+        See `deepmapper.training.trainer.TrainingSettings`. A mapping gives names and values.
+        `set_params(training__max_epochs=3)` sets one of them.
+    device : {"auto", "cpu", "cuda", "mps"}, default="auto"
+    random_state : int, RandomState or None, default=None
+        Seed of layout, splits, weights and batch order. None or a RandomState draws one.
 
-    Attributes:
-        classes_: the labels.
-        layout_: the `Layout` in use.
-        attributions_: DataFrame (feature, class, mean, sd, selection_frequency, mean_rank), the
-            best features of each class first.
-        consensus_: the `Consensus` behind it: agreement, the bound on false positives.
-        history_: list of dicts, one per epoch and pass.
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+        The labels.
+    layout_ : Layout
+    attributions_ : DataFrame
+        Columns feature, class, mean, sd, selection_frequency, mean_rank. The best features of each
+        class come first.
+    consensus_ : Consensus
+        The passes behind `attributions_`, and their agreement.
+    history_ : list of dict
+        One per epoch and pass.
 
-    Raises:
-        DeepMapperError: parameters out of range, one class only, missing or infinite values.
-        ValueError: wrong shapes (scikit-learn's messages).
-
+    Examples
+    --------
     >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(200, 30)).astype("float32")
     >>> y = np.where(X[:, 17] > 0, "high", "low")
@@ -138,18 +153,31 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, on_epoch: OnEpoch | None = None
     ) -> Self:
-        """Train on X, (n_samples, n_features), and labels y, (n_samples,).
+        """Train on a table.
 
-        Args:
-            X: numpy, CSR, a DataFrame; or a `numpy.memmap` of a table that does not fit in memory.
-            sample_weight: (n_samples,), weights in the loss and in the accuracy of a pass; scaling,
-                layout and screen do not use them. Rows of weight 0 are left out (of a
-                memory-mapped table they stay in scaling and layout).
-            on_epoch: called after each epoch with its row of the history.
+        Parameters
+        ----------
+        X : array, CSR, DataFrame or memmap of shape (n_samples, n_features)
+            A `numpy.memmap` may be larger than memory.
+        y : array of shape (n_samples,)
+            Labels.
+        sample_weight : array of shape (n_samples,), default=None
+            Weights in the loss and in the accuracy of a pass. Scaling, layout and screen do not use
+            them. Rows of weight 0 are left out (of a memory-mapped table they stay in scaling and
+            layout).
+        on_epoch : callable, default=None
+            Called after each epoch with its row of the history.
+
+        Raises
+        ------
+        DeepMapperError
+            Parameters are out of range, there is only one class, or values are missing or infinite.
+        ValueError
+            Wrong shapes (scikit-learn's messages).
         """
         self._validate_params()
         device = resolve_device(self.device)
-        X, y, sample_weight = self._checked(X, y, sample_weight)
+        X, y, sample_weight = self._check_data(X, y, sample_weight)
         seed = seed_of(self.random_state)
         self.converter_ = ImageConverter(
             self.layout,
@@ -184,22 +212,31 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities (n_samples, n_classes), the mean over the accepted passes."""
+        """Average the probabilities over the accepted passes.
+
+        Parameters
+        ----------
+        X : array, CSR, DataFrame or memmap of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+        """
         images = self._images(X)
         return self.classifier_.predict_proba(images)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Labels (n_samples,)."""
+        """Predict the labels (n_samples,) of rows X (n_samples, n_features)."""
         check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(1)]
 
     def transform(self, X: Any) -> np.ndarray:
-        """Images, numpy float32 (n_samples, 1, height, width); all of them in memory."""
+        """Make the images of rows X, numpy float32 (n_samples, 1, height, width)."""
         images = self._images(X)
         return images if isinstance(images, np.ndarray) else images[:].cpu().numpy()
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """The feature of each pixel of `transform`, row by row; empty0, ... for empty pixels."""
+        """The feature of each pixel of `transform`, row by row (empty0, ... if empty)."""
         check_is_fitted(self)
         height, width = self.layout_.shape
         names = np.array([f"empty{i}" for i in range(height * width)], dtype=object)
@@ -207,14 +244,24 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         return names
 
     def latent(self, X: Any, layer: str, number: int = 0) -> np.ndarray:
-        """The output of a layer of a pass's network, (n_samples, ...).
+        """Return the output of a layer of a pass's network.
 
-        Args:
-            layer: a name of `_base.layer_names(model.classifier_.networks_[number])`.
-            number: which of the accepted passes.
+        Parameters
+        ----------
+        X : array, CSR, DataFrame or memmap of shape (n_samples, n_features)
+        layer : str
+            A name of `_base.layer_names(model.classifier_.networks_[number])`.
+        number : int, default=0
+            Index of the accepted pass.
 
-        Raises:
-            DeepMapperError: no layer has that name (the message lists the nearest).
+        Returns
+        -------
+        array of shape (n_samples, ...)
+
+        Raises
+        ------
+        DeepMapperError
+            No layer has that name. The message gives the nearest.
         """
         images = self._images(X)
         if isinstance(images, np.ndarray):
@@ -223,36 +270,38 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         return values.cpu().numpy()
 
     def save(self, folder: str | Path) -> None:
-        """Write the model into a folder, as safetensors and JSON; see `_saving`."""
+        """Write the model into a folder, as safetensors and JSON. See `_saving`."""
         from deepmapper.estimators._saving import save_model
 
         save_model(self, folder)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """The model that `save` wrote; loading runs no code that the folder brings.
+        """Read the model that `save` wrote. Loading runs no code from the folder.
 
-        Raises:
-            DeepMapperError: no model there, or one that is damaged, altered or of another version.
+        Raises
+        ------
+        DeepMapperError
+            The folder holds no model, or one that is damaged, altered or of another version.
         """
         from deepmapper.estimators._saving import load_model
 
         return load_model(folder, cls)
 
     def _images(self, X: Any) -> Any:
-        """Images of rows X, in the form that the classifier takes fastest; maybe streamed."""
+        """Images of rows X, in the form that the classifier reads fastest."""
         check_is_fitted(self)
-        X = checked_table(self, X, reset=False)
+        X = check_table(self, X, reset=False)
         warn_of_other_units(X, self.converter_.scaler_)
         return self.converter_.transform(X)
 
-    def _checked(
+    def _check_data(
         self, X: Any, y: Any, sample_weight: Any
     ) -> tuple[Any, np.ndarray, np.ndarray | None]:
         if y is None:
             message = f"{type(self).__name__} requires y to be passed, but the target y is None"
             raise ValueError(message)
-        X = checked_table(self, X, reset=True)
+        X = check_table(self, X, reset=True)
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
         check_classification_targets(y)
@@ -265,12 +314,14 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         return X[used], y[used], weights[used]
 
     def _classifier(self, device: str, seed: int) -> NetworkClassifier:
-        """With the parameters of this estimator that it has too, by their names."""
-        mine = self.get_params(deep=False)
-        common = {name: mine[name] for name in NetworkClassifier._get_param_names() if name in mine}
-        own = {
+        """A `NetworkClassifier` with the parameters that both estimators have."""
+        params = self.get_params(deep=False)
+        common = {
+            name: params[name] for name in NetworkClassifier._get_param_names() if name in params
+        }
+        overrides = {
             "attribution": self.attribution or "saliency",
             "device": device,
             "random_state": seed,
         }
-        return NetworkClassifier(**(common | own))
+        return NetworkClassifier(**(common | overrides))

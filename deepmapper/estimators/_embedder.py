@@ -1,6 +1,6 @@
-"""`DeepMapperEmbedder`: the paper's self-supervised mode as a scikit-learn transformer.
+"""`DeepMapperEmbedder`: the paper's self-supervised mode as a transformer.
 
-Paper: Methods, self-supervised mode (the input is the target; the features that separate
+Paper: Methods, self-supervised mode (the input is the target, the features that separate
 observations), with a bottleneck layer whose output is the embedding.
 """
 
@@ -21,7 +21,7 @@ from deepmapper.estimators._base import (
     Float32Transformer,
     OnEpoch,
     ValidatedEstimator,
-    checked_table,
+    check_table,
     latent,
     warn_of_other_units,
 )
@@ -34,7 +34,7 @@ from deepmapper.training.devices import resolve_device
 from deepmapper.training.streams import seed_of, stream, stream_seed, torch_stream
 from deepmapper.training.trainer import CONSTRAINTS, Epoch, TrainingSettings, train
 
-BATCH_SIZE = 256  # images at a time where nothing is learnt
+BATCH_SIZE = 256  # images at a time outside training
 FEWEST_HELD_OUT = 2
 START_BYTES = 512 << 20  # of training images that the principal components are computed from
 # Parameters that are training settings, too.
@@ -44,41 +44,51 @@ TRAINING = ("max_epochs", "batch_size", "learning_rate", "weight_decay", "schedu
 class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, ValidatedEstimator):
     """Embed rows of a table without labels, and rank the features that separate them.
 
-    Each feature becomes one pixel; an autoencoder learns to guess hidden features from the others
-    through a bottleneck (`networks._autoencoder`). It starts at PCA and is kept only if its guesses
-    on held-out rows are better than those of its start.
+    Each feature becomes one pixel. An autoencoder learns to guess hidden features from the others
+    through a bottleneck (`networks._autoencoder`). It starts at PCA. Its trained weights are kept
+    only if they guess held-out rows better than the start.
 
-    Args:
-        n_components: the width of the bottleneck.
-        layout: see `ImageConverter`.
-        passes: number of networks, each with other rows held out. All of them score the features;
-            the one that guesses best embeds. About 1 / validation_fraction passes score every row.
-        hidden: the share of features hidden in training.
-        max_epochs, batch_size, learning_rate, weight_decay, schedule: see
-            `deepmapper.training.trainer.TrainingSettings`.
-        log, scale: see `FeatureScaler`.
-        validation_fraction: the share of rows that each pass holds out; 0 for none.
-        device: "auto", "cpu", "cuda" or "mps".
-        random_state: seed of layout, splits, weights, batch order and what is hidden; None draws
-            one.
+    Parameters
+    ----------
+    n_components : int, default=32
+        Width of the bottleneck.
+    layout : str, Layout or int array of shape (n_features,), default="natural"
+        See `ImageConverter`.
+    passes : int, default=1
+        Number of networks, each with other rows held out. All of them score the features. The one
+        with the best guesses embeds. About 1 / validation_fraction passes score every row.
+    hidden : float, default=0.5
+        Share of features hidden in training.
+    max_epochs, batch_size, learning_rate, weight_decay, schedule
+        See `deepmapper.training.trainer.TrainingSettings`. Default: 30, None, 5e-3, 1e-2,
+        "one_cycle".
+    log, scale : default="auto", "standard"
+        See `FeatureScaler`.
+    validation_fraction : float, default=0.2
+        Share of rows that each pass holds out. 0: none.
+    device : {"auto", "cpu", "cuda", "mps"}, default="auto"
+    random_state : int, RandomState or None, default=None
+        Seed of layout, splits, weights, batch order and hidden features. None draws one.
 
-    Attributes:
-        attributions_: DataFrame (feature, score, sd, rank), the best first. The score is the share
-            of a feature's variance that the others explain through the bottleneck, on held-out
-            rows; around 0 for noise. sd is its standard error over these rows.
-        history_: list of dicts, one per epoch and pass.
-        passes_: list of dicts, one per pass: `start_error` and `trained_error`, the mean squared
-            error of guesses on held-out rows before and after training (None without such rows),
-            and `kept`, "start" or "trained".
-        network_: the `Autoencoder` that embeds.
-        converter_, layout_: the `ImageConverter` and its `Layout`.
-        seed_: the seed in use.
-        n_features_in_, feature_names_in_: as scikit-learn has them.
+    Attributes
+    ----------
+    attributions_ : DataFrame
+        Columns feature, score, sd, rank, the best first. The score is the share of a feature's
+        variance that the others explain through the bottleneck, on held-out rows. It is about 0 for
+        noise. sd is its standard error over these rows.
+    history_ : list of dict
+        One per epoch and pass.
+    passes_ : list of dict
+        One per pass. `start_error` and `trained_error` are the mean squared errors of guesses on
+        held-out rows before and after training (None without such rows). `kept` is "start" or
+        "trained".
+    network_ : Autoencoder
+        The network that embeds.
+    converter_, layout_ : ImageConverter, Layout
+    seed_ : int
 
-    Raises:
-        DeepMapperError: unknown names, parameters out of range.
-        ValueError: NaN or infinite values, fewer than two rows (scikit-learn's messages).
-
+    Examples
+    --------
     >>> import numpy as np
     >>> draw = np.random.default_rng(0)
     >>> X = draw.normal(size=(200, 30)).astype("float32")
@@ -132,14 +142,25 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         self.random_state = random_state
 
     def fit(self, X: Any, y: object = None, *, on_epoch: OnEpoch | None = None) -> Self:
-        """Learn from X, (n_samples, n_features), numpy, CSR or DataFrame; y is not used.
+        """Learn from a table.
 
-        Args:
-            on_epoch: called after each epoch with its row of the history.
+        Parameters
+        ----------
+        X : array, CSR or DataFrame of shape (n_samples, n_features)
+        y : ignored
+        on_epoch : callable, default=None
+            Called after each epoch with its row of the history.
+
+        Raises
+        ------
+        DeepMapperError
+            Names are unknown, parameters are out of range, or values are missing or infinite.
+        ValueError
+            Wrong shapes or fewer than two rows (scikit-learn's messages).
         """
         self._validate_params()
         device = resolve_device(self.device)
-        X = checked_table(self, X, reset=True, ensure_min_samples=2)
+        X = check_table(self, X, reset=True, ensure_min_samples=2)
         self.seed_ = seed_of(self.random_state)
         self.converter_ = ImageConverter(
             self.layout,
@@ -160,14 +181,21 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        """The embedding, float32, (n_samples, n_components)."""
+        """Embed rows X, (n_samples, n_features): float32 (n_samples, n_components)."""
         return self.latent(X)
 
     def latent(self, X: Any, layer: str = "bottleneck") -> np.ndarray:
-        """What a layer of the network makes of rows X, float32, (n_samples, ...).
+        """Return the output of a layer of the network for rows X.
 
-        Args:
-            layer: a name of `deepmapper.estimators._base.layer_names(model.network_)`.
+        Parameters
+        ----------
+        X : array, CSR or DataFrame of shape (n_samples, n_features)
+        layer : str, default="bottleneck"
+            A name of `deepmapper.estimators._base.layer_names(model.network_)`.
+
+        Returns
+        -------
+        float32 array of shape (n_samples, ...)
         """
         check_is_fitted(self)
         return latent(self.network_, self._images(X), layer, BATCH_SIZE).cpu().numpy()
@@ -175,24 +203,26 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
     def _run_pass(
         self, number: int, images: Any, separation: Separation, on_epoch: OnEpoch | None
     ) -> tuple[Autoencoder, float]:
-        """Train one network and score its features: the network, its error on held-out rows."""
+        """Train one network and score its features. Return it and its held-out error."""
         training, held_out = (
             RowsOf(images, torch.from_numpy(rows).to(images.device))
             for rows in self._split(number, len(images))
         )
-        judge = held_out if len(held_out) else training
+        images_to_score = held_out if len(held_out) else training
         with torch_stream(self.seed_, "initialisation", number):
-            network = self._start(training)
+            network = self._make_network(training)
         start = {name: value.clone() for name, value in network.state_dict().items()}
-        before = Separation(self.layout_.shape)
-        start_error = before.add(network, judge, self._generator("hidden", number))
+        start_scores = Separation(self.layout_.shape)
+        start_error = start_scores.add(network, images_to_score, self._generator("hidden", number))
         self._train(number, network, training, held_out, on_epoch)
-        after = Separation(self.layout_.shape)
-        trained_error = after.add(network, judge, self._generator("hidden", number))
+        trained_scores = Separation(self.layout_.shape)
+        trained_error = trained_scores.add(
+            network, images_to_score, self._generator("hidden", number)
+        )
         is_better = trained_error < start_error or not len(held_out)
         if not is_better:
             network.load_state_dict(start)
-        separation.join(after if is_better else before)
+        separation.join(trained_scores if is_better else start_scores)
         self.passes_.append(
             {
                 "pass": number,
@@ -203,8 +233,8 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         )
         return network, trained_error if is_better else start_error
 
-    def _start(self, training: Any) -> Autoencoder:
-        """A network at the principal components of the training images (of some, if many)."""
+    def _make_network(self, training: Any) -> Autoencoder:
+        """A network at the principal components of (a sample of) the training images."""
         pixels = torch.zeros(math.prod(self.layout_.shape), dtype=torch.bool)
         pixels[torch.from_numpy(self.layout_.pixel_of_feature)] = True
         network = Autoencoder(
@@ -213,8 +243,8 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
             pixels.view(self.layout_.shape),
             hidden=self.hidden,
         ).to(training.device)
-        most = max(2 * self.n_components, START_BYTES // (4 * len(pixels)))
-        rows = torch.randperm(len(training))[:most].sort().values
+        n_rows = max(2 * self.n_components, START_BYTES // (4 * len(pixels)))
+        rows = torch.randperm(len(training))[:n_rows].sort().values
         sample = training[rows.to(training.device)] if len(rows) < len(training) else training[:]
         network.start_at_principal_components(sample)
         return network
@@ -230,7 +260,7 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         settings = TrainingSettings(
             **{name: getattr(self, name) for name in TRAINING},
             target_loss=None,
-            precision="float32",  # the rounding of bfloat16 is larger than what is left to explain
+            precision="float32",  # the rounding of bfloat16 exceeds the unexplained variance
         )
         objective = Reconstruction(network.pixels[0, 0], _variance(network, training))
 
@@ -253,7 +283,7 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         network.hide.generator = None  # a generator cannot be pickled
 
     def _split(self, number: int, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows to train on and rows held out; passes hold out one part after the other."""
+        """Rows to train on and rows held out. Passes hold out one part after the other."""
         order = stream(self.seed_, "validation").permutation(n)
         n_held_out = math.ceil(self.validation_fraction * n)
         if n_held_out and not FEWEST_HELD_OUT <= n_held_out <= n - 2:
@@ -279,7 +309,7 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         )
 
     def _images(self, X: Any) -> Any:
-        X = checked_table(self, X, reset=False)
+        X = check_table(self, X, reset=False)
         warn_of_other_units(X, self.converter_.scaler_)
         return _as_tensor(self.converter_.transform(X))
 
@@ -288,12 +318,12 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
 
 
 def _as_tensor(images: Any) -> Any:
-    """Images as a tensor; a table that streams stays as it is."""
+    """Images as a tensor. A table that streams stays as it is."""
     return torch.from_numpy(images) if isinstance(images, np.ndarray) else images
 
 
 def _variance(network: Autoencoder, images: Any) -> float:
-    """The mean squared deviation of a pixel that holds a feature from the network's center."""
+    """Mean squared deviation of a pixel with a feature from the network's center."""
     total = 0.0
     for start in range(0, len(images), BATCH_SIZE):
         difference = (images[start : start + BATCH_SIZE] - network.center) * network.pixels

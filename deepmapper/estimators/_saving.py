@@ -1,12 +1,12 @@
-"""Saved models: a folder of safetensors and JSON. Loading runs no code from the folder.
+"""Saved models: a folder of safetensors and JSON. Loading runs no code from it.
 
     model.json          parameters, learnt values, the table's preparation
     model.safetensors   weights of the networks ("network.0...."), scaling, layout
-    attributions.csv    for people and other programs; `load_model` does not read it
+    attributions.csv    for people and other programs (`load_model` does not read it)
     history.jsonl       likewise, one line per epoch
 
-model.json has checksums of both files of the model. They find damage; they do not prove where a
-folder comes from.
+model.json has checksums of both files of the model. They detect damage. They do not prove the
+origin of a folder.
 """
 
 import hashlib
@@ -41,24 +41,21 @@ KINDS = ("DeepMapperClassifier", "DeepMapperEmbedder")
 def save_model(
     estimator: Any, folder: str | Path, *, preparation: Preparation | None = None
 ) -> None:
-    """Write a fitted estimator into a folder, which appears whole or not at all.
+    """Write a fitted estimator into a folder, completely or not at all.
 
-    Args:
-        estimator: a fitted `DeepMapperClassifier` or `DeepMapperEmbedder`.
-        folder: created if missing; a model in it is replaced, other files stay.
-        preparation: how a table from a file becomes X, for `deepmapper predict`.
+    The estimator is a `DeepMapperClassifier` or a `DeepMapperEmbedder`. The folder is created if
+    missing. A model in it is replaced, other files stay. `preparation`, for `deepmapper predict`,
+    tells how a table from a file becomes X.
 
-    Raises:
-        DeepMapperError: a backbone given as a function, a value that cannot be saved, a folder
-            that cannot be written or that holds something other than a model.
-        NotFittedError: the estimator is not fitted (scikit-learn's).
+    A DeepMapperError is raised for a backbone given as a function, a value that cannot be saved, a
+    folder that cannot be written, and a folder that holds something other than a model.
     """
-    with replaced_folder(Path(folder)) as new:
+    with replace_folder(Path(folder)) as new:
         write_model(estimator, new, preparation=preparation)
 
 
 def write_model(estimator: Any, folder: Path, *, preparation: Preparation | None = None) -> None:
-    """Write the four files of a model into an existing folder; raises as `save_model` does."""
+    """Write the four files of a model into a folder. Errors as in `save_model`."""
     class_name = type(estimator).__name__
     if class_name not in KINDS:
         message = f"only {' and '.join(KINDS)} can be saved, got {class_name}"
@@ -96,16 +93,14 @@ def write_model(estimator: Any, folder: Path, *, preparation: Preparation | None
 
 
 def load_model(folder: str | Path, expected: type | None = None, device: str | None = None) -> Any:
-    """The estimator that `save_model` wrote; on the same device its predictions are the same bits.
+    """Read the estimator that `save_model` wrote.
 
-    Args:
-        expected: the class that the model must have.
-        device: where it predicts; default: the device it was trained on, or "auto" if that is
-            missing on this machine.
+    On the same device its predictions are the same bits. `expected` is the class that the model
+    must have. `device` defaults to the one it was trained on, or "auto" if that is missing on this
+    machine.
 
-    Raises:
-        DeepMapperError: a folder that is not a model, is damaged, altered, of another format or
-            class, or asks for anything but the classes and networks of this package.
+    A DeepMapperError is raised if the folder is not a model, or is damaged, altered, of another
+    format or class, or asks for anything but the classes and networks of this package.
     """
     folder = Path(folder)
     content = _content(folder)
@@ -132,10 +127,9 @@ def load_model(folder: str | Path, expected: type | None = None, device: str | N
 
 
 def read_preparation(folder: str | Path) -> Preparation:
-    """How the table of a saved model became its features.
+    """Read how the table of a saved model became its features.
 
-    Raises:
-        DeepMapperError: the folder is no model, or one that was saved without a table.
+    A folder that is no model, or one saved without a table, raises a DeepMapperError.
     """
     data = _content(Path(folder))["preparation"]
     if data is None:
@@ -156,13 +150,11 @@ def check_target(folder: Path) -> None:
 
 
 @contextmanager
-def replaced_folder(folder: Path) -> Iterator[Path]:
-    """A new folder to fill; it replaces `folder` at the end, if there was no error.
+def replace_folder(folder: Path) -> Iterator[Path]:
+    """A new folder to fill. It replaces `folder` at the end, if there was no error.
 
-    Files of the old folder that the new one lacks are kept.
-
-    Raises:
-        DeepMapperError: the folder cannot be written, or holds something other than a saved model.
+    Files of the old folder that the new one lacks are kept. A folder that cannot be written, or
+    that holds something other than a saved model, raises a DeepMapperError.
     """
     check_target(folder)
     new = folder.with_name(f".{folder.name}.{uuid4().hex}")
@@ -191,7 +183,7 @@ def _swap(new: Path, folder: Path) -> None:
 
 
 def _content(folder: Path) -> dict[str, Any]:
-    """model.json, its format and checksum verified."""
+    """Read model.json, and verify its format and checksum."""
     if not (folder / MODEL).exists():
         message = f"{folder} is not a saved model: it has no {MODEL}"
         raise DeepMapperError(message)
@@ -248,7 +240,7 @@ def _checksum(content: dict[str, Any]) -> str:
 
 
 def _set_device(state: dict[str, Any], name: str | None) -> torch.device:
-    """The device to load to; it is set in the parameters of the estimator and of its parts."""
+    """Choose the device to load to, and set it in the parameters of all parts."""
     if name is None:
         name = state["parameters"]["device"]
         try:

@@ -1,13 +1,13 @@
-"""Which features separate observations, without labels: those that other features predict.
+"""Features that separate observations, without labels: those that others predict.
 
-A feature that follows any structure of the table can be guessed from other features that follow it;
-a noise feature cannot. So each feature is hidden, guessed by an autoencoder from the others, on
-rows that it was not trained on, and scored by
+A feature that follows any structure of the table can be guessed from other features that follow it.
+A noise feature cannot. So each feature is hidden and guessed by an autoencoder from the others, on
+rows that it was not trained on. Its score is
 
     score = sum of guess * truth / the larger of (sum of truth ** 2, sum of guess ** 2),
 
-over rows, both less the training mean. For a calibrated guess it is the share of the feature's
-variance that the other features explain through the bottleneck; it is at most 1. Noise scatters
+over rows, both minus the training mean. For a calibrated guess it is the share of the feature's
+variance that the other features explain through the bottleneck. It is at most 1. Noise scatters
 around 0. Without hiding, a bottleneck of k numbers reproduces about k / p of the variance of p
 noise features, also on held-out rows.
 """
@@ -23,10 +23,8 @@ from deepmapper.networks._autoencoder import Autoencoder
 class Separation:
     """Sums per pixel over held-out rows, in double precision.
 
-    Args:
-        image_shape: (h, w).
-        parts: features are hidden one part of them at a time.
-        batch_size: images at a time.
+    Images are (h, w). Features are hidden one of `parts` parts at a time, `batch_size` images at a
+    time.
     """
 
     def __init__(
@@ -38,9 +36,9 @@ class Separation:
         self.sums = torch.zeros(6, *image_shape, dtype=torch.float64)
 
     def add(self, network: Autoencoder, images: Any, generator: torch.Generator) -> float:
-        """Add a network and images that it was not trained on; return its mean squared error.
+        """Add a network and images not used to train it. Return its mean squared error.
 
-        The generator draws which features are hidden together.
+        The generator draws the parts in which features are hidden.
         """
         hidden = hiding_order(network, self.parts, generator)
         squared_error = 0.0
@@ -54,12 +52,12 @@ class Separation:
         return squared_error / (len(images) * int(network.pixels.sum()))
 
     def join(self, other: "Separation") -> None:
-        """Add the rows of another one."""
+        """Add the rows of another object."""
         self.sums += other.sums
         self.n_rows += other.n_rows
 
     def scores(self) -> tuple[np.ndarray, np.ndarray]:
-        """The score of each pixel and its standard error, (h, w) each; 0 without variation."""
+        """Score and standard error of each pixel, (h, w) each, 0 without variation."""
         product, square, guessed, product2, mixed, square2 = self.sums.numpy()
         varies = square > 0
         safe = np.where(varies, np.maximum(square, guessed), 1.0)
@@ -84,9 +82,9 @@ class Separation:
 
 
 def hiding_order(network: Autoencoder, parts: int, generator: torch.Generator) -> torch.Tensor:
-    """Which part each pixel is hidden with: int64 (1, 1, h, w), parts of equal size at random.
+    """The part in which each pixel is hidden: int64 (1, 1, h, w), at random.
 
-    A table of one feature has one part: its guess is the training mean.
+    The parts have equal sizes. A table of one feature has one part: its guess is the training mean.
     """
     n_pixels = network.pixels.numel()
     order = torch.randperm(n_pixels, generator=generator) % min(parts, n_pixels)
@@ -97,8 +95,7 @@ def hiding_order(network: Autoencoder, parts: int, generator: torch.Generator) -
 def guess_hidden(network: Autoencoder, images: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
     """Images (n, 1, h, w) of guesses: each pixel is guessed while its part is hidden.
 
-    Args:
-        part: of each pixel, by `hiding_order`.
+    `part`, of each pixel, comes from `hiding_order`.
     """
     network.eval()
     guesses = torch.empty_like(images)

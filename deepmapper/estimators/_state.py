@@ -1,7 +1,7 @@
 """Fitted estimators as JSON and named tensors, and back without running code.
 
 Only the kinds of values in `WRITERS` and `READERS` and the classes of `CLASSES` can be written or
-read. A file names what it holds by words of these lists, never by a module or a function to call.
+read. A file names its content by words of these lists, never by a module or a function to call.
 """
 
 import importlib
@@ -51,12 +51,9 @@ Json = Any
 
 
 class StateWriter:
-    """Convert values to JSON; arrays and the weights of networks go to `tensors`.
+    """Convert values to JSON. Arrays and the weights of networks go to `tensors`.
 
-    Args:
-        backbone: name of the networks' backbone.
-        image_shape: (h, w) of the networks' images.
-        n_classes: number of the networks' outputs.
+    The networks have the named backbone, images of `image_shape` (h, w) and `n_classes` outputs.
     """
 
     def __init__(self, backbone: str, image_shape: tuple[int, int], n_classes: int) -> None:
@@ -71,10 +68,9 @@ class StateWriter:
         self._n_networks = 0
 
     def write(self, value: Any, place: str = "") -> Json:
-        """The value in JSON; `place` is its path, for messages and for the names of tensors.
+        """The value in JSON, or DeepMapperError if it cannot be saved.
 
-        Raises:
-            DeepMapperError: a value of a kind that cannot be saved.
+        `place` is its path, for messages and for the names of tensors.
         """
         if isinstance(value, np.generic):
             value = value.item()
@@ -118,8 +114,8 @@ class StateWriter:
             }
         if not is_dataclass(value):
             return {"kind": "plain", "class": name, "fields": self._write_all(vars(value), place)}
-        given = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
-        return {"kind": "record", "class": name, "fields": self._write_all(given, place)}
+        values = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
+        return {"kind": "record", "class": name, "fields": self._write_all(values, place)}
 
     def _write_tensor(self, value: torch.Tensor, place: str) -> Json:
         self.tensors[place] = value.detach().cpu().contiguous()
@@ -132,12 +128,12 @@ class StateWriter:
         words: Any = [None]
         if value.dtype.kind in "UO" and value.ndim == 1:
             codes, words = pd.factorize(value, use_na_sentinel=False)
-        plain = [word.item() if isinstance(word, np.generic) else word for word in words]
-        if not all(isinstance(word, str | int | bool) for word in plain):
+        values_list = [word.item() if isinstance(word, np.generic) else word for word in words]
+        if not all(isinstance(word, str | int | bool) for word in values_list):
             message = f"{place} cannot be saved: it holds objects other than texts and integers"
             raise DeepMapperError(message)
         self.tensors[place] = torch.from_numpy(codes.astype(np.int32))
-        return {"kind": "words", "dtype": value.dtype.str, "words": plain}
+        return {"kind": "words", "dtype": value.dtype.str, "words": values_list}
 
     def _write_frame(self, frame: pd.DataFrame, place: str) -> Json:
         columns = {
@@ -179,11 +175,9 @@ WRITERS: dict[type, Callable[[StateWriter, Any, str], Json]] = {
 
 
 class StateReader:
-    """Read the values that a `StateWriter` wrote.
+    """Read the values that a `StateWriter` wrote, from tensors by name.
 
-    Args:
-        tensors: by name.
-        device: of the networks.
+    Networks are put on `device`.
     """
 
     def __init__(self, tensors: dict[str, torch.Tensor], device: torch.device) -> None:
@@ -194,9 +188,8 @@ class StateReader:
     def read(self, data: Json, place: str = "") -> Any:
         """The value that `data` describes.
 
-        Raises:
-            DeepMapperError: a class that is not known, tensors that do not fit.
-            KeyError, TypeError, ValueError, AttributeError: data that `StateWriter` did not write.
+        An unknown class, or tensors that do not fit, raise DeepMapperError. Data that `StateWriter`
+        did not write raise KeyError, TypeError, ValueError or AttributeError.
         """
         if data is None or isinstance(data, bool | int | float | str):
             return data
@@ -216,14 +209,14 @@ class StateReader:
         return [self.read(item, f"{place}.{i}") for i, item in enumerate(items)]
 
     def _read_estimator(self, data: dict[str, Json], place: str) -> Any:
-        known = class_of(data["class"])
-        estimator = known(**current_parameters(known, self._read_all(data["parameters"], place)))
+        cls = class_of(data["class"])
+        estimator = cls(**current_parameters(cls, self._read_all(data["parameters"], place)))
         self._set_attributes(estimator, data["learnt"], place, LEARNT.fullmatch)
         return estimator
 
     def _read_plain(self, data: dict[str, Json], place: str) -> Any:
-        known = class_of(data["class"])
-        value = known.__new__(known)
+        cls = class_of(data["class"])
+        value = cls.__new__(cls)
         self._set_attributes(value, data["fields"], place, str.isidentifier)
         return value
 
@@ -301,34 +294,29 @@ READERS: dict[str, Callable[[StateReader, dict[str, Json], str], Any]] = {
 }
 
 
-def current_parameters(known: Any, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Parameters that an older version saved, under the names of this one; new ones get defaults.
+def current_parameters(cls: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters saved by an older version, under the names of this one.
 
-    Raises:
-        DeepMapperError: a parameter that no version had.
+    New parameters get defaults. A parameter that no version had raises DeepMapperError.
     """
     parameters = {RENAMED.get(name, name): value for name, value in parameters.items()}
     parameters = {name: value for name, value in parameters.items() if name not in REMOVED}
     if "balanced" in parameters:
         parameters["class_weight"] = "balanced" if parameters.pop("balanced") else None
-    names = set(known._get_param_names())
+    names = set(cls._get_param_names())
     settings = {field.name for field in fields(TrainingSettings)} - names
-    moved = {name: parameters.pop(name) for name in settings & set(parameters)}
-    if moved and "training" in names:
-        parameters["training"] = moved
-    unknown = sorted({*parameters, *moved} - names - (settings if "training" in names else set()))
+    nested = {name: parameters.pop(name) for name in settings & set(parameters)}
+    if nested and "training" in names:
+        parameters["training"] = nested
+    unknown = sorted({*parameters, *nested} - names - (settings if "training" in names else set()))
     if unknown:
-        message = f"{known.__name__} has no parameter {', '.join(unknown)} in this version"
+        message = f"{cls.__name__} has no parameter {', '.join(unknown)} in this version"
         raise DeepMapperError(message)
     return parameters
 
 
 def class_of(name: str) -> Any:
-    """The class of that name.
-
-    Raises:
-        DeepMapperError: it is not in `CLASSES`.
-    """
+    """The class of that name, or DeepMapperError if it is not in `CLASSES`."""
     if name not in CLASSES:
         message = f"a model may not hold the class {name!r}; known: {', '.join(sorted(CLASSES))}"
         raise DeepMapperError(message)
@@ -336,10 +324,9 @@ def class_of(name: str) -> Any:
 
 
 def _build(data: dict[str, Any], weights: dict[str, torch.Tensor]) -> nn.Module:
-    """A network from its description, with fresh weights.
+    """A network from its description, with new weights.
 
-    Raises:
-        DeepMapperError: an unknown backbone, a size out of range.
+    An unknown backbone, or a size out of range, raises DeepMapperError.
     """
     height, width = (_size(side) for side in data["image_shape"])
     name = data["backbone"]

@@ -15,11 +15,13 @@ from deepmapper.errors import DeepMapperError
 
 
 class Consensus:
-    """Accumulates maps of shape (n_classes, n_features), one per pass.
+    """Accumulate attribution maps of shape (n_classes, n_features), one per pass.
 
-    Args:
-        top: a feature is selected in a pass if it ranks in the top `top` features of a class and
-            its attribution is not zero (as behind a closed gate).
+    Parameters
+    ----------
+    top : int, default=20
+        A feature is selected in a pass if it ranks in the top `top` features of a class and its
+        attribution is not zero (as behind a closed gate).
     """
 
     def __init__(self, top: int = 20) -> None:
@@ -30,35 +32,57 @@ class Consensus:
         self.maps: list[np.ndarray] = []
 
     def add(self, attributions: np.ndarray) -> None:
-        """Add one pass; each class's map is divided by its sum, so that passes weigh the same."""
+        """Add one pass.
+
+        Parameters
+        ----------
+        attributions : array of shape (n_classes, n_features)
+            Each class's map is divided by its sum, so that all passes have the same weight.
+        """
         total = np.abs(attributions).sum(axis=1, keepdims=True)
         self.maps.append(attributions / np.where(total > 0, total, 1.0))
 
     def agreement(self) -> float:
-        """How far two halves of the passes agree on the top features, 0..1; 0 below two passes.
+        """Measure the agreement of two halves of the passes on the top features.
 
-        Passes of even and of odd number are averaged separately. The top features of a class are
-        kept in each half, as shares of their sum. Agreement is the part common to both halves,
-        averaged over classes. So a feature counts by its weight: two needles with nearly all of it
-        agree, whatever noise follows them.
+        Passes of even and of odd number are averaged separately. In each half, the top features of
+        a class are kept, as shares of their sum. Agreement is the part common to both halves,
+        averaged over classes. So a feature counts by its weight: two halves whose needles hold
+        nearly all weight agree, whichever noise features follow.
+
+        Returns
+        -------
+        float
+            0 to 1. 0 for fewer than two passes.
         """
         if len(self.maps) < 2:
             return 0.0
         first, second = (self._shares(np.mean(self.maps[start::2], axis=0)) for start in (0, 1))
         common = np.minimum(first, second).sum(axis=1)
-        nothing = (first.sum(axis=1) == 0) & (second.sum(axis=1) == 0)
-        return float(np.where(nothing, 1.0, common).mean())
+        has_none = (first.sum(axis=1) == 0) & (second.sum(axis=1) == 0)
+        return float(np.where(has_none, 1.0, common).mean())
 
     def selection_frequency(self) -> np.ndarray:
         """The share of passes that selected each feature, (n_classes, n_features)."""
-        return np.mean([self._selected(m) for m in self.maps], axis=0)
+        return np.mean([self._select_top(m) for m in self.maps], axis=0)
 
     def table(self, features: ArrayLike, classes: ArrayLike) -> pd.DataFrame:
-        """Columns feature, class, mean, sd, selection_frequency, mean_rank; best first per class.
+        """Collect all passes in one table.
 
-        mean and sd over passes are of the share of a class's attribution (1 is all of it);
-        selection_frequency is the share of passes that selected the feature; rank 1 is best, and
-        features of the same attribution (closed gates) share their mean rank.
+        Parameters
+        ----------
+        features : array of shape (n_features,)
+            Names.
+        classes : array of shape (n_classes,)
+            Names.
+
+        Returns
+        -------
+        DataFrame
+            Columns feature, class, mean, sd, selection_frequency, mean_rank, the best of each class
+            first. mean and sd, over passes, are of the share of a class's attribution (1 is all of
+            it). Rank 1 is best. Features of the same attribution (closed gates) share their mean
+            rank.
         """
         maps = np.stack(self.maps)  # (passes, classes, features)
         n_classes, n_features = maps.shape[1:]
@@ -79,14 +103,14 @@ class Consensus:
         return table.iloc[order].reset_index(drop=True)
 
     def _shares(self, maps: np.ndarray) -> np.ndarray:
-        """Each top feature's share of their sum, per class; other features 0."""
-        kept = np.abs(maps) * self._selected(maps)
-        total = kept.sum(axis=1, keepdims=True)
-        return kept / np.where(total > 0, total, 1.0)
+        """Each top feature's share of their sum, per class, and 0 for others."""
+        top_maps = np.abs(maps) * self._select_top(maps)
+        total = top_maps.sum(axis=1, keepdims=True)
+        return top_maps / np.where(total > 0, total, 1.0)
 
-    def _selected(self, maps: np.ndarray) -> np.ndarray:
-        """Which features are among the top of each class, bool (n_classes, n_features)."""
+    def _select_top(self, maps: np.ndarray) -> np.ndarray:
+        """Whether a feature is in the top of each class, bool (n_classes, n_features)."""
         order = np.argsort(-np.abs(maps), axis=1, kind="stable")[:, : self.top]
-        chosen = np.zeros(maps.shape, dtype=bool)
-        np.put_along_axis(chosen, order, True, axis=1)
-        return chosen & (maps != 0)
+        is_selected = np.zeros(maps.shape, dtype=bool)
+        np.put_along_axis(is_selected, order, True, axis=1)
+        return is_selected & (maps != 0)

@@ -1,4 +1,4 @@
-"""A scikit-learn classifier made of networks: trained in passes, their probabilities averaged.
+"""A scikit-learn classifier of images: networks trained in passes and averaged.
 
 Paper: Methods 8 ("Begin iteration: separate the data into training and validation groups, train
 ..."), Fig. 2 ("The run is then repeated ... by shuffling training testing and validation data").
@@ -40,13 +40,19 @@ MOST_ATTRIBUTED = 128  # images that attribution runs at a time
 class Pass:
     """One trained network.
 
-    Args:
-        number: counted from 0.
-        network: in evaluation mode.
-        training, held_out: indices of the images it trained on, and of those it did not.
-        accuracy: on the images held out, samples weighted as in the loss (balanced accuracy for
-            class_weight="balanced"); None if there were none.
-        history: a dict an epoch.
+    Parameters
+    ----------
+    number : int
+        Counted from 0.
+    network : nn.Module
+        In evaluation mode.
+    training, held_out : int array
+        Rows of the images for training, and of those held out.
+    accuracy : float or None
+        On the held-out images, None without them. Samples are weighted as in the loss, so with
+        class_weight="balanced" this is balanced accuracy.
+    history : list of dict
+        One per epoch.
     """
 
     number: int
@@ -61,10 +67,9 @@ class Pass:
 class _TrainingData:
     """The training data of all passes.
 
-    Args:
-        images: (n, ...), a tensor or `FoldedRows`.
-        labels: class codes (n,) on the device; `codes` is the same on the host.
-        sample_weight, class_weight: (n,) and (n_classes,); None for equal weights.
+    `images` (n, ...) are a tensor or `FoldedRows`. `labels` are class codes (n,) on the device, and
+    `codes` the same on the host. `sample_weight` (n,) and `class_weight` (n_classes,) are None for
+    equal weights.
     """
 
     images: Any
@@ -86,41 +91,52 @@ class _TrainingData:
     def accuracy(self, network: nn.Module, rows: torch.Tensor, cast: Callable[[], Any]) -> float:
         """The weighted share of rows that the network classifies correctly."""
         logits = predict_logits(network, RowsOf(self.images, rows), cast=cast)
-        right = (logits.argmax(1) == self.labels[rows]).double()
-        return float(weighted_mean(right, self.weights(rows)))
+        is_correct = (logits.argmax(1) == self.labels[rows]).double()
+        return float(weighted_mean(is_correct, self.weights(rows)))
 
     def best_constant_accuracy(self, n_classes: int) -> float:
-        """The largest weighted share of a class: what always naming that class reaches."""
+        """The largest weighted share of a class: the accuracy of always naming it."""
         totals = torch.bincount(self.labels, self.weights(), minlength=n_classes)
         return float(totals.max() / totals.sum())
 
 
 class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
-    """Train a network on images in one or more passes, each with its own split and weights.
+    """Train a network on images in passes, each with its own split and weights.
 
-    Args:
-        backbone: a name in `networks.backbones.BACKBONES`, or build(shape, n_classes) -> module
-            for inputs of shape (n, *shape).
-        gate: put a gate before every pixel (`networks.gate`), opened by a screen of the pass's
-            training images (`networks.screen`) and trained with the network. A pass has no gate
-            if the screen finds nothing to close.
-        passes: maximum number of networks to train; their probabilities are averaged.
-        class_weight: "balanced" weighs classes by the inverse of their share; a dict gives the
-            weight of each class; None weighs all samples alike.
-        training: a `TrainingSettings`, or a mapping of its names to values. If no pass reaches
-            `min_accuracy`, the best one is kept.
-        attribution: a name in `deepmapper.attribution.EXPLAINERS`.
-        keep_epochs: keep the weights after every epoch of the first pass, in host memory, for
-            `staged_predict_proba`.
-        device: "auto", "cpu", "cuda", "mps".
-        random_state: seed of splits, weights and batch order; None or a
-            `numpy.random.RandomState` draws one.
+    Parameters
+    ----------
+    backbone : str or callable, default="patch"
+        A name in `networks.backbones.BACKBONES`, or build(shape, n_classes) -> module for inputs of
+        shape (n, *shape).
+    gate : bool, default=True
+        Put a gate before every pixel (`networks.gate`). It is opened by a screen of the pass's
+        training images (`networks.screen`) and trained with the network. A pass has no gate if the
+        screen finds nothing to close.
+    passes : int, default=1
+        Maximum number of networks to train. Their probabilities are averaged.
+    class_weight : "balanced", dict of class to weight, or None, default="balanced"
+        "balanced" weighs classes by the inverse of their share. None weighs all samples equally.
+    training : TrainingSettings or mapping, default=None
+        A mapping gives names and values. If no pass reaches `min_accuracy`, the best one is kept.
+    attribution : str, default="saliency"
+        A name in `deepmapper.attribution.EXPLAINERS`.
+    keep_epochs : bool, default=False
+        Keep the weights after every epoch of the first pass, in host memory, for
+        `staged_predict_proba`.
+    device : {"auto", "cpu", "cuda", "mps"}, default="auto"
+    random_state : int, RandomState or None, default=None
+        Seed of splits, weights and batch order. None or a RandomState draws one.
 
-    Attributes:
-        passes_: the accepted `Pass`es.
-        networks_: their networks.
-        history_: a list of dicts, one per epoch and pass; "accepted" says whether the pass was.
-        n_parameters_: number of weights of one network.
+    Attributes
+    ----------
+    passes_ : list of Pass
+        The accepted ones.
+    networks_ : list of nn.Module
+        Their networks.
+    history_ : list of dict
+        One per epoch and pass. "accepted" tells whether the pass was accepted.
+    n_parameters_ : int
+        Number of weights of one network.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -167,18 +183,27 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         after_pass: Callable[[], bool] | None = None,
         on_epoch: Callable[[int, Epoch], None] | None = None,
     ) -> Self:
-        """Train on images X and labels y, (n_samples,).
+        """Train on images.
 
-        Args:
-            X: (n_samples, ...), numpy, tensor or `deepmapper.images.converter.FoldedRows`.
-            sample_weight: (n_samples,), weights in the loss and in the accuracy of a pass.
-            after_pass: called after every accepted pass, when `passes_` holds it; if it returns
-                True, no more passes are made.
-            on_epoch: called after each epoch with the number of the pass and its `Epoch`.
+        Parameters
+        ----------
+        X : array, tensor or `FoldedRows` of shape (n_samples, ...)
+        y : array of shape (n_samples,)
+            Labels.
+        sample_weight : array of shape (n_samples,), default=None
+            Weights in the loss and in the accuracy of a pass.
+        after_pass : callable, default=None
+            Called after every accepted pass, which `passes_` then holds. If it returns True,
+            training ends.
+        on_epoch : callable, default=None
+            Called after each epoch with the number of the pass and its `Epoch`.
 
-        Raises:
-            DeepMapperError: fewer than two classes, parameters out of range.
-            DivergedError: the loss became NaN or infinite.
+        Raises
+        ------
+        DeepMapperError
+            There are fewer than two classes, or parameters are out of range.
+        DivergedError
+            The loss became NaN or infinite.
         """
         self._validate_params()
         settings = TrainingSettings.of(self.training)
@@ -192,16 +217,16 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         data = _TrainingData(
             self._to_device(X), labels, codes, *self._weights(y, labels, sample_weight)
         )
-        bar = settings.min_accuracy
-        if bar is None:
-            bar = data.best_constant_accuracy(len(self.classes_))
+        min_accuracy = settings.min_accuracy
+        if min_accuracy is None:
+            min_accuracy = data.best_constant_accuracy(len(self.classes_))
         self.history_: list[dict[str, Any]] = []
         self.passes_: list[Pass] = []
         self._epochs: list[dict[str, torch.Tensor]] = []  # weights: no part of a saved model
         rejected: list[Pass] = []
         for number in range(self.passes):
             trained = self._train_pass(number, data, settings, on_epoch)
-            is_good = trained.accuracy is None or trained.accuracy > bar
+            is_good = trained.accuracy is None or trained.accuracy > min_accuracy
             self.history_ += [{**row, "accepted": is_good} for row in trained.history]
             (self.passes_ if is_good else rejected).append(trained)
             if is_good and after_pass is not None and after_pass():
@@ -209,7 +234,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         if not self.passes_:
             self.passes_ = [max(rejected, key=lambda trained: trained.accuracy or 0.0)]
             warnings.warn(
-                f"no pass was better than {bar:.3f} on its held-out images; the best one "
+                f"no pass was better than {min_accuracy:.3f} on its held-out images; the best one "
                 f"({self.passes_[0].accuracy:.3f}) is kept",
                 stacklevel=2,
             )
@@ -220,22 +245,24 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities (n_samples, n_classes), the mean over the accepted passes."""
+        """Average the probabilities (n_samples, n_classes) over the accepted passes."""
         check_is_fitted(self)
         images = self._to_device(X)
         probabilities = [self._probabilities(network, images) for network in self.networks_]
         return torch.stack(probabilities).mean(0).double().cpu().numpy()
 
     def predict(self, X: Any) -> np.ndarray:
-        """Labels (n_samples,), as given to `fit`."""
+        """Predict the labels (n_samples,), as given to `fit`."""
         best = self.predict_proba(X).argmax(1)
         return self.classes_[best]
 
     def staged_predict_proba(self, X: Any) -> Iterator[np.ndarray]:
         """Probabilities (n_samples, n_classes) after each epoch of the first pass.
 
-        Raises:
-            DeepMapperError: the weights were not kept: `keep_epochs` was False.
+        Raises
+        ------
+        DeepMapperError
+            The weights were not kept: `keep_epochs` was False.
         """
         check_is_fitted(self)
         if not self._epochs:
@@ -248,7 +275,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
             yield self._probabilities(network, images).double().cpu().numpy()
 
     def attribute(self, Z: Any, y: np.ndarray) -> np.ndarray:
-        """Mean absolute attribution, (n_classes, *Z.shape[1:]), over the rows of Z and passes."""
+        """Mean absolute attribution, (n_classes, *Z.shape[1:]), over rows and passes."""
         check_is_fitted(self)
         images = self._to_device(Z)
         labels = torch.from_numpy(np.searchsorted(self.classes_, y)).to(self.device_)
@@ -259,8 +286,8 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
     def attribute_pass(self, trained: Pass, X: Any, y: np.ndarray) -> np.ndarray:
         """The map of one pass, (n_classes, *X.shape[1:]), over its held-out images.
 
-        X and y are those given to `fit`. Without held-out images it is over the training images,
-        whose mean is the baseline in either case.
+        X and y are those given to `fit`. Without held-out images, the training images are used. The
+        baseline is always the mean of the training images.
         """
         images = self._to_device(X)
         labels = torch.from_numpy(np.searchsorted(self.classes_, y)).to(self.device_)
@@ -291,7 +318,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
     def _weights(
         self, y: np.ndarray, labels: torch.Tensor, sample_weight: np.ndarray | None
     ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """Weights of the samples (n,) and of the classes (n_classes,); None for equal ones."""
+        """Weights of the samples (n,) and of the classes (n_classes,). None if equal."""
         samples = None
         if sample_weight is not None:
             samples = torch.from_numpy(np.asarray(sample_weight, dtype=np.float32)).to(self.device_)
@@ -310,7 +337,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         on_epoch: Callable[[int, Epoch], None] | None,
     ) -> Pass:
         training, held_out = self._split(number, data.codes, settings.validation_fraction)
-        rows, rest = self._rows(training), self._rows(held_out)
+        rows, validation = self._rows(training), self._rows(held_out)
         network = self._network(number, data, rows, settings.interactions)
 
         def after_epoch(epoch: Epoch) -> None:
@@ -321,7 +348,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
                 on_epoch(number, epoch)
 
         seed = stream_seed(self.seed_, "batches", number) % 2**63
-        # For layers that draw from torch's global generator, such as dropout that is not ours.
+        # For layers that draw from torch's global generator, such as torch's own dropout.
         with torch_stream(self.seed_, "training", number):
             epochs = train(
                 network,
@@ -330,12 +357,14 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
                 objective=Classification(data.class_weight),
                 generator=torch.Generator().manual_seed(seed),
                 weights=None if data.sample_weight is None else data.sample_weight[rows],
-                validation=(RowsOf(data.images, rest), data.labels[rest]) if len(rest) else None,
+                validation=(RowsOf(data.images, validation), data.labels[validation])
+                if len(validation)
+                else None,
                 on_epoch=after_epoch,
             )
         network.eval()
         cast = autocast(network, self.device_, settings.precision)
-        accuracy = data.accuracy(network, rest, cast) if len(rest) else None
+        accuracy = data.accuracy(network, validation, cast) if len(validation) else None
         history = [{"pass": number, **e.row(Classification.score_name)} for e in epochs]
         return Pass(number, network, training, held_out, accuracy, history)
 
@@ -359,19 +388,19 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
     def _split(
         self, number: int, codes: np.ndarray, fraction: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Rows to train on and rows held out, stratified; all to train on if a class is tiny."""
+        """Rows to train on and rows held out, stratified. None are held out if a class is tiny."""
         n, n_classes = len(codes), len(self.classes_)
         n_held_out = math.ceil(fraction * n)
-        everything = np.arange(n), np.empty(0, dtype=np.int64)
+        all_rows = np.arange(n), np.empty(0, dtype=np.int64)
         if fraction == 0:
-            return everything
+            return all_rows
         if n_held_out < n_classes or np.bincount(codes).min() < 2 or n - n_held_out < n_classes:
             warnings.warn(
                 f"{n} samples of {n_classes} classes are too few to hold out "
-                f"{fraction:.0%} of each; passes train on all and are not judged",
+                f"{fraction:.0%} of each: passes train on all samples, without a held-out accuracy",
                 stacklevel=4,
             )
-            return everything
+            return all_rows
         seed = stream_seed(self.seed_, "validation", number) % 2**32
         split = StratifiedShuffleSplit(1, test_size=n_held_out, random_state=seed)
         return next(split.split(np.zeros((n, 1)), codes))

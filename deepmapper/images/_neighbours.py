@@ -1,14 +1,14 @@
-"""Which features go together: a sparse graph of the strongest partial correlations.
+"""A sparse graph of features: the strongest partial correlations.
 
-Two pixels far apart are correlated because all pixels between them are. So the partial
-correlation, -W_ij / sqrt(W_ii W_jj) of the inverse W of the shrunk correlation matrix
-R + ridge * I, finds direct neighbours, while the correlation finds a vicinity (Ledoit & Wolf 2004;
-Schäfer & Strimmer 2005).
+Two distant pixels are correlated because all pixels between them are. So the correlation finds a
+vicinity. The partial correlation, -W_ij / sqrt(W_ii W_jj) of the inverse W of the shrunk
+correlation matrix R + ridge * I, finds direct neighbours (Ledoit & Wolf 2004, Schäfer & Strimmer
+2005).
 
 With far more features than samples the inverse is mostly noise, and the correlation is used. On
 TCGA (two halves of 182 samples, 8,000 genes) the eight neighbours of a gene agree between the
-halves in 24% by correlation, in 8% by partial correlation with a ridge of 0.3, and in between with
-every larger ridge.
+halves in 24% by correlation and in 8% by partial correlation with a ridge of 0.3. Larger ridges are
+in between.
 """
 
 from dataclasses import dataclass
@@ -20,16 +20,16 @@ from scipy import sparse
 from deepmapper.training.devices import has_bfloat16
 from deepmapper.training.streams import stream
 
-N_NEIGHBOURS = 8  # a pixel touches eight
-# With p <= 784 from 20,000 or 60,000 images, any ridge from 0.03 to 0.3 finds the four true
-# neighbours of a pixel among the four strongest 92 to 93 times in 100; 0.3 has the fewest strays.
+N_NEIGHBOURS = 8  # a pixel touches eight pixels
+# With p <= 784 from 20,000 or 60,000 images and any ridge from 0.03 to 0.3, 92 to 93% of the four
+# true neighbours of a pixel are among the four strongest. 0.3 has the fewest wrong ones.
 RIDGE = 0.3
 MOST_FEATURES_A_SAMPLE = 10  # with more, correlation (see above)
-LARGEST_INVERSE = 4096  # up to here the p x p matrix is inverted outright (64 MiB in float32)
+LARGEST_INVERSE = 4096  # a larger p x p matrix is not inverted (64 MiB in float32)
 ROW_BUDGET = 2e11  # multiply-adds of Z'Z: 60,000 rows of 784 features use a fifth
-# More rows than these do not sharpen the ranking of thousands of candidates much: the sd of a
-# correlation is 0.03. The search costs p * p * dimensions multiply-adds; the budget is about
-# 5 s on two cores that multiply bfloat16.
+# More rows hardly improve the ranking of thousands of candidates: the sd of a correlation is 0.03.
+# The search costs p * p * dimensions multiply-adds. The budget is about 5 s on two cores that
+# multiply bfloat16.
 LARGEST_GRAM = 1024
 SEARCH_BUDGET = 5e11
 BLOCK_ELEMENTS = 1 << 25  # similarities in memory at a time: 64 MiB in bfloat16
@@ -57,36 +57,33 @@ class FeatureGraph:
         return np.flatnonzero(np.diff(self.weights.indptr))
 
     def among(self, features: np.ndarray) -> "FeatureGraph":
-        """The graph of these features alone."""
+        """The subgraph of these features."""
         return FeatureGraph(self.weights[features][:, features].tocsr())
 
 
 def feature_graph(X: np.ndarray, seed: int, n_neighbours: int = N_NEIGHBOURS) -> FeatureGraph:
-    """Each feature tied to those of largest positive partial correlation, given X.
+    """Tie each feature to those of largest positive partial correlation, given X.
 
-    A constant feature has no ties.
-
-    Args:
-        X: rows, float32 (n_samples, n_features), finite; of many rows a sample is used.
-        seed: draws that sample.
+    X is float32 (n_samples, n_features), finite. If it has many rows, a sample drawn by `seed` is
+    used. A constant feature has no ties.
     """
     n, p = X.shape
     n_rows = min(n, LARGEST_GRAM if p > LARGEST_INVERSE else int(ROW_BUDGET / p**2))
     if n_rows < n:
         X = X[np.sort(stream(seed, "layout", "rows").choice(n, n_rows, replace=False))]
-    Z, varies = _standardised(torch.from_numpy(np.ascontiguousarray(X, dtype=np.float32)))
+    Z, varies = _standardise(torch.from_numpy(np.ascontiguousarray(X, dtype=np.float32)))
     k = min(n_neighbours, len(varies) - 1)
     if k < 1 or len(Z) < 2:
         return FeatureGraph(sparse.csr_matrix((p, p), dtype=np.float32))
     if len(varies) <= min(LARGEST_INVERSE, MOST_FEATURES_A_SAMPLE * len(Z)):
-        index, similarity = _by_partial_correlation(Z, k)
+        index, similarity = _rank_by_partial_correlation(Z, k)
     else:
         index, similarity = strongest_products(_correlation_vectors(Z), k)
-    return _symmetric(varies, index, similarity, p)
+    return _symmetrise(varies, index, similarity, p)
 
 
 def ranked_ties(graph: FeatureGraph) -> tuple[np.ndarray, np.ndarray]:
-    """Order the ties by feature, the strongest first; and each tie's rank within its feature."""
+    """Order the ties by feature, the strongest first. Rank them within each feature."""
     weights = graph.weights
     source = np.repeat(np.arange(graph.n_features), np.diff(weights.indptr))
     order = np.lexsort((-weights.data, source))
@@ -96,11 +93,10 @@ def ranked_ties(graph: FeatureGraph) -> tuple[np.ndarray, np.ndarray]:
 def strongest_products(
     vectors: torch.Tensor, k: int, block_elements: int = BLOCK_ELEMENTS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The k largest inner products of each vector with the others: indices and values, (p, k).
+    """The k largest inner products of each vector with the others.
 
-    Args:
-        vectors: float32 (p, dimensions).
-        block_elements: maximum number of products in memory; never all p x p.
+    Returns indices and values, (p, k) each. `vectors` are float32 (p, dimensions). At most
+    `block_elements` products are in memory.
     """
     p = len(vectors)
     rough = vectors.bfloat16() if has_bfloat16() else vectors
@@ -120,8 +116,8 @@ def strongest_products(
     return index, value
 
 
-def _standardised(X: torch.Tensor) -> tuple[torch.Tensor, np.ndarray]:
-    """Columns of mean 0 and sd 1, those that are constant left out, and which were kept."""
+def _standardise(X: torch.Tensor) -> tuple[torch.Tensor, np.ndarray]:
+    """Columns of mean 0 and sd 1, and their indices. Constant columns are left out."""
     sd, mean = torch.std_mean(X, dim=0, correction=0)
     varies = sd > 1e-6 * (1 + mean.abs())
     if bool(varies.all()):
@@ -129,12 +125,12 @@ def _standardised(X: torch.Tensor) -> tuple[torch.Tensor, np.ndarray]:
     return (X[:, varies] - mean[varies]).div_(sd[varies]), torch.nonzero(varies).ravel().numpy()
 
 
-def _by_partial_correlation(Z: torch.Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
+def _rank_by_partial_correlation(Z: torch.Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
     n, p = Z.shape
     correlation = Z.T @ Z / n
-    # With fewer samples than features, chance alone gives the n directions of the sample an
-    # eigenvalue of about p / n each (Marchenko & Pastur 1967): a smaller ridge would fit noise.
-    # From 100 to 4,000 images of MNIST, no other ridge finds clearly more of the true neighbours.
+    # With fewer samples than features, each of the n directions of the sample has an eigenvalue of
+    # about p / n by chance (Marchenko & Pastur 1967). A smaller ridge would fit noise. For 100 to
+    # 4,000 images of MNIST, no other ridge finds clearly more of the true neighbours.
     correlation.diagonal().add_(RIDGE * max(1.0, p / n))
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(correlation))
     scale = inverse.diagonal().rsqrt()
@@ -145,7 +141,7 @@ def _by_partial_correlation(Z: torch.Tensor, k: int) -> tuple[np.ndarray, np.nda
 
 
 def _correlation_vectors(Z: torch.Tensor) -> torch.Tensor:
-    """Unit vectors, float32 (p, dimensions), whose inner products are the correlations.
+    """Unit vectors, float32 (p, dimensions), with the correlations as inner products.
 
     If `SEARCH_BUDGET` allows fewer dimensions than rows, the principal components of least variance
     are left out.
@@ -160,7 +156,7 @@ def _correlation_vectors(Z: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.normalize(vectors, dim=1)
 
 
-def _symmetric(
+def _symmetrise(
     features: np.ndarray, index: np.ndarray, similarity: np.ndarray, n_features: int
 ) -> FeatureGraph:
     strong = similarity > WEAKEST

@@ -1,6 +1,6 @@
 """Rows of a table in memory (an array, CSR) or in a file larger than memory.
 
-Nothing here makes a second copy of a whole table: rows are read a block at a time, as float32.
+No function makes a second copy of a whole table: rows are read in blocks, as float32.
 """
 
 import mmap
@@ -16,16 +16,19 @@ from sklearn.utils.validation import validate_data
 from deepmapper.training.devices import in_threads
 
 BLOCK_BYTES = 2 << 20  # a block and its result stay in the cache of a core
-FEWEST_ROWS = 16  # of a block: with fewer the sums per feature dominate
+FEWEST_ROWS = 16  # of a block; with fewer, most of the time goes into the sums per feature
 
 
 class RowsOnDisk:
-    """A table in a file; rows are read when they are indexed, and columns can be selected.
+    """A table in a file. Rows are read when they are indexed.
 
-    Args:
-        source: has `shape` and returns rows for a slice or increasing positions, dense or CSR: an
-            `h5py.Dataset`, the `X` of an AnnData opened with `backed="r"`, or `CsrOnDisk`.
-        rows, columns: positions in the source, in the order of this table; None: all of them.
+    Parameters
+    ----------
+    source : object
+        Has `shape` and returns rows, dense or CSR, for a slice or increasing positions: an
+        `h5py.Dataset`, the `X` of an AnnData opened with `backed="r"`, or `CsrOnDisk`.
+    rows, columns : int array, default=None
+        Positions in the source, in the order of this table. Default: all.
     """
 
     dtype = np.dtype(np.float32)
@@ -43,11 +46,11 @@ class RowsOnDisk:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | np.ndarray) -> Any:
-        """These rows in their order, float32, dense or CSR as the source."""
+        """Read these rows in their order, float32, dense or CSR as in the source."""
         positions, place = np.unique(self.rows[rows], return_inverse=True)
         first, stop = (positions[0], positions[-1] + 1) if len(positions) else (0, 0)
-        is_run = stop - first == len(positions)
-        block = self.source[slice(first, stop) if is_run else positions]
+        is_contiguous = stop - first == len(positions)
+        block = self.source[slice(first, stop) if is_contiguous else positions]
         if not np.array_equal(place, np.arange(len(positions))):
             block = block[place]
         if self.columns is not None:
@@ -55,14 +58,14 @@ class RowsOnDisk:
         return block.astype(np.float32, copy=False)
 
     def take(self, rows: np.ndarray, columns: np.ndarray) -> "RowsOnDisk":
-        """Some rows and columns of this table; nothing is read."""
+        """Select rows and columns of this table without reading them."""
         if self.columns is not None:
             columns = self.columns[columns]
         return RowsOnDisk(self.source, self.rows[rows], columns)
 
 
-def blocks(X: Any, n_rows: int | None = None) -> Iterator[slice]:
-    """Slices of rows, each a few megabytes: of all rows of X, or of `n_rows` of its width."""
+def split_rows(X: Any, n_rows: int | None = None) -> Iterator[slice]:
+    """Slices of rows, each a few megabytes: of X, or of `n_rows` rows of its width."""
     n_samples, n_features = X.shape
     step = max(FEWEST_ROWS, BLOCK_BYTES // (4 * max(1, n_features)))
     stop = n_samples if n_rows is None else n_rows
@@ -70,12 +73,12 @@ def blocks(X: Any, n_rows: int | None = None) -> Iterator[slice]:
         yield slice(start, min(start + step, stop))
 
 
-def each_block(X: Any, work: Callable[[int, slice], None], n_threads: int | None = None) -> None:
+def map_blocks(X: Any, work: Callable[[int, slice], None], n_threads: int | None = None) -> None:
     """Call work(thread, rows) for every block of rows, divided among threads.
 
     The order within a thread is fixed, so the same number of threads gives the same results.
     """
-    parts = list(blocks(X))
+    parts = list(split_rows(X))
     n_threads = 1 if len(parts) == 1 else n_threads or torch.get_num_threads()
 
     def run(thread: int) -> None:
@@ -86,13 +89,13 @@ def each_block(X: Any, work: Callable[[int, slice], None], n_threads: int | None
 
 
 class Scratch:
-    """Memory for one block a thread, used again and again: fresh memory would cost page faults."""
+    """Memory for one block per thread, reused: new memory would cost page faults."""
 
     def __init__(self) -> None:
         self._memory: dict[int, torch.Tensor] = {}
 
     def like(self, thread: int, block: torch.Tensor) -> torch.Tensor:
-        """A tensor of the block's shape whose values are left over from before."""
+        """A tensor of the block's shape with arbitrary values."""
         memory = self._memory.get(thread)
         if memory is None or memory.numel() < block.numel():
             memory = self._memory[thread] = torch.empty(block.numel())
@@ -100,7 +103,7 @@ class Scratch:
 
 
 def dense(X: Any, rows: slice | np.ndarray) -> torch.Tensor:
-    """Rows of X as a dense float32 tensor, (n_rows, n_features); shares memory where it can.
+    """Read rows of X as float32 (n_rows, n_features), without a copy if possible.
 
     Pages of a memory-mapped file are released after reading. Otherwise the whole file would count
     as memory in use.
@@ -121,10 +124,10 @@ def is_on_disk(X: Any) -> bool:
     return isinstance(X, RowsOnDisk) or (isinstance(X, np.memmap) and X.ndim == 2)
 
 
-def checked(estimator: BaseEstimator, X: Any, *, reset: bool, **options: Any) -> Any:
-    """X as float32 (n_samples, n_features), dense or CSR, as scikit-learn checks it.
+def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool, **options: Any) -> Any:
+    """Check X as scikit-learn does: float32 (n_samples, n_features), dense or CSR.
 
-    Of a table in a file, only the shape is checked here; its values are checked when they are
+    For a table in a file, only the shape is checked here. Its values are checked when they are
     scaled.
     """
     if not is_on_disk(X):
@@ -136,14 +139,14 @@ def checked(estimator: BaseEstimator, X: Any, *, reset: bool, **options: Any) ->
 
 
 def _release_pages(X: np.memmap) -> None:
-    """Tell the kernel that the pages read so far are not needed (a file opened for reading)."""
+    """Tell the kernel that the pages read so far are not needed (read-only files)."""
     mapped = getattr(X, "_mmap", None)
     if X.mode == "r" and mapped is not None and hasattr(mapped, "madvise"):
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def feature_names(estimator: Any) -> np.ndarray:
-    """The names of a DataFrame's columns that it was fitted on, else x0, x1, ..."""
+    """Names of the columns of the DataFrame seen in `fit`, otherwise x0, x1, ..."""
     if hasattr(estimator, "feature_names_in_"):
         return estimator.feature_names_in_
     return np.array([f"x{i}" for i in range(estimator.n_features_in_)], dtype=object)

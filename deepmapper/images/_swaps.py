@@ -1,8 +1,8 @@
-"""Swaps of pixels that bring tied features closer: quadratic assignment by simulated annealing.
+"""Swaps of pixels that bring tied features closer.
 
-After Burkard & Rendl, European Journal of Operational Research 17 (1984) 169-174. Each proposal
-moves a feature next to one of its neighbours. Many are evaluated at once, and accepted swaps that
-share no pixel are made together.
+Quadratic assignment by simulated annealing, after Burkard & Rendl, European Journal of Operational
+Research 17 (1984) 169-174. Each proposal moves a feature next to one of its neighbours. Many
+proposals are evaluated at once, and accepted swaps that share no pixel are made together.
 """
 
 import numpy as np
@@ -11,16 +11,16 @@ from deepmapper.images._neighbours import FeatureGraph, ranked_ties
 from deepmapper.training.streams import stream
 
 MOST_TIES = 16  # strongest ties of a feature that swaps use
-# Chosen on unlabelled training images of MNIST (20,000 and 60,000; 20,000 sweeps): the adjacent
-# pixels that stay adjacent rise from 0.88 and 0.91 to 0.91 and 0.95. With a fifth of the slope the
-# start is too hot, with five times the slope less is gained (0.89, on 20,000).
+# Chosen on unlabelled training images of MNIST (20,000 and 60,000; 20,000 sweeps). The share of
+# adjacent pixels that stay adjacent rises from 0.88 and 0.91 to 0.91 and 0.95. With a fifth of the
+# slope the start is too hot. With five times the slope the share is 0.89, on 20,000.
 WELL, SLOPE = 1.0, 0.1
 START_TEMPERATURE = 1.0  # in units of the mean weight of a tie
 COLD = 0.1  # the last share of the sweeps takes gains only
-SHARE_MOVED = 0.1  # of all features in a sweep: swaps side by side must seldom touch
+SHARE_MOVED = 0.1  # of all features in a sweep, so that swaps seldom touch each other
 PROPOSALS_BUDGET = 5_000_000
 MOST_SWEEPS = 16_000
-SWEEPS_A_FEATURE = 25  # small images settle sooner
+SWEEPS_A_FEATURE = 25  # small images need fewer sweeps
 
 
 def anneal(graph: FeatureGraph, cells: np.ndarray, shape: tuple[int, int], seed: int) -> np.ndarray:
@@ -30,19 +30,19 @@ def anneal(graph: FeatureGraph, cells: np.ndarray, shape: tuple[int, int], seed:
         return cells
     draw = stream(seed, "layout", "swaps")
     swaps = _Swaps(graph, cells, shape)
-    a_sweep = max(1, int(SHARE_MOVED * p))
-    sweeps = min(SWEEPS_A_FEATURE * p, MOST_SWEEPS, PROPOSALS_BUDGET // a_sweep)
+    n_movers = max(1, int(SHARE_MOVED * p))
+    sweeps = min(SWEEPS_A_FEATURE * p, MOST_SWEEPS, PROPOSALS_BUDGET // n_movers)
     for sweep in range(sweeps):
         left = 1 - sweep / sweeps
         temperature = START_TEMPERATURE * left**2 if left > COLD else 0.0
-        swaps.sweep(draw.choice(p, a_sweep, replace=False), temperature, draw)
+        swaps.sweep(draw.choice(p, n_movers, replace=False), temperature, draw)
     return swaps.cell_of[:p].copy()
 
 
 class _Swaps:
     """Features and empty cells as one permutation of the grid, changed by swaps.
 
-    Ids below n_features are features, the others stand for empty cells and have no ties.
+    Ids below n_features are features. The others are empty cells and have no ties.
     """
 
     def __init__(self, graph: FeatureGraph, cells: np.ndarray, shape: tuple[int, int]) -> None:
@@ -51,12 +51,12 @@ class _Swaps:
         self.cell_of = np.concatenate([cells, np.setdiff1d(np.arange(n_cells), cells)])
         self.holder = np.argsort(self.cell_of)  # of each cell
         self.costs = _costs(shape).ravel()
-        self.neighbours, self.weights = _padded(graph, n_cells)
+        self.neighbours, self.weights = _pad_ties(graph, n_cells)
         self.degrees = np.minimum(np.diff(graph.weights.indptr), MOST_TIES)
 
     def sweep(self, movers: np.ndarray, temperature: float, draw: np.random.Generator) -> None:
-        """Propose a cell next to a neighbour for each mover; swap by the Metropolis rule."""
-        movers, targets = self._proposals(movers, draw)
+        """Propose a cell next to a neighbour for each mover. Swap by the Metropolis rule."""
+        movers, targets = self._propose(movers, draw)
         homes, holders = self.cell_of[movers], self.holder[targets]
         gain = self._gain(movers, targets, holders, homes)
         gain += self._gain(holders, homes, movers, targets)
@@ -64,18 +64,18 @@ class _Swaps:
         if temperature > 0:
             accepted |= draw.random(len(gain)) < np.exp(np.minimum(gain, 0) / temperature)
         a, b = movers[accepted], holders[accepted]
-        home, target = homes[accepted], targets[accepted]
-        # If two swaps share a cell, the one written last is made.
+        homes, targets = homes[accepted], targets[accepted]
+        # If two swaps share a cell, only the last one is made.
         claim = np.empty(len(self.holder), dtype=np.int64)
         order = np.arange(len(a))
-        claim[home] = order
-        claim[target] = order
-        alone = (claim[home] == order) & (claim[target] == order)
-        a, b, home, target = a[alone], b[alone], home[alone], target[alone]
-        self.cell_of[a], self.cell_of[b] = target, home
-        self.holder[target], self.holder[home] = a, b
+        claim[homes] = order
+        claim[targets] = order
+        is_single = (claim[homes] == order) & (claim[targets] == order)
+        a, b, homes, targets = a[is_single], b[is_single], homes[is_single], targets[is_single]
+        self.cell_of[a], self.cell_of[b] = targets, homes
+        self.holder[targets], self.holder[homes] = a, b
 
-    def _proposals(
+    def _propose(
         self, movers: np.ndarray, draw: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         height, width = self.shape
@@ -87,17 +87,17 @@ class _Swaps:
         inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
         targets = row[inside] * width + column[inside]
         movers = movers[inside]
-        elsewhere = self.holder[targets] != movers
-        return movers[elsewhere], targets[elsewhere]
+        is_move = self.holder[targets] != movers
+        return movers[is_move], targets[is_move]
 
     def _gain(
-        self, who: np.ndarray, to: np.ndarray, other: np.ndarray, home: np.ndarray
+        self, movers: np.ndarray, targets: np.ndarray, holders: np.ndarray, homes: np.ndarray
     ) -> np.ndarray:
-        """What `who` saves by moving from home to the cell `to`; its holder `other` moves home."""
-        ties, weights = self.neighbours[who], self.weights[who]  # (proposals, MOST_TIES)
-        weights = np.where(ties == other[:, None], 0, weights)  # as far apart as before
+        """The cost that movers save by the swap of their home with the target's holder."""
+        ties, weights = self.neighbours[movers], self.weights[movers]  # (proposals, MOST_TIES)
+        weights = np.where(ties == holders[:, None], 0, weights)  # as far apart as before
         cells = self.cell_of[ties]
-        saved = self._cost(home, cells) - self._cost(to, cells)
+        saved = self._cost(homes, cells) - self._cost(targets, cells)
         return np.einsum("ij,ij->i", weights, saved)
 
     def _cost(self, cell: np.ndarray, cells: np.ndarray) -> np.ndarray:
@@ -112,16 +112,16 @@ class _Swaps:
 def _costs(shape: tuple[int, int]) -> np.ndarray:
     """The cost of a tie by its offset in rows and columns, (height, width).
 
-    A well one cell wide, so that many short ties are not broken for a long one, and a slope that
-    brings distant features back.
+    It has a well one cell wide, so that many short ties are not broken for a long one, and a slope
+    that brings distant features back.
     """
     rows, columns = np.meshgrid(np.arange(shape[0]), np.arange(shape[1]), indexing="ij")
     squares = (rows**2 + columns**2).astype(np.float32)
     return (1 - np.exp(-squares / (2 * WELL**2)) + SLOPE * np.sqrt(squares)).astype(np.float32)
 
 
-def _padded(graph: FeatureGraph, n_cells: int) -> tuple[np.ndarray, np.ndarray]:
-    """The strongest ties of each id as a table: neighbours and weights, (n_cells, MOST_TIES)."""
+def _pad_ties(graph: FeatureGraph, n_cells: int) -> tuple[np.ndarray, np.ndarray]:
+    """The strongest ties of each id: neighbours and weights, (n_cells, MOST_TIES)."""
     weights = graph.weights
     source = np.repeat(np.arange(graph.n_features), np.diff(weights.indptr))
     order, rank = ranked_ties(graph)

@@ -1,4 +1,4 @@
-"""From a table to images: scale, then fold; and back from pixels to features."""
+"""Images from a table (scale, then fold), and values of pixels back to features."""
 
 import math
 from typing import Any, Self
@@ -8,33 +8,47 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from deepmapper.images._rows import Scratch, checked, dense, each_block
+from deepmapper.images._rows import Scratch, check_rows, dense, map_blocks
 from deepmapper.images.layouts import Array, Layout, make_layout, needs_rows
 from deepmapper.images.scaling import FeatureScaler
 from deepmapper.training.devices import free_bytes, resolve_device
 
-# Maximum values of the rows that learned layouts use: 512 MiB, all 60,000 images of MNIST (with
-# 20,000 of them, 0.90 of the adjacent pixels stayed adjacent, with all 0.97).
+# Maximum number of values of the rows that learned layouts use: 512 MiB, all 60,000 images of MNIST
+# (share of adjacent pixels that stay adjacent: 0.90 with 20,000 images, 0.97 with all).
 LAYOUT_VALUES = 1 << 27
 MEMORY_SHARE = 0.5  # images that need more than this share of free memory are made on demand
-MEAN_VALUES = 1 << 24  # values of images in memory at a time while their mean is taken: 64 MiB
+MEAN_VALUES = 1 << 24  # values of images in memory while their mean is computed: 64 MiB
 
 
 class ImageConverter(TransformerMixin, BaseEstimator):
-    """Rows become one-channel images in which one feature is one pixel.
+    """Turn rows into one-channel images in which one feature is one pixel.
 
-    Args:
-        layout: "natural", "random", "learned", a `Layout`, or an index: the pixel of each feature.
-            See `deepmapper.images.layouts`.
-        log, scale, clip: see `FeatureScaler`.
-        stream: True makes images when they are indexed (`FoldedRows`), False at once; "auto"
-            streams if they would take more than half of the device's free memory.
-        device: where the images are made; on a GPU they stay there as a tensor.
-        random_state: seed of random and learned layouts.
+    Parameters
+    ----------
+    layout : str, Layout or int array of shape (n_features,), default="natural"
+        "natural", "random", "learned", a `Layout`, or the pixel of each feature. See
+        `deepmapper.images.layouts`.
+    log, scale, clip : default="auto", "standard", 5.0
+        See `FeatureScaler`.
+    stream : bool or "auto", default="auto"
+        True makes images when they are indexed (`FoldedRows`), False at once. "auto" streams if
+        images need more than half of the device's free memory.
+    device : str, default="cpu"
+        Device of the images. On a GPU they stay there as a tensor.
+    random_state : int, default=0
+        Seed of random and learned layouts.
 
-    Attributes:
-        layout_: the `Layout` in use.
-        scaler_: the `FeatureScaler` learned from the training rows.
+    Attributes
+    ----------
+    layout_ : Layout
+    scaler_ : FeatureScaler
+        Learned from the training rows.
+
+    Examples
+    --------
+    >>> ImageConverter(scale="none").fit_transform([[1, 2, 3], [3, 5, 4]])[1, 0]
+    array([[3., 5.],
+           [4., 0.]], dtype=float32)
     """
 
     def __init__(
@@ -56,15 +70,15 @@ class ImageConverter(TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: object = None) -> Self:
-        """Learn scaling and layout from X, shape (n_samples, n_features); y is not used."""
-        X = checked(self, X, reset=True, ensure_all_finite=False)  # the scaler looks
+        """Learn scaling and layout from X, shape (n_samples, n_features), without y."""
+        X = check_rows(self, X, reset=True, ensure_all_finite=False)  # the scaler checks values
         self.scaler_ = FeatureScaler(self.log, self.scale, self.clip).learn(X)
         self.layout_ = self._make_layout(X)
         return self
 
     def fit_transform(self, X: Any, y: object = None, **fit_params: Any) -> Any:
-        """As `fit`, then `transform`, in fewer sweeps over the table."""
-        X = checked(self, X, reset=True, ensure_all_finite=False)  # the scaler looks
+        """Do `fit`, then `transform`, in fewer sweeps over the table."""
+        X = check_rows(self, X, reset=True, ensure_all_finite=False)  # the scaler checks values
         device = resolve_device(self.device)
         if needs_rows(self.layout) or self._streams(X, device) or device.type != "cpu":
             return self.fit(X).transform(X)
@@ -79,16 +93,23 @@ class ImageConverter(TransformerMixin, BaseEstimator):
             self.layout_.fold(torch.from_numpy(v)[None]).flatten()
             for v in (self.scaler_.shift_, self.scaler_.factor_)
         )
-        each_block(flat, lambda _, rows: self.scaler_.to_range(flat[rows], shift, factor))
+        map_blocks(flat, lambda _, rows: self.scaler_.to_range(flat[rows], shift, factor))
         return flat.view(-1, 1, *self.layout_.shape).numpy()
 
     def transform(self, X: Any) -> Any:
-        """Images, float32, (n_samples, 1, height, width): numpy on the CPU, else a tensor there.
+        """Make images from rows.
 
-        If the table streams, a `FoldedRows` that makes them when they are indexed.
+        Parameters
+        ----------
+        X : array, CSR or memory-mapped file of shape (n_samples, n_features)
+
+        Returns
+        -------
+        float32 array of shape (n_samples, 1, height, width)
+            A tensor if the device is not the CPU. A `FoldedRows` if the table streams.
         """
         check_is_fitted(self)
-        X = checked(self, X, reset=False)
+        X = check_rows(self, X, reset=False)
         device = resolve_device(self.device)
         if self._streams(X, device):
             return FoldedRows(X, self.scaler_, self.layout_, device)
@@ -103,12 +124,12 @@ class ImageConverter(TransformerMixin, BaseEstimator):
             self.scaler_.scale_into(scaled, block if on_cpu else scaled)
             self.layout_.place(flat[rows], scaled)
 
-        each_block(X, fold, 1 if device.type != "cpu" else None)
+        map_blocks(X, fold, 1 if device.type != "cpu" else None)
         images = flat.view(-1, 1, *self.layout_.shape)
         return images.numpy() if device.type == "cpu" else images
 
     def to_features(self, pixels: Array) -> Array:
-        """Values a feature, (..., n_features), from values a pixel, (..., height, width)."""
+        """Convert values of pixels (..., height, width) to values of features."""
         check_is_fitted(self)
         return self.layout_.unfold(pixels)
 
@@ -121,7 +142,7 @@ class ImageConverter(TransformerMixin, BaseEstimator):
             rows = np.random.default_rng(self.random_state).permutation(rows)[:most]
             rows.sort()
         scaled = np.empty((len(rows), X.shape[1]), dtype=np.float32)
-        each_block(
+        map_blocks(
             scaled,
             lambda _, part: self.scaler_.scale_into(
                 torch.from_numpy(scaled[part]), dense(X, rows[part])
@@ -130,9 +151,10 @@ class ImageConverter(TransformerMixin, BaseEstimator):
         return make_layout(self.layout, X.shape[1], self.random_state, X=scaled)
 
     def _blank(self, n_samples: int, device: torch.device) -> torch.Tensor:
-        """Flat images (n_samples, height * width) whose padding is zero; the rest is not set.
+        """Flat images (n_samples, height * width): padding is zero, the rest is not set.
 
-        From numpy on the CPU: it asks for large pages, which halves the time of the first touch.
+        On the CPU numpy makes them: it asks for large pages, which halves the time of the first
+        touch.
         """
         n_pixels = self.layout_.shape[0] * self.layout_.shape[1]
         if device.type == "cpu":
@@ -152,7 +174,7 @@ class ImageConverter(TransformerMixin, BaseEstimator):
 
 
 class FoldedRows:
-    """Images (n_samples, 1, height, width) of a table larger than memory, made when indexed.
+    """Images (n_samples, 1, height, width) of a table larger than memory.
 
     `images[rows]` reads these rows of the table, scales and folds them, and returns a tensor on the
     device. Rows are a slice or a tensor of indices.
@@ -171,8 +193,8 @@ class FoldedRows:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | torch.Tensor) -> torch.Tensor:
-        which = rows if isinstance(rows, slice) else np.asarray(rows.cpu())
-        block = dense(self.X, which)
+        index = rows if isinstance(rows, slice) else np.asarray(rows.cpu())
+        block = dense(self.X, index)
         scaled = torch.empty(block.shape, device=self.device)
         self.scaler.scale_into(scaled, block)
         return self.layout.fold(scaled)
@@ -181,9 +203,11 @@ class FoldedRows:
 class RowsOf:
     """A selection of rows of images, without a copy.
 
-    Args:
-        images: a tensor (n, ...) or `FoldedRows`.
-        rows: indices of the rows, (m,), on the images' device.
+    Parameters
+    ----------
+    images : tensor of shape (n, ...) or FoldedRows
+    rows : int tensor of shape (m,)
+        Indices of the rows, on the images' device.
     """
 
     def __init__(self, images: Any, rows: torch.Tensor) -> None:
@@ -195,8 +219,8 @@ class RowsOf:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, which: slice | torch.Tensor) -> torch.Tensor:
-        return self.images[self.rows[which]]
+    def __getitem__(self, index: slice | torch.Tensor) -> torch.Tensor:
+        return self.images[self.rows[index]]
 
 
 def mean_image(images: Any, rows: torch.Tensor) -> torch.Tensor:

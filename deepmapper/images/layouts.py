@@ -1,6 +1,6 @@
-"""Layouts: which pixel each feature is, and ways to choose it.
+"""Layouts: the pixel of each feature, and ways to choose it.
 
-One feature is one pixel; pixels left over are zero. Paper: Fig. 1 ("padded with zeroes to the
+One feature is one pixel. Remaining pixels are zero. Paper: Fig. 1 ("padded with zeroes to the
 nearest m x n"), Methods 6, Fig. 2 ("the natural order of the data or ... the index that is
 generated or supplied").
 """
@@ -23,6 +23,8 @@ Array = TypeVar("Array", np.ndarray, torch.Tensor)
 def square_side(n_features: int) -> int:
     """The side of the smallest square image that holds the features.
 
+    Examples
+    --------
     >>> square_side(19_319), square_side(18_225)
     (139, 135)
     """
@@ -33,16 +35,28 @@ def square_side(n_features: int) -> int:
 class Layout:
     """An invertible map from features to the pixels of an image.
 
-    Args:
-        pixel_of_feature: int64, shape (n_features,): the flat index, row by row, of the pixel that
-            each feature is; all different.
-        shape: (height, width) of the image.
-        name: how the layout came about, for reports.
-        quality: `placement.neighbour_preservation` of a learned layout, 0 (random) to 1; None if
-            no neighbours are known.
+    Parameters
+    ----------
+    pixel_of_feature : int64 array of shape (n_features,)
+        The flat index, row by row, of the pixel of each feature. All are different.
+    shape : tuple of int
+        Height and width of the image.
+    name : str, default="given"
+        Origin of the layout, for reports.
+    quality : float, default=None
+        `placement.neighbour_preservation` of a learned layout, 0 (random) to 1. None if no
+        neighbours are known.
 
-    Raises:
-        DeepMapperError: two features on one pixel, or a pixel outside the image.
+    Raises
+    ------
+    DeepMapperError
+        Two features share a pixel, or a pixel is outside the image.
+
+    Examples
+    --------
+    >>> layout = Layout(np.arange(3), (2, 2))
+    >>> layout.fold(np.array([[1.0, 2.0, 3.0]]))[0, 0].tolist()
+    [[1.0, 2.0], [3.0, 0.0]]
     """
 
     pixel_of_feature: np.ndarray
@@ -59,14 +73,14 @@ class Layout:
         if pixels.min() < 0 or pixels.max() >= height * width:
             message = (
                 f"a layout of {height}x{width} has pixels 0..{height * width - 1}, got "
-                f"{pixels.min()}..{pixels.max()}; enlarge `shape` or mend the index"
+                f"{pixels.min()}..{pixels.max()}; enlarge `shape` or correct the index"
             )
             raise DeepMapperError(message)
-        taken, counts = np.unique(pixels, return_counts=True)
-        if len(taken) < len(pixels):
+        unique, counts = np.unique(pixels, return_counts=True)
+        if len(unique) < len(pixels):
             message = (
                 f"{int((counts > 1).sum())} pixels hold more than one feature (the first: pixel "
-                f"{taken[counts > 1][0]}); DeepMapper needs one pixel a feature"
+                f"{unique[counts > 1][0]}); DeepMapper needs one pixel a feature"
             )
             raise DeepMapperError(message)
         object.__setattr__(self, "pixel_of_feature", pixels)
@@ -74,18 +88,16 @@ class Layout:
 
     @cached_property
     def is_natural(self) -> bool:
+        """Whether features are in the order of the table."""
         return np.array_equal(self.pixel_of_feature, np.arange(self.n_features))
 
     @property
     def n_features(self) -> int:
+        """Number of features."""
         return len(self.pixel_of_feature)
 
     def fold(self, X: Array) -> Array:
-        """Images, shape (n_samples, 1, height, width), from rows of shape (n_samples, p).
-
-        >>> Layout(np.arange(3), (2, 2)).fold(np.array([[1.0, 2.0, 3.0]]))[0, 0].tolist()
-        [[1.0, 2.0], [3.0, 0.0]]
-        """
+        """Images (n_samples, 1, height, width) of rows (n_samples, n_features)."""
         if X.ndim != 2 or X.shape[1] != self.n_features:
             message = (
                 f"this layout folds rows of {self.n_features} features, got shape {tuple(X.shape)}"
@@ -108,7 +120,7 @@ class Layout:
             flat.index_copy_(1, torch.from_numpy(self.pixel_of_feature).to(flat.device), X)
 
     def unfold(self, images: Array) -> Array:
-        """Values a feature, shape (..., n_features), from images of shape (..., height, width)."""
+        """Values of features (..., n_features) from images (..., height, width)."""
         if tuple(images.shape[-2:]) != self.shape:
             message = f"this layout unfolds images of {self.shape}, got {tuple(images.shape[-2:])}"
             raise DeepMapperError(message)
@@ -133,13 +145,25 @@ def make_layout(
     *,
     X: np.ndarray | None = None,
 ) -> Layout:
-    """The layout for a name of `LAYOUTS`, a `Layout` or an index of pixels.
+    """Make the layout for a name of `LAYOUTS`, a `Layout` or an index of pixels.
 
-    Args:
-        X: scaled training rows, float32 (n_samples, n_features); needed by "learned" only.
+    Parameters
+    ----------
+    layout : str, Layout or int array of shape (n_features,)
+    n_features : int
+    seed : int
+        Of random and learned layouts.
+    X : float32 array of shape (n_samples, n_features), default=None
+        Scaled training rows, needed only by "learned".
 
-    Raises:
-        DeepMapperError: an unknown name, a layout for another number of features, or missing rows.
+    Returns
+    -------
+    Layout
+
+    Raises
+    ------
+    DeepMapperError
+        The name is unknown, the layout is for another number of features, or rows are missing.
     """
     if isinstance(layout, str):
         if layout not in LAYOUTS:
@@ -167,7 +191,7 @@ def make_layout(
 
 
 def natural(n_features: int) -> Layout:
-    """Features row by row, in the order of the table, in the smallest square that holds them."""
+    """Features row by row, in the order of the table, in the smallest square."""
     side = square_side(n_features)
     return Layout(np.arange(n_features), (side, side), "natural")
 
@@ -180,9 +204,9 @@ def random(n_features: int, seed: int) -> Layout:
 
 
 def learned(X: np.ndarray, seed: int) -> Layout:
-    """Features that go together in the rows X, (n_samples, n_features), side by side.
+    """Related features, by the rows X (n_samples, n_features), side by side.
 
-    Labels are not looked at. Its quality is the share of neighbourhood that was kept.
+    Labels are not used. The quality is the share of neighbourhood that is preserved.
     """
     from deepmapper.images._neighbours import feature_graph
     from deepmapper.images.placement import neighbour_preservation, place

@@ -1,15 +1,15 @@
-"""From a graph of features to pixels: embed in the plane, assign to the grid, improve by swaps.
+"""Pixels from a graph of features: embed in the plane, assign to the grid, swap.
 
-1. `landmark_start`: shortest paths along the graph (a tie of weight w is 1 / w long), from
-   landmarks to all; classical scaling of the landmarks and triangulation of the rest (de Silva &
-   Tenenbaum 2004). It is right at large scale and wrong in detail.
+1. `landmark_start`: shortest paths along the graph (a tie of weight w has length 1 / w), from
+   landmarks to all. Then classical scaling of the landmarks and triangulation of the rest (de Silva
+   & Tenenbaum 2004). It is right at large scale and wrong in detail.
 2. `unfold_plane`: descent on the t-SNE objective (van der Maaten & Hinton 2008) with the weights of
-   the ties as attraction; the repulsion is exact for few features, a sampled estimate for many.
-3. `assign`: one feature a cell; an optimal linear assignment for few features, median splits of
+   the ties as attraction. The repulsion is exact for few features, a sampled estimate for many.
+3. `assign`: one feature a cell. An optimal linear assignment for few features, median splits of
    the plane along alternating axes for many.
-4. `swaps.anneal`: swaps of pixels that shorten the ties.
+4. `_swaps.anneal`: swaps of pixels that shorten the ties.
 
-Nothing here needs memory for p x p values once p is large.
+No step needs memory for p x p values if p is large.
 """
 
 import numpy as np
@@ -30,13 +30,13 @@ EXAGGERATION = 4.0  # attraction is stronger at first (the t-SNE paper has 4)
 EXAGGERATED_STEPS = 100
 LARGEST_ASSIGNMENT = 2048  # an exact one takes seconds there and grows with the cube
 TOUCHING = 8  # pixels that touch a pixel
-N_ANGLES = 6  # quarter turns and mirror images leave a grid a grid
+N_ANGLES = 6  # within a quarter turn: quarter turns and mirror images map a grid to itself
 
 
 def place(graph: FeatureGraph, shape: tuple[int, int], seed: int) -> np.ndarray:
-    """The cell (flat index) of each feature, int64 (n_features,); tied features lie together.
+    """The cell (flat index) of each feature, int64 (n_features,), tied ones together.
 
-    Features without ties get the cells that are left over, in their order.
+    Features without ties get the remaining cells, in their order.
     """
     n_cells = shape[0] * shape[1]
     cells = np.full(graph.n_features, -1, dtype=np.int64)
@@ -46,13 +46,13 @@ def place(graph: FeatureGraph, shape: tuple[int, int], seed: int) -> np.ndarray:
         plane = unfold_plane(inner, landmark_start(inner, seed), seed)
         cells[tied] = anneal(inner, best_turn(inner, plane, shape), shape, seed)
     free = np.setdiff1d(np.arange(n_cells), cells[tied], assume_unique=True)
-    loose = np.flatnonzero(cells < 0)
-    cells[loose] = free[: len(loose)]
+    untied = np.flatnonzero(cells < 0)
+    cells[untied] = free[: len(untied)]
     return cells
 
 
 def landmark_start(graph: FeatureGraph, seed: int) -> np.ndarray:
-    """Points in the plane, (n_features, 2), whose distances follow paths along the graph."""
+    """Points in the plane, (n_features, 2), at distances like the graph's paths."""
     p = graph.n_features
     n_landmarks = min(p, max(FEWEST_LANDMARKS, PATH_BUDGET // p))
     landmarks = stream(seed, "layout", "landmarks").permutation(p)[:n_landmarks]
@@ -60,11 +60,11 @@ def landmark_start(graph: FeatureGraph, seed: int) -> np.ndarray:
     lengths.data = 1.0 / lengths.data
     paths = dijkstra(lengths, directed=False, indices=landmarks)  # (landmarks, p)
     reached = np.isfinite(paths)
-    paths[~reached] = 1.5 * max(paths[reached].max(), 1.0)  # parts of the graph stand apart
+    paths[~reached] = 1.5 * max(paths[reached].max(), 1.0)  # separate parts of the graph
     squares = paths**2
     means = squares[:, landmarks].mean(0)
     centred = squares[:, landmarks] - means - means[:, None] + means.mean()
-    if n_landmarks < 4:  # too few for the solver, and any placing is as good
+    if n_landmarks < 4:  # too few for the solver; any placement is equally good
         return np.stack([np.arange(p, dtype=float), np.zeros(p)], axis=1)
     spectrum, axes = eigsh(-0.5 * centred, k=2, which="LA", v0=np.linspace(1, 2, n_landmarks))
     return -0.5 * (squares - means[:, None]).T @ (axes / np.sqrt(np.maximum(spectrum, 1e-9)))
@@ -80,27 +80,27 @@ def unfold_plane(graph: FeatureGraph, start: np.ndarray, seed: int) -> np.ndarra
     source = np.repeat(np.arange(p), np.diff(ties.indptr))
     draw = stream(seed, "layout", "repulsion")
     points = ((start - start.mean(0)) / max(float(start.std()), 1e-9)).astype(np.float32)
-    points += 1e-3 * draw.standard_normal((p, 2), dtype=np.float32)  # none on top of another
+    points += 1e-3 * draw.standard_normal((p, 2), dtype=np.float32)  # no two at one place
     velocity, gains = np.zeros_like(points), np.ones_like(points)
     n_others = min(p, max(32, REPULSION_BUDGET // p))
     for step in range(N_STEPS):
-        early = step < EXAGGERATED_STEPS
-        apart = points[source] - points[ties.indices]
-        ties.data = attraction / (1 + np.einsum("ij,ij->i", apart, apart))
+        is_early = step < EXAGGERATED_STEPS
+        offsets = points[source] - points[ties.indices]
+        ties.data = attraction / (1 + np.einsum("ij,ij->i", offsets, offsets))
         pull = ties.sum(1).A1[:, None] * points - ties @ points
         others = points
         if n_others < p:
             others = points[draw.choice(p, n_others, replace=False)]
-        gradient = (EXAGGERATION if early else 1.0) * pull - _repulsion(points, others)
-        onwards = gradient * velocity < 0
-        gains = np.maximum(np.where(onwards, gains + 0.2, gains * 0.8), 0.01)
-        velocity = (0.5 if early else 0.8) * velocity - (p / 4) * gains * gradient
+        gradient = (EXAGGERATION if is_early else 1.0) * pull - _repulsion(points, others)
+        continues = gradient * velocity < 0
+        gains = np.maximum(np.where(continues, gains + 0.2, gains * 0.8), 0.01)
+        velocity = (0.5 if is_early else 0.8) * velocity - (p / 4) * gains * gradient
         points += velocity
     return points.astype(np.float64)
 
 
 def best_turn(graph: FeatureGraph, plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The assignment of the turned plane, of several turns, that keeps the ties shortest."""
+    """Assign several turns of the plane. Return the cells with the shortest ties."""
     turns = []
     for angle in np.arange(N_ANGLES) * (np.pi / 2 / N_ANGLES):
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -110,7 +110,7 @@ def best_turn(graph: FeatureGraph, plane: np.ndarray, shape: tuple[int, int]) ->
 
 
 def assign(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """A cell (flat index) near each point, (n_points,), all different."""
+    """Assign a different cell (flat index) near each point, (n_points,)."""
     low, high = np.quantile(plane, [0.01, 0.99], axis=0)
     scale = (np.array(shape) - 1) / max(float((high - low).max()), 1e-12)
     places = (plane - (low + high) / 2) * scale + (np.array(shape) - 1) / 2
@@ -124,11 +124,11 @@ def assign(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 def neighbour_preservation(
     graph: FeatureGraph, cells: np.ndarray, shape: tuple[int, int]
 ) -> float | None:
-    """The share of the ties' weight whose features touch, from 0 (random cells) to 1 (the best).
+    """The share of the ties' weight whose features touch: 0 is random, 1 is best.
 
-    Pixels touch if they are at most one row and one column apart. The best is that each feature
-    touches the eight that it is tied to most strongly, an upper bound that may be out of reach.
-    None if the graph has no ties.
+    Pixels touch if they are at most one row and one column apart. At best, each feature touches the
+    eight features with its strongest ties. This upper bound may be out of reach. The result is None
+    if the graph has no ties.
     """
     ties = graph.weights.tocoo()
     total = float(ties.data.sum())
@@ -145,13 +145,13 @@ def neighbour_preservation(
     by_chance = n_touching / max(n * (n - 1) / 2, 1)
     order, rank = ranked_ties(graph)
     best = float(graph.weights.data[order][rank < TOUCHING].sum() / graph.weights.data.sum())
-    if best <= by_chance:  # so small an image that all pixels touch
+    if best <= by_chance:  # all pixels of a small image touch
         return 1.0
     return float(np.clip((share - by_chance) / (best - by_chance), 0.0, 1.0))
 
 
 def _repulsion(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """The t-SNE repulsion of each point, (n, 2), estimated from some of the points."""
+    """The t-SNE repulsion of each point, (n, 2), estimated from a sample of points."""
     across = points[:, :1] - others[:, 0]  # (n, others)
     down = points[:, 1:] - others[:, 1]
     kernel = across * across
@@ -167,7 +167,7 @@ def _repulsion(points: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _split(places: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Cells by splitting points and grid in proportion, again and again, along the longer side.
+    """Cells by repeated proportional splits of points and grid on the longer side.
 
     Empty cells take part as points below all others, so that they end up in the last rows.
     """
@@ -177,9 +177,9 @@ def _split(places: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     empty = np.stack([np.full(n_empty, high[0] + 1), np.linspace(low[1], high[1], n_empty)], axis=1)
     points = np.concatenate([places, empty])
     cells = np.empty(n_cells, dtype=np.int64)
-    waiting = [(np.arange(n_cells), 0, 0, *shape)]
-    while waiting:
-        members, top, left, height, width = waiting.pop()
+    parts = [(np.arange(n_cells), 0, 0, *shape)]
+    while parts:
+        members, top, left, height, width = parts.pop()
         if len(members) == 1:
             cells[members] = top * shape[1] + left
             continue
@@ -188,11 +188,11 @@ def _split(places: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         if axis == 0:
             half = height // 2
             cut = half * width
-            waiting.append((members[:cut], top, left, half, width))
-            waiting.append((members[cut:], top + half, left, height - half, width))
+            parts.append((members[:cut], top, left, half, width))
+            parts.append((members[cut:], top + half, left, height - half, width))
         else:
             half = width // 2
             cut = half * height
-            waiting.append((members[:cut], top, left, height, half))
-            waiting.append((members[cut:], top, left + half, height, width - half))
+            parts.append((members[:cut], top, left, height, half))
+            parts.append((members[cut:], top, left + half, height, width - half))
     return cells[: len(places)]

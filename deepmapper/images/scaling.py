@@ -1,4 +1,4 @@
-"""Scaling of features, learned from training rows: log if the values are counts, then a range.
+"""Scaling of features, learned from training rows: log if counts, then a range.
 
 Paper: "Normalise features" (Methods 5), "log normalisation" (Fig. 2).
 """
@@ -14,13 +14,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.images._rows import Scratch, blocks, checked, dense, each_block
+from deepmapper.images._rows import Scratch, check_rows, dense, map_blocks, split_rows
 
-# Counts and expression values spread over orders of magnitude, grey values and uniform noise do
-# not: the largest value is 7 times the mean in MNIST, 2 in NIHS, above 10,000 in TCGA.
+# Counts and expression values spread over orders of magnitude. Grey values and uniform noise do
+# not. The largest value is 7 times the mean in MNIST, 2 times in NIHS, above 10,000 times in TCGA.
 HEAVY_TAIL = 100.0
 
-# Special cases of log1p, enough of each for its vectorised code.
+# Special cases of log1p, enough of them for its vectorised code.
 SPECIAL_CASES = torch.tensor([-1.0, -2.0, -0.0]).repeat(32)
 
 # Called with rows and their values, after the log if there is one: (slice, (n_rows, n_features)).
@@ -28,9 +28,10 @@ Keep = Callable[[slice, torch.Tensor], None]
 
 
 class _Statistics:
-    """Of blocks of rows: lowest and highest value and sum of all; per feature, spread or range.
+    """Statistics of blocks of rows: of all values, and of each feature.
 
-    The spread comes from differences to one row of the table, the origin: the sums stay small, and
+    Of all values: minimum, maximum and sum. Of each feature: spread or range. The spread is
+    computed from differences to one row of the table, the origin. So the sums stay small, and
     exactly zero for a constant feature. Blocks are summed in float32 and added in float64.
     """
 
@@ -42,7 +43,7 @@ class _Statistics:
         self.sum_of_squares = torch.zeros(len(origin), dtype=torch.float64)
 
     def check(self, block: torch.Tensor, rows: slice) -> None:
-        """Add a block as it is in the table, (n_rows, n_features); refuse NaN and infinity."""
+        """Add a block of the table, (n_rows, n_features). Refuse NaN and infinity."""
         low, high = (float(end) for end in torch.aminmax(block))  # NaN shows in both
         if not math.isfinite(high - low):
             row, column = (~torch.isfinite(block)).nonzero()[0].tolist()
@@ -55,7 +56,7 @@ class _Statistics:
         self.total += float(block.sum())  # a block is small enough for float32
 
     def add(self, block: torch.Tensor, scratch: torch.Tensor) -> None:
-        """Add a block after the log; scratch, of its shape, may be the block itself."""
+        """Add a block after the log. `scratch`, of its shape, may be the block itself."""
         self.n += len(block)
         if self.by_range:
             torch.minimum(self.lowest, block.amin(0), out=self.lowest)
@@ -89,22 +90,24 @@ class _Statistics:
 
 
 class FeatureScaler(TransformerMixin, BaseEstimator):
-    """Scale each feature: log1p (optional), then standardise or map to [0, 1], then clip.
+    """Scale each feature: log1p (optional), standardise or map to [0, 1], clip.
 
-    Args:
-        log: True, False, or "auto": log1p if no value is negative and the largest is more than 100
-            times the mean.
-        scale: "standard" (mean 0, sd 1 over training rows), "minmax" (0..1) or "none".
-        clip: standardised values are cut at this many sd; min-max values are cut to 0..1.
+    Parameters
+    ----------
+    log : bool or "auto", default="auto"
+        "auto": log1p if no value is negative and the largest is more than 100 times the mean.
+    scale : {"standard", "minmax", "none"}, default="standard"
+        "standard": mean 0, sd 1 over training rows. "minmax": 0 to 1.
+    clip : float, default=5.0
+        Maximum absolute value of standardised values, in sd. Min-max values are cut to 0..1.
 
-    Attributes:
-        log_: whether log1p is applied.
-        shift_, factor_: float32, shape (n_features,): a value x becomes (x - shift) * factor.
-            The factor of a feature that is constant on the training rows is 0.
-
-    Raises:
-        ValueError: NaN or infinite values, wrong shapes (scikit-learn's messages).
-        DeepMapperError: unknown `log` or `scale`; `log=True` on values of -1 or less.
+    Attributes
+    ----------
+    log_ : bool
+        Whether log1p is applied.
+    shift_, factor_ : float32 array of shape (n_features,)
+        A value x becomes (x - shift) * factor. The factor of a feature that is constant on the
+        training rows is 0.
     """
 
     def __init__(
@@ -115,31 +118,42 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
         self.clip = clip
 
     def fit(self, X: Any, y: object = None) -> Self:
-        """Learn from X, shape (n_samples, n_features), dense, CSR or a memory-mapped file."""
-        return self.learn(checked(self, X, reset=True))
+        """Learn the scaling.
+
+        Parameters
+        ----------
+        X : array, CSR or memory-mapped file of shape (n_samples, n_features)
+        y : ignored
+
+        Raises
+        ------
+        ValueError
+            NaN or infinite values, or wrong shapes (scikit-learn's messages).
+        DeepMapperError
+            Unknown `log` or `scale`, or `log=True` on values of -1 or less.
+        """
+        return self.learn(check_rows(self, X, reset=True))
 
     def transform(self, X: Any) -> np.ndarray:
-        """Scaled values, float32, shape (n_samples, n_features)."""
+        """Scale X, (n_samples, n_features), to a float32 array of the same shape."""
         check_is_fitted(self)
-        X = checked(self, X, reset=False)
+        X = check_rows(self, X, reset=False)
         out = np.empty(X.shape, dtype=np.float32)
-        each_block(X, lambda _, rows: self.scale_into(torch.from_numpy(out[rows]), dense(X, rows)))
+        map_blocks(X, lambda _, rows: self.scale_into(torch.from_numpy(out[rows]), dense(X, rows)))
         return out
 
     def learn(self, X: Any, keep: Keep | None = None, target: torch.Tensor | None = None) -> Self:
-        """As `fit`, without scikit-learn's checks; the logs can be kept.
+        """Do `fit` without scikit-learn's checks. The logs can be kept.
 
-        One sweep over the table: whether the values are counts is guessed from the first block and
-        checked at the end. A wrong guess needs a second sweep.
-
-        Args:
-            keep: called with every block of rows.
-            target: (n_samples, n_features), filled with the logs; saves the copy of `keep`.
+        `keep` is called with the slice and the logs of every block of rows. `target` is filled with
+        the logs, which saves a copy. The table is read once: the first block decides whether the
+        values are counts, and the whole table confirms it at the end. If it does not, the table is
+        read again.
         """
         self._check_parameters()
         guess = bool(self.log)
         if self.log == "auto":
-            rows = next(iter(blocks(X)))
+            rows = next(iter(split_rows(X)))
             first = _Statistics(torch.empty(X.shape[1]), by_range=True)
             first.check(dense(X, rows), rows)
             first.n = rows.stop - rows.start
@@ -156,7 +170,7 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
         return self
 
     def scale_into(self, target: torch.Tensor, block: torch.Tensor) -> None:
-        """Write the scaled block into target, both (rows, n_features), on target's device."""
+        """Write the scaled block into target, (rows, n_features), on target's device."""
         if self.log_ and (low := float(block.min())) <= -1:
             message = (
                 f"the table has values down to {low:g}, and the logarithms log(1 + x) that were "
@@ -174,7 +188,7 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
         self.to_range(target, shift, factor)
 
     def to_range(self, logged: torch.Tensor, shift: torch.Tensor, factor: torch.Tensor) -> None:
-        """Shift, stretch and cut in place: (rows, n) with shift and factor (n,)."""
+        """Shift, scale and clip in place: (rows, n) with shift and factor (n,)."""
         if self.scale == "none":
             return
         logged.sub_(shift).mul_(factor)
@@ -205,7 +219,7 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
                 keep(rows, into)
             parts[thread].add(into, own)
 
-        each_block(X, add, n_threads)
+        map_blocks(X, add, n_threads)
         for part in parts[1:]:
             parts[0].join(part)
         if self.log is True and parts[0].low <= -1:
@@ -223,7 +237,7 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
 
 
 def log1p(block: torch.Tensor, into: torch.Tensor) -> torch.Tensor:
-    """log(1 + block), written into memory of the same shape on the CPU.
+    """Write log(1 + block) into memory of the same shape on the CPU.
 
     torch's log1p loads the results of special cases under a mask. If the page of the library with
     these constants was never read, such a load is slow on AVX-512 (AMD: 23 times the whole
@@ -234,13 +248,9 @@ def log1p(block: torch.Tensor, into: torch.Tensor) -> torch.Tensor:
 
 
 def check_finite(X: Any, names: np.ndarray | None = None) -> None:
-    """Refuse a table (n_samples, n_features), dense or CSR, with missing or infinite values.
+    """Raise DeepMapperError if X, dense or CSR, has missing or infinite values.
 
-    Args:
-        names: of the features, for the message; default: x0, x1, ...
-
-    Raises:
-        DeepMapperError: how many values are missing or infinite, in which columns, what to do.
+    The message lists their number, their columns by `names` (default: x0, x1, ...), and remedies.
     """
     values = X.data if sparse.issparse(X) else X
     with np.errstate(over="ignore", invalid="ignore"):

@@ -1,4 +1,4 @@
-"""Networks of a gate and a backbone."""
+"""Networks made of a gate and a backbone."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,23 +23,19 @@ def screened_gate(
     interactions: bool | str = "auto",
     seed: int = 0,
 ) -> PixelGate | None:
-    """A gate, opened by a screen of these images; its openings add up to `most_open` at most.
+    """Make a gate whose openings come from a screen of these images.
 
-    None if there is nothing to close: the screen is sure of nearly every pixel, and there are
-    enough images for all. A gate would only add noise (shuffled MNIST at full size, three seeds:
-    0.49% errors with it, 0.44% without).
-
-    Args:
-        images: (n, 1, h, w), a tensor or an object that returns one for rows.
-        labels: class codes (n,), on the images' device.
-        interactions, seed: see `deepmapper.networks.screen.screen`.
+    The openings add up to `most_open` at most. The result is None if the screen is sure of nearly
+    every pixel and the images are enough for all: a gate would only add noise (shuffled MNIST at
+    full size, three seeds: 0.49% errors with it, 0.44% without). `images` is a tensor (n, 1, h, w)
+    or an object that returns one for rows. `labels` are class codes (n,) on the images' device.
     """
-    seen = screen(images, labels, n_classes, interactions=interactions, seed=seed)
-    openings = seen.opening(most_open(len(labels))), seen.opening()
-    if seen.is_dense and np.array_equal(*openings):
+    result = screen(images, labels, n_classes, interactions=interactions, seed=seed)
+    openings = result.opening(most_open(len(labels))), result.opening()
+    if result.is_dense and np.array_equal(*openings):
         return None
-    opening, sure = (torch.from_numpy(o).float().view(images.shape[1:]) for o in openings)
-    return PixelGate(opening, doubt=1 - sure)
+    opening, sureness = (torch.from_numpy(o).float().view(images.shape[1:]) for o in openings)
+    return PixelGate(opening, doubt=1 - sureness)
 
 
 def build_network(
@@ -49,10 +45,9 @@ def build_network(
     *,
     gate: PixelGate | None = None,
 ) -> nn.Module:
-    """A fresh network for images of shape (1, h, w); weights from torch's global generator.
+    """Make a network for images of shape (1, h, w), behind a gate if given.
 
-    Args:
-        gate: applied to the pixels first; None for a network without a gate.
+    The weights are drawn from torch's global generator.
     """
     if callable(backbone):
         network = backbone(shape, n_classes)

@@ -1,14 +1,14 @@
-"""An autoencoder on folded tables that learns by guessing hidden features from the others.
+"""An autoencoder on folded tables that learns to guess hidden features.
 
 Paper: Methods, self-supervised mode ("the input is the target", "a bottleneck layer").
 
 Each of three decisions avoids a failure of the plain autoencoder on tables of many features:
 
-- **Features are hidden in training, and only these are reconstructed** (Vincent et al. 2008; Batson
+- **Features are hidden in training, and only these are reconstructed** (Vincent et al. 2008, Batson
   & Royer 2019, "Noise2Self"). A bottleneck of k numbers can copy k noise features. A hidden noise
   feature cannot be guessed, so noise gets no place in the latent space.
-- **A linear path runs beside the network**, tied (the decoder is the encoder's transpose) and
-  started at the principal components: training begins at PCA. Tied weights also fix the scale of
+- **A linear path runs beside the network.** It is tied (the decoder is the encoder's transpose) and
+  starts at the principal components, so training begins at PCA. Tied weights also fix the scale of
   the latent space for any number of features: in the linear path, a distance is the root mean
   square difference of the reconstructions over features.
 - **The nonlinear path uses positions**: locally connected patches (`PatchEmbedding`), since in a
@@ -24,14 +24,12 @@ from deepmapper.training.objectives import weighted_mean
 
 
 class Reconstruction:
-    """The mean squared error over pixels that hold a feature; the score is explained variance.
+    """Mean squared error over pixels with a feature, and explained variance.
 
-    Outputs and targets are images (n, 1, h, w). The score of an image is 1 less its mean squared
-    error in units of `variance`: its mean over images is the share of variance explained.
-
-    Args:
-        pixels: bool (h, w) on the images' device, True where a pixel holds a feature.
-        variance: the mean squared deviation of such a pixel from its training mean.
+    Outputs and targets are images (n, 1, h, w). `pixels`, bool (h, w) on the images' device, is
+    True for a pixel with a feature. `variance` is the mean squared deviation of such a pixel from
+    its training mean. The score of an image is 1 - its mean squared error / variance. Its mean over
+    images is the share of variance explained.
     """
 
     score_name = "explained_variance"
@@ -57,9 +55,9 @@ class Reconstruction:
 
 
 class HidePixels(Dropout):
-    """A factor per pixel of images x: in training 0 (hidden) or 1 / (1 - share); else None.
+    """A factor per pixel: in training 0 (hidden) or 1 / (1 - share), otherwise None.
 
-    A `Dropout`, so that the trainer gives it its own generator.
+    It is a `Dropout`, so that the trainer gives it a generator of its own.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | None:  # type: ignore[override]
@@ -71,7 +69,7 @@ class HidePixels(Dropout):
 class PatchExpansion(nn.Module):
     """(n, width, rows, columns) -> (n, 1, h, w): the mirror of `PatchEmbedding`.
 
-    One linear map per patch, with its own weights; pixels beyond the border are cut off. The
+    One linear map per patch, each with its own weights. Pixels beyond the border are cut off. The
     weights start at zero, so that a decoder starts at the linear path.
     """
 
@@ -95,23 +93,17 @@ class PatchExpansion(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """Images (n, 1, h, w) -> their reconstructions, through `n_components` numbers each.
+    """Images (n, 1, h, w) -> reconstructions, through `n_components` numbers each.
 
-    In training mode each pixel is hidden with probability `hidden`, and the output differs from the
-    image in hidden pixels only: there it is the guess. In evaluation mode all pixels are
-    reconstructed and none is hidden.
+    In training mode each pixel is hidden with probability `hidden`. The output differs from the
+    image only in hidden pixels, which hold the guess. In evaluation mode no pixel is hidden and all
+    are reconstructed. The latent space is the output of the module `bottleneck`.
 
-    Args:
-        image_shape: (h, w), any sides from 1 on.
-        n_components: the width of the bottleneck.
-        pixels: bool (h, w), True if a pixel holds a feature; default: all. Padding has the value
-            of the center.
-        patch: side of a patch; default: as `PatchNet`.
-        width, dense: channels of a patch, units between patches and bottleneck. Default: 8 and 64
-            from 64 pixels a side on, else 16 and 128.
-        hidden: the share of features hidden in training.
-
-    The latent space is the output of the module `bottleneck`.
+    The sides of `image_shape` (h, w) are 1 or more. `pixels`, bool (h, w), is True for a pixel with
+    a feature (default: all). Padding has the value of the center. `patch` is the side of a patch
+    (default: as in `PatchNet`). `width` is the number of channels of a patch and `dense` the number
+    of units between patches and bottleneck: 8 and 64 if a side has 64 pixels or more, else 16 and
+    128.
     """
 
     center: torch.Tensor  # (1, 1, h, w), the training mean: the value of a hidden pixel
@@ -161,18 +153,18 @@ class Autoencoder(nn.Module):
         guess = self.decode(self.encode(x, keep))
         if keep is None:
             return guess
-        # What was seen comes back as it is: only hidden pixels have a loss. The root makes the mean
-        # square over all pixels, on average, what it is over the hidden ones.
+        # Visible pixels are returned unchanged, so only hidden pixels have a loss. With the root,
+        # the mean square over all pixels equals, on average, that over the hidden pixels.
         return torch.where(keep == 0, x + (guess - x) / self.hide.p**0.5, x)
 
     def encode(self, x: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
-        """Latents (n, n_components) of images; `keep` weighs the pixels, 0 where one is hidden."""
+        """Latents (n, n_components) of images. `keep` weighs the pixels, 0 if hidden."""
         x = (x - self.center) * self.pixels
         if keep is not None:
             x = x * keep
         nonlinear = self.relu2(self.dense1(self.relu1(self.embedding(x)).flatten(1)))
-        # Axes have the length sqrt(n_pixels), so that their entries, and latents, are about 1: with
-        # unit axes one learning rate was right for 64 features and spoilt 56,537.
+        # Axes have the length sqrt(n_pixels), so that their entries, and latents, are about 1. With
+        # unit axes, one learning rate was right for 64 features and wrong for 56,537.
         linear = self.axes(x.flatten(1)) / self.n_pixels
         return self.bottleneck(linear, self.code(nonlinear))
 
@@ -186,13 +178,13 @@ class Autoencoder(nn.Module):
 
     @torch.no_grad()
     def start_at_principal_components(self, images: torch.Tensor) -> None:
-        """Set the center to the mean of images (n, 1, h, w) and the axes by probabilistic PCA.
+        """Set the center to the mean of images, and the axes by probabilistic PCA.
 
-        Draws from torch's global generator.
+        The images are (n, 1, h, w). Draws from torch's global generator.
 
-        Each principal axis is shrunk by sqrt(1 - noise / variance), the noise being the mean
-        variance of the components left out (Tipping & Bishop 1999): with the tied decoder, a
-        reconstruction is the posterior mean. Axes beyond what n images span stay zero.
+        Each principal axis is shrunk by sqrt(1 - noise / variance). The noise is the mean variance
+        of the components left out (Tipping & Bishop 1999). With the tied decoder, a reconstruction
+        is then the posterior mean. Axes beyond the span of the n images stay zero.
         """
         self.center.copy_(images.mean(0, keepdim=True))
         flat = ((images - self.center) * self.pixels).flatten(1)

@@ -1,15 +1,15 @@
-"""A gate per pixel: a pixel is a feature, so closing its gate leaves the feature out.
+"""A gate per pixel. A pixel is a feature: a closed gate leaves the feature out.
 
-The input of the network is x * g. A screen (`networks.screen`) sets each gate before training; then
+The input of the network is x * g. A screen (`networks.screen`) sets each gate before training. Then
 g >= 0 is trained by plain gradient steps, each followed by a soft threshold (the proximal step of
 an L1 penalty, Beck & Teboulle 2009). No threshold is set by hand:
 
 - It is the noise of the gate's own gradient, the median over pixels of its root mean square. As the
-  loss falls, gradients and threshold fall together, so that gates do not close just because the
+  loss falls, gradients and threshold fall together, so that gates do not close only because the
   network has learnt its task.
-- It is weighted by doubt, as in the adaptive lasso (Zou 2006): in full for a pixel that the screen
-  took for noise, zero for a sure one. If the signal is dense (images, gene expression), no gate is
-  closed.
+- It is weighted by doubt, as in the adaptive lasso (Zou 2006): full for a pixel that the screen
+  classified as noise, zero for a sure one. If the signal is dense (images, gene expression), no
+  gate is closed.
 """
 
 import torch
@@ -17,14 +17,19 @@ from torch import nn
 
 
 class PixelGate(nn.Module):
-    """(n, 1, h, w) -> the same, each pixel times its weight.
+    """Multiply each pixel of images (n, 1, h, w) by its weight.
 
-    Args:
-        opening: initial weight of each pixel, (1, h, w), 0..1.
-        doubt: each pixel's share of the threshold, (1, h, w), 0..1; default: 1 - opening.
+    Parameters
+    ----------
+    opening : tensor of shape (1, h, w)
+        Initial weight of each pixel, 0 to 1.
+    doubt : tensor of shape (1, h, w), default=None
+        Each pixel's share of the threshold, 0 to 1. Default: 1 - opening.
 
-    Attributes:
-        weight: (1, h, w), >= 0, trained.
+    Attributes
+    ----------
+    weight : parameter of shape (1, h, w)
+        The trained weights, 0 or more.
     """
 
     doubt: torch.Tensor
@@ -39,12 +44,18 @@ class PixelGate(nn.Module):
         return x * self.weight
 
     def n_open(self) -> int:
-        """Number of open pixels."""
+        """Count the open pixels."""
         return int((self.weight > 0).sum())
 
 
 class GatedNetwork(nn.Module):
-    """A backbone behind a gate: (n, 1, h, w) -> logits (n, n_classes)."""
+    """A backbone behind a gate: (n, 1, h, w) -> logits (n, n_classes).
+
+    Parameters
+    ----------
+    gate : PixelGate
+    backbone : nn.Module
+    """
 
     def __init__(self, gate: PixelGate, backbone: nn.Module) -> None:
         super().__init__()
@@ -56,13 +67,18 @@ class GatedNetwork(nn.Module):
 
 
 class ProximalSGD(torch.optim.Optimizer):
-    """Plain gradient steps on a gate, each with a soft threshold in units of the gradient's noise.
+    """Plain gradient steps on a gate, each followed by a soft threshold.
 
-    Args:
-        lr: the step; 0.5 moves a gate from 0 to 1 within an epoch for a useful pixel.
-        strictness: the threshold of a pixel in full doubt, in medians over pixels of the gradient's
-            root mean square. On development tables 0.5, 1 and 2 did equally well.
-        memory: of the running mean square.
+    Parameters
+    ----------
+    gate : PixelGate
+    lr : float, default=0.5
+        Step size. At 0.5 the gate of a useful pixel moves from 0 to 1 within an epoch.
+    strictness : float, default=1.0
+        Threshold of a pixel in full doubt, in medians over pixels of the gradient's root mean
+        square. On development tables 0.5, 1 and 2 were equally good.
+    memory : float, default=0.95
+        Decay of the running mean square.
     """
 
     def __init__(
@@ -81,10 +97,10 @@ class ProximalSGD(torch.optim.Optimizer):
         (group,) = self.param_groups
         self.n_steps += 1
         self.mean_square.lerp_(gradient.square(), 1 - group["memory"])
-        alive = self.mean_square[self.mean_square > 0]  # padding has no gradient
-        if not len(alive):
+        active = self.mean_square[self.mean_square > 0]  # padding has no gradient
+        if not len(active):
             return
         unbiased = 1 - group["memory"] ** self.n_steps
-        noise = (alive.median() / unbiased).sqrt()
+        noise = (active.median() / unbiased).sqrt()
         weight.sub_(group["lr"] * (gradient + group["strictness"] * noise * self.gate.doubt))
         weight.clamp_(min=0.0)

@@ -1,9 +1,9 @@
-"""Which features, and which pairs of them, differ between the classes, before training.
+"""Screen for features, and pairs of features, that differ between the classes.
 
-Means (first order), variances (diagonal second order) and the covariances of all pairs (full second
-order, the class-weighted X'X) are compared: two features of an XOR have the same distribution in
-both classes, only their product depends on the class. The screen opens gates (`opening`); training
-closes those that do not help.
+The screen compares means (first order), variances (diagonal second order) and the covariances of
+all pairs (full second order, the class-weighted X'X). The two features of an XOR have the same
+distribution in both classes: only their product depends on the class. The screen opens gates
+(`opening`) before training. Training closes those that do not help.
 
 Screening before a model: Fan & Lv 2008 ("sure independence screening"). False discovery rates:
 Benjamini & Hochberg 1995 with the share of null features by Storey 2002.
@@ -22,9 +22,11 @@ from deepmapper.training.devices import has_bfloat16, in_threads
 
 N_PAIRS = 4096  # candidates whose strength is computed exactly
 PAIR_BUDGET = 5e11  # multiply-adds of the search for pairs: about two seconds on two cores
-FEWEST_ROWS = 200  # with fewer rows chance covariances of many pairs drown true ones
+FEWEST_ROWS = 200  # with fewer rows, chance covariances of many pairs exceed true ones
 CANDIDATE_Z = 4.0  # weaker pairs are not candidates
-SURE = 0.95  # of a feature: one less its false discovery rate; of a table: the share of such
+# A feature is sure if 1 - its false discovery rate exceeds this. A table is dense if the share of
+# sure features exceeds it.
+SURE = 0.95
 SHARPEST = 64.0  # the largest power of z that lowers openings
 ROUNDING = 1e-6  # relative
 LARGEST_Z = 37.0  # beyond it the normal tail is 0 in double precision
@@ -37,13 +39,18 @@ BLOCK_VALUES = 1 << 24  # maximum values of a block of rows: 64 MiB
 class Screen:
     """Absolute z-scores, half-normal for features without a difference.
 
-    mean, variance: (n_contrasts, n_features), each class against the rest; a single row for two
-        classes.
-    pairs: int64 (m, 2), pairs of features whose covariance differs between classes, the strongest
-        first; empty if they were not searched.
-    pair_strength: (m,).
-    varies: (n_features,), whether a feature has more than one value. Others, such as the empty
-        pixels of an image, are no hypotheses: they do not change the openings of features.
+    Parameters
+    ----------
+    mean, variance : array of shape (n_contrasts, n_features)
+        Each class against the rest. A single row for two classes.
+    pairs : int64 array of shape (m, 2)
+        Pairs of features whose covariance differs between classes, the strongest first. Empty if
+        there was no search.
+    pair_strength : array of shape (m,)
+        The z-score of each pair.
+    varies : bool array of shape (n_features,)
+        Whether a feature has more than one value. Others, such as the empty pixels of an image,
+        are no hypotheses: they do not change the openings of features.
     """
 
     mean: np.ndarray
@@ -54,18 +61,18 @@ class Screen:
 
     @cached_property
     def by_class(self) -> np.ndarray:
-        """(n_contrasts, n_features): the z-score of the larger of both marginal differences."""
+        """The z-score of the larger marginal difference, (n_contrasts, n_features)."""
         return _z_of_p(2 * np.minimum(_p_of_z(self.mean), _p_of_z(self.variance)))
 
     @cached_property
     def strength(self) -> np.ndarray:
-        """(n_features,): the largest z-score of a class, corrected for the number of classes."""
+        """The largest z-score over classes, corrected for their number, (n_features,)."""
         return _z_of_p(len(self.mean) * _p_of_z(self.by_class.max(axis=0)))
 
     def pair_sureness(self) -> np.ndarray:
-        """(m,): one less the p-value of each pair, corrected for all pairs (Bonferroni).
+        """1 - the p-value of each pair, (m,), corrected for all pairs (Bonferroni).
 
-        Near 1 for a pair that interacts; 0 for a pair that chance explains.
+        Near 1 for a pair that interacts and 0 for a pair that chance explains.
         """
         n_varying = int(self.varies.sum())
         n_pairs = n_varying * (n_varying - 1) / 2
@@ -74,31 +81,30 @@ class Screen:
     @property
     def is_dense(self) -> bool:
         """Whether nearly every feature that varies surely differs between the classes."""
-        sure = self.opening()[self.varies] > SURE
-        return bool(len(sure)) and float(sure.mean()) > SURE
+        is_sure = self.opening()[self.varies] > SURE
+        return bool(len(is_sure)) and float(is_sure.mean()) > SURE
 
     def opening(self, most: float = math.inf) -> np.ndarray:
-        """How far to open each gate, (n_features,): from 0 for noise to 1 for signal.
+        """The opening of each gate, (n_features,), from 0 for noise to 1 for signal.
 
-        One less the false discovery rate at the feature's strength; features of a pair that
-        stands out among all pairs are open too.
-
-        Args:
-            most: maximum sum of all openings; see `_limited`.
+        It is 1 - the false discovery rate at the feature's strength. Both features of a pair that
+        stands out among all pairs are open too. `most` is the maximum sum of all openings,
+        default=inf.
         """
         opening = np.zeros(len(self.varies))
         opening[self.varies] = 1 - false_discovery_rate(_p_of_z(self.strength[self.varies]))
-        opening = self._with_pairs(opening, self.pair_sureness())
-        return opening if opening.sum() <= most else self._limited(opening, most)
+        opening = self._include_pairs(opening, self.pair_sureness())
+        return opening if opening.sum() <= most else self._limit(opening, most)
 
-    def _limited(self, opening: np.ndarray, most: float) -> np.ndarray:
+    def _limit(self, opening: np.ndarray, most: float) -> np.ndarray:
         """Openings that add up to `most`: weaker features are opened less.
 
-        Each is multiplied by a power of (z / the largest z of a class), for the class where this
-        ratio is largest, so that a class of few samples keeps its features.
+        Each opening is multiplied by a power of (z / largest z of the class), for the class with
+        the largest ratio. So a class of few samples keeps its features.
         """
-        ratio = self._with_pairs(
-            _of_largest(self.by_class).max(axis=0), _of_largest(self.pair_strength)
+        ratio = self._include_pairs(
+            _relative_to_largest(self.by_class).max(axis=0),
+            _relative_to_largest(self.pair_strength),
         )
 
         def excess(power: float) -> float:
@@ -109,20 +115,20 @@ class Screen:
             power = optimize.brentq(excess, 0.0, SHARPEST)
         return opening * ratio**power
 
-    def _with_pairs(self, values: np.ndarray, of_pairs: np.ndarray) -> np.ndarray:
+    def _include_pairs(self, values: np.ndarray, pair_values: np.ndarray) -> np.ndarray:
         """The larger of each feature's value and those of its pairs, (n_features,)."""
         values = values.copy()
         for column in (0, 1):
-            np.maximum.at(values, self.pairs[:, column], of_pairs)
+            np.maximum.at(values, self.pairs[:, column], pair_values)
         return values
 
 
 def most_open(n_samples: int) -> float:
-    """The maximum sum of openings: n / log n, the number of features that Fan & Lv 2008 keep.
+    """The maximum sum of openings: n / log n, as in Fan & Lv 2008.
 
     With fewer samples per feature, chance decides among similar features. On `expression` at full
-    size (development seed 101) single passes had a balanced accuracy of 0.969 with it and 0.965
-    without.
+    size (development seed 101) single passes had a balanced accuracy of 0.969 with this limit and
+    0.965 without.
     """
     return n_samples / math.log(max(n_samples, 3))
 
@@ -137,30 +143,41 @@ def screen(
 ) -> Screen:
     """Compare the classes, feature by feature and pair by pair.
 
-    Args:
-        X: (n_samples, ...) of n_features values per sample: a tensor, or an object whose `X[rows]`
-            is such a tensor.
-        codes: class codes (n_samples,), on the device of the rows.
-        interactions: True searches all pairs over all rows, False none; "auto" over as many rows
-            as `PAIR_BUDGET` allows, and not if these are fewer than 200. Constant features (the
-            empty pixels of an image) cost nothing.
-        seed: draws the rows of "auto".
+    Parameters
+    ----------
+    X : tensor of shape (n_samples, ...)
+        n_features values per sample. Also an object whose `X[rows]` is such a tensor.
+    codes : tensor of shape (n_samples,)
+        Class codes, on the device of the rows.
+    n_classes : int
+    interactions : bool or "auto", default="auto"
+        True searches all pairs over all rows, False searches none. "auto" uses as many rows as
+        `PAIR_BUDGET` allows, and does not search if these are fewer than 200. Constant features
+        (the empty pixels of an image) cost nothing.
+    seed : int, default=0
+        Draws the rows of "auto".
+
+    Returns
+    -------
+    Screen
     """
     flat = _Flat(X)
-    tests = 1 if n_classes == 2 else n_classes  # class against rest: with two the same test twice
-    mean_z, variance_z, centre, spread, varies = _marginal(flat, codes, n_classes)
+    tests = 1 if n_classes == 2 else n_classes  # two classes: class against rest is one test
+    mean_z, variance_z, centre, spread, varies = _marginal_z(flat, codes, n_classes)
     pairs, pair_z = np.empty((0, 2), dtype=np.int64), np.empty(0)
     varying = (spread > 0).nonzero()[:, 0]
     rows = _rows_for_pairs(len(codes), len(varying), interactions, seed)
     if len(rows):
         chosen = torch.from_numpy(rows).to(codes.device)
-        pairs, pair_z = _pairs(flat, codes, chosen, centre, spread, varying, tests)
+        pairs, pair_z = _find_pairs(flat, codes, chosen, centre, spread, varying, tests)
     return Screen(mean_z, variance_z, pairs, pair_z, varies)
 
 
 def false_discovery_rate(p: np.ndarray) -> np.ndarray:
-    """q-values of p-values, both (n,): the share of nulls among all p-values up to each.
+    """q-values of p-values, (n,): the share of nulls among all p-values up to each.
 
+    Examples
+    --------
     >>> false_discovery_rate(np.array([0.001, 0.9, 0.8, 0.7])).round(3).tolist()
     [0.004, 0.9, 0.9, 0.9]
     """
@@ -174,8 +191,8 @@ def false_discovery_rate(p: np.ndarray) -> np.ndarray:
     return result
 
 
-def _of_largest(z: np.ndarray) -> np.ndarray:
-    """z over the largest of its row, (..., n)."""
+def _relative_to_largest(z: np.ndarray) -> np.ndarray:
+    """z divided by the largest of its row, (..., n)."""
     return z / np.maximum(z.max(axis=-1, keepdims=True, initial=0.0), 1e-30)
 
 
@@ -193,14 +210,14 @@ class _Flat:
         return [slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
 
 
-def _marginal(
+def _marginal_z(
     X: _Flat, codes: torch.Tensor, n_classes: int
 ) -> tuple[np.ndarray, np.ndarray, torch.Tensor, torch.Tensor, np.ndarray]:
-    """z of means, of variances, (n_contrasts, p) each; class means (n_classes, p); sd within (p,);
-    whether a feature varies (p,).
+    """z of means, z of variances, class means, the sd within classes, and whether features vary.
 
-    Class against rest with the variance within classes pooled: Student's t for means; the same on
-    squared deviations from the class mean (Levene's test) for variances.
+    Shapes: (n_contrasts, p), (n_contrasts, p), (n_classes, p), (p,), (p,). Each class is compared
+    with the rest, with the variance within classes pooled. Means: Student's t. Variances: the same
+    test on squared deviations from the class mean (Levene's test).
     """
     n_per_class = torch.bincount(codes, minlength=n_classes).double()
     n_samples = len(codes)
@@ -224,20 +241,19 @@ def _marginal(
     spread = variance.sqrt()
     variances = squares / n_per_class.clamp(min=1)[:, None]
     of_squares = (fourth - (n_per_class[:, None] * variances.square()).sum(0)) / n_samples
-    mean_z = _class_against_rest(means, variance, n_per_class)
-    variance_z = _class_against_rest(variances, of_squares.clamp(min=0), n_per_class)
-    known = varies.cpu().numpy()
-    mean_z, variance_z = mean_z * known, variance_z * known  # rounding makes a constant differ
+    known = varies.cpu().numpy()  # by rounding, class means of a constant may differ
+    mean_z = _contrast_z(means, variance, n_per_class) * known
+    variance_z = _contrast_z(variances, of_squares.clamp(min=0), n_per_class) * known
     return mean_z, variance_z, centre.float(), spread.float().to(codes.device), known
 
 
-def _class_against_rest(
+def _contrast_z(
     means: torch.Tensor, variance: torch.Tensor, n_per_class: torch.Tensor
 ) -> np.ndarray:
-    """|z| of class mean less mean of the rest, (n_classes, n_columns), one row for two classes.
+    """|z| of class mean minus mean of the rest, (n_classes, n_columns).
 
-    means: (n_classes, n_columns); variance within classes, not yet corrected for the degrees of
-    freedom: (n_columns,).
+    Two classes have one row. `means` are (n_classes, n_columns). `variance`, (n_columns,), is the
+    variance within classes before the correction for the degrees of freedom.
     """
     n = n_per_class.sum()
     freedom = max(float(n - (n_per_class > 0).sum()), 1.0)
@@ -251,22 +267,22 @@ def _class_against_rest(
     differs = difference.abs() > ROUNDING * means.abs().amax(0)
     certain = torch.where(differs, math.inf, 0.0)
     t = torch.where(standard_error > 0, difference / standard_error, certain).abs()
-    if len(means) == 2:  # the same test twice
+    if len(means) == 2:  # both rows are the same test
         t = t[:1]
     return _z_of_p(2 * stats.t.sf(t.numpy(), freedom))
 
 
 def _rows_for_pairs(n: int, p: int, interactions: bool | str, seed: int) -> np.ndarray:
-    """The rows of the search for pairs, ascending; empty if there is no search."""
+    """The rows of the search for pairs, ascending. Empty if there is no search."""
     if interactions is False or p < 2:
         return np.empty(0, dtype=np.int64)
-    affordable = n if interactions is True else min(n, int(PAIR_BUDGET / p**2))
-    if affordable < min(n, FEWEST_ROWS):
+    n_rows = n if interactions is True else min(n, int(PAIR_BUDGET / p**2))
+    if n_rows < min(n, FEWEST_ROWS):
         return np.empty(0, dtype=np.int64)
-    return np.sort(np.random.default_rng(seed).permutation(n)[:affordable])
+    return np.sort(np.random.default_rng(seed).permutation(n)[:n_rows])
 
 
-def _pairs(
+def _find_pairs(
     X: _Flat,
     codes: torch.Tensor,
     rows: torch.Tensor,
@@ -275,11 +291,11 @@ def _pairs(
     varying: torch.Tensor,
     tests: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The strongest pairs, int64 (m, 2), and their z-scores, (m,), strongest first.
+    """The strongest pairs, int64 (m, 2), and their z-scores (m,), strongest first.
 
-    Deviations from the class mean are used, so that two marginal differences are not taken for an
-    interaction. Candidates come from all pairs of `varying` features in reduced precision; then
-    they are computed exactly.
+    Deviations from the class mean are used, so that two marginal differences do not count as an
+    interaction. All pairs of `varying` features are searched in reduced precision. The z-scores of
+    the candidates are computed exactly.
     """
     labels = codes[rows]
     columns = slice(None) if len(varying) == len(spread) else varying
@@ -290,17 +306,17 @@ def _pairs(
             for part in X.blocks(len(rows))
         ]
     )
-    candidates = _candidates(deviations, labels, len(centre))
+    candidates = _find_candidates(deviations, labels, len(centre))
     z = _pair_z(deviations, labels, candidates, len(centre))
     z = _z_of_p(tests * _p_of_z(z))
     order = np.argsort(-z, kind="stable")
     return varying.cpu().numpy()[candidates[order]], z[order]
 
 
-def _candidates(deviations: torch.Tensor, labels: torch.Tensor, n_classes: int) -> np.ndarray:
+def _find_candidates(deviations: torch.Tensor, labels: torch.Tensor, n_classes: int) -> np.ndarray:
     """Pairs (m, 2) with the largest differences of covariance, m <= N_PAIRS.
 
-    Rows of X'X are computed in blocks, so that not all pairs are in memory.
+    Rows of X'X are computed in blocks, so that memory does not hold all pairs.
     """
     p, device = deviations.shape[1], deviations.device
     low_precision = device.type == "cuda" or has_bfloat16()
@@ -325,7 +341,7 @@ def _candidates(deviations: torch.Tensor, labels: torch.Tensor, n_classes: int) 
 
 
 class _StrongestPairs:
-    """The pairs of the largest z so far, int64 (m, 2), and their z, (m,); at most N_PAIRS."""
+    """The pairs of largest z so far, int64 (m, 2), and their z (m,), m <= N_PAIRS."""
 
     def __init__(self, device: torch.device) -> None:
         self.pairs = torch.empty((0, 2), dtype=torch.int64, device=device)
@@ -345,7 +361,7 @@ class _StrongestPairs:
 
 
 def _contrasts(labels: torch.Tensor, n_classes: int) -> list[torch.Tensor]:
-    """Weights of samples, (n,): X' diag(weight) X is the z of covariance, class against rest."""
+    """Weights of samples (n,), so that X' diag(weight) X is the z of covariance."""
     n, contrasts = len(labels), []
     for c in range(1, 2) if n_classes == 2 else range(n_classes):
         n_c = int((labels == c).sum())
@@ -358,16 +374,16 @@ def _contrasts(labels: torch.Tensor, n_classes: int) -> list[torch.Tensor]:
 def _pair_z(
     deviations: torch.Tensor, labels: torch.Tensor, pairs: np.ndarray, n_classes: int
 ) -> np.ndarray:
-    """The largest |z| over classes of the products' mean, class against rest, (m,)."""
+    """The largest |z| over classes of the mean product, class against rest, (m,)."""
     n_per_class = torch.bincount(labels, minlength=n_classes).double().cpu()
     z = [np.empty(0)]
     for start in range(0, len(pairs), 256):
         first, second = torch.from_numpy(pairs[start : start + 256].T).to(deviations.device)
         products = (deviations[:, first] * deviations[:, second]).double()  # (n, 256)
-        hot = _one_hot(labels, n_classes).double()
-        means = hot.T @ products / hot.sum(0).clamp(min=1)[:, None]
+        one_hot = _one_hot(labels, n_classes).double()
+        means = one_hot.T @ products / one_hot.sum(0).clamp(min=1)[:, None]
         variance = (products - means[labels]).square().mean(0)
-        by_class = _class_against_rest(means.cpu(), variance.cpu(), n_per_class)
+        by_class = _contrast_z(means.cpu(), variance.cpu(), n_per_class)
         z.append(by_class.max(axis=0))
     return np.concatenate(z)
 
@@ -382,5 +398,5 @@ def _p_of_z(z: np.ndarray) -> np.ndarray:
 
 
 def _z_of_p(p: np.ndarray) -> np.ndarray:
-    """Absolute z-scores of two-sided p-values; values above 1 count as 1."""
+    """Absolute z-scores of two-sided p-values. Values above 1 count as 1."""
     return np.minimum(stats.norm.isf(np.clip(p, 0.0, 1.0) / 2), LARGEST_Z)

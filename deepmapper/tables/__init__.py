@@ -1,12 +1,12 @@
 """Read a table from a file, check and clean it, and turn it into numbers.
 
-_raw          the content of a file: numbers, text columns, labels, row names; .npy files
+_raw          content of a file: numbers, text columns, labels, row names (.npy files)
 _delimited, _parquet, _h5ad            one format each: file -> _raw
-_cleaning     checks before anything is learnt: text columns, labels, rows without content
-_preparation  what is learnt from the training rows and applied to every later table
+_cleaning     checks before learning: text columns, labels, rows without content
+_preparation  values learnt from the training rows and applied to every later table
 
-A table in a file that only Python can read (an `h5py.Dataset`, the X of an AnnData opened with
-`backed="r"`) can be given to the estimators as `RowsOnDisk(X)`.
+If only Python can read the file of a table (an `h5py.Dataset`, the X of an AnnData opened with
+`backed="r"`), give it to the estimators as `RowsOnDisk(X)`.
 """
 
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ from deepmapper.images._rows import RowsOnDisk
 from deepmapper.tables._cleaning import (
     DroppedRows,
     check_labels,
+    convert_text,
     drop_rows,
     parse_labels,
-    settle_text,
     take_row_names,
 )
 from deepmapper.tables._preparation import MISSING_MODES, Preparation, PreparedTable, learn
-from deepmapper.tables._raw import Plan, Planner, RawTable, find_column, listed, training_plan
+from deepmapper.tables._raw import Plan, Planner, RawTable, check_column, list_names, training_plan
 from deepmapper.training.streams import stream_seed
 
 __all__ = [
@@ -53,12 +53,18 @@ COMPRESSIONS = (".gz", ".bz2", ".xz")  # of delimited text
 class TrainingTables:
     """A table divided into training rows and test rows.
 
-    Args:
-        train: the rows that everything is learnt from.
-        test: the test rows, prepared in the same way; None without test rows.
-        preparation: what was learnt about the columns; new tables need it.
-        dropped: rows of the file that are in neither.
-        n_rows, n_columns: of the file, without label and row names.
+    Parameters
+    ----------
+    train : PreparedTable
+        The rows from which everything is learnt.
+    test : PreparedTable or None
+        The test rows, prepared in the same way. None without test rows.
+    preparation : Preparation
+        What was learnt about the columns. New tables need it.
+    dropped : DroppedRows
+        Rows of the file that are in neither table.
+    n_rows, n_columns : int
+        Of the file, without label and row names.
     """
 
     train: PreparedTable
@@ -81,26 +87,41 @@ def read_training(
     test_fraction: float = 0.0,
     random_state: int = 0,
 ) -> TrainingTables:
-    """A table from a CSV, TSV, Parquet, AnnData or numpy file, divided and prepared.
+    """Read a table from a CSV, TSV, Parquet, AnnData or numpy file, and prepare it.
 
-    Args:
-        path: .csv, .tsv, .tab, .txt (also .gz, .bz2, .xz), .parquet, .h5ad or .npy. A .npy file of
-            float32, and the X of an .h5ad file of more than 2 GiB, stay on disk.
-        label: the column of the label (in .h5ad a column of obs); default: no label.
-        labels: a file with the labels, in the order of the rows: a .npy vector, or a table with
-            the column `label`.
-        row_names: the column that names the rows; default: a first column without a header, else
-            the first column of texts that are all different.
-        leave_out: columns that are not features.
-        missing: "error", "median" (of the training rows; the most frequent level of a text),
-            "zero", or "drop-rows".
-        marks: marks of a missing value in text files, besides the usual ones.
-        test_fraction: the share of rows for testing, the same for every class.
-        random_state: the seed of the division.
+    Parameters
+    ----------
+    path : str or Path
+        .csv, .tsv, .tab, .txt (also .gz, .bz2, .xz), .parquet, .h5ad or .npy. A .npy file of
+        float32, and the X of an .h5ad file of more than 2 GiB, stay on disk.
+    label : str, default=None
+        The column of the label (in .h5ad a column of obs). Default: no label.
+    labels : str or Path, default=None
+        A file with the labels, in the order of the rows: a .npy vector, or a table with the column
+        `label`.
+    row_names : str, default=None
+        The column that names the rows. Default: a first column without a header, else the first
+        text column without repeated values.
+    leave_out : sequence of str, default=()
+        Columns that are not features.
+    missing : {"error", "median", "zero", "drop-rows"}, default="error"
+        Treatment of missing values. "median" is that of the training rows. For text it is the most
+        frequent level.
+    marks : sequence of str, default=()
+        Marks of a missing value in text files, besides the usual ones.
+    test_fraction : float, default=0.0
+        Share of rows for testing, the same for every class.
+    random_state : int, default=0
+        Seed of the division.
 
-    Raises:
-        DeepMapperError: the file or its columns cannot be used; the message says why and what to
-            do.
+    Returns
+    -------
+    TrainingTables
+
+    Raises
+    ------
+    DeepMapperError
+        The file or its columns cannot be used. The message gives the reason and a remedy.
     """
     if missing not in MISSING_MODES:
         message = f"missing is one of {', '.join(MISSING_MODES)}; got {missing!r}"
@@ -113,16 +134,16 @@ def read_training(
         message = f"{path} has no named columns; give a file with the labels (--labels FILE)"
         raise DeepMapperError(message)
     planner = training_plan(label if labels is None else None, row_names, leave_out)
-    raw = take_row_names(settle_text(_read(path, planner, tuple(marks))))
+    raw = take_row_names(convert_text(_read(path, planner, tuple(marks))))
     if labels is not None:
-        raw = _with_labels_of(raw, Path(labels), label)
+        raw = _add_labels(raw, Path(labels), label)
     n_rows, n_columns = raw.n_samples, len(raw.names) + len(raw.texts)
     raw, dropped = drop_rows(raw, missing, training=True)
     train_rows, test_rows = np.arange(raw.n_samples), np.empty(0, dtype=np.int64)
     if raw.labels is not None:
         y = parse_labels(raw.labels, raw.where)
         check_labels(y, raw.where)
-        train_rows, test_rows = _divide(y, test_fraction, random_state)
+        train_rows, test_rows = _split_rows(y, test_fraction, random_state)
     training = raw.take(train_rows)
     preparation = learn(training, missing, marks)
     test = preparation.apply(raw.take(test_rows)) if len(test_rows) else None
@@ -131,23 +152,27 @@ def read_training(
 
 
 def read_new(path: str | Path, preparation: Preparation) -> PreparedTable:
-    """A table to predict; columns are matched by name, in any order.
+    """Read a table to predict. Columns are matched by name, in any order.
 
     Every row is kept, except rows with a missing value under missing="drop-rows".
 
-    Raises:
-        DeepMapperError: features are missing, columns are unknown, and as in `read_training`.
+    Parameters
+    ----------
+    path : str or Path
+    preparation : Preparation
+        Of the training table.
+
+    Raises
+    ------
+    DeepMapperError
+        Features are missing, columns are unknown, or an error of `read_training`.
     """
     raw = _read(Path(path), preparation.plan, preparation.marks)
-    return preparation.apply(settle_text(raw, frozenset(preparation.levels)))
+    return preparation.apply(convert_text(raw, frozenset(preparation.levels)))
 
 
 def _read(path: Path, planner: Planner, marks: tuple[str, ...]) -> RawTable:
-    """The content of a file, by the reader of its ending.
-
-    Raises:
-        DeepMapperError: no such file, an unknown ending, and what the reader raises.
-    """
+    """Read a file with the reader of its ending."""
     if not path.is_file():
         message = f"there is no file {path}"
         raise DeepMapperError(message)
@@ -162,23 +187,23 @@ def _read(path: Path, planner: Planner, marks: tuple[str, ...]) -> RawTable:
     return import_module(f"deepmapper.tables._{name}").read(path, planner, marks)
 
 
-def _with_labels_of(raw: RawTable, path: Path, column: str | None) -> RawTable:
-    """The table with the labels of another file: a `.npy` vector or a table's column.
-
-    Raises:
-        DeepMapperError: no such file, another number of rows, several columns and no name.
-    """
+def _add_labels(raw: RawTable, path: Path, column: str | None) -> RawTable:
+    """Add the labels of another file: a `.npy` vector or a table's column."""
     if not path.is_file():
         message = f"there is no file {path} for the labels"
         raise DeepMapperError(message)
-    labels = _vector(path) if path.suffix.lower() == ".npy" else _column(path, column)
+    labels = (
+        _read_label_vector(path)
+        if path.suffix.lower() == ".npy"
+        else _read_label_column(path, column)
+    )
     if len(labels) != raw.n_samples:
         message = f"{path} has {len(labels)} labels, {raw.where} has {raw.n_samples} rows"
         raise DeepMapperError(message)
     return replace(raw, labels=labels)
 
 
-def _vector(path: Path) -> np.ndarray:
+def _read_label_vector(path: Path) -> np.ndarray:
     try:
         labels = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
@@ -190,12 +215,12 @@ def _vector(path: Path) -> np.ndarray:
     return labels
 
 
-def _column(path: Path, column: str | None) -> np.ndarray:
+def _read_label_column(path: Path, column: str | None) -> np.ndarray:
     def plan(names: list[str], label_names: list[str], where: str) -> Plan:
         if column is not None:
-            find_column(column, names, where, "label")
+            check_column(column, names, where, "label")
         elif len(names) > 1:
-            message = f"{where} has the columns {listed(names)}; name one of them as label"
+            message = f"{where} has the columns {list_names(names)}; name one of them as label"
             raise DeepMapperError(message)
         return Plan([], column or names[0])
 
@@ -204,7 +229,7 @@ def _column(path: Path, column: str | None) -> np.ndarray:
     return labels
 
 
-def _divide(y: np.ndarray, fraction: float, random_state: int) -> tuple[np.ndarray, np.ndarray]:
+def _split_rows(y: np.ndarray, fraction: float, random_state: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the training rows and of the test rows, each in order.
 
     Every class has at least one row on both sides, or there are no test rows.

@@ -1,4 +1,4 @@
-"""Checks of a table before anything is learnt from it: text columns, labels, rows without content.
+"""Checks of a table before learning: text columns, labels, rows without content.
 
 Paper: Methods 3-4 ("Remove all zero or empty rows and columns").
 """
@@ -10,28 +10,25 @@ import numpy as np
 import pandas as pd
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.tables._raw import RawTable, listed
+from deepmapper.tables._raw import RawTable, list_names
 
 TRUTH = {"true": 1.0, "false": 0.0}
-# If this share of a column's values are numbers, it was meant as numbers: the others are mistakes.
+# A column with at least this share of numbers holds numbers. Its other values are mistakes.
 MEANT_AS_NUMBERS = 0.5
-N_CLASSES_LIKE_ROWS = 0.5  # more classes than this share of the rows: names of rows, not classes
+N_CLASSES_LIKE_ROWS = 0.5  # labels with more values than this share of the rows are row names
 LARGEST_INTEGER = 2**53  # beyond it a float rounds
-# In a narrow table a row of zeros is an observation like others; in a wide one a failed sample.
+# A row of zeros is an observation in a narrow table and a failed sample in a wide one.
 NARROW = 16
 
 
-def settle_text(raw: RawTable, texts: frozenset[str] | None = None) -> RawTable:
-    """Move text columns that hold numbers (also true and false: 1 and 0) to the numbers.
+def convert_text(raw: RawTable, texts: frozenset[str] | None = None) -> RawTable:
+    """Move text columns that hold numbers (true and false: 1 and 0) to the numbers.
 
-    Args:
-        texts: columns that are categories in any case; all others must be numbers. Default: by the
-            values: numbers if all are, categories if fewer than half are.
-
-    Raises:
-        DeepMapperError: strings among the numbers of a column.
+    `texts` names the columns that are categories in any case: all others must be numbers. By
+    default the values decide: a column holds numbers if all values are, and categories if fewer
+    than half are. A column between these limits is refused.
     """
-    settled: dict[str, np.ndarray] = {}
+    converted: dict[str, np.ndarray] = {}
     for name, values in raw.texts.items():
         if texts is not None and name in texts:
             continue
@@ -47,19 +44,19 @@ def settle_text(raw: RawTable, texts: frozenset[str] | None = None) -> RawTable:
             )
             raise DeepMapperError(message)
         if not wrong:
-            settled[name] = numbers
-    if not settled:
+            converted[name] = numbers
+    if not converted:
         return raw
     return replace(
         raw,
-        numbers=np.concatenate([raw.numbers, np.stack(list(settled.values()), axis=1)], axis=1),
-        names=[*raw.names, *settled],
-        texts={name: values for name, values in raw.texts.items() if name not in settled},
+        numbers=np.concatenate([raw.numbers, np.stack(list(converted.values()), axis=1)], axis=1),
+        names=[*raw.names, *converted],
+        texts={name: values for name, values in raw.texts.items() if name not in converted},
     )
 
 
 def _parse_numbers(values: np.ndarray) -> tuple[np.ndarray, list[int]]:
-    """float32 (n,), NaN if missing; and the positions of values that are not numbers."""
+    """float32 (n,), NaN if missing, and the positions of values that are not numbers."""
     numbers = np.full(len(values), np.nan, dtype=np.float32)
     wrong = []
     for i, value in enumerate(values):
@@ -74,10 +71,9 @@ def _parse_numbers(values: np.ndarray) -> tuple[np.ndarray, list[int]]:
 
 
 def take_row_names(raw: RawTable) -> RawTable:
-    """Use the first text column without repeated values as row names, if the rows have no names.
+    """Use the first text column without repeated values as row names.
 
-    Raises:
-        DeepMapperError: no column is left to learn from.
+    Nothing changes if the rows have names. A table with only this column is refused.
     """
     unique = (c for c, values in raw.texts.items() if len(set(values) - {None}) == len(values))
     name = next(unique, None)
@@ -96,10 +92,9 @@ def take_row_names(raw: RawTable) -> RawTable:
 
 
 def parse_labels(values: np.ndarray, where: str) -> np.ndarray:
-    """Labels (n,): int64 if all are whole numbers, bool if all are, else str.
+    """Labels (n,): int64 if all are whole numbers, bool if all are bool, else str.
 
-    Raises:
-        DeepMapperError: missing labels; measured numbers, which are not classes.
+    Missing labels are refused. So are measured numbers, which are not classes.
     """
     absent = np.flatnonzero(pd.isna(values))
     if len(absent):
@@ -124,12 +119,12 @@ def parse_labels(values: np.ndarray, where: str) -> np.ndarray:
         raise DeepMapperError(message)
     as_written = all(not isinstance(v, str) or str(int(float(v))) == v for v in values)
     if not as_written or np.abs(numbers).max() > LARGEST_INTEGER:
-        return np.array([str(value) for value in values])  # 007, 1e3: not to be changed
+        return np.array([str(value) for value in values])  # 007 and 1e3 are kept as text
     return numbers.astype(np.int64)
 
 
 def check_labels(y: np.ndarray, where: str) -> None:
-    """Raise DeepMapperError: one class, a class with one sample, labels that name the rows."""
+    """Refuse one class, a class with one sample, and labels that name the rows."""
     classes, counts = np.unique(y, return_counts=True)
     problem = None
     if len(classes) == 1:
@@ -144,8 +139,8 @@ def check_labels(y: np.ndarray, where: str) -> None:
         )
     elif counts.min() < 2:
         problem = (
-            f"classes with one sample: {listed(classes[counts == 1].tolist())}; each class needs "
-            f"two or more, to learn from and to test: remove or merge them"
+            f"classes with one sample: {list_names(classes[counts == 1].tolist())}; each class "
+            f"needs at least two, to learn from and to test: remove or merge them"
         )
     if problem is not None:
         message = f"{where}: {problem}"
@@ -159,14 +154,14 @@ def refuse_infinities(raw: RawTable) -> None:
     if len(bad):
         message = (
             f"{raw.where}: {int(n_infinite.sum())} values are infinite (or too large for "
-            f"float32), in the columns {listed([raw.names[i] for i in bad])}; correct them, or "
+            f"float32), in the columns {list_names([raw.names[i] for i in bad])}; correct them, or "
             f"leave them empty and set `missing`"
         )
         raise DeepMapperError(message)
 
 
 def refuse_missing(raw: RawTable) -> None:
-    """Raise DeepMapperError that names the columns with missing values and their numbers."""
+    """Raise DeepMapperError that lists the columns with missing values."""
     counts = Counter(dict(zip(raw.names, raw.survey.n_missing.tolist(), strict=True)))
     counts.update({name: sum(v is None for v in values) for name, values in raw.texts.items()})
     if counts.total():
@@ -180,7 +175,10 @@ def refuse_missing(raw: RawTable) -> None:
 
 @dataclass(frozen=True)
 class DroppedRows:
-    """Names of rows left out: all values zero or missing; a value missing; no label."""
+    """Names of the rows left out.
+
+    blank: all values are zero or missing. incomplete: a value is missing. unlabelled: no label.
+    """
 
     blank: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()
@@ -192,15 +190,11 @@ class DroppedRows:
 
 
 def drop_rows(raw: RawTable, missing: str, *, training: bool) -> tuple[RawTable, DroppedRows]:
-    """The table without the rows that cannot be used, and their names.
+    """Drop the rows that cannot be used, and return their names.
 
-    Args:
-        missing: "drop-rows" drops rows with a missing value or label; in training, columns without
-            any value do not count.
-        training: whether blank rows are dropped, too (new rows are all predicted).
-
-    Raises:
-        DeepMapperError: no row is left.
+    missing="drop-rows" drops rows with a missing value or label. In training, blank rows are
+    dropped too, and columns without any value do not count. New rows are all predicted. A table
+    without any row left is refused.
     """
     survey, n = raw.survey, raw.n_samples
     columns = [[value is None for value in column] for column in raw.texts.values()]
@@ -217,12 +211,12 @@ def drop_rows(raw: RawTable, missing: str, *, training: bool) -> tuple[RawTable,
         holes = absent[~absent.all(1)] if training else absent
         incomplete = (survey.row_missing > n_throughout * training) | holes.any(0)
         incomplete &= ~blank & ~unlabelled
-    gone = blank | unlabelled | incomplete
-    if gone.all():
+    is_dropped = blank | unlabelled | incomplete
+    if is_dropped.all():
         message = (
             f"{raw.where}: no row is left: {blank.sum()} are empty or all zero, "
             f"{incomplete.sum()} have missing values, {unlabelled.sum()} have no label"
         )
         raise DeepMapperError(message)
     groups = (tuple(raw.row_names[group].tolist()) for group in (blank, incomplete, unlabelled))
-    return raw.take(np.flatnonzero(~gone)), DroppedRows(*groups)
+    return raw.take(np.flatnonzero(~is_dropped)), DroppedRows(*groups)

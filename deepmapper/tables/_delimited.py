@@ -1,4 +1,4 @@
-"""CSV and TSV, also compressed: header in the first line, numbers straight to float32.
+"""CSV and TSV, also compressed: a header line, then numbers read as float32.
 
 The first rows decide which columns hold numbers, so that 20,000 columns are read once, with their
 type. If a later row has text in such a column, the file is scanned value by value and read again.
@@ -25,13 +25,13 @@ OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".
 MISSING = ("", "NA", "N/A", "#N/A", "n/a", "<NA>", "NaN", "nan", "-nan", "NULL", "null", "None")
 NUMBER = r"\s*-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*|-?inf"
 SAMPLE_ROWS = 20
-CHUNK_VALUES = 1 << 25  # parsed at a time; with their text they take some 700 MiB
+CHUNK_VALUES = 1 << 25  # parsed at a time; with their text they take about 700 MiB
 LARGEST_FIELD = 16 << 20  # characters
 
 
 @dataclass(frozen=True)
 class _Sheet:
-    """A file, its format and the roles of its columns; `texts` are the features that are text."""
+    """A file, its format and the roles of its columns. `texts` are the text features."""
 
     path: Path
     separator: str
@@ -58,15 +58,10 @@ class _Sheet:
 
 
 def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
-    """The table of a CSV or TSV file.
+    """Read a CSV or TSV file.
 
-    Args:
-        planner: decides the roles of the columns.
-        missing: marks of a missing value besides `MISSING`.
-
-    Raises:
-        DeepMapperError: an empty file, rows of another length than the header, not UTF-8, names
-            that occur twice.
+    `missing` holds marks of a missing value besides `MISSING`. Refused: an empty file, rows of
+    another length than the header, an encoding other than UTF-8, and names that occur twice.
     """
     csv.field_size_limit(LARGEST_FIELD)
     try:
@@ -89,12 +84,12 @@ def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTabl
 
 
 def _open_sheet(path: Path, planner: Planner, marks: frozenset[str]) -> _Sheet:
-    """The sheet by the header and the first rows."""
+    """Make the sheet from the header and the first rows."""
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in OPENERS]
     separator = "," if suffixes[-1] == ".csv" else "\t"
     rows = [row for _, row in islice(_rows(path, separator), SAMPLE_ROWS + 1)]
     if rows and len(rows[0]) == 1 and separator == "," and ";" in rows[0][0]:
-        separator = ";"  # what spreadsheets write if the decimal sign is a comma
+        separator = ";"  # spreadsheets write it if the decimal sign is a comma
         rows = [row for _, row in islice(_rows(path, separator), SAMPLE_ROWS + 1)]
     if len(rows) < 2:
         content = "has a line of column names and no rows" if rows else "is empty"
@@ -136,10 +131,9 @@ def _rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _scan(sheet: _Sheet, suspects: list[str]) -> set[str]:
-    """The suspected columns that have a value that is not a number.
+    """The suspected columns with a value that is not a number.
 
-    Raises:
-        DeepMapperError: a row of another length than the header.
+    A row of another length than the header is refused.
     """
     n = len(sheet.names)
     place = {name: i for i, name in enumerate(sheet.names)}
@@ -158,11 +152,10 @@ def _scan(sheet: _Sheet, suspects: list[str]) -> set[str]:
 
 
 def _parse(sheet: _Sheet) -> RawTable:
-    """The table, a chunk of rows at a time.
+    """Read the table, a chunk of rows at a time.
 
-    Raises:
-        ValueError: a value that is not a number in a numeric column, a row that is too long.
-        DeepMapperError: a row that is too short.
+    ValueError: a value in a numeric column is not a number, or a row is too long. DeepMapperError:
+    a row is too short.
     """
     types: dict[Any, Any] = dict.fromkeys(sheet.as_numbers, np.float32)
     types |= dict.fromkeys(sheet.as_text, object)
@@ -209,7 +202,7 @@ def _parse(sheet: _Sheet) -> RawTable:
 
 
 def _join(blocks: list[np.ndarray]) -> np.ndarray:
-    """All blocks in one array; each is freed once it is copied."""
+    """All blocks in one array. Each block is freed once it is copied."""
     if len(blocks) == 1:
         return blocks[0]
     out = scratch((sum(len(block) for block in blocks), blocks[0].shape[1]))

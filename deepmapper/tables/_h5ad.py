@@ -1,7 +1,7 @@
 """AnnData files (`.h5ad`): X as features, a column of obs as label.
 
-Read from HDF5 by the documented layout (anndata "On-disk format", versions 0.7 and up), because
-anndata itself requires pandas below 3 and reads X at its own precision.
+They are read from HDF5 by the documented layout (anndata "On-disk format", versions 0.7 and up).
+The package anndata requires pandas below 3 and reads X at the precision of the file.
 """
 
 from pathlib import Path
@@ -19,13 +19,10 @@ CACHE_BYTES = 64 << 20  # of uncompressed chunks: blocks of rows are smaller tha
 
 
 def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
-    """The table of an AnnData file: features are var_names, rows obs_names; CSR stays CSR.
+    """Read an AnnData file: features are var_names, rows obs_names, CSR stays CSR.
 
-    X of more than `_raw.IN_MEMORY_BYTES` stays in the file and is read in blocks of rows.
-
-    Raises:
-        DeepMapperError: h5py is missing, the file is not AnnData, X is missing, names that occur
-            twice.
+    X of more than `_raw.IN_MEMORY_BYTES` stays in the file and is read in blocks of rows. Refused:
+    h5py is missing, the file is not AnnData, X is missing, or a name occurs twice.
     """
     try:
         import h5py
@@ -43,11 +40,9 @@ def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTabl
 
 
 class CsrOnDisk:
-    """A CSR matrix in an AnnData file; only `indptr` is held in memory.
+    """A CSR matrix (n_samples, n_features) in an AnnData file.
 
-    Args:
-        group: data, indices and indptr.
-        shape: (n_samples, n_features).
+    `group` holds data, indices and indptr. Only indptr is in memory.
     """
 
     def __init__(self, group: Any, shape: tuple[int, int]) -> None:

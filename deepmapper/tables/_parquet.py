@@ -11,20 +11,19 @@ from deepmapper.tables._raw import (
     RawTable,
     check_names,
     install_hint,
-    listed,
+    list_names,
     row_numbers,
     scratch,
 )
 
-PANDAS_INDEX = "__index_level_"  # what pandas calls an index that it writes as a column
+PANDAS_INDEX = "__index_level_"  # pandas' name for an index that it writes as a column
 
 
 def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
-    """The table of a Parquet file.
+    """Read a Parquet file.
 
-    Raises:
-        DeepMapperError: pyarrow is missing, the file is not Parquet, a column is neither number nor
-            text (a date, a list), names that occur twice.
+    Refused: pyarrow is missing, the file is not Parquet, a column is neither number nor text (a
+    date, a list), or a name occurs twice.
     """
     try:
         import pyarrow
@@ -67,12 +66,8 @@ def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTabl
     )
 
 
-def _texts(schema: Any, features: list[str], known: frozenset[str], path: Path) -> list[str]:
-    """The features to read as text.
-
-    Raises:
-        DeepMapperError: features that are neither numbers nor text.
-    """
+def _texts(schema: Any, features: list[str], text_names: frozenset[str], path: Path) -> list[str]:
+    """The features to read as text. Neither text nor numbers: refused."""
     from pyarrow import types
 
     are_texts = (types.is_string, types.is_large_string, types.is_string_view)
@@ -87,13 +82,13 @@ def _texts(schema: Any, features: list[str], known: frozenset[str], path: Path) 
     for name in features:
         stored = schema.field(name).type
         values = stored.value_type if types.is_dictionary(stored) else stored
-        if name in known or any(is_a(values) for is_a in are_texts):
+        if name in text_names or any(is_a(values) for is_a in are_texts):
             texts.append(name)
         elif not any(is_a(stored) for is_a in are_numbers):
             refused.append(f"{name} ({stored})")
     if refused:
         message = (
-            f"{path} has columns that are neither numbers nor text: {listed(refused)}; convert "
+            f"{path} has columns that are neither numbers nor text: {list_names(refused)}; convert "
             f"them or leave them out"
         )
         raise DeepMapperError(message)
@@ -103,7 +98,7 @@ def _texts(schema: Any, features: list[str], known: frozenset[str], path: Path) 
 def _columns(
     file: Any, as_numbers: list[str], as_text: list[str], marks: frozenset[str]
 ) -> tuple[np.ndarray, dict[str, list[Any]]]:
-    """Numbers (n, p), float32, and the other columns as they are, a row group at a time."""
+    """Read numbers (n, p), float32, and the other columns, a row group at a time."""
     import pyarrow
 
     numbers = scratch((file.metadata.num_rows, len(as_numbers)))

@@ -1,6 +1,6 @@
-"""What is learnt from the training rows of a table and applied to every later one.
+"""Values learnt from the training rows of a table and applied to every later one.
 
-A category becomes one feature per level, "column=level", 0 or 1: codes 0, 1, 2, ... would imply an
+A category becomes one feature per level, "column=level", 0 or 1. Codes 0, 1, 2, ... would imply an
 order. A column of many levels keeps the frequent ones and puts the others into "column=other". A
 level that is not in the training rows counts as other. Without "other", all of the column's
 features are 0 for it, and such rows are counted.
@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.images._rows import RowsOnDisk, blocks
+from deepmapper.images._rows import RowsOnDisk, split_rows
 from deepmapper.tables._cleaning import (
     DroppedRows,
     drop_rows,
@@ -28,9 +28,9 @@ from deepmapper.tables._raw import (
     Plan,
     RawTable,
     check_names,
-    copied,
+    copy_part,
     is_sparse,
-    listed,
+    list_names,
     take,
 )
 
@@ -44,14 +44,9 @@ COLUMN_BLOCK = 1024  # columns whose medians are taken at once
 class PreparedTable:
     """A table to train on or to predict.
 
-    Args:
-        X: float32 (n_samples, n_features), an array, memory-mapped, CSR or
-            `RowsOnDisk`; no value is missing.
-        y: (n_samples,), or None.
-        features: their names.
-        row_names: (n_samples,).
-        dropped: rows that were left out.
-        unseen: number of rows per column with a category that is not in the training rows.
+    `X` is float32 (n_samples, n_features), without missing values: an array, memory-mapped, CSR or
+    `RowsOnDisk`. `y` is (n_samples,) or None. `dropped` holds the rows that were left out. `unseen`
+    counts, for each column, the rows with a category that is not in the training rows.
     """
 
     X: Matrix
@@ -64,19 +59,15 @@ class PreparedTable:
 
 @dataclass(frozen=True)
 class Preparation:
-    """How a table's columns become features; see the head of this file.
+    """How a table's columns become features. See the head of this file.
 
-    Args:
-        numbers: the numeric columns in use, in the order of the features.
-        levels: the categories of each text column in use, most frequent first.
-        with_other: the text columns that have a feature for all other categories.
-        ignored: columns that may be in a table and are not read: label, row names, left out.
-        row_names: the column that names the rows.
-        zero_columns, empty_columns: columns that are all zero, or without any value, in the
-            training rows; not read either.
-        missing: treatment of missing values, one of `MISSING_MODES`.
-        marks: marks of a missing value in text files, besides the usual ones.
-        medians: of `numbers`, if `missing` is "median"; texts get their most frequent level.
+    numbers: numeric columns in use, in the order of the features. levels: categories of each text
+    column in use, most frequent first. with_other: text columns with a feature for all other
+    categories. ignored: columns that are not read: label, row names, left out. row_names: the
+    column that names the rows. zero_columns, empty_columns: columns that are all zero, or without
+    any value, in the training rows, which are not read. missing: one of `MISSING_MODES`. marks: marks
+    of a missing value in text files, besides the usual ones. medians: of `numbers` if `missing` is
+    "median". Texts get their most frequent level.
     """
 
     numbers: tuple[str, ...]
@@ -92,7 +83,7 @@ class Preparation:
 
     @property
     def features(self) -> list[str]:
-        """Names of the features: the numeric columns, then the levels of each text column."""
+        """Names of the features: numeric columns, then the levels of each text column."""
         names = list(self.numbers)
         for column, levels in self.levels.items():
             names += [f"{column}={level}" for level in levels]
@@ -103,35 +94,37 @@ class Preparation:
     def plan(self, names: list[str], label_names: list[str], where: str) -> Plan:
         """A `Planner` for new tables: columns by name, in any order.
 
-        Raises:
-            DeepMapperError: columns are missing, or there are others.
+        Missing or unknown columns are refused.
         """
         needed = [*self.numbers, *self.levels]
-        given = set(names)
-        absent = [name for name in needed if name not in given]
+        names_in_table = set(names)
+        absent = [name for name in needed if name not in names_in_table]
         known = {*needed, *self.ignored, *self.zero_columns, *self.empty_columns}
         # Row names may stand under an empty header, or be pandas' index in Parquet.
         nameless = ("unnamed_0", "__index_level_")
-        extra = [name for name in names if name not in known and not name.startswith(nameless)]
-        if absent or extra:
+        unknown = [name for name in names if name not in known and not name.startswith(nameless)]
+        if absent or unknown:
             parts = []
             if absent:
-                parts.append(f"{len(absent)} features of the model are missing: {listed(absent)}")
-            if extra:
-                parts.append(f"{len(extra)} columns are unknown to the model: {listed(extra)}")
+                parts.append(
+                    f"{len(absent)} features of the model are missing: {list_names(absent)}"
+                )
+            if unknown:
+                parts.append(
+                    f"{len(unknown)} columns are unknown to the model: {list_names(unknown)}"
+                )
             message = (
                 f"{where} does not have the columns that the model was trained on: "
                 f"{'; '.join(parts)}. The order does not matter, the names do"
             )
             raise DeepMapperError(message)
-        row_names = self.row_names if self.row_names in given else None
+        row_names = self.row_names if self.row_names in names_in_table else None
         return Plan(needed, row_names=row_names, texts=frozenset(self.levels))
 
     def apply(self, raw: RawTable) -> PreparedTable:
-        """The features of a table.
+        """Turn a table into features.
 
-        Raises:
-            DeepMapperError: missing values (if `missing` is "error"), infinite ones, no row left.
+        Refused: missing values (if `missing` is "error"), infinite values, a table without rows.
         """
         raw, dropped = self._select(raw), DroppedRows()
         if self.missing == "drop-rows":
@@ -150,10 +143,9 @@ class Preparation:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Preparation":
-        """The preparation from the values of its fields, as JSON holds them.
+        """The preparation from the values of its fields in JSON.
 
-        Raises:
-            DeepMapperError: other fields, or values of other types.
+        Other fields, or values of other types, are refused.
         """
         try:
             names = ("numbers", "with_other", "ignored", "zero_columns", "empty_columns", "marks")
@@ -161,19 +153,20 @@ class Preparation:
             values["levels"] = {str(c): _strings(levels) for c, levels in data["levels"].items()}
             if data["medians"] is not None:
                 values["medians"] = tuple(float(value) for value in data["medians"])
-            made = cls(**(data | values))
-            if made.missing not in MISSING_MODES or (
-                made.medians is not None and len(made.medians) != len(made.numbers)
+            preparation = cls(**(data | values))
+            if preparation.missing not in MISSING_MODES or (
+                preparation.medians is not None
+                and len(preparation.medians) != len(preparation.numbers)
             ):
                 message = "its fields do not fit together"
                 raise ValueError(message)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             message = f"the preparation of the table cannot be read: {error!r}"
             raise DeepMapperError(message) from error
-        return made
+        return preparation
 
     def _select(self, raw: RawTable) -> RawTable:
-        """Its columns in use, in their order."""
+        """Select the columns in use, in their order."""
         texts = {name: raw.texts[name] for name in self.levels}
         if list(self.numbers) == raw.names:
             return replace(raw, texts=texts)
@@ -183,7 +176,7 @@ class Preparation:
         return replace(raw, numbers=numbers, names=list(self.numbers), texts=texts)
 
     def _fill(self, X: Matrix, where: str) -> Matrix:
-        """X with a value for each missing one, in place if X is writable."""
+        """Fill missing values, in place if X is writable."""
         if is_sparse(X) and self.missing == "median":
             message = (
                 f"{where} is sparse and has missing values: the median of a sparse column is "
@@ -194,16 +187,16 @@ class Preparation:
             data = np.nan_to_num(X.data, nan=0.0)
             return sparse.csr_matrix((data, X.indices, X.indptr), shape=X.shape)
         if isinstance(X, RowsOnDisk) or not X.flags.writeable:
-            X = copied(X, np.arange(X.shape[0]), np.arange(X.shape[1]))
+            X = copy_part(X, np.arange(X.shape[0]), np.arange(X.shape[1]))
         fills = np.zeros(X.shape[1]) if self.medians is None else np.array(self.medians)
         fills = fills.astype(np.float32)
-        for rows in blocks(X):
+        for rows in split_rows(X):
             block = X[rows]
             np.copyto(block, fills, where=np.isnan(block))
         return X
 
     def _indicators(self, raw: RawTable, unseen: dict[str, int]) -> np.ndarray:
-        """float32 (n_samples, n_levels of all text columns); counts unseen levels a column."""
+        """float32 (n_samples, n_levels of all text columns). Counts unseen levels."""
         out = np.zeros((raw.n_samples, len(self.features) - len(self.numbers)), dtype=np.float32)
         start = 0
         for column, levels in self.levels.items():
@@ -225,8 +218,7 @@ class Preparation:
 def learn(raw: RawTable, missing: str = "error", marks: Sequence[str] = ()) -> Preparation:
     """Learn from the training rows: columns in use, levels of text columns, medians.
 
-    Raises:
-        DeepMapperError: text that differs in each row; no feature left; two features of one name.
+    Refused: a text column that differs in each row, no feature left, two features of one name.
     """
     empty = raw.survey.n_missing == raw.n_samples
     zero = (raw.survey.n_nonzero == 0) & ~empty
@@ -277,14 +269,14 @@ def _learn_levels(raw: RawTable) -> tuple[dict[str, tuple[str, ...]], tuple[str,
 
 
 def _medians(matrix: Matrix, used: np.ndarray) -> list[float]:
-    """The median of each column in use, missing values aside, a block of columns at a time."""
+    """The median of each column in use without missing values, by blocks of columns."""
     columns = np.flatnonzero(used)
     if is_sparse(matrix):
         return [0.0] * len(columns)  # refused if one is needed
     rows = np.arange(matrix.shape[0])
     medians: list[float] = []
     for start in range(0, len(columns), COLUMN_BLOCK):
-        block = copied(matrix, rows, columns[start : start + COLUMN_BLOCK])
+        block = copy_part(matrix, rows, columns[start : start + COLUMN_BLOCK])
         medians += np.nanmedian(block, axis=0).tolist()
     return medians
 

@@ -1,4 +1,4 @@
-"""The content of a file before anything is learnt from it, and the role of each of its columns."""
+"""The content of a file before learning, and the role of each of its columns."""
 
 import tempfile
 from collections import Counter
@@ -13,10 +13,10 @@ import numpy as np
 from scipy import sparse
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.images._rows import RowsOnDisk, blocks, dense
+from deepmapper.images._rows import RowsOnDisk, dense, split_rows
 
-# float32 (n_samples, n_columns), NaN if a value is missing: an array, memory-mapped, CSR or
-# `RowsOnDisk`
+# float32 (n_samples, n_columns), NaN if a value is missing. An array, memory-mapped, CSR or
+# `RowsOnDisk`.
 Matrix = Any
 
 IN_MEMORY_BYTES = 2 << 30  # larger matrices stay on disk, rewritten ones in a temporary file
@@ -27,7 +27,7 @@ N_LISTED = 10  # names in a message
 class Survey:
     """Counts of the values of a matrix (n, p).
 
-    n_missing, n_infinite, n_nonzero: (p,), per column; missing values are not nonzero.
+    n_missing, n_infinite, n_nonzero: (p,), per column. Missing values are not nonzero.
     row_missing, row_nonzero: (n,), per row.
     """
 
@@ -40,17 +40,12 @@ class Survey:
 
 @dataclass(frozen=True)
 class RawTable:
-    """A file's content.
+    """The content of a file.
 
-    Args:
-        where: the file, for messages.
-        numbers: numeric columns, a `Matrix`.
-        names: of the columns of `numbers`.
-        texts: text columns by name, each (n_samples,) of str, None if missing.
-        row_names: (n_samples,) of str.
-        labels: (n_samples,), or None.
-        ignored: columns of the file that are not features: label, row names, those left out.
-        named_by: the column that names the rows, or None.
+    where: the file, for messages. numbers: numeric columns, a `Matrix`. names: their names. texts:
+    text columns by name, each (n_samples,) of str, None if missing. row_names: (n_samples,) of str.
+    labels: (n_samples,) or None. ignored: columns of the file that are not features (label, row
+    names, left out). named_by: the column that names the rows, or None.
     """
 
     where: str
@@ -72,7 +67,7 @@ class RawTable:
         return count_values(self.numbers)
 
     def take(self, rows: np.ndarray) -> "RawTable":
-        """The rows at these positions; no copy if these are all rows in order."""
+        """Select the rows at these positions. No copy if these are all rows in order."""
         if np.array_equal(rows, np.arange(self.n_samples)):
             return self
         return replace(
@@ -88,10 +83,8 @@ class RawTable:
 class Plan:
     """The roles of the columns of a file.
 
-    Args:
-        features: columns to read, in the order of the file.
-        label, row_names: their columns, or None.
-        texts: the features to read as text; default: by the content of the file.
+    features: columns to read, in the order of the file. label, row_names: their columns, or None.
+    texts: the features to read as text. By default the content of the file decides.
     """
 
     features: list[str]
@@ -120,7 +113,7 @@ def count_values(matrix: Matrix) -> Survey:
         )
     column_counts = np.zeros((3, p), dtype=np.int64)
     row_counts = np.zeros((2, n), dtype=np.int64)
-    for part in blocks(matrix):
+    for part in split_rows(matrix):
         block = dense(matrix, part).numpy()
         missing = np.isnan(block)
         nonzero = (block != 0) & ~missing
@@ -130,14 +123,11 @@ def count_values(matrix: Matrix) -> Survey:
 
 
 def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
-    """The table of a `.npy` file, (n_samples, n_features); features are called x0, x1, ...
+    """Read a `.npy` file, (n_samples, n_features). Features are called x0, x1, ...
 
-    The file is mapped, so it may be larger than memory. float32 stays on disk; other numbers are
-    converted in blocks of rows.
-
-    Raises:
-        DeepMapperError: not a matrix of numbers; arrays of Python objects (they hold pickles,
-            which run code).
+    The file is mapped, so it may be larger than memory. float32 stays on disk. Other numbers are
+    converted in blocks of rows. Refused: a file that is not a matrix of numbers, and arrays of
+    Python objects (they hold pickles, which run code).
     """
     try:
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -165,12 +155,12 @@ def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTabl
 
 
 def take(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> Matrix:
-    """matrix[rows][:, columns]; CSR stays CSR, `RowsOnDisk` stays on disk, others are copied."""
+    """matrix[rows][:, columns]: CSR or on disk as before, others copied."""
     if sparse.issparse(matrix):
         return matrix[rows][:, columns]
     if isinstance(matrix, RowsOnDisk):
         return matrix.take(rows, columns)
-    return copied(matrix, rows, columns)
+    return copy_part(matrix, rows, columns)
 
 
 def is_sparse(matrix: Matrix) -> bool:
@@ -178,18 +168,18 @@ def is_sparse(matrix: Matrix) -> bool:
     return sparse.issparse(matrix[:1])
 
 
-def copied(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """matrix[rows][:, columns] as a new dense float32 array, read in blocks of rows."""
+def copy_part(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """matrix[rows][:, columns] as a new float32 array, read in blocks of rows."""
     all_columns = np.array_equal(columns, np.arange(matrix.shape[1]))
     out = scratch((len(rows), len(columns)))
-    for part in blocks(matrix, len(rows)):
+    for part in split_rows(matrix, len(rows)):
         block = dense(matrix, rows[part]).numpy()
         out[part] = block if all_columns else block[:, columns]
     return out
 
 
 def scratch(shape: tuple[int, int]) -> np.ndarray:
-    """An array of float32 to fill: in memory, or in a temporary file if it is large."""
+    """An empty float32 array to fill: in memory, or in a temporary file if large."""
     if 4 * shape[0] * shape[1] <= IN_MEMORY_BYTES:
         return np.empty(shape, dtype=np.float32)
     # The file has no name, so it is deleted with the array.
@@ -197,12 +187,12 @@ def scratch(shape: tuple[int, int]) -> np.ndarray:
         return np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
 
 
-def listed(names: Sequence[object]) -> str:
-    """The first names, and how many there are in all.
+def list_names(names: Sequence[object]) -> str:
+    """The first names, and the number of names if there are more.
 
-    >>> listed(["a", "b"])
+    >>> list_names(["a", "b"])
     "'a', 'b'"
-    >>> listed(range(12))
+    >>> list_names(range(12))
     '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 ... (12 in all)'
     """
     text = ", ".join(repr(name) for name in names[:N_LISTED])
@@ -210,44 +200,44 @@ def listed(names: Sequence[object]) -> str:
 
 
 def check_names(names: list[str], where: str) -> None:
-    """Raise DeepMapperError if two columns have the same name: they could not be distinguished."""
+    """Raise DeepMapperError if two columns have the same name."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         message = (
-            f"{where} has columns of the same name: {listed(twice)}; names of features have to "
-            f"differ: rename or remove them"
+            f"{where} has columns of the same name: {list_names(twice)}. Names of features must be "
+            f"different: rename or remove them"
         )
         raise DeepMapperError(message)
 
 
-def find_column(name: str, known: Sequence[str], where: str, what: str) -> None:
-    """Raise DeepMapperError with the nearest names if there is no column of that name."""
+def check_column(name: str, known: Sequence[str], where: str, role: str) -> None:
+    """Raise DeepMapperError with the nearest names if no column has that name."""
     if name in known:
         return
     nearest = get_close_matches(name, known, n=3, cutoff=0.6)
-    hint = f"nearest: {listed(nearest)}" if nearest else f"it has {listed(list(known))}"
-    message = f"{where} has no column {name!r} for the {what}; {hint}"
+    hint = f"nearest: {list_names(nearest)}" if nearest else f"it has {list_names(list(known))}"
+    message = f"{where} has no column {name!r} for the {role}; {hint}"
     raise DeepMapperError(message)
 
 
 def training_plan(
     label: str | None, row_names: str | None = None, leave_out: Sequence[str] = ()
 ) -> Planner:
-    """Every column is a feature except the label, the row names and those left out."""
+    """A `Planner`: all columns are features but label, row names, those left out."""
 
     def plan(names: list[str], label_names: list[str], where: str) -> Plan:
         if label is not None:
-            find_column(label, label_names, where, "label")
+            check_column(label, label_names, where, "label")
         if row_names is not None:
-            find_column(row_names, names, where, "names of the rows")
+            check_column(row_names, names, where, "names of the rows")
         for name in leave_out:
-            find_column(name, names, where, "columns to leave out")
+            check_column(name, names, where, "columns to leave out")
         others = {label if label in names else None, row_names, *leave_out}
         features = [name for name in names if name not in others]
         if not features:
             message = (
-                f"{where} has no feature: its columns {listed(names)} are the label, the row names "
-                f"or left out"
+                f"{where} has no feature: its columns {list_names(names)} are the label, the row "
+                f"names or left out"
             )
             raise DeepMapperError(message)
         return Plan(features, label, row_names)
@@ -260,6 +250,6 @@ def row_numbers(n: int) -> np.ndarray:
     return np.array([str(i) for i in range(1, n + 1)], dtype=object)
 
 
-def install_hint(library: str, what: str) -> str:
-    """The message if an optional library is missing."""
-    return f'{what} needs {library}: pip install "deepmapper-benchmark[tables]"'
+def install_hint(library: str, task: str) -> str:
+    """The message that an optional library is missing."""
+    return f'{task} needs {library}: pip install "deepmapper-benchmark[tables]"'

@@ -1,4 +1,4 @@
-"""Which device `auto` means, and how much room it has."""
+"""Choice of the device, its free memory, and its threads."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -13,18 +13,29 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from deepmapper.errors import DeepMapperError
 
-# Steps below both limits run on one thread: the threads of a small operation wait for each other
+# Steps below both limits run on one thread: in a small operation, threads wait for each other
 # longer than they compute. A default fit of 79 x 12,625 beside ten busy processes on two cores took
-# 17 to 29 s with one thread, 137 to 289 s with two.
+# 17 to 29 s with one thread and 137 to 289 s with two.
 SMALL_STEP_VALUES = 1 << 19  # pixels of a batch: 2 MiB
 SMALL_STEP_FLOPS = 1e8  # of a forward pass of a batch
 
 
 def resolve_device(name: str) -> torch.device:
-    """The torch device of "auto", "cpu", "cuda", "cuda:1", "mps"; "auto" is the fastest.
+    """Choose the torch device.
 
-    Raises:
-        DeepMapperError: the device is unknown or missing.
+    Parameters
+    ----------
+    name : str
+        "auto" (the fastest), "cpu", "cuda", "cuda:1" or "mps".
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    DeepMapperError
+        The device is unknown or missing.
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -35,10 +46,10 @@ def resolve_device(name: str) -> torch.device:
     except RuntimeError as error:
         message = f"unknown device {name!r}; use auto, cpu, cuda or mps"
         raise DeepMapperError(message) from error
-    absent = (device.type == "cuda" and not torch.cuda.is_available()) or (
+    is_missing = (device.type == "cuda" and not torch.cuda.is_available()) or (
         device.type == "mps" and not torch.backends.mps.is_available()
     )
-    if absent:
+    if is_missing:
         message = f"device {name!r} is missing on this machine; use device='auto' or 'cpu'"
         raise DeepMapperError(message)
     return device
@@ -59,7 +70,7 @@ def has_bfloat16() -> bool:
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Free memory of the device in bytes; None if it is not known."""
+    """Return the free memory of the device in bytes, None if it is not known."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:
@@ -72,22 +83,23 @@ def free_bytes(device: torch.device) -> int | None:
 
 @contextmanager
 def threads(n: int) -> Iterator[None]:
-    """Inside, torch uses n threads for one operation; outside, as many as before."""
-    before = torch.get_num_threads()
+    """Let torch use n threads per operation. Restore the number at the end."""
+    n_before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(n_before)
 
 
 @contextmanager
 def few_threads_for(
     network: nn.Module, images: Any, batch_size: int, device: torch.device
 ) -> Iterator[None]:
-    """Inside, torch uses one thread if a step of the network on a batch of images is small.
+    """Let torch use one thread if a training step of the network is small.
 
-    The choice depends on the sizes alone, so the same training always has the same rounding.
+    A step is one batch of `batch_size` images, of shape (n, ...), on `device`. The choice depends
+    only on sizes, so that the same training always has the same rounding.
     """
     is_small = False
     if device.type == "cpu" and batch_size * math.prod(images.shape[1:]) <= SMALL_STEP_VALUES:
@@ -103,7 +115,7 @@ def few_threads_for(
 def in_threads(work: Callable[[int], None], n_threads: int) -> None:
     """Call work(0), ..., work(n_threads - 1), each in a thread that uses one core.
 
-    Threads that share every small operation would wait for each other longer than they compute.
+    If several threads shared every small operation, they would wait longer than they compute.
     """
     if n_threads == 1:
         work(0)

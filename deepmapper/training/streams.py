@@ -1,4 +1,4 @@
-"""Named streams of one seed: what draws from one name never shifts what another name gets."""
+"""Named random streams of one seed: draws from one stream never shift another."""
 
 import zlib
 from collections.abc import Iterator
@@ -9,15 +9,17 @@ from sklearn.utils import check_random_state
 
 
 def stream_seed(seed: int, *names: str | int) -> int:
-    """A 63-bit seed for the stream `names` of `seed`; the same on every machine and version."""
+    """A 63-bit seed for the stream `names` of `seed`, the same on every machine."""
     path = [zlib.crc32(str(name).encode()) for name in names]
     high, low = np.random.SeedSequence(seed, spawn_key=path).generate_state(2, np.uint32)
     return (int(high) << 31) ^ int(low)
 
 
 def stream(seed: int, *names: str | int) -> np.random.Generator:
-    """A numpy generator for the stream `names` of `seed`.
+    """A numpy generator for the stream `names` of `seed`. See `stream_seed`.
 
+    Examples
+    --------
     >>> stream(0, "split").integers(100, size=3).tolist()
     [19, 83, 49]
     >>> stream_seed(0, "split") == stream_seed(0, "initialisation")
@@ -27,8 +29,10 @@ def stream(seed: int, *names: str | int) -> np.random.Generator:
 
 
 def seed_of(random_state: int | np.random.RandomState | None) -> int:
-    """The seed that scikit-learn's three forms of `random_state` stand for.
+    """The seed for a `random_state` in any of scikit-learn's three forms.
 
+    Examples
+    --------
     >>> seed_of(7)
     7
     """
@@ -39,7 +43,7 @@ def seed_of(random_state: int | np.random.RandomState | None) -> int:
 
 @contextmanager
 def torch_stream(seed: int, *names: str | int) -> Iterator[None]:
-    """Inside, torch's global generators are the stream's; outside, they are as they were."""
+    """Seed torch's global generators by a stream. Restore them at the end."""
     import torch
 
     with torch.random.fork_rng():

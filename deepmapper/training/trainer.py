@@ -24,37 +24,53 @@ from deepmapper.networks.gate import GatedNetwork, ProximalSGD
 from deepmapper.training.devices import few_threads_for, has_bfloat16
 from deepmapper.training.objectives import Objective
 
-FEWEST_TO_STOP = 200  # held-out images: fewer can all be right by chance
+FEWEST_TO_STOP = 200  # held-out images; fewer can all be classified correctly by chance
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How the network of a pass is trained and judged.
+    """Settings of the training and the evaluation of a pass.
 
-    Args:
-        max_epochs: maximum number of passes over the training images.
-        batch_size: images per step; None chooses 16 to 128, about 64 steps per epoch.
-        learning_rate: the peak of the schedule.
-        weight_decay: of the optimizer.
-        schedule: "one_cycle" (Smith & Topin 2018: a short warm-up, then cosine to zero), "cosine"
-            (no warm-up) or "constant".
-        target_loss: stop when the loss on at least 200 held-out images is below this value and
-            all of them are classified correctly; None: do not stop.
-        n_iter_no_change: stop after this number of epochs without a lower held-out loss and
-            restore the best weights; None trains to the end of the schedule.
-        precision: "float32"; "bfloat16" (autocast); "auto" is bfloat16 on a GPU, and on a CPU with
-            bfloat16 instructions for backbones that profit from it (`prefers_bfloat16`).
-        optimizer: "adamw" (Loshchilov & Hutter 2019) or "sgd", with `momentum`.
-        momentum: of "sgd".
-        validation_fraction: share of each pass's images held out to judge it; 0 for none.
-        min_accuracy: a pass is accepted if its held-out accuracy is above this value. Default:
-            the accuracy of the best constant prediction. Samples count as in the loss, so with
-            balanced classes this is balanced accuracy.
-        interactions: whether the screen that opens the gate searches all pairs of pixels; see
-            `deepmapper.networks.screen.screen`.
+    Parameters
+    ----------
+    max_epochs : int, default=10
+        Maximum number of epochs.
+    batch_size : int, default=None
+        Images per step. None chooses 16 to 128, about 64 steps per epoch.
+    learning_rate : float, default=5e-3
+        Peak of the schedule.
+    weight_decay : float, default=1e-2
+        Of the optimizer.
+    schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
+        "one_cycle" (Smith & Topin 2018) is a short warm-up, then a cosine to zero. "cosine" has no
+        warm-up.
+    target_loss : float, default=0.02
+        Stop if the loss on at least 200 held-out images is below this value and all of them are
+        classified correctly. None: do not stop.
+    n_iter_no_change : int, default=None
+        Stop after this number of epochs without a lower held-out loss, and restore the best
+        weights. None trains to the end of the schedule.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        "bfloat16" is autocast. "auto" chooses it on a GPU. On a CPU with bfloat16 instructions,
+        "auto" chooses it for backbones that are faster with it (`prefers_bfloat16`).
+    optimizer : {"adamw", "sgd"}, default="adamw"
+        "adamw" is Loshchilov & Hutter 2019.
+    momentum : float, default=0.0
+        Of "sgd".
+    validation_fraction : float, default=0.1
+        Share of the images that each pass holds out for evaluation. 0: none.
+    min_accuracy : float, default=None
+        A pass is accepted if its held-out accuracy is above this value. Samples count as in the
+        loss, so with balanced classes this is balanced accuracy. Default: the accuracy of the best
+        constant prediction.
+    interactions : bool or "auto", default="auto"
+        Whether the screen that opens the gate searches all pairs of pixels. See
+        `deepmapper.networks.screen.screen`.
 
-    Raises:
-        DeepMapperError: a value out of range.
+    Raises
+    ------
+    DeepMapperError
+        A value is out of range.
     """
 
     max_epochs: int = 10
@@ -79,26 +95,28 @@ class TrainingSettings:
 
     @classmethod
     def of(cls, value: "TrainingSettings | Mapping[str, Any] | None") -> Self:
-        """Return settings from settings, a mapping of names to values, or None (the defaults).
+        """Make settings from settings, a mapping of names to values, or None.
 
-        Raises:
-            DeepMapperError: an unknown name.
+        None gives the defaults. An unknown name raises a DeepMapperError.
 
+        Examples
+        --------
         >>> TrainingSettings.of({"max_epochs": 3}).max_epochs
         3
         """
         if isinstance(value, cls):
             return value
-        given = dict(value or {})  # type: ignore[arg-type]
-        known = [field.name for field in fields(cls)]
-        for name in given:
-            if name not in known:
-                nearest = difflib.get_close_matches(str(name), known, n=3) or known
+        values = dict(value or {})  # type: ignore[arg-type]
+        names = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in names:
+                nearest = difflib.get_close_matches(str(name), names, n=3) or names
                 message = f"unknown training setting {name!r}; nearest: {', '.join(nearest)}"
                 raise DeepMapperError(message)
-        return cls(**given)
+        return cls(**values)
 
     def batch_size_for(self, n_samples: int) -> int:
+        """The number of images per step for `n_samples` images."""
         if self.batch_size is not None:
             return min(self.batch_size, n_samples)
         return min(max(16, 2 ** round(math.log2(max(n_samples, 2) / 64))), 128, n_samples)
@@ -125,7 +143,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
 class Epoch:
     """The results of one epoch.
 
-    validation_*: None without held-out images. open_pixels: None without a gate.
+    `validation_loss` and `validation_score` are None without held-out images. `open_pixels` is None
+    without a gate.
     """
 
     epoch: int
@@ -137,7 +156,7 @@ class Epoch:
     seconds: float
 
     def row(self, score_name: str) -> dict[str, Any]:
-        """As a row of a history, with the score under its own name."""
+        """A row of a history, with the score under its own name."""
         return {name.replace("score", score_name): value for name, value in vars(self).items()}
 
 
@@ -157,17 +176,33 @@ def train(
     validation: Pairs | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> list[Epoch]:
-    """Train in place; return one `Epoch` per pass over the images.
+    """Train a network in place.
 
-    Args:
-        training: images (n, 1, h, w) and targets (n, ...), on the network's device.
-        generator: draws the order of the batches and the seed of dropout (a CPU generator: the
-            same order on every device).
-        weights: weight of each image in the loss, (n,), on the network's device; default: 1.
-        validation: images and targets to measure after each epoch; never trained on.
+    Parameters
+    ----------
+    network : nn.Module
+    training : tuple
+        Images (n, 1, h, w) and targets (n, ...), on the network's device.
+    settings : TrainingSettings
+    objective : Objective
+    generator : torch.Generator
+        Draws the order of the batches and the seed of dropout. It is a CPU generator, so that the
+        order is the same on every device.
+    weights : tensor of shape (n,), default=None
+        Weight of each image in the loss, on the network's device. Default: 1.
+    validation : tuple, default=None
+        Images and targets to evaluate after each epoch. The network is never trained on them.
+    on_epoch : callable, default=None
+        Called with the `Epoch` after each epoch.
 
-    Raises:
-        DivergedError: the loss became NaN or infinite.
+    Returns
+    -------
+    list of Epoch
+
+    Raises
+    ------
+    DivergedError
+        The loss became NaN or infinite.
     """
     images, targets = training
     batch_size = settings.batch_size_for(len(targets))
@@ -257,7 +292,7 @@ def evaluate(
     cast: Cast = nullcontext,
     batch_size: int | None = None,
 ) -> tuple[float, float]:
-    """The mean loss and score on images and their targets."""
+    """The mean loss and the mean score on images (n, 1, h, w) and targets (n, ...)."""
     batch_size = batch_size or prediction_batch(images)
     loss = score = 0.0
     for i in range(0, len(targets), batch_size):
@@ -269,16 +304,18 @@ def evaluate(
 
 
 def prediction_batch(images: Any) -> int:
-    """Number of images to predict at a time: 256, fewer if they have more than 2**18 pixels."""
+    """Number of images to predict at a time: 256, or fewer of more than 2**18 pixels."""
     return max(1, min(256, 2**26 // math.prod(images.shape[1:])))
 
 
 def autocast(network: nn.Module, device: torch.device, precision: str) -> Cast:
-    """A function that returns the context to run the network in."""
+    """Return a function that makes the context to run the network in."""
     inner = network.backbone if isinstance(network, GatedNetwork) else network
     if precision == "auto":
-        pays = device.type == "cpu" and getattr(inner, "prefers_bfloat16", False)
-        precision = "bfloat16" if device.type == "cuda" or (pays and has_bfloat16()) else "float32"
+        prefers = device.type == "cpu" and getattr(inner, "prefers_bfloat16", False)
+        precision = (
+            "bfloat16" if device.type == "cuda" or (prefers and has_bfloat16()) else "float32"
+        )
     if precision == "float32":
         return nullcontext
     return lambda: torch.autocast(device.type, torch.bfloat16)
@@ -290,7 +327,7 @@ def _optimizers(network: nn.Module, settings: TrainingSettings) -> list[torch.op
     rates: dict[str, Any] = {
         "lr": settings.learning_rate,
         "weight_decay": settings.weight_decay,
-        "fused": True,  # one sweep over the weights a step instead of ten
+        "fused": True,  # one pass over the weights per step instead of ten
     }
     optimizers: list[torch.optim.Optimizer] = [
         torch.optim.SGD(weights, momentum=settings.momentum, **rates)
@@ -301,12 +338,12 @@ def _optimizers(network: nn.Module, settings: TrainingSettings) -> list[torch.op
 
 
 def _seed_dropout(network: nn.Module, device: torch.device, generator: torch.Generator) -> None:
-    """Give dropout a generator of its own, seeded by the training's."""
+    """Give dropout its own generator, seeded by the generator of the training."""
     seed = int(torch.randint(2**62, (), generator=generator))
-    own = torch.Generator(device).manual_seed(seed)
+    dropout_generator = torch.Generator(device).manual_seed(seed)
     for module in network.modules():
         if isinstance(module, Dropout):
-            module.generator = own
+            module.generator = dropout_generator
 
 
 def _is_on_target(epoch: Epoch, settings: TrainingSettings, validation: Pairs | None) -> bool:
@@ -328,8 +365,10 @@ def _schedule(
 
 
 def one_cycle(step: int, n_steps: int, warm_up: float = 0.2) -> float:
-    """The share of the peak learning rate at a step: a straight rise, then a cosine to zero.
+    """The share of the peak learning rate at a step: a linear rise, a cosine to zero.
 
+    Examples
+    --------
     >>> [round(one_cycle(step, 10), 2) for step in (0, 1, 6, 10)]
     [0.5, 1.0, 0.41, 0.0]
     """
@@ -341,9 +380,10 @@ def one_cycle(step: int, n_steps: int, warm_up: float = 0.2) -> float:
 
 
 def _batches(n: int, batch_size: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
-    """A new random order of 0..n-1 in batches; a last batch of one image joins the one before it.
+    """A new random order of 0..n-1, in batches.
 
-    BatchNorm cannot be trained on a single image.
+    BatchNorm cannot be trained on a single image, so a last batch of one image joins the one before
+    it.
     """
     order = torch.randperm(n, generator=generator)
     parts = list(order.split(batch_size))

@@ -64,7 +64,7 @@ def test_the_page_is_complete_and_works_offline(run: Run) -> None:
     assert "http" not in re.sub(r"data:[^\"]*", "", page)
     for heading in ("Confusion matrix", "Training", "Images and attribution", "Top features"):
         assert f"<h2>{heading}</h2>" in page
-    assert "share credit" in page
+    assert "share attribution" in page
 
 
 def test_texts_of_the_table_are_escaped(run: Run) -> None:

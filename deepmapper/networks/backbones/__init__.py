@@ -1,4 +1,4 @@
-"""Networks that read images of any side. One line in `BACKBONES` is one backbone."""
+"""Networks for images of any shape. One line in `BACKBONES` is one backbone."""
 
 import difflib
 from collections.abc import Callable
@@ -43,18 +43,28 @@ BACKBONES: dict[str, Callable[[Shape, int], nn.Module]] = {
     "retnet": _retnet,
     "vit": _vit,
 }
-TIMM = "timm:"  # and the name of any of timm's models
+TIMM = "timm:"  # followed by the name of a model in timm
 
 
 def build_backbone(name: str, image_shape: Shape, n_classes: int) -> nn.Module:
-    """A new network, its weights drawn from torch's global generator.
+    """Make a new network. Its weights are drawn from torch's global generator.
 
-    Args:
-        name: in `BACKBONES`, or "timm:" and a name of timm's (optional dependency).
+    Parameters
+    ----------
+    name : str
+        A name in `BACKBONES`, or "timm:" and the name of a model in timm (optional dependency).
+    image_shape : tuple of int
+        Height and width.
+    n_classes : int
 
-    Raises:
-        DeepMapperError: no backbone has that name; timm is missing, or its network cannot read
-            images of that shape.
+    Returns
+    -------
+    nn.Module, images (n, 1, h, w) -> logits (n, n_classes)
+
+    Raises
+    ------
+    DeepMapperError
+        No backbone has that name, timm is missing, or its network cannot read images of that shape.
     """
     if name.startswith(TIMM):
         from deepmapper.networks.backbones._timm import timm_network

@@ -1,16 +1,16 @@
 """Convolutional networks.
 
-`SmallCNN` is for images whose neighbourhoods mean something (MNIST, learned layouts): 3x3
-convolutions (Simonyan & Zisserman, ICLR 2015) with batch normalisation (Ioffe & Szegedy, ICML 2015)
-combine neighbouring pixels. `PatchNet` is for any layout: its first layer reads patches with
-separate weights at every position (a locally connected layer). Both end in a dense layer that reads
-every position with separate weights. Averaging over positions would lose which pixel it was, and in
-a folded table the position of a pixel is its meaning.
+`SmallCNN` is for images with meaningful neighbourhoods (MNIST, learned layouts): 3x3 convolutions
+(Simonyan & Zisserman, ICLR 2015) with batch normalisation (Ioffe & Szegedy, ICML 2015) combine
+neighbouring pixels. `PatchNet` is for any layout: its first layer reads patches with separate
+weights at every position (a locally connected layer). Both end in a dense layer that reads every
+position with separate weights. In a folded table the position of a pixel is its meaning, and an
+average over positions would lose it.
 
 `ResNet18` is He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, with the weights
 and shapes of torchvision's `resnet18` (a test compares outputs). torchvision reuses one in-place
-ReLU per block and adds in place, which Captum's DeepLift, GuidedBackprop and LRP cannot follow:
-here every call has its own module.
+ReLU per block and adds in place, which Captum's DeepLift, GuidedBackprop and LRP cannot follow. So
+every call has its own module here.
 """
 
 import math
@@ -28,14 +28,12 @@ class SmallCNN(nn.Module):
     """(n, 1, h, w) -> logits (n, n_classes).
 
     The widths were chosen on MNIST's training images: 15,000 to train, 10,000 held out (one seed).
-    Two layers of 16 channels before the first pooling gave 75 errors; one of 24 with wider stages
-    after it 79 in 1.27 times the CPU time; two of 24 gave 69 in 1.7 times.
+    Two layers of 16 channels before the first pooling made 75 errors. One layer of 24 channels and
+    wider later stages made 79 in 1.27 times the CPU time. Two layers of 24 made 69 in 1.7 times.
 
-    Args:
-        image_shape: height and width. A side above 28 is strided to at most 28 by the stem.
-        width: channels before the first pooling; then twice, then four times as many.
-        hidden: units of the dense layer.
-        dropout: before and after the dense layer.
+    The stem strides a side above 28 pixels to at most 28. `width` is the number of channels before
+    the first pooling, doubled after each pooling. `hidden` is the number of units of the dense
+    layer. `dropout` acts before and after it.
     """
 
     prefers_bfloat16 = True  # 1.5 times the images/s on a CPU that multiplies it in hardware
@@ -133,11 +131,11 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """(n, 1, h, w) or (n, 3, h, w) -> logits (n, n_classes); grey is repeated on `channels`.
+    """(n, 1, h, w) or (n, 3, h, w) -> logits (n, n_classes).
 
-    Args:
-        small_stem: the first layer of the paper's section 4.2, for images of about 32 pixels a
-            side: 3x3, no stride, no pooling. Every later map has 16 times as many pixels.
+    Grey is repeated on `channels`. `small_stem` is the first layer of the paper's section 4.2, for
+    images of about 32 pixels a side: 3x3, no stride, no pooling. Every later map then has 16 times
+    the pixels.
     """
 
     def __init__(self, n_classes: int, channels: int = 3, *, small_stem: bool = False) -> None:
@@ -170,7 +168,10 @@ def _stage(c_in: int, c_out: int, stride: int) -> nn.Sequential:
 
 
 def _convolution(c_in: int, c_out: int, stride: tuple[int, int] = (1, 1)) -> nn.Sequential:
-    """(n, c_in, h, w) -> (n, c_out, h / stride, w / stride), rounded up; windows overlap."""
+    """(n, c_in, h, w) -> (n, c_out, h / stride, w / stride), rounded up.
+
+    The windows overlap.
+    """
     kernel = (2 * stride[0] + 1, 2 * stride[1] + 1)
     return nn.Sequential(
         # No bias: the normalisation would subtract it again.
@@ -181,7 +182,7 @@ def _convolution(c_in: int, c_out: int, stride: tuple[int, int] = (1, 1)) -> nn.
 
 
 def _pool(shape: tuple[int, int]) -> tuple[nn.MaxPool2d, tuple[int, int]]:
-    """Halve (rounded up) the sides that are still too long for the end, and the new shape."""
+    """A pooling that halves sides above `MOST_AT_THE_END`, and the new shape."""
     steps = (1 + (shape[0] > MOST_AT_THE_END), 1 + (shape[1] > MOST_AT_THE_END))
     pooled = (math.ceil(shape[0] / steps[0]), math.ceil(shape[1] / steps[1]))
     return nn.MaxPool2d(steps, ceil_mode=True), pooled

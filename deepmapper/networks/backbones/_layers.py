@@ -6,21 +6,21 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-MOST_POSITIONS_A_SIDE = 37  # what 7x7 patches give at 259 pixels a side
+MOST_POSITIONS_A_SIDE = 37  # 7x7 patches at 259 pixels a side
 
 
 class Addition(nn.Module):
-    """x + y, of the same shape: a module, so that attribution rules can be attached to it."""
+    """x + y of one shape, as a module to which attribution rules can be attached."""
 
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return x + y
 
 
 class Dropout(nn.Dropout):
-    """`nn.Dropout` that draws from its own `generator`, if it has one (on the input's device).
+    """`nn.Dropout` that draws from its own `generator` on the input's device.
 
-    A random byte per value decides: the share dropped is p rounded to a 256th. Drawing eight bytes
-    at once is several times faster on a CPU than drawing a number for each value.
+    A random byte per value decides, so the share dropped is p rounded to a 256th. On a CPU, drawing
+    eight bytes at a time is several times faster than drawing a number for each value.
     """
 
     generator: torch.Generator | None = None
@@ -39,7 +39,7 @@ class Dropout(nn.Dropout):
 
 
 class PatchEmbedding(nn.Module):
-    """(n, 1, h, w) -> (n, width, rows, columns): one linear map per patch, with its own weights."""
+    """(n, 1, h, w) -> (n, width, rows, columns): a linear map of its own per patch."""
 
     def __init__(self, image_shape: tuple[int, int], patch: int, width: int) -> None:
         super().__init__()
@@ -65,8 +65,8 @@ class PatchEmbedding(nn.Module):
 def patch_side(image_shape: tuple[int, int]) -> int:
     """Pixels a side of a patch, so that there are at most about 37x37 positions.
 
-    The dense layer has 2,048 weights per position, a patch 16 per pixel: with 7x7 patches
-    throughout, 1,000,000 pixels would need 58 M weights instead of 19 M.
+    The dense layer has 2,048 weights per position, a patch 16 per pixel. With 7x7 patches for all
+    images, 1,000,000 pixels would need 58 M weights instead of 19 M.
 
     >>> [patch_side((side, side)) for side in (28, 64, 256, 1000)]
     [4, 7, 7, 28]
@@ -85,7 +85,7 @@ def round_up(length: int, multiple: int) -> int:
 
 
 def pad_to(image_shape: tuple[int, int], padded_shape: tuple[int, int]) -> nn.ZeroPad2d:
-    """A module: (n, c, *image_shape) -> (n, c, *padded_shape), zeros below and to the right."""
+    """(n, c, *image_shape) -> (n, c, *padded_shape): zeros below and to the right."""
     below = padded_shape[0] - image_shape[0]
     right = padded_shape[1] - image_shape[1]
     return nn.ZeroPad2d((0, right, 0, below))

@@ -1,7 +1,7 @@
 """A retentive network over the patches of an image, in rows from the top left.
 
 Sun et al., "Retentive Network: A Successor to Transformer for Large Language Models", 2023
-(arXiv 2307.08621): retention (section 2.1) is attention without softmax; several decays, group norm
+(arXiv 2307.08621): retention (section 2.1) is attention without softmax. Several decays, group norm
 and swish gate as in 2.2, blocks as in 2.3. Values and the feed-forward network are twice as wide as
 tokens (section 3.1).
 """
@@ -17,9 +17,10 @@ MOST_PATCHES_A_SIDE = 10
 
 
 class PatchTokens(nn.Module):
-    """(n, 1, h, w) -> (n, tokens, width): one linear map for all patches, and a learned position.
+    """(n, 1, h, w) -> (n, tokens, width): a linear map of patches, plus position.
 
-    The image is padded with zeros to whole patches; they are square, at most 10 a side.
+    The position is learned. The image is padded with zeros to whole square patches, at most 10 a
+    side.
     """
 
     def __init__(self, image_shape: tuple[int, int], width: int) -> None:
@@ -38,7 +39,7 @@ class PatchTokens(nn.Module):
 
 
 class RetentionBlock(nn.Module):
-    """(n, tokens, width) -> the same: retention, then two dense layers, each with a way around."""
+    """(n, tokens, width) -> the same: retention and two dense layers, with shortcuts."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -59,8 +60,8 @@ class RetentionBlock(nn.Module):
 class RetNet(nn.Module):
     """(n, 1, h, w) -> logits (n, n_classes).
 
-    The head reads every token with weights of its own. A mean over tokens would leave a pixel's
-    place to the added positions alone, and the last token alone has half forgotten the first.
+    The head reads every token with separate weights. With a mean over tokens, only the added
+    positions would show where a pixel is. The last token alone has half forgotten the first.
     """
 
     def __init__(
@@ -85,16 +86,14 @@ class RetNet(nn.Module):
 
 
 class MultiScaleRetention(nn.Module):
-    """(n, tokens, width) -> the same; a token sees itself and the tokens before it.
+    """(n, tokens, width) -> the same. A token sees itself and the tokens before it.
 
-    Left out: the three divisions of section 2.2 "Retention score normalization" but for
-    1 / sqrt(key width). They scale all that a head says of a token by one number, which the group
-    norm divides out again; they guard the half precision of sequences far longer than ours.
+    `width`, of a token, is a multiple of 2 x heads. Each head forgets at its own rate, 1 - 2^-5 a
+    token and slower. `value_width`, of all heads together, is a multiple of heads.
 
-    Args:
-        width: of a token, a multiple of 2 x heads.
-        heads: each forgets at its own rate, 1 - 2^-5 a token and slower.
-        value_width: of all heads together, a multiple of heads.
+    Of the three divisions in section 2.2 "Retention score normalization", only 1 / sqrt(key width)
+    is used. The others multiply the output of a head for a token by one number, which the group
+    norm divides out again. They protect the half precision of sequences far longer than these.
     """
 
     decay: torch.Tensor  # (heads,), gamma of equation 8
@@ -124,7 +123,7 @@ class MultiScaleRetention(nn.Module):
         distance = positions[:, None] - positions  # (tokens, tokens): how long ago
         decay = self.decay[:, None, None] ** distance.clamp(min=0) * (distance >= 0)
         scores = query @ key.transpose(-1, -2) * decay  # (n, heads, tokens, tokens)
-        return self._leave(x, scores @ value)
+        return self._mix_heads(x, scores @ value)
 
     def _project(
         self, x: torch.Tensor, positions: torch.Tensor
@@ -137,7 +136,7 @@ class MultiScaleRetention(nn.Module):
         turn = positions[:, None] * self.angle  # (tokens, key width / 2)
         return rotate(query * self.scale, turn), rotate(key, turn), value
 
-    def _leave(self, x: torch.Tensor, retained: torch.Tensor) -> torch.Tensor:
+    def _mix_heads(self, x: torch.Tensor, retained: torch.Tensor) -> torch.Tensor:
         """Normalise each head, gate, and mix the heads: equation 8."""
         retained = retained.transpose(1, 2).flatten(2)  # (n, tokens, value width)
         normed = self.norm(retained.flatten(0, 1)).view_as(retained)
@@ -145,12 +144,12 @@ class MultiScaleRetention(nn.Module):
 
 
 def rotate(x: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
-    """Turn each pair of x (..., tokens, 2 pairs) by the angles (tokens, pairs), in radians.
+    """Turn each pair of x, (..., tokens, 2 pairs), by an angle in radians.
 
-    The product of a query and a key that were turned by their positions depends on the distance
-    between the positions alone (equation 3, in real numbers).
+    The angles are (tokens, pairs). The product of a query and a key turned by their positions
+    depends only on the distance between the positions (equation 3, in real numbers).
     """
     first, second = x[..., 0::2], x[..., 1::2]
     cos, sin = turn.cos(), turn.sin()
-    turned = (first * cos - second * sin, first * sin + second * cos)
-    return torch.stack(turned, dim=-1).flatten(-2)
+    rotation = (first * cos - second * sin, first * sin + second * cos)
+    return torch.stack(rotation, dim=-1).flatten(-2)

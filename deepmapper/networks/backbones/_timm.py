@@ -1,7 +1,7 @@
-"""Any network of timm (Wightman, "PyTorch Image Models"), from scratch, for one grey channel.
+"""Any network of timm (Wightman, "PyTorch Image Models") for one channel.
 
-An image is padded with zeros, below and to the right, to the size that the network requires. It is
-never resized: one feature stays one pixel. timm is optional.
+Weights start untrained. An image is padded with zeros, below and to the right, to the size that the
+network requires. It is never resized: one feature stays one pixel. timm is an optional dependency.
 """
 
 import difflib
@@ -19,19 +19,15 @@ USUAL_MULTIPLE = 32
 
 
 def timm_network(name: str, image_shape: tuple[int, int], n_classes: int) -> nn.Sequential:
-    """A new network of timm, (n, 1, h, w) -> logits (n, n_classes), behind its padding.
+    """A new network of timm behind its padding, (n, 1, h, w) -> (n, n_classes).
 
-    Sides are padded to multiples of 32, or of the network's patch if that does not divide 32. If
-    the network cannot be run so, they are padded to its published size.
+    `name` is as in `timm.list_models()`, without "timm:". Sides are padded to multiples of 32, or
+    of the network's patch if that does not divide 32. If the network cannot read that size, sides
+    are padded to its published size. Stochastic depth, which few of timm's defaults use, draws from
+    torch's global generator.
 
-    Stochastic depth, which few of timm's defaults use, draws from torch's global generator.
-
-    Args:
-        name: as `timm.list_models()` gives it, without "timm:".
-
-    Raises:
-        DeepMapperError: timm is missing, has no such name, or the network cannot read images of
-            this shape.
+    A DeepMapperError is raised if timm is missing or has no such name, or if the network cannot
+    read images of this shape.
     """
     try:
         import timm
@@ -49,7 +45,7 @@ def timm_network(name: str, image_shape: tuple[int, int], n_classes: int) -> nn.
     for shape in _candidate_shapes(timm, name, image_shape):
         try:
             network = _build(timm, name, shape, n_classes)
-        except (AssertionError, RuntimeError, ValueError) as error:  # what timm's checks raise
+        except (AssertionError, RuntimeError, ValueError) as error:  # raised by timm's checks
             reasons.append(f"at {shape[0]}x{shape[1]}: {error}")
         else:
             pad = pad_to(image_shape, shape)
@@ -76,16 +72,15 @@ def _candidate_shapes(timm: Any, name: str, image_shape: tuple[int, int]) -> lis
 
 
 def _build(timm: Any, name: str, shape: tuple[int, int], n_classes: int) -> nn.Module:
-    """The network for images of this shape, tried on one of them.
+    """The network for images of this shape, after a trial run on one image.
 
-    Raises:
-        AssertionError, RuntimeError, ValueError: the network cannot read them.
+    AssertionError, RuntimeError or ValueError: the network cannot read them.
     """
     fixed = timm.get_pretrained_cfg(name).fixed_input_size
     size = {"img_size": shape} if fixed else {}  # other networks read any size
     network = timm.create_model(name, in_chans=1, num_classes=n_classes, **size)
-    # Our dropout for torch's, and no activation that overwrites its input: repeatable, and
-    # attribution can follow.
+    # Our dropout replaces torch's, so that training is repeatable. No activation overwrites its
+    # input, so that attribution works.
     for module in list(network.modules()):
         if hasattr(module, "inplace"):
             module.inplace = False

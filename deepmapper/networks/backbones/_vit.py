@@ -1,7 +1,7 @@
 """torchvision's Vision Transformer for one grey channel and any side.
 
-Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021. Positions are learned, so it knows
-where a pixel is.
+Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021. Positions are learned, so the
+position of a pixel is not lost.
 """
 
 import torch
@@ -19,7 +19,7 @@ class ViT(nn.Module):
     """(n, 1, h, w) -> logits (n, n_classes).
 
     torchvision's network is square: the image is padded with zeros, below and to the right, to a
-    square of at most 10x10 patches. No dropout: torchvision's would draw from the global
+    square of at most 10x10 patches. There is no dropout: torchvision's draws from the global
     generator.
     """
 
