@@ -21,11 +21,12 @@ GENERATED = ROOT / "docs" / "generated"
 OTHER_MODULES = ("datasets.table", "bench.metrics")
 PUBLISHED = ROOT / "reports" / "published"
 METHODS = """\
-A spec names a method and sets its parameters; `python -m bench list methods` lists all of them here.
-"Chosen on training rows" means that the method itself makes the choice, within its limits of time."""
+You get the source, the parameters and the optional packages of each method. A spec names a method
+and sets its parameters. `python -m bench list methods` shows which of them can run on a machine."""
 TABLES = """\
-A dataset is read from verified files, a generator draws its table from a seed. A spec does not
-distinguish them. `python -m bench data fetch NAME` downloads the files of a dataset."""
+You get the content, the parameters and the source of each table. A dataset is read from verified
+files, a generator draws its table from a seed. A spec does not distinguish them.
+`python -m bench data fetch NAME` downloads the files of a dataset."""
 API = """\
 Python
 ======
@@ -95,7 +96,7 @@ def _default(field: Field[Any]) -> str:
 
 
 def _meanings(params: type) -> dict[str, str]:
-    """The text of each parameter in the docstrings of a `Params` and of what it inherits."""
+    """The text of each parameter in the docstrings of a `Params` and its base classes."""
     texts: dict[str, str] = {}
     for each in reversed(params.__mro__[:-1]):
         doc = inspect.cleandoc(each.__doc__ or "")

@@ -7,6 +7,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import _generate  # noqa: E402
+
 import deepmapper  # noqa: E402
 
 # The package imports these names on first use; autodoc sees only those that are set.
@@ -16,7 +17,6 @@ _generate.write_pages()  # before Sphinx lists the files
 project = "DeepMapper benchmark"
 author = "The DeepMapper Benchmark founders"
 version = release = deepmapper.__version__
-project_copyright = f"{author}. MIT licence"
 
 extensions = [
     "myst_parser",
@@ -50,7 +50,6 @@ sphinx_gallery_conf = {
 }
 
 html_theme = "pydata_sphinx_theme"
-html_title = project
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {

@@ -6,8 +6,8 @@ You get a method of your own in a table beside two others. A method is one file.
 """
 
 # %%
-# The file defines ``Params`` and ``build``. In a clone it belongs in ``baselines/``. Here it stands in a package of
-# its own, which names it as an entry point.
+# The file defines ``Params`` and ``build``. In a clone it belongs in ``baselines/``. Here it stands
+# in a package of its own, which names it as an entry point.
 import os
 import subprocess
 import sys
@@ -80,7 +80,8 @@ cells = results_frame(Store(package / "results"))
 cells.pivot_table("accuracy", "method_label", "dataset_label").round(3)
 
 # %%
-# Gaussian naive Bayes is the Bayes rule of ringnorm, whose classes are normal distributions. On digits it is not.
+# Gaussian naive Bayes is the Bayes rule of ringnorm, whose classes are normal distributions. On
+# digits it is not.
 figure, axis = plt.subplots(figsize=(7, 3.5), layout="constrained")
 cells.pivot_table("accuracy", "dataset_label", "method_label").plot.bar(ax=axis, rot=0)
 axis.set(xlabel="", ylabel="test accuracy", ylim=(0, 1))

@@ -2,7 +2,8 @@
 Name the genes of a table
 =========================
 
-You get the genes that separate the classes, from DeepMapper and from an F-test, on a table whose markers are known.
+You get the genes that separate the classes, from DeepMapper and from an F-test, on a table whose
+markers are known.
 """
 
 # %%
@@ -24,7 +25,8 @@ markers = {made.features[i] for i in made.relevant}
 print(sorted(markers))
 
 # %%
-# Fit two passes. The defaults make up to six, and are better; these settings keep the example short.
+# Fit two passes. The defaults make up to six, and are better; these settings keep the example
+# short.
 model = DeepMapperClassifier(
     passes=2, training={"max_epochs": 10}, device="cpu", random_state=0
 ).fit(table, status)
@@ -38,13 +40,18 @@ f_test = pd.Series(f_values, index=table.columns).sort_values(ascending=False)
 # %%
 # Bars of true markers are filled.
 figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
-for axis, (name, values) in zip(axes, {"DeepMapper": strength, "F-test": f_test}.items()):
+for axis, (name, values) in zip(
+    axes, {"DeepMapper": strength, "F-test": f_test}.items(), strict=True
+):
     best = values.head(12)[::-1]
     colours = ["tab:blue" if gene in markers else "white" for gene in best.index]
     axis.barh(best.index, best, color=colours, edgecolor="tab:blue")
-    axis.set_title(f"{name}: {len(markers & set(values.index[: len(markers)]))} of "
-                   f"{len(markers)} markers in the top {len(markers)}")
+    axis.set_title(
+        f"{name}: {len(markers & set(values.index[: len(markers)]))} of "
+        f"{len(markers)} markers in the top {len(markers)}"
+    )
 
 # %%
-# The F-test names these genes as well, because each differs between the classes by itself. Ask it first. A network
-# is worth its time if features matter together, as in the XOR pair of ``generators.needles``.
+# The F-test names these genes as well, because each differs between the classes by itself. Ask it
+# first. A network is worth its time if features matter together, as in the XOR pair of
+# ``generators.needles``.

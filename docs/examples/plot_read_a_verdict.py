@@ -2,12 +2,13 @@
 Read a verdict of ``bench regress``
 ===================================
 
-You get the meaning of the words in ``summary.md``: same, slower, vague, and the control. The timings are made up.
+You get the meaning of the words in ``summary.md``: same, slower, vague, and the control. The
+timings are made up.
 """
 
 # %%
-# ``bench regress`` times base and head in pairs of fresh processes. Each pair gives a ratio, head / base. Here head is
-# 12% slower in one row, equal in a second, and too noisy to tell in a third.
+# ``bench regress`` times base and head in pairs of fresh processes. Each pair gives a ratio, head /
+# base. Here head is 12% slower in one row, equal in a second, and too noisy to tell in a third.
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -23,14 +24,17 @@ def ratios(centre, noise, n_pairs=7):
 
 
 rows = [
-    Row("convert", (0.050, 0.056), estimate(ratios(1.12, 0.01)), estimate(ratios(1.12, 0.01)), True),
+    Row(
+        "convert", (0.050, 0.056), estimate(ratios(1.12, 0.01)), estimate(ratios(1.12, 0.01)), True
+    ),
     Row("screen", (0.030, 0.030), estimate(ratios(1.00, 0.01)), None, True),
     Row("train", (0.200, 0.204), estimate(ratios(1.02, 0.15)), None, True),
 ]
 
 # %%
-# A row that looks slower is measured a second time, with new pairs. Only the second estimate counts, because the first
-# was selected for being large. The control is work that no change of ours affects.
+# A row that looks slower is measured a second time, with new pairs. Only the second estimate
+# counts, because the first was selected for being large. The control is work that no change of ours
+# affects.
 verdict = Verdict(
     commits=("0" * 40, "1" * 40),
     rows=rows,
@@ -43,8 +47,9 @@ print(markdown(verdict))
 print("exit code", verdict.exit_code)
 
 # %%
-# A row is slower if its ratio is at least 1.05 (dashed) and its whole interval lies above 1. It is vague if the interval
-# reaches 1.10 (dotted): then a slowdown of 10% cannot be excluded. Run the check again on a quieter machine.
+# A row is slower if its ratio is at least 1.05 (dashed) and its whole interval lies above 1. It is
+# vague if the interval reaches 1.10 (dotted): then a slowdown of 10% cannot be excluded. Run the
+# check again on a quieter machine.
 figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
 for height, row in enumerate([*rows[::-1]]):
     e = row.estimate
