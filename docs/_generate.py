@@ -91,7 +91,7 @@ def _method(entry: Entry) -> str:
 
 
 def _default(field: Field[Any]) -> str:
-    value = field.default_factory() if field.default is MISSING else field.default  # type: ignore
+    value = field.default_factory() if field.default is MISSING else field.default
     return repr(value).replace("|", "\\|")
 
 
@@ -146,7 +146,7 @@ def _api() -> str:
     """The page of the public modules that `deepmapper` lists, and of two of the benchmark."""
     listed = re.findall(r"^ {4}(deepmapper\S*) ", deepmapper.__doc__ or "", re.MULTILINE)
     names = "\n".join(f"   {name}" for name in [*listed, *OTHER_MODULES])
-    return f"{API}\n.. autosummary::\n   :toctree: ../api\n   :template: module.rst\n\n{names}\n"
+    return f"{API}\n.. autosummary::\n   :toctree: ../api\n\n{names}\n"
 
 
 def _topics() -> list[str]:

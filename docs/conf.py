@@ -10,8 +10,11 @@ import _generate  # noqa: E402
 
 import deepmapper  # noqa: E402
 
-# The package imports these names on first use; autodoc sees only those that are set.
-vars(deepmapper).update({name: getattr(deepmapper, name) for name in deepmapper.__all__})
+# The package imports names on first use; autodoc sees only those that are set. Set those whose own
+# module is private: the others are described in their module.
+for name, home in deepmapper._HOMES.items():
+    if "._" in home:
+        setattr(deepmapper, name, getattr(deepmapper, name))
 _generate.write_pages()  # before Sphinx lists the files
 
 project = "DeepMapper benchmark"
@@ -32,7 +35,10 @@ default_role = "literal"
 myst_heading_anchors = 3
 suppress_warnings = ["config.cache"]  # sphinx_gallery_conf cannot be cached
 
-autodoc_default_options = {"members": True}
+autodoc_default_options = {
+    "members": True,
+    "exclude-members": "set_fit_request, set_score_request",  # scikit-learn's own
+}
 autodoc_typehints_format = "short"
 maximum_signature_line_length = 80
 napoleon_numpy_docstring = False
