@@ -99,11 +99,9 @@ def _meanings(params: type) -> dict[str, str]:
     """The text of each parameter in the docstrings of a `Params` and its base classes."""
     texts: dict[str, str] = {}
     for each in reversed(params.__mro__[:-1]):
-        doc = inspect.cleandoc(each.__doc__ or "")
-        for parameter in NumpyDocString(doc)["Parameters"]:
+        doc = NumpyDocString(inspect.getdoc(each) or "")
+        for parameter in doc["Parameters"] + doc["Attributes"]:
             texts |= dict.fromkeys(parameter.name.split(", "), " ".join(parameter.desc))
-        for names, text in re.findall(r"^(\w+(?:, \w+)*): (.+(?:\n    .+)*)", doc, re.MULTILINE):
-            texts |= dict.fromkeys(names.split(", "), re.sub(r"\s+", " ", text))
     return texts
 
 

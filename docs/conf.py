@@ -50,6 +50,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "abort_on_example_error": True,
     "download_all_examples": False,
+    "ignore_repr_types": "int|list|matplotlib",
     "show_memory": False,
     "show_signature": False,
     "write_computation_times": False,

@@ -11,8 +11,8 @@ timings are made up.
 # base. Here head is 12% slower in one row, equal in a second, and too noisy to tell in a third.
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
-from bench.regress.command import markdown
 from bench.regress.verdict import Row, Verdict, estimate
 
 rng = np.random.default_rng(0)
@@ -43,8 +43,20 @@ verdict = Verdict(
     n_expected=3,
     seconds=60.0,
 )
-print(markdown(verdict))
-print("exit code", verdict.exit_code)
+print(f"{verdict.word}: exit code {verdict.exit_code}")
+print(f"control moved: {verdict.control_moved}")
+print(f"smallest slowdown that every row would show: {100 * (verdict.detectable - 1):.0f}%")
+pd.DataFrame(
+    {
+        row.name: {
+            "head / base": round(row.estimate.ratio, 3),
+            "low": round(row.estimate.low, 3),
+            "high": round(row.estimate.high, 3),
+            "status": row.status,
+        }
+        for row in rows
+    }
+).T
 
 # %%
 # A row is slower if its ratio is at least 1.05 (dashed) and its whole interval lies above 1. It is
