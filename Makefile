@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 # Python keeps the bytecode of what it loads: without it, every start of torch takes 8 s longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: env quick paper test test-all check asv clean
+.PHONY: env quick paper test test-all check asv docs clean
 env: $(READY)
 
 # CONSTRAINTS="--resolution lowest-direct" takes the oldest versions that pyproject.toml allows.
@@ -40,6 +40,10 @@ asv: env
 	$(RUN) -m asv machine --yes
 	$(RUN) -m asv run --quick --launch-method forkserver --environment existing:$(abspath $(RUN)) --set-commit-hash $$(git rev-parse HEAD)
 
+# the site, in docs/_build/html; a warning is an error
+docs: env
+	$(RUN) -m sphinx -W --keep-going -q docs docs/_build/html
+
 check: env
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
@@ -48,4 +52,4 @@ check: env
 	$(RUN) -m pytest tests/test_prose.py
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info docs/_build docs/api docs/auto_examples docs/generated
