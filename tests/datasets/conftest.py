@@ -9,7 +9,7 @@ import pytest
 
 
 class Server:
-    """Serve the files of a folder: half of those in `cut`, and none of those in `mute`.
+    """Serve the files of a folder, but half of those in `cut` and none in `mute`.
 
     Like some hosts, it declares gzip as the content encoding if the client accepts it.
     """
@@ -51,7 +51,7 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """Serve tmp_path/mirror. Downloads are allowed, and tmp_path/data is the data folder."""
+    """Serve tmp_path/mirror, with tmp_path/data as the data folder."""
     (tmp_path / "mirror").mkdir()
     monkeypatch.setenv("DEEPMAPPER_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -25,7 +25,7 @@ HEX_DIGITS = {"md5": 32, "blob": 40, "sha256": 64}
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_the_catalogue_lists_the_files_of_the_defaults(name: str) -> None:
-    """The catalogue reads FILES as text. `load` and `data_files` share their parameters."""
+    """The catalogue reads FILES as text. Both functions have the same parameters."""
     module = DATASETS[name].load()
     files = module.data_files()
     assert DATASETS[name].files == tuple(file.path for file in files)

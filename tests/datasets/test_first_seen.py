@@ -1,4 +1,4 @@
-"""Files without a published checksum: trusted on first use, and required from then on."""
+"""Files without a published checksum are trusted on first use."""
 
 import errno
 import hashlib

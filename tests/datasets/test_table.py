@@ -86,7 +86,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("changes", "message"), BROKEN.values(), ids=BROKEN.keys())
-def test_a_broken_rule_is_named(changes: dict[str, Any], message: str) -> None:
+def test_a_broken_table_says_what_is_wrong(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(TableError, match=f"table 'toy': .*{message}"):
         Table(**parts(**changes))
 

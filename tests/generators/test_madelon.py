@@ -110,10 +110,10 @@ def test_the_bayes_error_of_one_dimension_is_the_integral(seed: int) -> None:
     sizes = {"n_samples": 100_000, "n_features": 1, "n_informative": 1, "n_redundant": 0}
     table = madelon.load(**sizes, class_sep=1.0, **CLEAN, seed=seed)
     design = madelon.draw_design(1, 1, 0, seed)
-    (zero, one), (wide, narrow) = design.corners[:, 0], np.abs(design.mixing[:, 0, 0])
+    (centre_0, centre_1), (wide, narrow) = design.corners[:, 0], np.abs(design.mixing[:, 0, 0])
 
     def overlap(x: float) -> float:
-        return min(norm.pdf(x, zero, wide), norm.pdf(x, one, narrow)) / 2
+        return min(norm.pdf(x, centre_0, wide), norm.pdf(x, centre_1, narrow)) / 2
 
     expected, _ = quad(overlap, -6, 6, points=[-1, 0, 1], limit=400)
     measured = np.mean(bayes(design, 1.0, informative(table)) != table.y)

@@ -1,4 +1,4 @@
-"""Needles of every kind: their positions, their distributions and the Bayes error."""
+"""Needles of every kind: positions, distributions and the Bayes error."""
 
 import json
 import tracemalloc
@@ -34,7 +34,7 @@ def drawn_in_order(table: Table) -> np.ndarray:
 
 
 def chance_of_class_1(table: Table, noise: str, share: float) -> np.ndarray:
-    """P(class 1 | needles) by Bayes' rule from the definition of the kind, (n_samples,)."""
+    """P(class 1 | needles) by Bayes' rule from the definitions, (n_samples,)."""
     kind, x = table.notes["kind"], drawn_in_order(table)
     if noise == "lognormal":
         x, noise = np.log(x), "normal"
@@ -42,19 +42,24 @@ def chance_of_class_1(table: Table, noise: str, share: float) -> np.ndarray:
     if kind in ("shift", "variance", "correlation"):
         effect = table.notes["effect"]
         if kind == "shift":
-            zero, one = distribution.pdf(x), distribution.pdf(x - effect * distribution.std())
+            class_0, class_1 = (
+                distribution.pdf(x),
+                distribution.pdf(x - effect * distribution.std()),
+            )
         elif kind == "variance":
             s = np.sqrt(effect)
-            zero, one = (
+            class_0, class_1 = (
                 distribution.pdf(x),
                 distribution.pdf((x - distribution.mean()) / s + distribution.mean()) / s,
             )
         else:
             z = stats.norm.ppf(distribution.cdf(x)).reshape(len(x), -1, 2)
             both = [np.array([[1, rho], [rho, 1]]) for rho in (-effect, effect)]
-            zero, one = (stats.multivariate_normal(cov=c).pdf(z).reshape(len(x), -1) for c in both)
-        zero, one = (1 - share) * zero.prod(axis=1), share * one.prod(axis=1)
-        return one / (zero + one)
+            class_0, class_1 = (
+                stats.multivariate_normal(cov=c).pdf(z).reshape(len(x), -1) for c in both
+            )
+        class_0, class_1 = (1 - share) * class_0.prod(axis=1), share * class_1.prod(axis=1)
+        return class_1 / (class_0 + class_1)
     if kind == "ranges":
         return (x[:, 0] >= 0.2).astype(float)
     silent = np.ones(len(x))  # P(no condition holds)
@@ -189,10 +194,10 @@ def p_values(kind: str, noise: str) -> np.ndarray:
     parameters = {"kind": kind, "noise": noise, "n_needles": FEWEST[kind]}
     table = needles.load(n_samples=20_000, n_features=10, seed=11, **parameters)
     u = DISTRIBUTIONS[noise].cdf(table.X[:, table.relevant])
-    zero, one = u[table.y == 0], u[table.y == 1]
-    means = stats.ttest_ind(zero, one).pvalue
-    spreads = stats.ttest_ind(np.abs(zero - 0.5), np.abs(one - 0.5)).pvalue
-    whole = [stats.ks_2samp(a, b).pvalue for a, b in zip(zero.T, one.T, strict=True)]
+    class_0, class_1 = u[table.y == 0], u[table.y == 1]
+    means = stats.ttest_ind(class_0, class_1).pvalue
+    spreads = stats.ttest_ind(np.abs(class_0 - 0.5), np.abs(class_1 - 0.5)).pvalue
+    whole = [stats.ks_2samp(a, b).pvalue for a, b in zip(class_0.T, class_1.T, strict=True)]
     return np.array([means, spreads, whole])
 
 
@@ -246,13 +251,13 @@ def test_effects_are_in_units_of_the_noise(noise: str) -> None:
         parameters = {"kind": kind, "effect": effect, "noise": noise, "n_needles": 1}
         table = needles.load(n_samples=40_000, n_features=4, seed=3, **parameters)
         x = np.log(drawn_in_order(table)) if noise == "lognormal" else drawn_in_order(table)
-        zero, one = x[table.y == 0], x[table.y == 1]
+        class_0, class_1 = x[table.y == 0], x[table.y == 1]
         if kind == "shift":
-            assert_allclose(np.median(one) - np.median(zero), 2 * sd, rtol=0.03)
+            assert_allclose(np.median(class_1) - np.median(class_0), 2 * sd, rtol=0.03)
         else:
-            spread = [np.subtract(*np.quantile(v, [0.9, 0.1])) for v in (zero, one)]
+            spread = [np.subtract(*np.quantile(v, [0.9, 0.1])) for v in (class_0, class_1)]
             assert_allclose(spread[1] / spread[0], 3, rtol=0.05)
-            assert abs(np.median(one) - np.median(zero)) < 0.2 * sd
+            assert abs(np.median(class_1) - np.median(class_0)) < 0.2 * sd
 
 
 @pytest.mark.parametrize(
@@ -351,6 +356,6 @@ def test_parameters_come_through_a_spec() -> None:
     assert needles.load(**resolve_parameters(needles.load, parameters, "test")).n_samples == 400
 
 
-def test_a_rule_that_leaves_a_class_empty_is_refused() -> None:
+def test_a_rule_that_leaves_a_class_empty_says_so() -> None:
     with pytest.raises(TableError, match="class 'class 1' has 0"):
         needles.load(n_samples=10, n_features=5, kind="xor", class_balance=1e-6)

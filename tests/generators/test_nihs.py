@@ -36,12 +36,12 @@ def test_the_default_is_the_table_of_the_paper() -> None:
     assert_array_equal(table.relevant, [20, 17_998])
     assert [table.features[j] for j in (20, 17_998)] == ["variable_20", "variable_17998"]
     for feature, bounds in ((20, (0, 0.2, 0.2, 0.4)), (17_998, (0.1, 0.2, 0.25, 0.35))):
-        zero, one = table.X[table.y == 0, feature], table.X[table.y == 1, feature]
+        class_0, class_1 = table.X[table.y == 0, feature], table.X[table.y == 1, feature]
         low_0, high_0, low_1, high_1 = np.array(bounds, dtype=np.float32)
-        assert low_0 <= zero.min() <= low_0 + 0.01
-        assert high_0 - 0.01 <= zero.max() < high_0
-        assert low_1 <= one.min() <= low_1 + 0.01
-        assert high_1 - 0.01 <= one.max() < high_1
+        assert low_0 <= class_0.min() <= low_0 + 0.01
+        assert high_0 - 0.01 <= class_0.max() < high_0
+        assert low_1 <= class_1.min() <= low_1 + 0.01
+        assert high_1 - 0.01 <= class_1.max() < high_1
 
 
 def test_noise_fills_the_unit_interval() -> None:

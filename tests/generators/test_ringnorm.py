@@ -65,7 +65,7 @@ def test_noise_features_have_the_moments_of_the_others_but_no_signal() -> None:
     assert np.corrcoef(np.abs(signal).T).min() > 0.1  # both depend on the label
 
 
-def test_relevant_features_lie_anywhere() -> None:
+def test_places_of_the_relevant_are_drawn() -> None:
     sizes = {"n_samples": 4, "n_features": 3, "n_noise": 9}
     positions = [ringnorm.load(**sizes, seed=s).relevant for s in range(99)]
     assert np.bincount(np.concatenate(positions), minlength=12).min() > 8  # 25 expected
