@@ -1,4 +1,4 @@
-"""Shared by all tests: no network unless a test asks for it, and the real data if available."""
+"""Tests run without network, and with real data if available."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that need the internet run only when asked for: the default suite is offline."""
+    """Skip tests marked `network`, unless -m selects them."""
     if "network" in config.option.markexpr:
         return
     skip = pytest.mark.skip(reason="needs the internet: run with -m network")
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def offline(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is downloaded, except in tests marked `network` or that unset the variable."""
+    """Forbid downloads, except in tests marked `network`."""
     if request.node.get_closest_marker("network"):
         monkeypatch.delenv("DEEPMAPPER_OFFLINE", raising=False)
     else:
@@ -36,7 +36,7 @@ def offline(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def real_data(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the real data, which DEEPMAPPER_DATA names during the test."""
+    """The folder of the real data, set as DEEPMAPPER_DATA. Skips if it is missing."""
     folder = Path(os.environ.get("DEEPMAPPER_DATA") or ROOT.parent / "shared" / "data")
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} does not exist and DEEPMAPPER_DATA is not set to them")

@@ -19,22 +19,22 @@ MAY_IMPORT = {
     "bench": {"deepmapper", "datasets", "reports"},  # reports: the CLI prints the comparison
     "reports": {"deepmapper", "bench"},
 }
-# Stages below the command line know nothing of what is built on them; benchmarks time all of it.
+# Only the command line and the benchmarks of speed import every package.
 CLI_ONLY = {"bench/cli.py", "bench/asv/harness.py"}
 
 
 def _imports(path: Path) -> set[str]:
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module.split(".")[0])
-    return found
+            names.add(node.module.split(".")[0])
+    return names
 
 
 @pytest.mark.parametrize("package", sorted(MAY_IMPORT))
-def test_imports_point_one_way(package: str) -> None:
+def test_packages_import_only_packages_below_them(package: str) -> None:
     for path in (ROOT / package).rglob("*.py"):
         name = str(path.relative_to(ROOT))
         ours = _imports(path) & set(MAY_IMPORT) - {package}
@@ -42,7 +42,7 @@ def test_imports_point_one_way(package: str) -> None:
         assert ours <= allowed, f"{name} imports {ours - allowed}"
 
 
-def test_nothing_of_the_product_imports_an_experiment() -> None:
+def test_only_experiments_import_experiments() -> None:
     for package in MAY_IMPORT:
         for path in (ROOT / package).rglob("*.py"):
             if "experiments" not in path.relative_to(ROOT).parts:
@@ -81,9 +81,9 @@ def _engine_imports(path: Path, modules: dict[str, Path]) -> set[str]:
 def test_the_list_of_public_modules_is_complete() -> None:
     modules = _engine_modules()
     listed = re.findall(r"^ {4}(deepmapper\S*) ", modules["deepmapper"].read_text(), re.MULTILINE)
-    rooms = {f"deepmapper.{room}" for room in ("estimators", "images", "networks", "training")}
+    folders = {f"deepmapper.{name}" for name in ("estimators", "images", "networks", "training")}
     public = {name for name in modules if not any(p.startswith("_") for p in name.split("."))}
-    assert set(listed) == public - rooms
+    assert set(listed) == public - folders
 
 
 @pytest.mark.parametrize("package", ["baselines", "datasets", "generators", "reports"])
@@ -114,7 +114,7 @@ def test_only_one_file_imports_pydeepinsight() -> None:
     assert importers == ["baselines/_deepinsight.py"]
 
 
-def test_no_address_of_an_index_and_no_absolute_path_stands_in_the_tree() -> None:
+def test_no_tracked_file_has_an_index_address_or_an_absolute_path() -> None:
     tracked = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.split()
@@ -135,8 +135,8 @@ def test_the_command_line_imports_nothing_heavy(words: list[str]) -> None:
         "atexit.register(lambda: sys.stderr.write(','.join(sorted(heavy & set(sys.modules)))))\n"
         "from bench.cli import main; main()"
     )
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0
-    assert done.stderr == ""
+    assert completed.returncode == 0
+    assert completed.stderr == ""

@@ -1,4 +1,4 @@
-"""AggMap: one feature a pixel, correlated features side by side, nothing from the test rows."""
+"""AggMap: one pixel a feature, and correlated features are neighbours."""
 
 import numpy as np
 import pytest
@@ -14,8 +14,8 @@ from deepmapper.images.placement import assign
 
 
 @pytest.fixture(scope="module")
-def shuffled_sheet() -> tuple[np.ndarray, np.ndarray]:
-    """500 smooth images of 12x12 with their pixels shuffled, and where each pixel was."""
+def shuffled_images() -> tuple[np.ndarray, np.ndarray]:
+    """500 smooth images of 12x12 with shuffled pixels, and the true position of each."""
     rng = np.random.default_rng(0)
     places = np.stack(np.divmod(np.arange(144), 12), axis=1)
     centres = rng.uniform(-2, 14, size=(500, 1, 2))
@@ -25,56 +25,56 @@ def shuffled_sheet() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.slow
-def test_pixels_of_smooth_images_find_their_neighbours(
-    shuffled_sheet: tuple[np.ndarray, np.ndarray],
+def test_neighbours_in_the_layout_were_close_in_the_image(
+    shuffled_images: tuple[np.ndarray, np.ndarray],
 ) -> None:
-    """The mean distance between the true places of pixels that the layout puts side by side."""
-    X, places = shuffled_sheet
+    """Measure the mean distance between the true positions of adjacent pixels."""
+    X, places = shuffled_images
     layout = aggmap_layout(X, seed=3)
     assert layout.shape == (12, 12)
     feature_at = np.argsort(layout.pixel_of_feature).reshape(12, 12)
     true = places[feature_at]
-    apart = np.linalg.norm(true[:, 1:] - true[:, :-1], axis=2).mean()
-    assert apart < 3  # two pixels drawn at random are 6.2 apart
+    distance = np.linalg.norm(true[:, 1:] - true[:, :-1], axis=2).mean()
+    assert distance < 3  # two pixels drawn at random are 6.2 apart
     again = aggmap_layout(X, seed=3)
     np.testing.assert_array_equal(again.pixel_of_feature, layout.pixel_of_feature)
 
 
 def test_neighbours_are_those_of_largest_correlation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """UMAP is given itself first, then the exact nearest by 1 - correlation, as scipy has them."""
+    """UMAP gets the exact neighbours by 1 - correlation, each feature itself first."""
     import umap
 
-    seen = {}
+    knn = {}
 
     class Spy(umap.UMAP):
         def fit_transform(self, X: np.ndarray, **others: object) -> np.ndarray:
-            seen["index"], seen["distance"] = self.precomputed_knn
+            knn["index"], knn["distance"] = self.precomputed_knn
             return super().fit_transform(X, **others)
 
     monkeypatch.setattr(umap, "UMAP", Spy)
     X = np.random.default_rng(0).normal(size=(60, 40)).astype(np.float32)
     aggmap_layout(X, seed=0)
     expected = np.sort(cdist(X.T, X.T, "correlation"), axis=1)[:, :15]
-    np.testing.assert_allclose(seen["distance"], expected, atol=1e-5)
-    np.testing.assert_array_equal(seen["index"][:, 0], np.arange(40))
+    np.testing.assert_allclose(knn["distance"], expected, atol=1e-5)
+    np.testing.assert_array_equal(knn["index"][:, 0], np.arange(40))
 
 
-def test_the_assignment_is_the_linear_one() -> None:
-    """`placement.assign`, on a plane that fills the grid, has the least total squared distance."""
+def test_the_assignment_is_optimal() -> None:
+    """`assign` has the least total squared distance on a plane that fills the grid."""
     plane = np.random.default_rng(0).uniform(size=(30, 2))
     grid = np.stack(np.divmod(np.arange(36), 6), axis=1)
     low, high = np.quantile(plane, [0.01, 0.99], axis=0)
     places = (plane - (low + high) / 2) * 5 / (high - low).max() + 2.5
     cost = cdist(places, grid, "sqeuclidean")
     rows, cells = linear_sum_assignment(cost)
-    found = assign(plane, (6, 6))
-    assert cost[np.arange(30), found].sum() == pytest.approx(cost[rows, cells].sum())
+    pixels = assign(plane, (6, 6))
+    assert cost[np.arange(30), pixels].sum() == pytest.approx(cost[rows, cells].sum())
 
 
-def test_features_that_do_not_vary_take_what_is_left(
-    shuffled_sheet: tuple[np.ndarray, np.ndarray],
+def test_constant_features_take_the_pixels_that_are_left(
+    shuffled_images: tuple[np.ndarray, np.ndarray],
 ) -> None:
-    X = shuffled_sheet[0][:, :30].copy()
+    X = shuffled_images[0][:, :30].copy()
     X[:, ::2] = 7
     layout = aggmap_layout(X, seed=0)
     assert len(set(layout.pixel_of_feature.tolist())) == 30
@@ -88,8 +88,8 @@ def test_few_features_are_placed_too(p: int) -> None:
     assert aggmap_layout(X, seed=0).n_features == p
 
 
-def test_pixels_come_back_as_features(shuffled_sheet: tuple[np.ndarray, np.ndarray]) -> None:
-    X = shuffled_sheet[0]
+def test_pixels_come_back_as_features(shuffled_images: tuple[np.ndarray, np.ndarray]) -> None:
+    X = shuffled_images[0]
     converter = AggMapConverter(aggmap.Params(), random_state=1).fit(X[:300])
     images = converter.transform(X[300:])
     assert images.shape == (200, 1, 12, 12)

@@ -1,4 +1,4 @@
-"""The 1-D CNN: TC1 as published, a modern variant that fits any length it promises."""
+"""The 1-D CNN: TC1 as published, and a modern variant for any supported length."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from baselines import cnn1d
 
 
 def test_tc1_has_the_published_number_of_parameters() -> None:
-    """60,483 inputs and 36 outputs; counted by hand from CANDLE's list of layers."""
+    """Count by hand from CANDLE's list of layers, for 60,483 inputs and 36 outputs."""
     after_first = 60_483 - 20 + 1
     after_second = after_first - 10 + 1
     n_flat = 128 * (after_second // 10)
@@ -23,7 +23,7 @@ def test_tc1_has_the_published_number_of_parameters() -> None:
 
 def test_tc1_is_trained_as_published() -> None:
     pipeline = cnn1d.build(cnn1d.Params("tc1"), device="cpu", seed=0)
-    settings = pipeline.named_steps["model"].training
+    settings = pipeline["model"].training
     published = {"optimizer": "sgd", "learning_rate": 0.01, "batch_size": 20, "max_epochs": 400}
     assert {name: settings[name] for name in published} == published
     few = cnn1d.build(cnn1d.Params("tc1", epochs=3), device="cpu", seed=0).named_steps["model"]
@@ -35,7 +35,7 @@ def test_tc1_is_trained_as_published() -> None:
 
 @pytest.mark.parametrize("architecture", [cnn1d.strided, cnn1d.tc1])
 @pytest.mark.parametrize("p", [cnn1d.MIN_FEATURES, 71, 1000])
-def test_every_weight_learns_at_every_length_that_is_promised(architecture, p) -> None:  # type: ignore[no-untyped-def]
+def test_every_weight_gets_a_gradient_at_every_supported_length(architecture, p) -> None:  # type: ignore[no-untyped-def]
     torch.manual_seed(0)
     network: nn.Module = architecture((p,), 3)
     logits = network(torch.randn(8, p))

@@ -1,4 +1,4 @@
-"""DeepInsight's converter: bounded, finite, shared pixels; DeepFeature's selection."""
+"""DeepInsight's converter and the selection of DeepFeature."""
 
 import pickle
 
@@ -25,7 +25,7 @@ def table() -> np.ndarray:
 def test_images_are_finite_also_far_outside_the_training_range(
     scaling: str, table: np.ndarray
 ) -> None:
-    """pyDeepInsight's Norm2Scaler gives NaN there (version 0.2.3)."""
+    """Norm2Scaler of pyDeepInsight 0.2.3 gives NaN outside of the range."""
     converter = DeepInsightConverter(PCA(2), "equal", scaling).fit(table)
     images = converter.transform(table - 50)
     assert images.shape == (40, 1, 6, 6)
@@ -59,9 +59,9 @@ def pipeline_of(name: str, **params: object) -> Pipeline:
 
 
 @pytest.mark.filterwarnings("ignore:no pass was better")
-def test_the_published_recipe_is_deepinsights_own_and_trains(table: np.ndarray) -> None:
+def test_the_published_recipe_has_the_published_settings_and_trains(table: np.ndarray) -> None:
     pipeline = pipeline_of("deepinsight_pca", recipe="published")
-    convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
+    convert, model = pipeline["convert"], pipeline["model"]
     assert (convert.image_size, convert.scaling) == (224, "norm2")
     published = {"max_epochs": 100, "batch_size": 200, "learning_rate": 1e-4}
     assert published.items() <= model.training.items()
@@ -75,7 +75,7 @@ def test_the_published_recipe_is_deepinsights_own_and_trains(table: np.ndarray) 
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-6)
 
 
-def test_the_published_recipe_refuses_settings_that_it_makes_itself() -> None:
+def test_the_published_recipe_refuses_its_own_settings() -> None:
     with pytest.raises(DeepMapperError, match="sets epochs itself: leave epochs out"):
         pipeline_of("deepinsight_pca", recipe="published", epochs=3)
     model = pipeline_of("deepinsight_pca", recipe="published", recipe_epochs=3).named_steps["model"]
@@ -91,22 +91,22 @@ def deepfeature() -> tuple[Pipeline, np.ndarray, np.ndarray]:
     X[:, 17] += 6 * y
     params = {"image_size": 48, "attribution": "deepfeature", "backbone": "cnn_small"}
     pipeline = pipeline_of("deepinsight_pca", gate=False, passes=1, **params)
-    Z = pipeline.named_steps["convert"].fit(X).transform(X)
-    pipeline.named_steps["model"].fit(Z, y)
+    Z = pipeline["convert"].fit(X).transform(X)
+    pipeline["model"].fit(Z, y)
     return pipeline, Z, y
 
 
 @pytest.mark.slow
-def test_deepfeature_selects_few_and_sees_a_planted_feature(
+def test_deepfeature_selects_few_features_and_ranks_a_planted_one_high(
     deepfeature: tuple[Pipeline, np.ndarray, np.ndarray],
 ) -> None:
     pipeline, Z, y = deepfeature
-    convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
+    convert, model = pipeline["convert"], pipeline["model"]
     maps = model.attribute(Z, y)
     assert maps.shape == (2, 1, 48, 48)
     assert ((maps == 0) | ((maps >= model.cam_threshold) & (maps <= 1))).all()
     assert 0 < (attribute(convert, model, Z, y, 2).sum(0) > 0).sum() < 18
-    model.cam_threshold = 1e-9  # what is above 0.6 is another neighbour on another kind of CPU
+    model.cam_threshold = 1e-9  # other CPUs have other neighbours above 0.6
     activation = attribute(convert, model, Z, y, 2).sum(0)
     model.cam_threshold = 0.6
     assert (activation > activation[17]).sum() < 6
@@ -116,12 +116,12 @@ def test_deepfeature_selects_few_and_sees_a_planted_feature(
 def test_deepfeature_selects_what_pydeepinsight_selects(
     deepfeature: tuple[Pipeline, np.ndarray, np.ndarray],
 ) -> None:
-    """Above the threshold without stretching, with the whole library: its places, its selection."""
+    """Compare with CAMFeatureSelector, at a threshold without stretching."""
     import torch
     from pyDeepInsight import CAMFeatureSelector
 
     pipeline, Z, y = deepfeature
-    convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
+    convert, model = pipeline["convert"], pipeline["model"]
     network = model.networks_[0]
     cam = class_cam(network, torch.as_tensor(Z[y == 1][:64]), 1)
     threshold = 0.5 * float(cam.max())
@@ -139,7 +139,7 @@ def test_deepfeature_leaves_no_hook_and_can_be_pickled(
     deepfeature: tuple[Pipeline, np.ndarray, np.ndarray],
 ) -> None:
     pipeline, Z, y = deepfeature
-    model = pipeline.named_steps["model"]
+    model = pipeline["model"]
     model.attribute(Z, y)
     modules = list(model.networks_[0].modules())
     assert not any(m._forward_hooks or m._backward_hooks for m in modules)

@@ -1,4 +1,4 @@
-"""The notebooks' loops: what makes them differ from the paper's description is there."""
+"""The training loops of the notebooks, which differ from the paper's description."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def rows() -> tuple[np.ndarray, np.ndarray]:
     return X, y
 
 
-def test_values_are_folded_as_they_are(rows: tuple[np.ndarray, np.ndarray]) -> None:
+def test_values_are_folded_without_scaling(rows: tuple[np.ndarray, np.ndarray]) -> None:
     X, y = rows
     images = np.asarray(build(Params(), device="cpu", seed=0)["convert"].fit(X, y).transform(X))
     assert images.shape == (60, 1, 6, 6)
@@ -26,7 +26,7 @@ def test_values_are_folded_as_they_are(rows: tuple[np.ndarray, np.ndarray]) -> N
     np.testing.assert_array_equal(images.reshape(60, 36)[:, 30:], 0)
 
 
-def test_the_norms_of_the_mnist_notebook_stay_as_they_are_made() -> None:
+def test_the_norms_of_the_mnist_notebook_are_frozen() -> None:
     network = frozen_resnet((1, 28, 28), 10)
     network.train()
     before = {k: v.clone() for k, v in network.state_dict().items() if "running" in k}
@@ -53,7 +53,7 @@ def test_settings_are_those_of_the_notebooks(notebook: str, batch: int, rate: fl
 def test_attribution_is_the_mean_gradient_of_each_logit(
     rows: tuple[np.ndarray, np.ndarray],
 ) -> None:
-    """Against gradients by hand: absolute a channel, averaged over all rows, then summed."""
+    """Sum over channels the mean over rows of the absolute gradient."""
     X, y = rows
     pipeline = build(Params(epochs=1), device="cpu", seed=0)
     Z = pipeline["convert"].fit(X, y).transform(X)

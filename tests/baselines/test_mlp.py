@@ -1,4 +1,4 @@
-"""The perceptrons: plain, and with dropout and max-norm."""
+"""Multilayer perceptrons: plain, and with dropout and max-norm."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from deepmapper.networks.backbones import Dropout
 
 
 def test_steps_are_projected_gradient_steps() -> None:
-    """Two steps of plain SGD on a sum: the first from a short row, which stays as it is."""
+    """Take two steps of SGD on a sum. The first row is short and is not projected."""
     layer = MaxNormLinear(2, 1, max_norm=1.0)
     x = np.array([0.6, 0.8], dtype=np.float32)
     expected = np.array([0.0, 0.9], dtype=np.float32)
@@ -25,7 +25,7 @@ def test_steps_are_projected_gradient_steps() -> None:
     torch.testing.assert_close(layer.weight.detach()[0], torch.from_numpy(expected))
 
 
-def test_the_recipe_is_the_papers() -> None:
+def test_the_maxnorm_recipe_has_the_published_settings() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
     X = (rng.normal(size=(60, 12)) + 2 * y[:, None]).astype(np.float32)
@@ -43,7 +43,7 @@ def test_the_recipe_is_the_papers() -> None:
 
 
 @pytest.mark.parametrize("recipe", ["plain", "maxnorm"])
-def test_what_is_given_takes_the_place_of_the_recipes_own(recipe: str) -> None:
+def test_parameters_override_the_recipe(recipe: str) -> None:
     params = Params(recipe, hidden=7, layers=1, epochs=4)  # type: ignore[arg-type]
     model = build(params, device="cpu", seed=0).named_steps["model"]
     assert model.training["max_epochs"] == 4
@@ -53,7 +53,7 @@ def test_what_is_given_takes_the_place_of_the_recipes_own(recipe: str) -> None:
 
 
 @pytest.mark.parametrize("batch_norm", [True, False])
-def test_the_plain_network_is_normalised_and_dropped_out_as_told(*, batch_norm: bool) -> None:
+def test_the_plain_network_has_the_requested_norms_and_dropout(*, batch_norm: bool) -> None:
     params = Params(batch_norm=batch_norm, dropout=0.4, input_dropout=0.1, layers=2)
     model = build(params, device="cpu", seed=0).named_steps["model"]
     modules = list(model.backbone((5,), 3).modules())

@@ -1,4 +1,4 @@
-"""Plain methods against slow and obvious computations of the same."""
+"""Plain methods, compared with slow and obvious computations."""
 
 import importlib
 from types import SimpleNamespace
@@ -26,7 +26,7 @@ def fitted(module, X: np.ndarray, y: np.ndarray, **params: object) -> Pipeline:
 
 @pytest.fixture(scope="module")
 def wide() -> tuple[np.ndarray, np.ndarray]:
-    """60 rows of 300 features; four of them tell three classes apart."""
+    """60 rows of 300 features, of which four separate three classes."""
     rng = np.random.default_rng(4)
     y = np.arange(60) % 3
     X = rng.normal(size=(60, 300)).astype(np.float32)
@@ -34,8 +34,8 @@ def wide() -> tuple[np.ndarray, np.ndarray]:
     return X, y
 
 
-def test_a_machine_in_the_space_of_the_rows_is_the_machine(wide) -> None:
-    """A tall table keeps its features."""
+def test_a_linear_svm_is_the_same_in_the_row_space(wide) -> None:
+    """A table with more rows than features keeps its features."""
     X, y = wide
     np.testing.assert_array_equal(RowSpace().fit(X[:, :20]).coordinates(X[:, :20]), X[:, :20])
     space = RowSpace().fit(X)
@@ -47,8 +47,8 @@ def test_a_machine_in_the_space_of_the_rows_is_the_machine(wide) -> None:
 
 def test_svm_probabilities_agree_with_its_decisions(wide) -> None:
     pipeline = fitted(linear_svm, *wide)
-    model = pipeline.named_steps["model"]
-    Z = pipeline.named_steps["convert"].transform(wide[0])
+    model = pipeline["model"]
+    Z = pipeline["convert"].transform(wide[0])
     probabilities = model.predict_proba(Z)
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-6)
     decisions = Z @ model.coef_.T + model.intercept_
@@ -83,17 +83,17 @@ def test_the_path_starts_without_features_and_ends_where_scikit_learn_does(
 
 @pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
 def test_the_penalty_has_the_least_mean_loss_over_the_folds(wide, penalty: str) -> None:
-    """Its four largest weights are those of the features that separate the classes."""
+    """The largest weights are those of the features that separate the classes."""
     X, y = wide
     hot = np.eye(3, dtype=np.float32)[y]
     l1_ratio = logistic.L1_RATIOS[penalty]
     model = logistic.SparseLogistic(logistic.Params(penalty, n_strengths=12), 7).fit(X, y)  # type: ignore[arg-type]
     strengths = strengths_of(X, hot, l1_ratio, 12, 0.01)
     losses = np.zeros((3, 12))
-    for fold, (rows, judged) in enumerate(folds(y, 3, 7)):
+    for fold, (rows, held) in enumerate(folds(y, 3, 7)):
         for step, (weights, intercepts) in enumerate(path(X[rows], hot[rows], strengths, l1_ratio)):
-            guess = softmax(X[judged] @ weights + intercepts, axis=1)
-            losses[fold, step] = log_loss(y[judged], guess)
+            guess = softmax(X[held] @ weights + intercepts, axis=1)
+            losses[fold, step] = log_loss(y[held], guess)
     best = int(losses.mean(0).argmin()) + 1
     assert 1 < best < 12
     assert model.n_steps_ == best
@@ -125,7 +125,7 @@ def test_the_screen_finds_the_same_pairs_as_a_loop(monkeypatch: pytest.MonkeyPat
 def test_the_pair_of_an_xor_is_found(seed: int) -> None:
     table = needles.load(n_samples=1000, n_features=1024, kind="xor", seed=seed)
     pipeline = fitted(pairwise, table.X[:700], table.y[:700])
-    model = pipeline.named_steps["model"]
+    model = pipeline["model"]
     assert table.relevant is not None
     assert sorted(model.pairs_[0]) == table.relevant.tolist()
     assert model.feature_importances_.shape == (1024,)
@@ -164,7 +164,7 @@ def test_lassonet_keeps_the_features_that_matter_longest() -> None:
     X = rng.normal(size=(240, 12)).astype(np.float32)
     X[:, [3, 8]] += 2 * y[:, None]
     pipeline = fitted(module, X, y, path_multiplier=1.5)
-    model = pipeline.named_steps["model"]
+    model = pipeline["model"]
     assert np.isfinite(model.feature_importances_).all()
     assert set(np.argsort(-model.feature_importances_)[:2]) == {3, 8}
     assert 2 <= model.n_selected_ <= 12

@@ -1,4 +1,4 @@
-"""The authors' package: its networks are kept, its importances are its own."""
+"""The package of the authors gives the predictions and the importances."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ SMALL = Params(passes=2, epochs=8)
 
 @pytest.fixture(scope="module")
 def rows() -> tuple[np.ndarray, np.ndarray]:
-    """90 rows of 30 features; every feature is larger in the second class."""
+    """90 rows of 30 features, all larger in the second class."""
     rng = np.random.default_rng(0)
     y = np.arange(90) % 2
     return (rng.normal(size=(90, 30)) + 2 * y[:, None]).astype(np.float32), y
@@ -34,8 +34,8 @@ def test_predictions_are_those_of_evaluate_and_importances_those_of_run(
     config = DeepMapperConfig(n_passes=2, epochs=8, backbone=BackboneSpec(), seed=5)
     with torch_stream(5, "pydeepmapper"):
         evaluated = evaluate(X, y, config, test_size=2, seed=5)
-    _, judged = train_test_split(np.arange(90), test_size=2, stratify=y, random_state=5)
-    np.testing.assert_allclose(model.predict_proba(X[judged]), evaluated.y_proba, atol=1e-5)
+    _, held = train_test_split(np.arange(90), test_size=2, stratify=y, random_state=5)
+    np.testing.assert_allclose(model.predict_proba(X[held]), evaluated.y_proba, atol=1e-5)
     assert [row["validation_accuracy"] for row in model.history_] == evaluated.per_pass_acc
     assert set(model.predict(X)) <= {"a", "b"}
     assert not [name for name in backbones._REGISTRY if name.startswith("recorded")]

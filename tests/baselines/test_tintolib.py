@@ -1,4 +1,4 @@
-"""IGTD, REFINED and TINTO: the same places as TINTOlib's, and images at full precision."""
+"""IGTD, REFINED and TINTO place as TINTOlib does, with images at full precision."""
 
 from itertools import product
 from pathlib import Path
@@ -56,15 +56,15 @@ def test_one_feature_is_one_pixel_and_comes_back(name: str, rows: np.ndarray) ->
     assert fitted.to_features(np.zeros((3, 6, 6))).shape == (3, 30)
 
 
-def test_features_that_share_a_pixel_share_its_value_and_its_mean(rows: np.ndarray) -> None:
+def test_a_pixel_is_the_mean_of_its_features_and_maps_back_to_each(rows: np.ndarray) -> None:
     fitted = converter("tinto", image_size=3, blur=False).fit(rows)
     scaled = fitted.scaler_.transform(rows)
     images = fitted.transform(rows).reshape(60, 9)
     pixels = fitted.placement_.pixels
     assert len(set(pixels)) < 30
     for pixel in range(9):
-        there = scaled[:, pixels == pixel]
-        expected = there.mean(1) if there.shape[1] else np.zeros(60)
+        values = scaled[:, pixels == pixel]
+        expected = values.mean(1) if values.shape[1] else np.zeros(60)
         np.testing.assert_allclose(images[:, pixel], expected, rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(fitted.to_features(np.arange(9.0).reshape(3, 3)), pixels)
 
@@ -84,8 +84,8 @@ def test_igtd_takes_the_same_steps_as_tintolib(n_features: int, rows: np.ndarray
 
 
 @pytest.mark.parametrize(("n_features", "seed"), [(7, 0), (14, 1), (25, 2)])
-def test_refined_climbs_as_by_its_objective(n_features: int, seed: int) -> None:
-    """The oracle swaps, asks TINTOlib's objective for all pairs, and swaps back."""
+def test_refined_takes_the_best_swaps_of_its_objective(n_features: int, seed: int) -> None:
+    """The oracle computes TINTOlib's objective for every swap."""
     from TINTOlib.utils import paraHill
 
     rng = np.random.default_rng(seed)
@@ -98,25 +98,26 @@ def test_refined_climbs_as_by_its_objective(n_features: int, seed: int) -> None:
     grid = start.copy()
     for _, row, column in product(range(2), range(3), range(3)):
         swaps = []
-        for here in product(range(row, side, 3), range(column, side, 3)):
-            tried = []
+        for pixel in product(range(row, side, 3), range(column, side, 3)):
+            candidates = []
             for step in refined.STEPS:
-                there = tuple(np.add(here, step))
-                if not 0 <= min(there) <= max(there) < side:
+                neighbour = tuple(np.add(pixel, step))
+                if not 0 <= min(neighbour) <= max(neighbour) < side:
                     continue
                 swapped = grid.copy()
-                swapped[here], swapped[there] = grid[there], grid[here]
-                tried.append((float(paraHill.universial_corr(distances, swapped)[0]), there))
-            swaps.append((here, min(tried, key=lambda pair: pair[0])[1]))
-        for here, there in swaps:
-            grid[here], grid[there] = grid[there], grid[here]
+                swapped[pixel], swapped[neighbour] = grid[neighbour], grid[pixel]
+                objective = float(paraHill.universial_corr(distances, swapped)[0])
+                candidates.append((objective, neighbour))
+            swaps.append((pixel, min(candidates, key=lambda pair: pair[0])[1]))
+        for pixel, neighbour in swaps:
+            grid[pixel], grid[neighbour] = grid[neighbour], grid[pixel]
     assert not np.array_equal(grid, start)
     np.testing.assert_array_equal(refined.climb(start, distances, 2), grid)
 
 
 @pytest.mark.parametrize("n_features", [4, 12])
 def test_tinto_paints_as_tintolib_does(n_features: int, tmp_path: Path) -> None:
-    """Of values above 0, in npy files: PNG files have 8 bits."""
+    """TINTOlib writes npy files, because PNG files have only 8 bits."""
     from TINTOlib.tinto import TINTO
 
     X = np.random.default_rng(1).uniform(0.1, 1, (5, n_features))

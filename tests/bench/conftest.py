@@ -1,4 +1,4 @@
-"""Methods and a table that misbehave, installed as a plug-in for the tests of the harness."""
+"""A plug-in of methods and a table that misbehave, for the tests of the harness."""
 
 import os
 import subprocess
@@ -11,6 +11,7 @@ import pytest
 from bench.store.store import Record, Store
 
 ROOT = Path(__file__).resolve().parents[2]
+Bench = Callable[..., subprocess.CompletedProcess[str]]
 
 VILLAIN = '''
 """A method that misbehaves as its parameter says."""
@@ -172,7 +173,7 @@ def load(*, how: str = "unavailable", seed: int = 0) -> Table:
 
 @pytest.fixture(scope="session")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that, on the path, adds the method `villain` and the generator `broken_table`."""
+    """A folder that adds test methods and a generator when it is on the Python path."""
     folder = tmp_path_factory.mktemp("plugin")
     (folder / "villain.py").write_text(VILLAIN.replace("\\\\n", "\\n"))
     (folder / "tally.py").write_text(TALLY)
@@ -189,24 +190,34 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def bench(plugin: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `python -m bench WORDS...` with the plug-in installed, on the data in a folder."""
+def bench(plugin: Path) -> Bench:
+    """Run `python -m bench WORDS...` with the plug-in, and check the exit code."""
 
     def run(
-        *words: object, timeout: float = 600, data: Path | None = None
+        *words: object, code: int = 0, data: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        named = {} if data is None else {"DEEPMAPPER_DATA": str(data)}
-        return subprocess.run(
-            [sys.executable, "-m", "bench", *map(str, words)],
-            cwd=ROOT,
-            env={**bench_environment(plugin), **named},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=timeout,
-        )
+        variables = {} if data is None else {"DEEPMAPPER_DATA": str(data)}
+        environment = bench_environment(plugin) | variables
+        completed = run_python("-m", "bench", *words, environment=environment)
+        assert completed.returncode == code, completed.stderr
+        return completed
 
     return run
+
+
+def run_python(
+    *words: object, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run this Python in the root of the repository."""
+    return subprocess.run(
+        [sys.executable, *map(str, words)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
 
 
 def bench_environment(plugin: Path) -> dict[str, str]:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""SLURM's commands for tests: what it is called as (sbatch, srun, ...) is what it does.
+"""Stand-ins for the commands of SLURM, chosen by the name of the program.
 
-Jobs are processes of this machine. $FAKE_SLURM is the folder of its state: <id>_<task>.state,
+Jobs are processes of this machine. $FAKE_SLURM is the folder of their state: <id>_<task>.state,
 .pid, .requeue. `install(folder)` puts the commands into a folder.
 """
 
@@ -22,7 +22,7 @@ COMMANDS = ("sbatch", "srun", "sacct", "scancel", "scontrol")
 
 
 def install(folder: Path) -> dict[str, str]:
-    """Put the commands into folder/bin; returns the environment in which they are found."""
+    """Put the commands into folder/bin. Returns the environment that finds them."""
     programs, state = folder / "bin", folder / "state"
     for place in (programs, state):
         place.mkdir(parents=True)
@@ -72,7 +72,7 @@ def background(*words: str, **variables: str) -> subprocess.Popen:
 
 
 def controller(words: list[str]) -> None:
-    """Run the tasks of an array, some at a time, each until it is not requeued."""
+    """Run the tasks of an array, `at_a_time` in parallel, and requeued tasks again."""
     script, at_a_time, *names = words
     waiting, running = list(names), {}
     while waiting or running:
@@ -98,22 +98,22 @@ def controller(words: list[str]) -> None:
 
 def start(script: str, name: str) -> subprocess.Popen:
     job, _, task = name.partition("_")
-    here = {f"SLURM_{n}": "0" for n in ("NODEID", "PROCID", "LOCALID")}
-    here |= {"SLURM_NTASKS": "1", "SLURM_JOB_NUM_NODES": "1", "SLURM_JOB_NODELIST": "node0"}
-    here["SLURM_JOB_ID"] = str(int(job) * 1000 + int(task)) if task else job
+    variables = {f"SLURM_{n}": "0" for n in ("NODEID", "PROCID", "LOCALID")}
+    variables |= {"SLURM_NTASKS": "1", "SLURM_JOB_NUM_NODES": "1", "SLURM_JOB_NODELIST": "node0"}
+    variables["SLURM_JOB_ID"] = str(int(job) * 1000 + int(task)) if task else job
     if task:
-        here |= {"SLURM_ARRAY_JOB_ID": job, "SLURM_ARRAY_TASK_ID": task}
+        variables |= {"SLURM_ARRAY_JOB_ID": job, "SLURM_ARRAY_TASK_ID": task}
     note(name, "RUNNING")
-    process = background("bash", script, **here)
+    process = background("bash", script, **variables)
     (state_folder() / f"{name}.pid").write_text(str(process.pid))
     return process
 
 
 def srun(words: list[str]) -> None:
     """srun --unbuffered --output X --error Y COMMAND ..."""
-    here = os.environ
-    name = here.get("SLURM_ARRAY_JOB_ID", here["SLURM_JOB_ID"])
-    fill = {"%A": name, "%a": here.get("SLURM_ARRAY_TASK_ID", ""), "%t": "0", "%j": name}
+    environment = os.environ
+    name = environment.get("SLURM_ARRAY_JOB_ID", environment["SLURM_JOB_ID"])
+    fill = {"%A": name, "%a": environment.get("SLURM_ARRAY_TASK_ID", ""), "%t": "0", "%j": name}
     targets = {"--output": 1, "--error": 2}
     while words[0].startswith("--"):
         word = words.pop(0)
@@ -149,14 +149,14 @@ def scancel(words: list[str]) -> None:
 
 
 def deliver(name: str, kind: signal.Signals) -> None:
-    """Signal all processes of a task's step, as slurmstepd does; bash, which waits, not."""
+    """Signal all processes of a task except for its shell, as slurmstepd does."""
     pid = state_folder() / f"{name}.pid"
     if pid.exists():
         deliver_to(int(pid.read_text()), kind)
 
 
 def deliver_to(pid: int, kind: signal.Signals) -> None:
-    """The same by the number of the task's first process."""
+    """Signal the children of a process, and with SIGKILL also the process."""
     try:
         leader = psutil.Process(pid)
         family = leader.children(recursive=True)
@@ -177,8 +177,8 @@ def scontrol(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    called = Path(sys.argv[0]).name
+    program = Path(sys.argv[0]).name
     if len(sys.argv) > 1 and sys.argv[1] == "controller":
         controller(sys.argv[2:])
     else:
-        globals()[called](sys.argv[1:])
+        globals()[program](sys.argv[1:])

@@ -1,4 +1,4 @@
-"""A grid whose runs are counted, started and watched, for the tests of the executors."""
+"""A grid that counts its runs, for the tests of the executors."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ def spec_of(folder: Path, *, seconds: float = 0.0, n: int = N_CELLS, more: str =
 def start(
     spec: Path, out: Path, plugin: Path, *words: str, **variables: str
 ) -> subprocess.Popen[str]:
-    """`bench run`, in the background."""
+    """Start `bench run` in the background."""
     return subprocess.Popen(
         [sys.executable, "-m", "bench", "run", str(spec), "--out", str(out), "--no-report", *words],
         cwd=ROOT,
@@ -41,27 +41,28 @@ def start(
     )
 
 
-def finish(run: subprocess.Popen[str]) -> str:
-    said, _ = run.communicate(timeout=SECONDS)
-    assert run.returncode == 0, said
-    return said
+def finish(run: subprocess.Popen[str], code: int = 0) -> str:
+    """Wait for the end, check the exit code and return the output."""
+    output, _ = run.communicate(timeout=SECONDS)
+    assert run.returncode == code, output
+    return output
 
 
 def runs(folder: Path) -> Counter[str]:
-    """How often each cell was run to its end of fitting."""
+    """The number of completed fits of each cell."""
     path = folder / "tally"
     return Counter(line.split()[0] for line in path.read_text().splitlines())
 
 
-def until(what: Callable[[], object], seconds: float = SECONDS) -> None:
+def until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
     deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not come about"
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.05)
 
 
 def check_whole(out: Path, n: int = N_CELLS) -> None:
-    """Every cell is there once, ok, and nothing is left over."""
+    """Check that each cell has one record, which is ok, and that no lock is left."""
     records = list(Store(out).records())
     assert Counter(r["status"] for r in records) == {"ok": n}, [r["reason"] for r in records]
     assert len({r["seed"] for r in records}) == n

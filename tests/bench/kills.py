@@ -1,10 +1,10 @@
-"""Kill a run, or a process at work for it, at random moments; then let it finish.
+"""Kill a run or one of its processes at random moments, then let it finish.
 
     python tests/bench/kills.py 20
     python tests/bench/kills.py 50 --seeds 25 --quick [--executor dask]      300 cells
 
-The finished table must equal that of an undisturbed run, times aside; a finished cell must not be
-run again; no record may be half-written.
+The finished table must equal that of an undisturbed run, except for times. No finished cell may run
+again, and no record may be half-written.
 """
 
 import argparse
@@ -42,10 +42,10 @@ ALL = (
 
 
 def start(spec: Path, out: Path, executor: str) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-m", "bench", "run", str(spec), "--no-report", "--out", str(out)]
-    words += ["--executor", executor]
+    arguments = [sys.executable, "-m", "bench", "run", str(spec), "--no-report", "--out", str(out)]
+    arguments += ["--executor", executor]
     quiet = subprocess.DEVNULL
-    return subprocess.Popen(words, cwd=ROOT, stdout=quiet, stderr=quiet, start_new_session=True)
+    return subprocess.Popen(arguments, cwd=ROOT, stdout=quiet, stderr=quiet, start_new_session=True)
 
 
 def table_of(out: Path) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def stamps(out: Path) -> dict[str, int]:
 
 
 def victims(pid: int) -> list[psutil.Process]:
-    """The processes of cells of a run, and dask's workers; empty if it has just ended."""
+    """The processes of cells and the workers of dask. Empty if the run has ended."""
     try:
         family = psutil.Process(pid).children(recursive=True)
         servers = [
@@ -82,7 +82,7 @@ def victims(pid: int) -> list[psutil.Process]:
 
 
 def wait_for_cells(run: subprocess.Popen[bytes], out: Path, n: int) -> None:
-    """Until n records are there, or the run has ended."""
+    """Wait until the run has n records or has ended."""
     while run.poll() is None and len(stamps(out)) < n:
         time.sleep(0.01)
 
@@ -96,10 +96,10 @@ def disturb(
     executor: str = "local",
     runs_killed: float = 1.0,
 ) -> dict[str, Any]:
-    """The whole experiment; the number of kills, and whether all held.
+    """Run the experiment. Returns the number of kills and of broken promises.
 
     Args:
-        rounds: kills, half of them of a process at work for the run, if there is one.
+        rounds: number of kills. Half of them hit a process of the run, if it has one.
         runs_killed: the share of the rounds that end with the death of the run itself.
     """
     rng = random.Random(seed)
@@ -120,10 +120,10 @@ def disturb(
             # Spread the kills over the run's life: loading, making tables, cells, report.
             wait_for_cells(run, wild, round_ * len(expected) // rounds)
             time.sleep(rng.uniform(0, 0.5))
-            found = victims(run.pid)
-            if found and round_ % 2:
+            processes = victims(run.pid)
+            if processes and round_ % 2:
                 with contextlib.suppress(psutil.NoSuchProcess, AttributeError):
-                    rng.choice(found).kill()
+                    rng.choice(processes).kill()
                 facts["processes_killed"] += 1
                 time.sleep(rng.uniform(0, 0.3))
             if run.poll() is not None or rng.random() < runs_killed:
@@ -155,7 +155,7 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=3, help="12 cells each, 16 with networks")
     parser.add_argument("--quick", action="store_true", help="no networks, most kills of cells")
     parser.add_argument("--executor", default="local")
-    words = parser.parse_args()
-    quick: dict[str, Any] = {"methods": QUICK, "runs_killed": 0.3} if words.quick else {}
-    facts = disturb(words.rounds, n_seeds=words.seeds, executor=words.executor, **quick)
+    arguments = parser.parse_args()
+    quick: dict[str, Any] = {"methods": QUICK, "runs_killed": 0.3} if arguments.quick else {}
+    facts = disturb(arguments.rounds, n_seeds=arguments.seeds, executor=arguments.executor, **quick)
     sys.stdout.write(json.dumps(facts, indent=1) + "\n")

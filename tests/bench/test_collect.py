@@ -1,4 +1,4 @@
-"""`bench collect`: several output folders become one; a contradiction stops it before it copies."""
+"""`bench collect` merges output folders, or stops before it copies anything."""
 
 import json
 import os
@@ -56,52 +56,52 @@ def walls(folder: Path) -> dict[str, float]:
 
 
 def test_folders_become_one_and_stay_as_they_are(tmp_path: Path) -> None:
-    one = filled(tmp_path / "one", {1: {}, 2: {}})
+    first = filled(tmp_path / "one", {1: {}, 2: {}})
     spec = SPEC + "jobs = 4\n"  # measures the same
-    two = filled(tmp_path / "two", {2: {}, 3: {"status": "failed"}}, spec)
-    before = content(one), content(two)
+    second = filled(tmp_path / "two", {2: {}, 3: {"status": "failed"}}, spec)
+    before = content(first), content(second)
     out = tmp_path / "out"
-    assert collect([one, two, one], out) == f"{out}: 3 records, 3 of them new"
-    assert (content(one), content(two)) == before
-    assert content(out) == content(one) | content(two)
+    assert collect([first, second, first], out) == f"{out}: 3 records, 3 of them new"
+    assert (content(first), content(second)) == before
+    assert content(out) == content(first) | content(second)
     again = content(out)
-    (one / "artifacts" / f"{key(2)}.npz").unlink()  # a copy may come without its arrays
-    assert "0 of them new" in collect([one, out, two], out)  # out itself, as results/* names it
+    (first / "artifacts" / f"{key(2)}.npz").unlink()  # a copy may lack its arrays
+    assert "0 of them new" in collect([first, out, second], out)  # results/* includes out itself
     assert content(out) == again
-    collect([two], one)
-    assert Store(one).artifact(key(2))
+    collect([second], first)
+    assert Store(first).artifact(key(2))
 
 
 @pytest.mark.parametrize("other", [SLOWER, {"status": "timeout"}, {"key": "ff" * 16}])
 def test_different_records_of_a_cell_are_an_error_before_anything_is_copied(
     tmp_path: Path, other: Changes
 ) -> None:
-    one = filled(tmp_path / "one", {number: {} for number in range(8)})
-    two = filled(tmp_path / "two", {number: SLOWER for number in range(7)} | {7: other, 8: {}})
+    first = filled(tmp_path / "one", {number: {} for number in range(8)})
+    second = filled(tmp_path / "two", {number: SLOWER for number in range(7)} | {7: other, 8: {}})
     out = tmp_path / "out"
     with pytest.raises(BenchError) as raised:
-        collect([one, two], out)
+        collect([first, second], out)
     message = str(raised.value)
     dataset, method = (RECORDS[0][kind]["label"] for kind in ("dataset", "method"))
     assert "8 cells have different records, so nothing was copied" in message
-    assert f"{dataset} / {method} / seed 0: {one}: ok, key {key(0)[:8]}; {two}: ok" in message
+    assert f"{dataset} / {method} / seed 0: {first}: ok, key {key(0)[:8]}; {second}: ok" in message
     assert "and 3 more" in message
     assert "--keep first or --keep last" in message
     assert not out.exists()
 
 
-def test_keep_says_which_folder_decides_and_what_was_there_is_set_aside(tmp_path: Path) -> None:
-    one = filled(tmp_path / "one", {1: {}})
-    two = filled(tmp_path / "two", {1: SLOWER, 2: {}})
-    for keep, folder in (("first", one), ("last", two)):
-        collect([one, two], tmp_path / keep, keep)
-        assert walls(tmp_path / keep) == {**walls(two), **walls(folder)}
-    before = content(one)
-    collect([two], one, "last")
-    assert walls(one) == walls(two)
-    assert (one / "cells/superseded" / f"{key(1)}.json").read_bytes() in before.values()
-    collect([tmp_path / "first"], one, "first")  # what is there comes before the sources
-    assert walls(one) == walls(two)
+def test_keep_decides_which_record_wins_and_the_other_is_set_aside(tmp_path: Path) -> None:
+    first = filled(tmp_path / "one", {1: {}})
+    second = filled(tmp_path / "two", {1: SLOWER, 2: {}})
+    for keep, folder in (("first", first), ("last", second)):
+        collect([first, second], tmp_path / keep, keep)
+        assert walls(tmp_path / keep) == {**walls(second), **walls(folder)}
+    before = content(first)
+    collect([second], first, "last")
+    assert walls(first) == walls(second)
+    assert (first / "cells/superseded" / f"{key(1)}.json").read_bytes() in before.values()
+    collect([tmp_path / "first"], first, "first")  # the target comes first
+    assert walls(first) == walls(second)
 
 
 @pytest.mark.parametrize("weak", [UNAVAILABLE, CUT_SHORT])
@@ -109,14 +109,14 @@ def test_keep_says_which_folder_decides_and_what_was_there_is_set_aside(tmp_path
 def test_a_record_that_a_rerun_repeats_loses_against_any_result(
     tmp_path: Path, weak: Changes, own_key: Changes
 ) -> None:
-    one = filled(tmp_path / "one", {1: {**weak, **own_key}, 2: weak})
-    two = filled(tmp_path / "two", {1: {"status": "failed"}, 2: {**weak, "wall_seconds": 1.0}})
-    for sources in ([one, two], [two, one]):
+    first = filled(tmp_path / "one", {1: {**weak, **own_key}, 2: weak})
+    second = filled(tmp_path / "two", {1: {"status": "failed"}, 2: {**weak, "wall_seconds": 1.0}})
+    for sources in ([first, second], [second, first]):
         out = tmp_path / f"out-{sources[0].name}"
         collect(sources, out, "last")
         assert [r["status"] for r in Store(out).records() if r["key"] != key(2)] == ["failed"]
-    collect([two], one)
-    assert {r["status"] for r in Store(one).records()} == {"failed", weak["status"]}
+    collect([second], first)
+    assert {r["status"] for r in Store(first).records()} == {"failed", weak["status"]}
 
 
 def test_tables_of_one_name_have_one_content(tmp_path: Path) -> None:
@@ -136,12 +136,12 @@ def test_tables_of_one_name_have_one_content(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda two: (two / "cells/x.json").write_text('{"schema": 1, "ke'), r"x\.json cannot be"),
-        (lambda two: next(two.glob("cells/*.json")).rename(two / "cells/x.json"), "another name"),
-        (lambda two: os.truncate(next(two.glob("artifacts/*.npz")), 200), r"a whole \.npz"),
-        (lambda two: (two / "spec.toml").unlink(), "is not an output folder"),
+        (lambda out: (out / "cells/x.json").write_text('{"schema": 1, "ke'), r"x\.json cannot be"),
+        (lambda out: next(out.glob("cells/*.json")).rename(out / "cells/x.json"), "another name"),
+        (lambda out: os.truncate(next(out.glob("artifacts/*.npz")), 200), r"a whole \.npz"),
+        (lambda out: (out / "spec.toml").unlink(), "is not an output folder"),
         (
-            lambda two: (two / "spec.toml").write_text(OTHER_SPEC),
+            lambda out: (out / "spec.toml").write_text(OTHER_SPEC),
             r"other spec .*different: seeds\)",
         ),
     ],
@@ -149,57 +149,57 @@ def test_tables_of_one_name_have_one_content(tmp_path: Path) -> None:
 def test_a_broken_source_is_named_and_nothing_is_copied(
     tmp_path: Path, damage: Callable[[Path], object], message: str
 ) -> None:
-    one, two = filled(tmp_path / "one", {2: {}}), filled(tmp_path / "two", {1: {}})
-    damage(two)
+    first, second = filled(tmp_path / "one", {2: {}}), filled(tmp_path / "two", {1: {}})
+    damage(second)
     with pytest.raises(BenchError, match=message) as raised:
-        collect([one, two], tmp_path / "out")
-    assert str(two) in str(raised.value)
+        collect([first, second], tmp_path / "out")
+    assert str(second) in str(raised.value)
     assert not (tmp_path / "out").exists()
 
 
 def test_strange_folders_and_folders_in_use_are_refused(tmp_path: Path) -> None:
-    one, out = filled(tmp_path / "one", {1: {}}), filled(tmp_path / "out", {2: {}})
+    first, out = filled(tmp_path / "one", {1: {}}), filled(tmp_path / "out", {2: {}})
     (tmp_path / "home").mkdir()
-    collect([one], tmp_path / "home")  # an empty folder will do
+    collect([first], tmp_path / "home")  # an empty folder will do
     (tmp_path / "home" / "spec.toml").unlink()
     with pytest.raises(BenchError, match="home is not an output folder"):
-        collect([one], tmp_path / "home")
+        collect([first], tmp_path / "home")
     with pytest.raises(BenchError, match="nothing to collect"):
-        collect([one], one)
-    for folder in (one, out):
+        collect([first], first)
+    for folder in (first, out):
         with Presence(folder), pytest.raises(BenchError, match=f"run is .* {folder}"):
-            collect([one], out)
-    assert "2 records" in collect([one], out)
+            collect([first], out)
+    assert "2 records" in collect([first], out)
 
 
-def test_stopped_anywhere_it_leaves_whole_records_and_the_same_command_ends_it(
+def test_an_interrupted_collect_leaves_whole_records_and_can_be_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, two = filled(tmp_path / "one", {1: {}}), filled(tmp_path / "two", {1: SLOWER, 2: {}})
+    first, second = filled(tmp_path / "one", {1: {}}), filled(tmp_path / "two", {1: SLOWER, 2: {}})
     for n in range(6):  # files that are moved into place: spec, environment, records, arrays
         out = tmp_path / f"out-{n}"
         moves = [os.replace] * n
         with monkeypatch.context() as patch:
             patch.setattr(os, "replace", lambda *paths, moves=moves: moves.pop()(*paths))
             with pytest.raises(IndexError):
-                collect([one, two], out, "last")
+                collect([first, second], out, "last")
         for record in Store(out).records():
             assert Store(out).artifact(record["key"])
-        collect([one, two], out, "last")
-        assert walls(out) == walls(two)
+        collect([first, second], out, "last")
+        assert walls(out) == walls(second)
 
 
 def test_the_command_shows_a_contradiction_as_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one, two = filled(tmp_path / "one", {1: {}}), filled(tmp_path / "two", {1: SLOWER})
-    words = ["bench", "collect", str(one), str(two), "--out", str(tmp_path / "out")]
+    first, second = filled(tmp_path / "one", {1: {}}), filled(tmp_path / "two", {1: SLOWER})
+    words = ["bench", "collect", str(first), str(second), "--out", str(tmp_path / "out")]
     for more, code in (([], 2), (["--keep", "x"], 2), (["--keep", "first"], 0)):
         monkeypatch.setattr(sys, "argv", [*words, *more])
         with pytest.raises(SystemExit) as stopped:
             main()
         assert stopped.value.code == code
-    said = capsys.readouterr()
-    assert "error: 1 cells have different records" in said.err
-    assert "unknown value 'x' in --keep" in said.err
-    assert "1 records, 1 of them new" in said.out
+    printed = capsys.readouterr()
+    assert "error: 1 cells have different records" in printed.err
+    assert "unknown value 'x' in --keep" in printed.err
+    assert "1 records, 1 of them new" in printed.out

@@ -40,7 +40,7 @@ def test_a_driver_shows_in_its_devices(
     assert module.may_have_accelerator.__wrapped__() is expected
 
 
-def test_the_environment_of_this_machine_has_them(
+def test_the_environment_has_the_features_of_the_processor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert set(environment()["cpu_features"]) <= set(CPU_FEATURES)
@@ -48,5 +48,5 @@ def test_the_environment_of_this_machine_has_them(
     monkeypatch.setattr(module, "CPU_INFO", info)
     assert environment.__wrapped__()["cpu_features"] == []
     info.write_text(FLAGS.format(0, "avx2"))
-    found = environment.__wrapped__()
-    assert (found["cpu"], found["cpu_features"]) == ("AMD EPYC", ["avx2"])
+    described = environment.__wrapped__()
+    assert (described["cpu"], described["cpu_features"]) == ("AMD EPYC", ["avx2"])

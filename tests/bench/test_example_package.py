@@ -1,4 +1,4 @@
-"""A method in a package of its own: installed, listed, benchmarked, put to the contract."""
+"""A method in a separate package is listed, benchmarked and tested."""
 
 import os
 import subprocess
@@ -9,7 +9,8 @@ import pytest
 
 from bench.store.store import Store
 
-ROOT = Path(__file__).resolve().parents[2]
+from .conftest import ROOT, run_python
+
 EXAMPLE = ROOT / "tests" / "example_package"
 SPEC = """
 name = "outside"
@@ -30,7 +31,7 @@ params = { shrink = 0.2 }
 def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment in which the example package is installed."""
     source = tmp_path_factory.mktemp("source")
-    for name in ("pyproject.toml", "nearest_mean.py"):  # pip writes beside what it builds
+    for name in ("pyproject.toml", "nearest_mean.py"):  # pip writes into the source folder
         (source / name).write_bytes((EXAMPLE / name).read_bytes())
     target = tmp_path_factory.mktemp("site")
     words = ["install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target"]
@@ -42,24 +43,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(target), "DEEPMAPPER_OFFLINE": "1"}
 
 
-def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *words],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-
-
 def test_it_is_listed_and_benchmarked(installed: dict[str, str], tmp_path: Path) -> None:
-    assert "nearest_mean" in run(installed, "bench", "list", "methods").stdout
+    listed = run_python("-m", "bench", "list", "methods", environment=installed)
+    assert "nearest_mean" in listed.stdout
     spec = tmp_path / "outside.toml"
     spec.write_text(SPEC)
-    done = run(installed, "bench", "run", str(spec), "--no-report", "--out", str(tmp_path / "out"))
-    assert done.returncode == 0, done.stderr
+    words = ("-m", "bench", "run", spec, "--no-report", "--out", tmp_path / "out")
+    completed = run_python(*words, environment=installed)
+    assert completed.returncode == 0, completed.stderr
     (record,) = Store(tmp_path / "out").records()
     assert record["status"] == "ok", record["reason"]
     assert record["method"]["name"] == "nearest_mean"
@@ -67,9 +58,9 @@ def test_it_is_listed_and_benchmarked(installed: dict[str, str], tmp_path: Path)
 
 @pytest.mark.slow
 def test_the_contract_suite_runs_on_it(installed: dict[str, str]) -> None:
-    contract = ("pytest", "--deepmapper-contract")
-    done = run(installed, *contract, "nearest_mean", "-p", "no:xdist")
-    assert done.returncode == 0, done.stdout
-    done = run(installed, *contract, "no_such_package")
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "found none" in done.stdout + done.stderr
+    contract = ("-m", "pytest", "--deepmapper-contract")
+    completed = run_python(*contract, "nearest_mean", "-p", "no:xdist", environment=installed)
+    assert completed.returncode == 0, completed.stdout
+    completed = run_python(*contract, "no_such_package", environment=installed)
+    assert completed.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "found none" in completed.stdout + completed.stderr

@@ -1,7 +1,6 @@
-"""A grid on this machine: shared by two runs, on GPUs; records that are late."""
+"""A grid on this machine: shared by two runs, on GPUs, and with late records."""
 
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,12 +22,10 @@ from bench.store.tables import prepare
 
 from .grids import N_CELLS, check_whole, finish, runs, spec_of, start
 
-Bench = Callable[..., subprocess.CompletedProcess[str]]
-
 
 @pytest.mark.slow
 def test_two_front_ends_share_a_grid(tmp_path: Path, plugin: Path) -> None:
-    """Each cell is run by one of them, and both see the whole grid done."""
+    """Each cell runs once, and both runs report the whole grid as done."""
     spec = spec_of(tmp_path, seconds=0.4)
     both = [start(spec, tmp_path / "out", plugin) for _ in range(2)]
     for run in both:
@@ -42,7 +39,7 @@ def test_two_front_ends_share_a_grid(tmp_path: Path, plugin: Path) -> None:
 def test_each_cell_of_a_gpu_run_sees_one_gpu(
     tmp_path: Path, plugin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a GPU: the variable that decides which one a process can see."""
+    """Check the variable that selects the GPU, on a machine without one."""
     monkeypatch.syspath_prepend(plugin)
     monkeypatch.setenv("PYTHONPATH", str(plugin))
     store = Store(tmp_path / "out")
@@ -63,12 +60,12 @@ def test_each_cell_of_a_gpu_run_sees_one_gpu(
 
 
 def test_a_record_that_is_late_in_the_shared_folder_is_waited_for(tmp_path: Path) -> None:
-    """The executor says that the cell is done before its record can be seen."""
+    """The executor reports a cell as done before its record is visible."""
     store = Store(tmp_path)
     store.create()
 
     class Late:
-        """Returns "written" at once; the record appears two looks later."""
+        """Report the record as written, and write it after two looks."""
 
         room, busy, looks = 1, False, 0
         given: tuple[Task, ...] = ()
@@ -93,7 +90,7 @@ def test_a_record_that_is_late_in_the_shared_folder_is_waited_for(tmp_path: Path
 
 
 @pytest.mark.parametrize("answer", [BenchError("no answer"), {"7": "UNKNOWN"}])
-def test_a_scheduler_that_cannot_be_asked_may_have_cells(
+def test_cells_of_an_unreachable_scheduler_may_still_run(
     answer: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def states(submission: Submission) -> object:

@@ -1,4 +1,4 @@
-"""Experiments: cases have names and parameters, a record is whole, reports read it."""
+"""Experiments: named cases, complete records, and reports of them."""
 
 import json
 from pathlib import Path
@@ -18,10 +18,10 @@ from deepmapper import DeepMapperError
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_an_experiment_names_its_target_and_its_cases(name: str) -> None:
-    found = experiment(name)
-    assert found.target
-    assert len({case.name for case in found.cases}) == len(found.cases) > 0
-    assert all(json.loads(json.dumps(c.parameters)) == c.parameters for c in found.cases)
+    study = experiment(name)
+    assert study.target
+    assert len({case.name for case in study.cases}) == len(study.cases) > 0
+    assert all(json.loads(json.dumps(c.parameters)) == c.parameters for c in study.cases)
 
 
 def test_an_unknown_experiment_lists_the_known() -> None:
@@ -29,19 +29,19 @@ def test_an_unknown_experiment_lists_the_known() -> None:
         experiment("nihss")
 
 
-def test_what_has_a_record_is_not_run_again(
+def test_a_case_with_a_record_is_not_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ran = []
+    names = []
 
     def pretend(name: str, case: Case, out: Path) -> None:
-        ran.append(case.name)
+        names.append(case.name)
         write_record(out, name, case, {"accuracy": 1.0})
 
     monkeypatch.setattr("bench.experiments.__main__.run_apart", pretend)
     for fresh in (False, False, True):
         run(["nihs"], out=tmp_path, only="seed_3", fresh=fresh)
-    assert ran == ["seed_3", "seed_3"]
+    assert names == ["seed_3", "seed_3"]
 
 
 def test_needles_are_measured_recorded_and_summarised(tmp_path: Path) -> None:
@@ -74,9 +74,8 @@ def test_a_summary_has_a_row_for_each_point_and_averages_over_seeds() -> None:
 def test_a_table_in_a_file_is_trained_from_the_file(tmp_path: Path) -> None:
     y, needles = write_table(tmp_path / "table.npy", 300, 400, seed=0)
     X = np.load(tmp_path / "table.npy", mmap_mode="r")
-    assert X[y == 1][:, needles].mean() - X[y == 0][:, needles].mean() == pytest.approx(
-        0.5, abs=0.1
-    )
+    difference = X[y == 1][:, needles].mean() - X[y == 0][:, needles].mean()
+    assert difference == pytest.approx(0.5, abs=0.1)
     measured = train_from_file(X, y, needles, seed=0)
     assert measured["needle_recall"] > 0.5
 
@@ -103,8 +102,8 @@ SMALL = {
 @pytest.mark.slow
 def test_the_gpu_experiment_runs_on_any_device() -> None:
     records = [
-        {"parameters": {"what": what}, "measured": gpu.measure(what, 100, "cpu", **sizes)}
-        for what, sizes in SMALL.items()
+        {"parameters": {"what": name}, "measured": gpu.measure(name, 100, "cpu", **sizes)}
+        for name, sizes in SMALL.items()
     ]
     assert records[0]["measured"]["largest_difference_of_probabilities"] == 0  # type: ignore[index]
     text = gpu.summary(records)

@@ -1,8 +1,7 @@
-"""Optional packages hidden: methods that need one are `unavailable`, the others load."""
+"""If an optional package is hidden, only methods that need it are `unavailable`."""
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,14 +10,14 @@ import pytest
 from bench.catalog import entries
 from bench.store.store import Store
 
-from .conftest import ROOT
+from .conftest import run_python
 
 METHODS = entries("methods")
 PACKAGES = sorted({package for method in METHODS.values() for package in method.requires})
 
-# A name that is None among the modules cannot be found or imported, as if it were not installed.
+# A module that is None in sys.modules cannot be imported, as if it were not installed.
 HIDE = "import sys; sys.modules |= dict.fromkeys({packages!r})\n"
-# A copy of the process for each package: what no package is needed for is loaded once.
+# Each package gets a fork of the process, so that the common modules load once.
 LOAD_ALL = """
 import json, os, sys
 import deepmapper.estimators._classifier
@@ -26,13 +25,13 @@ from bench.catalog import entries
 
 
 def load_all():
-    found = {}
+    reasons = {}
     for name, entry in entries("methods").items():
-        found[name] = entry.unavailable
+        reasons[name] = entry.unavailable
         if entry.unavailable is None:
             module = entry.load()
             module.build(module.Params(), device="cpu", seed=0)
-    return found
+    return reasons
 
 
 for package in PACKAGES:
@@ -55,22 +54,16 @@ memory_mib = 2000
 
 
 def python(packages: Iterable[str], code: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", HIDE.format(packages=list(packages)) + code, *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    """Run code with packages hidden."""
+    return run_python("-c", HIDE.format(packages=list(packages)) + code, *words)
 
 
 @pytest.fixture(scope="module")
 def without() -> dict[str, dict[str, str | None]]:
-    """Of each hidden package, why the methods are not available; None where one is."""
-    done = python([], f"PACKAGES = {PACKAGES!r}\n{LOAD_ALL}")
-    assert done.stdout.count("\n") == len(PACKAGES), done.stderr
-    return {k: v for line in done.stdout.splitlines() for k, v in json.loads(line).items()}
+    """Hidden package -> method -> why it is unavailable, or None."""
+    completed = python([], f"PACKAGES = {PACKAGES!r}\n{LOAD_ALL}")
+    assert completed.stdout.count("\n") == len(PACKAGES), completed.stderr
+    return {k: v for line in completed.stdout.splitlines() for k, v in json.loads(line).items()}
 
 
 def test_only_methods_that_require_a_package_need_it(
@@ -93,8 +86,10 @@ def test_cells_are_unavailable_with_the_install_line(tmp_path: Path) -> None:
     needing = {name: method.requires for name, method in METHODS.items() if method.requires}
     spec = tmp_path / "hidden.toml"
     spec.write_text(SPEC.format(methods=", ".join(f'"{name}"' for name in ["majority", *needing])))
-    done = python(PACKAGES, RUN, "run", str(spec), "--no-report", "--out", str(tmp_path / "out"))
-    assert done.returncode == 0, done.stderr
+    completed = python(
+        PACKAGES, RUN, "run", str(spec), "--no-report", "--out", str(tmp_path / "out")
+    )
+    assert completed.returncode == 0, completed.stderr
     records = {record["method"]["name"]: record for record in Store(tmp_path / "out").records()}
     assert records.pop("majority")["status"] == "ok"
     assert sorted(records) == sorted(needing)

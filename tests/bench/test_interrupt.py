@@ -22,10 +22,10 @@ methods = ["majority", {name = "villain", params = {how = "nothing", seconds = 6
 """
 
 
-def started(folder: Path, plugin: Path) -> subprocess.Popen[str]:
-    """The grid, in a process group of its own, as a terminal starts it.
+def start_grid(folder: Path, plugin: Path) -> subprocess.Popen[str]:
+    """Start the grid in its own process group, as a terminal does.
 
-    What a shell runs in its background ignores SIGINT, and so would all that it starts.
+    Background processes of a shell ignore SIGINT, so the default handler is restored.
     """
 
     def listen() -> None:
@@ -46,9 +46,11 @@ def started(folder: Path, plugin: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("loaded", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_ctrl_c(loaded: bool, tmp_path: Path, plugin: Path) -> None:
-    """When a cell has ended, and while libraries are still loaded: only the kernel listens."""
-    run = started(tmp_path, plugin)
+def test_ctrl_c_stops_the_run_and_keeps_finished_cells(
+    loaded: bool, tmp_path: Path, plugin: Path
+) -> None:
+    """Interrupt after the first cell, or while libraries are still loading."""
+    run = start_grid(tmp_path, plugin)
     family = psutil.Process(run.pid)
     until(lambda: list(tmp_path.glob("out/cells/*.json")) if loaded else family.children())
     processes = family.children(recursive=True)

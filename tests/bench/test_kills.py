@@ -1,4 +1,4 @@
-"""A run killed at any moment loses nothing that was finished; see kills.py for the long version."""
+"""A run that is killed at any moment loses no finished cell. See also kills.py."""
 
 import pytest
 
@@ -7,8 +7,8 @@ from .kills import FEW, disturb
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rounds", [3, 20])
-def test_kill_and_resume(rounds: int) -> None:
-    # What needs torch costs each start ten seconds of imports; the long version has it.
+def test_a_killed_run_resumes_without_loss(rounds: int) -> None:
+    # Each import of torch takes ten seconds, so only the long version has it.
     facts = disturb(rounds) if rounds > 3 else disturb(rounds, methods=FEW, n_seeds=2)
     assert facts["finished"]
     assert facts["equal"]

@@ -18,14 +18,14 @@ from pathlib import Path
 from bench.store.locks import Claims, Presence
 folder = Path(sys.argv[1])
 with Presence(folder):
-    mine = Claims(folder / 'running')
-    print(mine.take("cell"), flush=True)
+    claims = Claims(folder / 'running')
+    print(claims.take("cell"), flush=True)
     sys.stdin.read()
 """
 
 
-def other(folder: Path) -> subprocess.Popen[str]:
-    """Another run that takes the claim and stays."""
+def start_other_run(folder: Path) -> subprocess.Popen[str]:
+    """Start another run that claims the cell and keeps running."""
     words = [sys.executable, "-c", OTHER, str(folder)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     process = subprocess.Popen(words, cwd=ROOT, text=True, **pipes)  # type: ignore[call-overload]
@@ -39,48 +39,48 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_cell_has_one_owner_until_it_is_dropped(tmp_path: Path) -> None:
-    one, two = Claims(tmp_path / "running"), Claims(tmp_path / "running")
-    assert one.take("cell")
-    assert not two.take("cell")
-    one.drop("cell")
-    assert two.take("cell")
-    two.drop_all()
+    first, second = Claims(tmp_path / "running"), Claims(tmp_path / "running")
+    assert first.take("cell")
+    assert not second.take("cell")
+    first.drop("cell")
+    assert second.take("cell")
+    second.drop_all()
     assert not list((tmp_path / "running").iterdir())
 
 
 def test_a_run_that_was_killed_holds_nothing(tmp_path: Path) -> None:
-    process = other(tmp_path)
-    mine = Claims(tmp_path / "running")
-    with Presence(tmp_path) as me:
-        assert not mine.take("cell")
-        with me.alone() as alone:
+    process = start_other_run(tmp_path)
+    claims = Claims(tmp_path / "running")
+    with Presence(tmp_path) as presence:
+        assert not claims.take("cell")
+        with presence.alone() as alone:
             assert not alone
         process.kill()
         process.wait()
-        assert mine.take("cell")
-        with me.alone() as alone:
+        assert claims.take("cell")
+        with presence.alone() as alone:
             assert alone
 
 
 def test_a_run_that_asks_whether_it_is_alone_stays_in_the_folder(tmp_path: Path) -> None:
-    with Presence(tmp_path) as one, Presence(tmp_path) as two:
-        for run in (two, one, two):
+    with Presence(tmp_path) as first, Presence(tmp_path) as second:
+        for run in (second, first, second):
             with run.alone() as alone:
                 assert not alone
         with pytest.raises(BenchError, match="it has to be alone"), Presence(tmp_path, alone=True):
             pass
-    with Presence(tmp_path) as one, one.alone() as alone:
+    with Presence(tmp_path) as first, first.alone() as alone:
         assert alone
         with pytest.raises(BenchError, match="another run"), Presence(tmp_path):
             pass
 
 
 def test_a_fresh_run_lets_no_other_start_before_it_says_so(tmp_path: Path) -> None:
-    with Presence(tmp_path, alone=True) as one:
-        with one.alone() as alone:
+    with Presence(tmp_path, alone=True) as first:
+        with first.alone() as alone:
             assert alone
         with pytest.raises(BenchError, match="another run"), Presence(tmp_path):
             pass
-        one.share()
-        with Presence(tmp_path), one.alone() as alone:
+        first.share()
+        with Presence(tmp_path), first.alone() as alone:
             assert not alone

@@ -1,4 +1,4 @@
-"""`bench run`: resume, tables that cannot be had, folders of another spec, wrong words."""
+"""`bench run`: resume, missing tables, folders of another spec, wrong arguments."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,8 @@ import pytest
 from bench.cli import main
 from bench.store.store import Store
 
-from .conftest import ROOT, bench_environment
+from .conftest import ROOT, Bench, bench_environment
 from .grids import finish, start, until
-
-Bench = Callable[..., subprocess.CompletedProcess[str]]
 
 SPEC = """
 name = "small"
@@ -37,8 +34,7 @@ memory_mib = 2000
 def again(finished: Path, bench: Bench) -> Path:
     """The digits of the same spec, run in another folder."""
     words = ("--datasets", "digits", "--no-report", "--out", finished / "again")
-    done = bench("run", finished / "spec.toml", *words)
-    assert done.returncode == 0, done.stderr
+    bench("run", finished / "spec.toml", *words)
     return finished / "again"
 
 
@@ -53,8 +49,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, bench: Bench) -> Path:
     """A finished run, with a data folder that is empty."""
     folder = tmp_path_factory.mktemp("run")
     spec = write(folder, SPEC)
-    done = bench("run", spec, "--out", folder / "out", data=folder / "no-data")
-    assert done.returncode == 0, done.stderr
+    bench("run", spec, "--out", folder / "out", data=folder / "no-data")
     return folder
 
 
@@ -86,13 +81,12 @@ def stamps(out: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in (out / "cells").glob("*.json")}
 
 
-def test_running_again_runs_only_what_could_not_be_had(finished: Path, bench: Bench) -> None:
+def test_a_rerun_repeats_only_unavailable_cells(finished: Path, bench: Bench) -> None:
     out = finished / "out"
     before = stamps(out)
     ok = {f"{r['key']}.json" for r in Store(out).records() if r["status"] == "ok"}
     words = ("--no-report", "--out", out)
-    done = bench("run", finished / "spec.toml", *words, data=finished / "no-data")
-    assert done.returncode == 0, done.stderr
+    bench("run", finished / "spec.toml", *words, data=finished / "no-data")
     after = stamps(out)
     assert {name for name in ok if before[name] != after[name]} == set()
     assert len(after) == len(before)
@@ -101,20 +95,17 @@ def test_running_again_runs_only_what_could_not_be_had(finished: Path, bench: Be
 @pytest.mark.slow
 def test_the_same_seed_gives_identical_predictions(finished: Path, again: Path) -> None:
     for record in Store(again).records():
-        one, other = (Store(f).artifact(record["key"]) for f in (finished / "out", again))
-        np.testing.assert_array_equal(one["probabilities"], other["probabilities"])
-        np.testing.assert_array_equal(one["test_rows"], other["test_rows"])
+        first, second = (Store(f).artifact(record["key"]) for f in (finished / "out", again))
+        np.testing.assert_array_equal(first["probabilities"], second["probabilities"])
+        np.testing.assert_array_equal(first["test_rows"], second["test_rows"])
 
 
 @pytest.mark.slow
 def test_fresh_runs_the_selected_cells_again(finished: Path, again: Path, bench: Bench) -> None:
-    out = again
     words = ("--datasets", "digits", "--methods", "majority", "--seeds", "1", "--fresh")
-    words += ("--no-report",)
-    before = stamps(out)
-    done = bench("run", finished / "spec.toml", *words, "--out", out)
-    assert done.returncode == 0, done.stderr
-    after = stamps(out)
+    before = stamps(again)
+    bench("run", finished / "spec.toml", *words, "--no-report", "--out", again)
+    after = stamps(again)
     assert len([name for name in before if before[name] != after[name]]) == 1
 
 
@@ -123,35 +114,31 @@ def test_a_folder_of_another_spec_or_schema_is_refused(
     finished: Path, tmp_path: Path, bench: Bench
 ) -> None:
     other = write(tmp_path, SPEC.replace("seeds = [0, 1]", "seeds = [5]"))
-    done = bench("run", other, "--out", finished / "out")
-    assert done.returncode == 2
-    assert "another spec" in done.stderr
-    assert "seeds" in done.stderr
+    completed = bench("run", other, "--out", finished / "out", code=2)
+    assert "another spec" in completed.stderr
+    assert "seeds" in completed.stderr
     (tmp_path / "out" / "cells").mkdir(parents=True)
     (tmp_path / "out" / "cells" / "old.json").write_text('{"schema": 0, "key": "old"}')
-    done = bench("run", finished / "spec.toml", "--out", tmp_path / "out")
-    assert done.returncode == 2
-    assert "schema 0" in done.stderr
+    completed = bench("run", finished / "spec.toml", "--out", tmp_path / "out", code=2)
+    assert "schema 0" in completed.stderr
 
 
 @pytest.mark.slow
 def test_a_full_disk_stops_the_run_and_nothing_is_lost(tmp_path: Path, plugin: Path) -> None:
-    spec = write(
-        tmp_path,
-        'name = "full"\ndatasets = ["digits"]\nmethods = ["majority", "stump"]\n',
-    )
+    text = 'name = "full"\ndatasets = ["digits"]\nmethods = ["majority", "stump"]\n'
+    spec = write(tmp_path, text)
     words = [sys.executable, "-m", "bench", "run", spec, "--no-report", "--out", tmp_path / "out"]
 
     def small_files() -> None:  # writing past the limit fails as on a full disk
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
 
     options = {"cwd": ROOT, "env": bench_environment(plugin), "capture_output": True, "text": True}
-    done = subprocess.run(words, preexec_fn=small_files, check=False, **options)  # type: ignore[call-overload]
-    assert done.returncode == 2
-    assert "disk is full" in done.stderr
+    completed = subprocess.run(words, preexec_fn=small_files, check=False, **options)  # type: ignore[call-overload]
+    assert completed.returncode == 2
+    assert "disk is full" in completed.stderr
     assert not list((tmp_path / "out" / "cells").glob("*.json"))
-    done = subprocess.run(words, check=False, **options)  # type: ignore[call-overload]
-    assert done.returncode == 0, done.stderr
+    completed = subprocess.run(words, check=False, **options)  # type: ignore[call-overload]
+    assert completed.returncode == 0, completed.stderr
     assert {r["status"] for r in Store(tmp_path / "out").records()} == {"ok"}
 
 
@@ -186,7 +173,7 @@ def test_wrong_words_get_a_clear_error(
 
 @pytest.mark.slow
 def test_runs_of_different_selections_share_a_folder(tmp_path: Path, plugin: Path) -> None:
-    """The first one to end leaves the other its tables."""
+    """The run that ends first keeps the tables for the other."""
     methods = [
         f'{{name = "villain", label = "{s}", params = {{how = "", seconds = {s}.0}}}}'
         for s in (0, 4)

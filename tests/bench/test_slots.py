@@ -1,4 +1,4 @@
-"""Cores and GPUs are split evenly, leased one by one, and the load of others is measured."""
+"""Slots split cores and GPUs evenly. The load of other processes is measured."""
 
 import os
 import subprocess
@@ -15,15 +15,15 @@ BUSY = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True:
 
 
 def test_slots_that_share_say_so() -> None:
-    made = split_cores(4, [0, 1], ["7"])
-    assert [slot.cores for slot in made] == [(0,), (1,), (0,), (1,)]
-    assert {slot.gpu for slot in made} == {"7"}
-    assert made[0].shared == (
+    result = split_cores(4, [0, 1], ["7"])
+    assert [slot.cores for slot in result] == [(0,), (1,), (0,), (1,)]
+    assert {slot.gpu for slot in result} == {"7"}
+    assert result[0].shared == (
         "cores: 4 cells side by side on 2 cores",
         "GPU: 4 cells side by side on 1 GPU",
     )
-    made = split_cores(2, range(8), ["GPU-a", "GPU-b"])
-    assert [(slot.gpu, slot.shared) for slot in made] == [("GPU-a", ()), ("GPU-b", ())]
+    result = split_cores(2, range(8), ["GPU-a", "GPU-b"])
+    assert [(slot.gpu, slot.shared) for slot in result] == [("GPU-a", ()), ("GPU-b", ())]
 
 
 def test_visible_gpus_are_those_that_the_variable_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,17 +36,17 @@ def test_visible_gpus_are_those_that_the_variable_names(monkeypatch: pytest.Monk
 def test_leases_of_two_workers_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slots, "own_cores", lambda: [0, 1, 2])
     monkeypatch.setattr(slots, "visible_gpus", lambda: ["0"])
-    one, two = Leases(tmp_path), Leases(tmp_path)
-    first, second = one.slot(2, "cuda"), two.slot(1, "cuda")
+    leases, others = Leases(tmp_path), Leases(tmp_path)
+    first, second = leases.slot(2, "cuda"), others.slot(1, "cuda")
     assert (first.cores, first.gpu, first.shared) == ((0, 1), "0", ())
     assert (second.cores, second.shared) == ((2,), ("GPU: none of 1 is free",))
-    assert two.slot(1, "cpu").shared == ("cores: 0 cores free of 1 asked for",)
-    one.close()
+    assert others.slot(1, "cpu").shared == ("cores: 0 cores free of 1 asked for",)
+    leases.close()
     assert Leases(tmp_path).slot(2, "cuda").shared == ()
 
 
 def test_others_on_a_core_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A neighbour that computes all the time, beside a cell that waits."""
+    """Another process computes all the time, while the cell waits."""
     core = min(os.sched_getaffinity(0))
     monkeypatch.setattr(slots, "own_cores", lambda: [core])
     monkeypatch.setattr(slots, "SHORTEST_SECONDS", 0.5)
@@ -55,12 +55,12 @@ def test_others_on_a_core_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         time.sleep(0.3)
         watch = Watch()
         time.sleep(0.8)
-        found = watch.others("cpu")
+        reasons = watch.others("cpu")
     finally:
         neighbour.kill()
         neighbour.wait()
-    assert len(found) == 1
-    assert "of their time went to others" in found[0]
+    assert len(reasons) == 1
+    assert "of their time went to others" in reasons[0]
 
 
 def test_a_cell_s_own_work_is_not_others_work(monkeypatch: pytest.MonkeyPatch) -> None:

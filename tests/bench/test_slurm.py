@@ -1,9 +1,9 @@
-"""The grid as SLURM jobs: real ones of submitit on this machine, and SLURM's commands made up."""
+"""The grid as SLURM jobs, with submitit on this machine and stand-ins for SLURM."""
 
 import json
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +11,8 @@ import pytest
 from bench.store.store import Store
 
 from . import fake_slurm
-from .grids import N_CELLS, SECONDS, check_whole, finish, runs, spec_of, start, until
-
-Bench = Callable[..., subprocess.CompletedProcess[str]]
+from .conftest import Bench
+from .grids import N_CELLS, check_whole, finish, runs, spec_of, start, until
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def test_arrays_of_jobs_and_a_preemption(
     bench: Bench,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A detached array; one of its jobs is preempted in the middle and comes back."""
+    """A job of a detached array is preempted within a cell and requeued."""
     more = on_slurm(cells_per_job=4, parallel_jobs=2, partition="gpu")
     spec, out = spec_of(tmp_path, seconds=0.7, more=more), tmp_path / "out"
     assert f"{N_CELLS} cells submitted" in finish(start(spec, out, plugin, "--detach", **slurm))
@@ -95,10 +94,7 @@ def test_if_a_later_array_is_refused_the_earlier_ones_are_noted_and_cancelled(
         '{name = "needles", params = {n_samples = 100, n_features = 10}, resources = {cores = 3}}'
     )
     spec.write_text(spec.read_text().replace('["digits"]', f'["digits", {small}]'))
-    run = start(spec, tmp_path / "out", plugin, **slurm)
-    printed, _ = run.communicate(timeout=SECONDS)
-    assert run.returncode == 2, printed
-    assert "Invalid account" in printed
+    assert "Invalid account" in finish(start(spec, tmp_path / "out", plugin, **slurm), 2)
     (note,) = (tmp_path / "out" / "jobs").glob("*.json")
     (job,) = json.loads(note.read_text())["keys"]
     assert fake_slurm.states(tmp_path / "slurm") == {job: "CANCELLED by 0"}
@@ -106,7 +102,5 @@ def test_if_a_later_array_is_refused_the_earlier_ones_are_noted_and_cancelled(
 
 @pytest.mark.slow
 def test_without_slurm_it_is_an_error(tmp_path: Path, plugin: Path) -> None:
-    run = start(spec_of(tmp_path, n=1, more=on_slurm()), tmp_path / "out", plugin)
-    printed, _ = run.communicate(timeout=SECONDS)
-    assert run.returncode == 2
-    assert "srun" in printed
+    spec = spec_of(tmp_path, n=1, more=on_slurm())
+    assert "srun" in finish(start(spec, tmp_path / "out", plugin), 2)

@@ -1,4 +1,4 @@
-"""Specs: what is wrong in them is said with the nearest right name."""
+"""Errors in specs are explained with the nearest known name."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def test_the_shipped_profiles_are_valid_and_expand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         (GOOD + "sedes = [1]", "unknown key 'sedes'.*Did you mean 'seeds'"),
         (GOOD + 'seeds = ["a"]', "seeds.0: Input should be a valid integer"),
@@ -39,13 +39,13 @@ def test_the_shipped_profiles_are_valid_and_expand() -> None:
         ('name = "x"\n' + 2 * ("[[experiments]]\n" + PART), "share the name 'part'"),
     ],
 )
-def test_a_wrong_spec_is_explained(text: str, says: str) -> None:
-    with pytest.raises(BenchError, match=f"(?s){says}"):
+def test_a_wrong_spec_is_explained(text: str, message: str) -> None:
+    with pytest.raises(BenchError, match=f"(?s){message}"):
         parse_spec(text, "test.toml")
 
 
 @pytest.mark.parametrize(
-    ("datasets", "methods", "says"),
+    ("datasets", "methods", "message"),
     [
         ('["digist"]', '["majority"]', "unknown dataset 'digist'.*Did you mean 'digits'"),
         ('["digits"]', '["majorty"]', "unknown method 'majorty'.*Did you mean 'majority'"),
@@ -60,10 +60,10 @@ def test_a_wrong_spec_is_explained(text: str, says: str) -> None:
     ],
 )
 def test_unknown_names_and_wrong_types_are_explained(
-    datasets: str, methods: str, says: str
+    datasets: str, methods: str, message: str
 ) -> None:
     spec = parse_spec(f'name = "x"\ndatasets = {datasets}\nmethods = {methods}\n', "test.toml")
-    with pytest.raises(BenchError, match=f"(?s){says}"):
+    with pytest.raises(BenchError, match=f"(?s){message}"):
         expand(spec, "cpu")
 
 
@@ -153,8 +153,8 @@ def test_resources_are_the_most_that_table_and_method_ask_for() -> None:
         'methods = ["majority", {name = "mlp", resources = {cores = 4, gpus = 1}}]\n',
         "r.toml",
     )
-    asked = {cell.label: cell.resources for cell in expand(spec, "cpu")}
-    assert asked == {
+    resources = {cell.label: cell.resources for cell in expand(spec, "cpu")}
+    assert resources == {
         "majority": {"cores": 2, "memory_mib": 9000},
         "mlp": {"cores": 4, "memory_mib": 9000, "gpus": 1},
     }

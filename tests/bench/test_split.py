@@ -1,4 +1,4 @@
-"""Splits: by class, or as rows fall; the same for the same seed."""
+"""Splits are stratified, random or official, and depend only on the seed."""
 
 import numpy as np
 import pytest
@@ -6,20 +6,14 @@ import pytest
 from bench.run.split import split_kind, split_rows
 from datasets.table import Source, Table
 
+LABELS = (np.arange(400) % 10 == 0).astype(np.int64)
 
-def table(n: int = 400, official: bool = False) -> Table:
-    rng = np.random.default_rng(0)
-    y = (np.arange(n) % 10 == 0).astype(np.int64)
-    split = (np.arange(n - 10), np.arange(n - 10, n)) if official else None
-    return Table(
-        name="t",
-        X=rng.random((n, 3), dtype=np.float32),
-        y=y,
-        classes=("a", "b"),
-        features=["x", "y", "z"],
-        source=Source("made for a test", "generated", "none"),
-        official_split=split,
-    )
+
+def table(official: bool = False, y: np.ndarray = LABELS) -> Table:
+    X = np.random.default_rng(0).random((len(y), 3), dtype=np.float32)
+    split = (np.arange(390), np.arange(390, 400)) if official else None
+    source = Source("made for a test", "generated", "none")
+    return Table("t", X, y, "abc"[: y.max() + 1], "xyz", source, official_split=split)
 
 
 @pytest.mark.parametrize("kind", ["stratified", "random"])
@@ -33,9 +27,8 @@ def test_every_row_is_on_one_side(kind: str) -> None:
 
 
 def test_only_the_stratified_split_looks_at_classes() -> None:
-    y = table().y
     shares = {
-        kind: {y[split_rows(table(), seed, 0.25, kind)[1]].sum() for seed in range(20)}
+        kind: {LABELS[split_rows(table(), seed, 0.25, kind)[1]].sum() for seed in range(20)}
         for kind in ("stratified", "random")
     }
     assert shares["stratified"] == {10}
@@ -52,13 +45,5 @@ def test_an_official_split_comes_first() -> None:
 
 def test_tiny_classes_are_on_both_sides() -> None:
     y = np.array([0, 1, 2, 0, 1, 2])
-    tiny = Table(
-        "t",
-        np.eye(6, 2, dtype=np.float32),
-        y,
-        "abc",
-        "fg",
-        Source("made for a test", "generated", "none"),
-    )
-    train, test = split_rows(tiny, 0, 0.25)
+    train, test = split_rows(table(y=y), 0, 0.25)
     assert set(y[train]) == set(y[test]) == {0, 1, 2}

@@ -29,7 +29,7 @@ def test_a_record_comes_back_with_its_arrays(store: Store) -> None:
     assert store.artifact("none") == {}
 
 
-def test_a_full_disk_leaves_what_was_there(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_the_older_records(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.put({"schema": 2, "key": "k", "status": "ok"})
 
     def full(handle: int) -> None:
@@ -46,16 +46,16 @@ def test_a_full_disk_leaves_what_was_there(store: Store, monkeypatch: pytest.Mon
 def test_the_first_record_of_a_key_stays(
     links: bool, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two that ran the same cell, also at the very same moment, one is told no."""
+    """Only one of two runs of a cell can store it, even at the same moment."""
 
-    def none(source: str, target: object) -> None:
+    def refuse(source: str, target: object) -> None:
         raise OSError(errno.EPERM, "no links here")
 
     if not links:
-        monkeypatch.setattr(os, "link", none)
+        monkeypatch.setattr(os, "link", refuse)
     assert store.put({"schema": 2, "key": "k", "status": "ok"})
     assert not store.put({"schema": 2, "key": "k", "status": "failed"})
-    monkeypatch.setattr(Store, "has", lambda self, key: False)  # both looked before either wrote
+    monkeypatch.setattr(Store, "has", lambda self, key: False)  # neither run sees the other record
     assert not store.put({"schema": 2, "key": "k", "status": "timeout"})
     assert store.record("k")["status"] == "ok"
     assert [path.name for path in store.cells.iterdir()] == ["k.json"]

@@ -1,4 +1,4 @@
-"""What a cell does around its method: torch if needed, threads given back, a note of its phase."""
+"""The steps of a cell around its method: torch, threads, and notes."""
 
 import subprocess
 import sys
@@ -68,11 +68,11 @@ def test_a_note_is_whole_at_every_moment_and_gone_in_the_end(tmp_path: Path) -> 
     for name in ("a_phase_with_a_long_name", "short"):
         with phases(name):
             assert read_note(tmp_path, "key")["current"] == name
-        found = read_note(tmp_path, "key")
-        assert found["current"] is None
-        assert found["phases"] == phases.records
+        content = read_note(tmp_path, "key")
+        assert content["current"] is None
+        assert content["phases"] == phases.records
     phases.records.clear()
-    note.write(phases)  # shorter than what is there
+    note.write(phases)  # shorter than before
     assert read_note(tmp_path, "key") == {"current": None, "phases": {}}
     note.remove()
     assert read_note(tmp_path, "key") == {}
@@ -102,6 +102,6 @@ def test_a_method_from_elsewhere_may_use_torch_unless_it_cannot(
 
 
 def test_our_methods_say_whether_they_use_torch() -> None:
-    found = {name for name, method in entries("methods").items() if not method.may_use_torch}
-    assert {"majority", "stump", "random_forest"} <= found
-    assert not found & {"deepmapper", "mlp", "logistic"}
+    names = {name for name, method in entries("methods").items() if not method.may_use_torch}
+    assert {"majority", "stump", "random_forest"} <= names
+    assert not names & {"deepmapper", "mlp", "logistic"}

@@ -1,4 +1,4 @@
-"""The contract of a method, over baselines/ or over what `bench.commands.contract` names."""
+"""The contract of a method, for baselines/ or the methods that the command names."""
 
 import pickle
 from dataclasses import FrozenInstanceError, dataclass, fields
@@ -14,7 +14,7 @@ from bench.commands.contract import VARIANTS
 from bench.run.answers import attribute, predict
 from datasets.table import Source, Table
 
-AFFORDABLE: dict[str, dict[str, object]] = {  # settings that a test has time for
+AFFORDABLE: dict[str, dict[str, object]] = {  # settings that are quick enough for a test
     "deepinsight_kpca": {"image_size": "equal"},
     "deepinsight_pca": {"image_size": "equal"},
     "deepinsight_tsne": {"image_size": "equal"},
@@ -26,15 +26,15 @@ AFFORDABLE: dict[str, dict[str, object]] = {  # settings that a test has time fo
     "random_forest": {"n_trees": 60, "n_tuning_trees": 30},
 }
 WITHOUT_ATTRIBUTIONS = ("majority", "nearest_neighbours")
-# A global-mean CNN from scratch on at most 135 images of 10x10 pixels, and TC1, made for 60,483
-# inputs and 400 epochs: better than chance, no more.
+# Two methods need more data than a test has, and are only better than chance here. One is a
+# global-mean CNN from scratch. The other is TC1, which is made for 60,483 inputs and 400 epochs.
 WEAK_WHEN_SMALL = ("pydeepmapper", "cnn1d (TC1)")
 N_SAMPLES, N_TRAIN, N_FEATURES, PLANTED = 400, 150, 90, (7, 61)
 N_CLASSES = 3
 
 
 def easy_table(seed: int = 0, n: int = N_SAMPLES) -> Table:
-    """Three classes that differ in two of 90 features, each a strong one."""
+    """Three classes that differ strongly in two of 90 features."""
     rng = np.random.default_rng(seed)
     y = rng.permutation(np.arange(n) % N_CLASSES)
     X = rng.normal(size=(n, N_FEATURES)).astype(np.float32)
@@ -57,16 +57,14 @@ def pipeline_of(method: Entry, seed: int = 3) -> Pipeline:
 
 
 def fit(pipeline: Pipeline, X: np.ndarray, y: np.ndarray) -> Pipeline:
-    """As the harness does: the converter sees training rows only."""
-    convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
-    convert.fit(X, y)
-    model.fit(convert.transform(X), y)
+    """Fit as the harness does: the converter sees only training rows."""
+    convert = pipeline["convert"].fit(X, y)
+    pipeline["model"].fit(convert.transform(X), y)
     return pipeline
 
 
-def probabilities(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
-    convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
-    return predict(model, convert.transform(X), N_CLASSES)
+def probabilities(pipeline: Pipeline, X: np.ndarray, n_classes: int = N_CLASSES) -> np.ndarray:
+    return predict(pipeline["model"], pipeline["convert"].transform(X), n_classes)
 
 
 def as_array(Z: object) -> np.ndarray:
@@ -139,22 +137,20 @@ def test_the_same_seed_gives_the_same_probabilities(fitted: Fitted) -> None:
     )
 
 
-def test_permuted_labels_give_chance_and_labels_come_back_as_they_were(fitted: Fitted) -> None:
+def test_permuted_labels_give_chance_and_keep_their_names(fitted: Fitted) -> None:
     X, y = fitted.training
     names = np.array(["high", "low", "middle"])
     permuted = names[np.random.default_rng(5).permutation(y)]
     pipeline = fit(pipeline_of(fitted.method), X, permuted)
-    predicted = pipeline.named_steps["model"].predict(
-        pipeline.named_steps["convert"].transform(fitted.test[0])
-    )
+    predicted = pipeline["model"].predict(pipeline["convert"].transform(fitted.test[0]))
     assert set(np.unique(predicted)) <= set(names.tolist())
     # Three classes, 250 rows: four standard errors of a guess above a third.
     assert (predicted == names[fitted.test[1]]).mean() < 0.46
 
 
 def test_conversion_depends_on_training_rows_alone(fitted: Fitted) -> None:
-    """A row becomes the same image whatever rows come with it, and however often others came."""
-    convert = fitted.pipeline.named_steps["convert"]
+    """A row becomes the same image beside other rows, and after other rows."""
+    convert = fitted.pipeline["convert"]
     rows = fitted.test[0][:20]
     before = as_array(convert.transform(rows)).copy()
     strange = np.concatenate([rows[:10], 100 * rows[10:] - 50]).astype(np.float32)
@@ -165,7 +161,7 @@ def test_conversion_depends_on_training_rows_alone(fitted: Fitted) -> None:
 
 
 def test_attributions_name_the_planted_features(fitted: Fitted) -> None:
-    convert, model = fitted.pipeline.named_steps["convert"], fitted.pipeline.named_steps["model"]
+    convert, model = fitted.pipeline["convert"], fitted.pipeline["model"]
     X, y = fitted.training
     values = attribute(convert, model, convert.transform(X), y, N_CLASSES)
     if fitted.method.name in WITHOUT_ATTRIBUTIONS:
@@ -189,8 +185,9 @@ def test_it_clones_and_pickles_like_an_estimator(fitted: Fitted) -> None:
 
 
 @pytest.mark.parametrize(("n", "p"), [(40, 1), (12, 3), (40, 5000)])
-def test_it_refuses_politely_or_copes(method: Entry, n: int, p: int) -> None:
-    """A table of another size is refused with a reason, or fitted."""
+def test_a_table_of_another_size_is_fitted_or_refused_with_a_reason(
+    method: Entry, n: int, p: int
+) -> None:
     module = method.load()
     rng = np.random.default_rng(n + p)
     y = np.arange(n) % 2
@@ -199,9 +196,9 @@ def test_it_refuses_politely_or_copes(method: Entry, n: int, p: int) -> None:
     reason = module.supports(table_of(X, y, (0,))) if hasattr(module, "supports") else None
     if reason is None:
         if p > 1000:
-            return  # whether it copes with size is what benchmarks are for
+            return  # benchmarks test large tables
         pipeline = fit(pipeline_of(method), X, y)
-        assert np.isfinite(predict_two(pipeline, X)).all()
+        assert np.isfinite(probabilities(pipeline, X, 2)).all()
     else:
         assert isinstance(reason, str)
         assert any(str(number) in reason for number in (n, p, f"{p:,}")), reason
@@ -209,8 +206,8 @@ def test_it_refuses_politely_or_copes(method: Entry, n: int, p: int) -> None:
 
 def test_a_class_with_one_row_is_learned_from_or_refused(method: Entry) -> None:
     table = easy_table()
-    of_last = np.flatnonzero(table.y[:60] == 2)
-    rows = np.setdiff1d(np.arange(60), of_last[1:])
+    rows_of_last = np.flatnonzero(table.y[:60] == 2)
+    rows = np.setdiff1d(np.arange(60), rows_of_last[1:])
     X, y = table.X[rows], table.y[rows]
     pipeline = pipeline_of(method)
     try:
@@ -218,12 +215,12 @@ def test_a_class_with_one_row_is_learned_from_or_refused(method: Entry) -> None:
     except ValueError as error:
         assert "class" in str(error)  # noqa: PT017 - both outcomes are right
         return
-    found = probabilities(pipeline, table.X[60:90])
-    assert found.shape == (30, N_CLASSES)
-    assert np.isfinite(found).all()
+    predicted = probabilities(pipeline, table.X[60:90])
+    assert predicted.shape == (30, N_CLASSES)
+    assert np.isfinite(predicted).all()
 
 
-def test_a_sparse_table_is_the_same_table(method: Entry) -> None:
+def test_a_sparse_table_gives_the_same_predictions(method: Entry) -> None:
     table = easy_table(n=120)
     X = np.where(np.abs(table.X) > 0.5, table.X, 0).astype(np.float32)
     y = table.y[:90]
@@ -232,26 +229,21 @@ def test_a_sparse_table_is_the_same_table(method: Entry) -> None:
     converted = []
     try:
         for pipeline, rows in zip(pipelines, kinds, strict=True):
-            convert = pipeline.named_steps["convert"].fit(rows[:90], y)
+            convert = pipeline["convert"].fit(rows[:90], y)
             converted.append((convert.transform(rows[:90]), convert.transform(rows[90:])))
         if all(map(is_same_array, *converted)):
-            return  # the model cannot tell them apart
-        found = [
-            predict(pipeline.named_steps["model"].fit(training, y), test, N_CLASSES)
+            return  # the model gets the same input
+        predictions = [
+            predict(pipeline["model"].fit(training, y), test, N_CLASSES)
             for pipeline, (training, test) in zip(pipelines, converted, strict=True)
         ]
     except (TypeError, ValueError) as error:
         if method.module.startswith("baselines.") or "sparse" not in str(error):
             raise
-        return  # a method from outside may refuse, if it says what
-    np.testing.assert_allclose(found[0], found[1], atol=0.02)
+        return  # a method from outside may refuse sparse tables
+    np.testing.assert_allclose(*predictions, atol=0.02)
 
 
-def is_same_array(one: object, other: object) -> bool:
-    """Of one type, as sparse or as dense, and equal."""
-    return type(one) is type(other) and np.array_equal(as_array(one), as_array(other))
-
-
-def predict_two(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
-    convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
-    return predict(model, convert.transform(X), 2)
+def is_same_array(first: object, second: object) -> bool:
+    """Whether both have the same type, sparse or dense, and the same values."""
+    return type(first) is type(second) and np.array_equal(as_array(first), as_array(second))

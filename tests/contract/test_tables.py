@@ -1,4 +1,4 @@
-"""The contract of datasets and generators: documented, typed, repeatable, described."""
+"""The contract of datasets and generators: documented, typed and repeatable."""
 
 import inspect
 
@@ -7,7 +7,7 @@ import pytest
 from bench.catalog import entries
 from datasets.table import DataUnavailable, Table
 
-SMALL = {  # sizes that a test can afford; others are made with their defaults
+SMALL = {  # sizes that are quick enough for a test. Other tables have their defaults.
     "nihs": {"n_samples": 60, "n_features": 40, "needles": "random"},
     "expression": {"n_samples": 120, "n_features": 80, "n_classes": 3},
     "shuffled_mnist": {"base": "digits"},
@@ -17,25 +17,25 @@ SMALL = {  # sizes that a test can afford; others are made with their defaults
     "madelon": {"n_samples": 320, "n_features": 60},
     "ringnorm": {"n_samples": 300, "n_noise": 20},
 }
-TABLES = sorted([*entries("datasets"), *entries("generators")])
+ENTRIES = entries("datasets") | entries("generators")
+TABLES = sorted(ENTRIES)
 GENERATORS = sorted(entries("generators"))
 
 
 def load(name: str, **params: object) -> Table:
-    entry = (entries("datasets") | entries("generators"))[name]
     try:
-        return entry.load().load(**SMALL.get(name, {}), **params)
+        return ENTRIES[name].load().load(**SMALL.get(name, {}), **params)
     except DataUnavailable as error:
         pytest.skip(f"no data here: {str(error)[:80]}")
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_table_says_what_it_is(name: str, real_data: object) -> None:
+def test_a_table_has_a_source_and_a_summary(name: str, real_data: object) -> None:
     table = load(name)
     assert isinstance(table, Table)
     assert table.source.citation
     assert table.source.licence
-    assert (entries("datasets") | entries("generators"))[name].summary
+    assert ENTRIES[name].summary
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -50,8 +50,7 @@ def test_a_generator_follows_its_seed(name: str, real_data: object) -> None:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_parameters_are_keywords_with_types_and_defaults(name: str) -> None:
-    load_ = (entries("datasets") | entries("generators"))[name].load().load
-    for parameter in inspect.signature(load_).parameters.values():
+    for parameter in inspect.signature(ENTRIES[name].load().load).parameters.values():
         assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
         assert parameter.annotation is not inspect.Parameter.empty
         assert parameter.default is not inspect.Parameter.empty

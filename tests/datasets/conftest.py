@@ -1,4 +1,4 @@
-"""A server of our own for the tests of datasets."""
+"""A local HTTP server for the tests of datasets."""
 
 import threading
 from collections.abc import Iterator
@@ -9,16 +9,16 @@ import pytest
 
 
 class Server:
-    """Serve the files of a folder; send half of those in `cut`, never answer those in `mute`.
+    """Serve the files of a folder, but half of those in `cut` and none in `mute`.
 
-    Like some hosts, it calls .gz an encoding to clients that accept one, and they unpack it.
+    Like some hosts, it declares gzip as the content encoding if the client accepts it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.cut: set[str] = set()
         self.mute: set[str] = set()
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.closing = threading.Event()
         answer = self._answer
         handler = {"do_GET": lambda request: answer(request), "log_message": lambda *_: None}
@@ -28,13 +28,13 @@ class Server:
         self.address = f"http://127.0.0.1:{self.http.server_port}/"
 
     def put(self, name: str, content: bytes) -> str:
-        """The address of the content."""
+        """Store the content and return its address."""
         (self.folder / name).write_bytes(content)
         return self.address + name
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         name = request.path[1:]
-        self.asked.append(name)
+        self.requests.append(name)
         if name in self.mute:
             self.closing.wait(10)
         if not (self.folder / name).is_file():
@@ -51,13 +51,13 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A server of tmp_path/mirror, an empty data folder tmp_path/data, and downloads allowed."""
+    """Serve tmp_path/mirror, with tmp_path/data as the data folder."""
     (tmp_path / "mirror").mkdir()
     monkeypatch.setenv("DEEPMAPPER_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("DEEPMAPPER_OFFLINE")
     server = Server(tmp_path / "mirror")
-    # The default of half a second is how long each shutdown takes.
+    # A shutdown takes as long as this interval, half a second by default.
     thread = threading.Thread(target=server.http.serve_forever, args=(0.01,))
     thread.start()
     yield server

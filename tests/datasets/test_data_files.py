@@ -24,8 +24,8 @@ HEX_DIGITS = {"md5": 32, "blob": 40, "sha256": 64}
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_the_literal_files_are_those_of_the_defaults(name: str) -> None:
-    """The catalogue reads FILES as text; `load` and `data_files` take the same parameters."""
+def test_the_catalogue_lists_the_files_of_the_defaults(name: str) -> None:
+    """The catalogue reads FILES as text. Both functions have the same parameters."""
     module = DATASETS[name].load()
     files = module.data_files()
     assert DATASETS[name].files == tuple(file.path for file in files)
@@ -36,8 +36,8 @@ def test_the_literal_files_are_those_of_the_defaults(name: str) -> None:
         assert {PurePosixPath(a).name for a in file.addresses} == {PurePosixPath(file.path).name}
         kind, hexadecimal = file.checksum.split(":")
         assert file.checksum == FIRST_SEEN or len(hexadecimal) == HEX_DIGITS[kind]
-    known = [file.checksum for file in files if file.checksum != FIRST_SEEN]
-    assert len(set(known)) == len(known)
+    checksums = [file.checksum for file in files if file.checksum != FIRST_SEEN]
+    assert len(set(checksums)) == len(checksums)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,9 @@ def test_the_literal_files_are_those_of_the_defaults(name: str) -> None:
         ("gisette", "n_test", 1_001, 1_000),
     ],
 )
-def test_numbers_of_samples_out_of_range(name: str, parameter: str, n: int, largest: int) -> None:
+def test_a_number_of_samples_out_of_range_is_refused(
+    name: str, parameter: str, n: int, largest: int
+) -> None:
     expected = rf"'{name}': expected {parameter} in 1\.\.{largest}, got {n}"
     with pytest.raises(TableError, match=expected):
         DATASETS[name].load().load(**{parameter: n})

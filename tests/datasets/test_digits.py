@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 from datasets import digits
 
 
-def test_digits() -> None:
+def test_digits_are_those_of_scikit_learn() -> None:
     table = digits.load()
     images = load_digits().images
     assert (table.X.shape, table.X.dtype) == ((1_797, 64), np.float32)

@@ -1,4 +1,4 @@
-"""Fashion-MNIST from small files in its format that are served here."""
+"""Fashion-MNIST from small files that a local server sends."""
 
 import gzip
 import hashlib
@@ -19,7 +19,7 @@ N_TRAIN, N_TEST = 30, 20
 
 @pytest.fixture
 def images(server: Server, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
-    """Few random images in four packed files, served at their second address, and checksums."""
+    """Serve a few random images at the second address, and patch their checksums."""
     rng = np.random.default_rng(0)
     content, checksums = {}, []
     for path in fashion_mnist.FILES:
@@ -40,9 +40,7 @@ def images(server: Server, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndar
     return content
 
 
-def test_images_and_labels_come_from_their_files(
-    images: dict[str, np.ndarray],
-) -> None:
+def test_images_and_labels_come_from_their_files(images: dict[str, np.ndarray]) -> None:
     table = fashion_mnist.load(n_train=N_TRAIN, n_test=N_TEST)
     assert (table.name, table.X.shape, table.X.dtype) == ("fashion_mnist", (50, 784), np.float32)
     assert_array_equal(table.X[:30], images["train-images-idx3"].reshape(30, -1))
@@ -68,7 +66,7 @@ def test_its_pixels_can_be_shuffled(images: object) -> None:
 
 
 def test_the_real_files(real_data: Path) -> None:
-    """6,000 and 1,000 of each class, and the commonly given mean and deviation."""
+    """Check the published sizes of classes, mean and standard deviation."""
     if missing := [f.path for f in fashion_mnist.data_files() if state(f) == "missing"]:
         pytest.skip(f"missing data files: {', '.join(missing)}")
     table = fashion_mnist.load()

@@ -1,4 +1,4 @@
-"""Downloads from a server of our own: whole, cut, altered, absent; into folders of all kinds."""
+"""Downloads of whole, cut, altered and absent files from a local server."""
 
 import errno
 import gzip
@@ -45,12 +45,12 @@ def put(file: DataFile, content: bytes) -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    """All files below, hidden ones too: what a download left behind."""
+    """The paths of all files below a folder, hidden ones too."""
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
 def make_read_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forbid writing; for root, who may write anywhere, by patching the call that writes."""
+    """Forbid writing. Root may write anywhere, so the call that writes is patched."""
     folder.chmod(0o555)
     if os.access(folder, os.W_OK):
 
@@ -61,7 +61,7 @@ def make_read_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("checksum", [MD5, BLOB, SHA256])
-def test_a_verified_file_is_used_as_it_lies(checksum: str) -> None:
+def test_a_verified_file_is_used_without_a_download(checksum: str) -> None:
     file = data_file(checksum=checksum)
     path = put(file, PACKED)
     assert state(file) == "present"
@@ -76,7 +76,7 @@ def test_any_other_content_is_corrupt(checksum: str, content: bytes) -> None:
     assert state(file).startswith(f"corrupt: expected {checksum}, found {checksum.split(':')[0]}:")
 
 
-def test_known_git_blob_id() -> None:
+def test_a_blob_checksum_is_the_one_of_git() -> None:
     """`printf 'hello\n' | git hash-object --stdin`."""
     file = data_file(checksum="blob:ce013625030ba8dba906f756967f9e9ca394464a")
     put(file, b"hello\n")
@@ -119,7 +119,7 @@ def test_a_missing_file_is_downloaded(
     assert fetch(file).read_bytes() == PACKED
     assert fetch(file).stat().st_mode & 0o777 == 0o644
     assert state(file) == "present"
-    assert server.asked == ["a"]
+    assert server.requests == ["a"]
     assert names(folder) == ["tumours/counts.gz"]
 
 
@@ -143,8 +143,8 @@ def test_a_failed_download_says_why_and_the_next_mirror_is_tried(
     server.mute.add("mute")
     if wrong == "mute":
         monkeypatch.setattr(fetching, "TIMEOUT_SECONDS", 0.1)
-    elsewhere = {"no server": "http://127.0.0.1:1/a", "no address": "counts.gz"}
-    address = elsewhere.get(wrong, f"{server.address}{wrong}")
+    other_addresses = {"no server": "http://127.0.0.1:1/a", "no address": "counts.gz"}
+    address = other_addresses.get(wrong, f"{server.address}{wrong}")
     with pytest.raises(DataUnavailable) as caught:
         fetch(data_file(address))
     message = str(caught.value)
@@ -153,7 +153,7 @@ def test_a_failed_download_says_why_and_the_next_mirror_is_tried(
     assert names(folder) == []
     path = fetch(data_file(address, server.put("good", PACKED)))
     assert path.read_bytes() == PACKED
-    assert server.asked[-1] == "good"
+    assert server.requests[-1] == "good"
     assert names(folder) == ["tumours/counts.gz"]
 
 
@@ -166,10 +166,12 @@ def test_a_corrupt_file_is_moved_aside_and_downloaded_again(server: Server, fold
     assert names(folder) == ["tumours/counts.gz", aside]
     assert (folder / aside).read_bytes() == OTHER
     assert fetch(file).read_bytes() == PACKED
-    assert server.asked == ["a"]
+    assert server.requests == ["a"]
 
 
-def test_a_corrupt_file_stays_where_no_good_one_arrives(server: Server, folder: Path) -> None:
+def test_a_corrupt_file_stays_if_no_good_one_can_be_downloaded(
+    server: Server, folder: Path
+) -> None:
     file = data_file(server.put("a", OTHER))
     put(file, CONTENT)
     with pytest.raises(DataUnavailable, match="was left where it is and not used"):
@@ -189,7 +191,7 @@ def test_two_threads_download_the_same_file(server: Server, folder: Path) -> Non
 
 
 @pytest.mark.parametrize("content", [None, OTHER])
-def test_offline_nothing_is_asked_of_any_server(
+def test_offline_no_server_is_contacted(
     server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
 ) -> None:
     monkeypatch.setenv("DEEPMAPPER_OFFLINE", "1")
@@ -202,12 +204,12 @@ def test_offline_nothing_is_asked_of_any_server(
     parts = ["DEEPMAPPER_OFFLINE is set", f"{server.address}a", str(location(file))]
     parts += ["is missing"] if content is None else [MD5, OTHER_MD5, "was left where it is"]
     assert [part for part in parts if part not in message] == []
-    assert server.asked == []
+    assert server.requests == []
     assert names(folder) == ([] if content is None else ["tumours/counts.gz"])
 
 
 @pytest.mark.parametrize("content", [None, OTHER])
-def test_a_read_only_folder(
+def test_nothing_is_downloaded_into_a_read_only_folder(
     server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
 ) -> None:
     file = data_file(f"{server.address}a")
@@ -217,7 +219,7 @@ def test_a_read_only_folder(
     make_read_only(location(file).parent, monkeypatch)
     with pytest.raises(DataUnavailable, match=r"written \(.*\), so nothing was downloaded\."):
         fetch(file)
-    assert server.asked == []
+    assert server.requests == []
     assert names(folder) == ([] if content is None else ["tumours/counts.gz"])
 
 
@@ -228,14 +230,14 @@ def test_a_verified_file_in_a_read_only_folder_is_used(monkeypatch: pytest.Monke
     assert fetch(file) == path
 
 
-def test_a_folder_that_is_a_file(server: Server, folder: Path) -> None:
+def test_a_data_folder_that_is_a_file_is_refused(server: Server, folder: Path) -> None:
     folder.write_text("not a folder")
     with pytest.raises(DataUnavailable, match="cannot be written"):
         fetch(data_file(f"{server.address}a"))
     assert folder.read_text() == "not a folder"
 
 
-def test_a_target_that_is_a_folder(server: Server, folder: Path) -> None:
+def test_a_target_that_is_a_folder_is_refused(server: Server, folder: Path) -> None:
     file = data_file(server.put("a", PACKED))
     location(file).mkdir(parents=True)
     with pytest.raises(DataUnavailable, match="cannot be moved into place"):

@@ -1,4 +1,4 @@
-"""Files without a published checksum: trusted on first use, and required from then on."""
+"""Files without a published checksum are trusted on first use."""
 
 import errno
 import hashlib
@@ -65,7 +65,7 @@ def test_a_file_that_changed_is_corrupt(folder: Path, server: Server) -> None:
     assert names(folder) == ["words.mat", f"words.mat.corrupt-{OTHER[:8]}", "words.mat.sha256"]
 
 
-def test_a_download_must_be_what_was_seen_first(folder: Path, server: Server) -> None:
+def test_a_download_must_match_the_first_checksum(folder: Path, server: Server) -> None:
     (folder / "words.mat.sha256").write_text(f"{OTHER}  words.mat\n")
     file = data_file(server.put("words.mat", b"words"))
     with pytest.raises(DataUnavailable, match=rf"Expected sha256:{OTHER}.*found sha256:{SHA256}"):
@@ -75,13 +75,15 @@ def test_a_download_must_be_what_was_seen_first(folder: Path, server: Server) ->
         assert fetch(file).read_bytes() == b"other words"
 
 
-def test_no_address_that_answers(folder: Path, server: Server) -> None:
+def test_a_file_that_no_address_sends_is_unavailable(folder: Path, server: Server) -> None:
     with pytest.raises(DataUnavailable, match=r"Expected any content, but .*404"):
         fetch(data_file(f"{server.address}absent"))
     assert names(folder) == []
 
 
-def test_a_folder_that_cannot_be_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checksum_that_cannot_be_stored_is_a_warning(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "words.mat").write_bytes(b"words")
 
     def refuse(*_: object, **__: object) -> None:

@@ -1,4 +1,4 @@
-"""Gisette from files in its format: values separated by blanks, one at the end of a line."""
+"""Gisette from small files that a local server sends."""
 
 import hashlib
 from pathlib import Path
@@ -15,12 +15,13 @@ from .conftest import Server
 
 
 def lines_of(X: np.ndarray) -> str:
+    """The text of a data file, which has a blank before each end of line."""
     return "".join(" ".join(map(str, row)) + " \n" for row in X)
 
 
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch, server: Server) -> dict[str, np.ndarray]:
-    """12 training and 6 validation samples of 5 features as files that are served."""
+    """Serve the files of 12 training and 6 validation samples of 5 features."""
     rng = np.random.default_rng(0)
     monkeypatch.setattr(gisette, "N_TRAIN", 12)
     monkeypatch.setattr(gisette, "N_TEST", 6)
@@ -66,7 +67,7 @@ def test_the_first_samples_of_four_files_become_one_table(parts: dict[str, np.nd
         ("1 2 3 4 nan \n" * 2, r"values in 0\.\.999, got nan"),
     ],
 )
-def test_what_is_wrong_with_data(parts: object, tmp_path: Path, text: str, message: str) -> None:
+def test_wrong_data_are_explained(parts: object, tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "x.data").write_text(text)
     with pytest.raises(TableError, match=rf"x\.data is truncated or another.*{message}"):
         gisette.parse_data(tmp_path / "x.data", 2)
@@ -80,7 +81,7 @@ def test_what_is_wrong_with_data(parts: object, tmp_path: Path, text: str, messa
         ("1\n0\n1\n", "lines of -1 or 1, got '0'"),
     ],
 )
-def test_what_is_wrong_with_labels(tmp_path: Path, text: str, message: str) -> None:
+def test_wrong_labels_are_explained(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "x.labels").write_text(text)
     with pytest.raises(TableError, match=message):
         gisette.parse_labels(tmp_path / "x.labels", 3)

@@ -1,4 +1,4 @@
-"""Microarrays in R's format: the real files if present, and other files."""
+"""Microarrays in the format of R."""
 
 from pathlib import Path
 
@@ -23,10 +23,8 @@ def test_the_real_table_is_the_published_one(real_data: object, study: str) -> N
     assert (table.n_samples, table.n_features, table.n_classes) == SHAPES[study]
     assert np.isfinite(table.X).all()
     if study == "gravier":
-        assert dict(zip(table.classes, np.bincount(table.y), strict=True)) == {
-            "good": 111,
-            "poor": 57,
-        }
+        sizes = dict(zip(table.classes, np.bincount(table.y), strict=True))
+        assert sizes == {"good": 111, "poor": 57}
 
 
 def test_an_unknown_study_is_named() -> None:
@@ -34,7 +32,7 @@ def test_an_unknown_study_is_named() -> None:
         microarray.load(study="golub")
 
 
-def test_a_file_that_r_did_not_write(tmp_path: Path) -> None:
+def test_a_file_that_is_not_from_r_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "gravier.RData"
     path.write_bytes(b"<html>not found</html>")
     with pytest.raises(TableError, match="expected an R list 'gravier'"):

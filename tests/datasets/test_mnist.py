@@ -1,4 +1,4 @@
-"""The IDX format by way of what it encodes, and the real MNIST."""
+"""The IDX format, written and parsed back, and the real MNIST files."""
 
 import gzip
 import hashlib
@@ -16,7 +16,7 @@ from datasets.table import Source, TableError
 
 
 def idx(values: np.ndarray, code: int = 8) -> bytes:
-    """The IDX file of an array, written down from the format's description."""
+    """Encode an array as an IDX file, from the description of the format."""
     sizes = b"".join(int(size).to_bytes(4, "big") for size in values.shape)
     return bytes([0, 0, code, values.ndim]) + sizes + values.astype(np.uint8).tobytes()
 
@@ -57,12 +57,14 @@ def test_every_cut_file_is_refused(values: np.ndarray, data: st.DataObject) -> N
         (bytes([0, 0, 8, 3]) + b"\xff" * 12, "expected 79228162458924105385300197375 values"),
     ],
 )
-def test_what_is_wrong_with_a_file(content: bytes, message: str) -> None:
+def test_a_wrong_file_is_explained(content: bytes, message: str) -> None:
     with pytest.raises(TableError, match=message):
         mnist.parse_idx(content, "test")
 
 
-def test_a_verified_file_of_another_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_verified_file_of_another_shape_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DEEPMAPPER_DATA", str(tmp_path))
     content = idx(np.zeros((3, 28, 28)))
     (tmp_path / "a.gz").write_bytes(gzip.compress(content))
@@ -72,7 +74,7 @@ def test_a_verified_file_of_another_shape(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_real_files(real_data: Path) -> None:
-    """Against the checksums and the counts of classes that are published."""
+    """Compare with the published sizes of classes and mean."""
     table = mnist.load()
     assert (table.X.shape, table.X.dtype, table.X.flags.c_contiguous) == ((70_000, 784), "f4", True)
     assert (table.X.min(), table.X.max()) == (0, 255)

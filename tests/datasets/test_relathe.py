@@ -1,4 +1,4 @@
-"""Relathe from MATLAB files that are written here, and trust on first use."""
+"""Relathe from small MATLAB files, and trust on first use."""
 
 import hashlib
 import warnings
@@ -23,7 +23,7 @@ LABELS = np.tile([[1], [2]], (6, 1))
 
 @pytest.fixture
 def sizes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sizes of COUNTS."""
+    """Set the expected sizes to those of COUNTS."""
     monkeypatch.setattr(relathe, "N_SAMPLES", 12)
     monkeypatch.setattr(relathe, "N_FEATURES", 7)
 
@@ -54,7 +54,7 @@ def test_counts_and_labels_are_read(sizes: None, tmp_path: Path, kind: Any) -> N
         ({"X": COUNTS, "Y": np.ones((12, 1))}, r"labels \(1, 2\) in Y, got \[1\.\]"),
     ],
 )
-def test_what_is_wrong_with_a_file(
+def test_a_wrong_file_is_explained(
     sizes: None, tmp_path: Path, matrices: dict[str, np.ndarray], message: str
 ) -> None:
     with pytest.raises(TableError, match=f"x.mat is truncated or another file.*{message}"):
@@ -64,8 +64,8 @@ def test_what_is_wrong_with_a_file(
 @pytest.mark.parametrize(
     "content", [b"", b"<html>not found</html>", b"MATLAB 5.0 MAT-file" * 20, None]
 )
-def test_a_file_of_another_format(tmp_path: Path, content: bytes | None) -> None:
-    """None: a file that was cut."""
+def test_a_file_of_another_format_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    """`None` stands for a truncated file."""
     path = mat(tmp_path, X=COUNTS, Y=LABELS)
     path.write_bytes(path.read_bytes()[:-40] if content is None else content)
     with pytest.raises(TableError, match=r"truncated .*expected a MATLAB 5 file, got .*\.sha256"):
@@ -75,7 +75,7 @@ def test_a_file_of_another_format(tmp_path: Path, content: bytes | None) -> None
 def test_the_first_download_is_trusted(
     sizes: None, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`test_first_seen` has the rest."""
+    """The other cases are in `test_first_seen`."""
     content = mat(tmp_path, X=COUNTS.astype(float), Y=LABELS.astype(float)).read_bytes()
     monkeypatch.setattr(relathe, "ADDRESSES", (server.put("RELATHE.mat", content),))
     sha256 = hashlib.sha256(content).hexdigest()

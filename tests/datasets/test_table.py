@@ -1,4 +1,4 @@
-"""Every rule of a table, broken once, and the error."""
+"""Each broken rule of a table raises its own error."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ SOURCE = Source("a test", "generated", "none")
 
 
 def parts(**changes: Any) -> dict[str, Any]:
-    """Six samples, three features, two classes; some of it changed."""
+    """Arguments of a table of 6 samples, 3 features and 2 classes, with changes."""
     X = np.arange(18, dtype=np.float32).reshape(6, 3) - 4
     return {
         "name": "toy",
@@ -96,7 +96,7 @@ LARGEST = np.finfo(np.float32).max  # the sum of such values is not finite in fl
 
 @pytest.mark.parametrize("dense", [True, False])
 @pytest.mark.parametrize("X", [parts()["X"], matrix(), 0 * matrix(), np.full((6, 3), LARGEST)])
-def test_a_good_table(X: np.ndarray, dense: bool) -> None:
+def test_a_valid_table_is_accepted(X: np.ndarray, dense: bool) -> None:
     table = Table(**parts(X=X if dense else sparse.csr_matrix(X)))
     assert (table.n_samples, table.n_features, table.n_classes) == (6, 3, 2)
     assert (table.classes, table.features) == (("low", "high"), ("a", "b", "c"))

@@ -1,4 +1,4 @@
-"""Counts from small files, the choice of types, and the real six types."""
+"""TCGA counts from small files, the choice of types, and the six real types."""
 
 import gzip
 import hashlib
@@ -16,7 +16,7 @@ from datasets.table import Table, TableError
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty data folder; `write` puts a counts file there and makes it the right one."""
+    """An empty data folder. `write` adds a counts file and its checksum."""
     monkeypatch.setenv("DEEPMAPPER_DATA", str(tmp_path))
     monkeypatch.setattr(tcga, "COUNTS_BLOBS", dict(COUNTS_BLOBS))
     (tmp_path / "tcga").mkdir()
@@ -40,7 +40,7 @@ def test_columns_are_samples(folder: Path) -> None:
     assert_array_equal(counts, [[1, 0], [2, 0], [3, 2**24]])
 
 
-def test_types_that_share_their_genes(folder: Path) -> None:
+def test_types_of_the_same_genes_become_one_table(folder: Path) -> None:
     write(folder, "UVM", ["\tu1\tu2", "g1\t1\t2", "g2\t3\t4"])
     write(folder, "ACC", ["\ta1\ta2\ta3", "g1\t5\t6\t7", "g2\t8\t9\t0"])
     table = tcga.load(types="UVM, ACC")
@@ -51,7 +51,7 @@ def test_types_that_share_their_genes(folder: Path) -> None:
     assert table.X.flags.c_contiguous
 
 
-def test_the_genes_of_largest_mean_count(folder: Path) -> None:
+def test_n_genes_keeps_those_of_largest_mean_count(folder: Path) -> None:
     write(folder, "ACC", ["\ta1\ta2", "g1\t9\t0", "g2\t1\t1", "g3\t5\t5"])
     write(folder, "UVM", ["\tu1\tu2", "g1\t8\t0", "g2\t1\t1", "g3\t5\t5"])
     table = tcga.load(types="ACC,UVM", n_genes=2)
@@ -63,7 +63,7 @@ def test_the_genes_of_largest_mean_count(folder: Path) -> None:
         tcga.load(types="ACC,UVM", n_genes=4)
 
 
-def test_types_that_differ_in_their_genes_or_order_them_otherwise(folder: Path) -> None:
+def test_only_genes_of_all_types_are_kept(folder: Path) -> None:
     write(folder, "ACC", ["\ta1\ta2", "g3\t1\t2", "g1\t3\t4", "g2\t5\t6"])
     write(folder, "UVM", ["\tu1\tu2", "g1\t7\t8", "g9\t0\t0", "g3\t9\t1"])
     table = tcga.load(types="ACC,UVM")
@@ -83,7 +83,7 @@ def test_types_that_differ_in_their_genes_or_order_them_otherwise(folder: Path) 
         (["\ts1\ts2", "g1\t1\tmany"], "is not a table of counts: expected numbers"),
     ],
 )
-def test_files_that_are_no_counts(folder: Path, lines: list[str], message: str) -> None:
+def test_files_without_counts_are_refused(folder: Path, lines: list[str], message: str) -> None:
     with pytest.raises(TableError, match=message):
         tcga.parse_counts(write(folder, "ACC", lines))
 
@@ -109,7 +109,7 @@ def test_an_unknown_type_lists_the_known(types: str, message: str) -> None:
         tcga.data_files(types=types)
 
 
-def test_the_33_types() -> None:
+def test_all_is_33_types() -> None:
     files = tcga.data_files(types="all")
     assert len(files) == len({file.checksum for file in files}) == 33
     assert tcga.data_files(types=",".join(reversed(list(COUNTS_BLOBS)))) == files
@@ -118,7 +118,7 @@ def test_the_33_types() -> None:
     assert files[0].addresses[0].endswith("/inst/extdata/ref_data/TCGA_ACC_Counts.exp.gz")
 
 
-@cache  # a second of work, for several tests
+@cache  # takes a second, and several tests need it
 def small(folder: Path) -> Table:
     return tcga.load()
 

@@ -1,4 +1,4 @@
-"""Attributions of a linear network can be written down by hand."""
+"""Attributions, compared with those of a linear network by hand."""
 
 import dataclasses
 import re
@@ -23,7 +23,7 @@ def _linear(weight: torch.Tensor) -> nn.Module:
 
 
 class Case:
-    """Three classes, twelve pixels; labels are what the network says, so every image is right."""
+    """Three classes and twelve pixels. Labels are the predictions of the network."""
 
     def __init__(self) -> None:
         generator = torch.Generator().manual_seed(0)
@@ -46,7 +46,7 @@ class Case:
         )
 
     def mean_over_groups(self, values: np.ndarray, most: int | None = None) -> np.ndarray:
-        """(classes, images, ...) -> (classes, ...): the mean of positives' and negatives' means."""
+        """(classes, images, ...) -> (classes, ...), with equal weights for both groups."""
         labels = self.labels.numpy()
         rows = [(values[c][labels == c][:most], values[c][labels != c][:most]) for c in range(3)]
         return np.stack([(inside.mean(0) + outside.mean(0)) / 2 for inside, outside in rows])
@@ -79,8 +79,8 @@ PIXELWISE = sorted(set(EXPLAINERS) - {"grad_cam"})
 def test_a_linear_network_is_explained_as_by_hand(case: Case, method: str, signed: bool) -> None:
     values = _by_hand(case, method)
     expected = case.mean_over_groups(values if signed else np.abs(values))
-    found = case.maps(method, signed=signed, settings=BY_PIXEL)
-    np.testing.assert_allclose(found.numpy(), expected, rtol=2e-3, atol=2e-4)
+    maps = case.maps(method, signed=signed, settings=BY_PIXEL)
+    np.testing.assert_allclose(maps.numpy(), expected, rtol=2e-3, atol=2e-4)
 
 
 @pytest.mark.parametrize("method", ["feature_ablation", "kernel_shap"])
@@ -91,8 +91,8 @@ def test_pixels_of_a_group_share_what_the_group_does(case: Case, method: str) ->
     for number in (5, 7, 900):
         inside = groups == number
         expected[..., inside] = values[..., inside].sum(-1, keepdims=True)
-    found = case.maps(method, signed=True, settings=Settings(feature_groups=groups))
-    np.testing.assert_allclose(found.numpy(), case.mean_over_groups(expected), rtol=2e-3, atol=2e-4)
+    maps = case.maps(method, signed=True, settings=Settings(feature_groups=groups))
+    np.testing.assert_allclose(maps.numpy(), case.mean_over_groups(expected), rtol=2e-3, atol=2e-4)
 
 
 def test_occlusion_is_the_mean_over_the_windows_that_cover_a_pixel(case: Case) -> None:
@@ -104,43 +104,43 @@ def test_occlusion_is_the_mean_over_the_windows_that_cover_a_pixel(case: Case) -
             expected[window] += values[window].sum((-1, -2), keepdims=True)
             covered[window] += 1
     settings = Settings(window=(2, 2), stride=(1, 2))
-    found = case.maps("occlusion", signed=True, settings=settings)
+    maps = case.maps("occlusion", signed=True, settings=settings)
     expected = case.mean_over_groups(expected / covered)
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(maps.numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_flat_images_are_explained_too(case: Case) -> None:
-    """A network that reads (n, p), as a multilayer perceptron does."""
+    """A multilayer perceptron reads images as (n, p)."""
     network, images = case.network[1], case.images.flatten(1)  # type: ignore[index]
     settings = Settings(window=(1,), stride=(1,), feature_groups=np.arange(12), n_coalitions=60)
     weight, distance = case.contrast.flatten(1), images - images.mean(0)
     for method in ("integrated_gradients", "occlusion", "kernel_shap", "feature_ablation"):
-        found = attribute(
+        maps = attribute(
             network, images, case.labels, method=method, n_classes=3, signed=True, settings=settings
         )
         expected = case.mean_over_groups((weight[:, None] * distance).detach().numpy())
-        np.testing.assert_allclose(found.numpy(), expected, rtol=2e-3, atol=2e-4)
+        np.testing.assert_allclose(maps.numpy(), expected, rtol=2e-3, atol=2e-4)
     with pytest.raises(DeepMapperError, match="map of detectors"):
         attribute(network, images, case.labels, method="grad_cam", n_classes=3)
 
 
 def test_the_baseline_is_the_mean_image_unless_given(case: Case) -> None:
     mean = case.images.mean(0)
-    found = case.maps("deep_lift", baseline=None)
-    np.testing.assert_allclose(found, case.maps("deep_lift", baseline=mean))
-    assert not torch.allclose(found, case.maps("deep_lift", baseline=torch.zeros(SHAPE)))
+    maps = case.maps("deep_lift", baseline=None)
+    np.testing.assert_allclose(maps, case.maps("deep_lift", baseline=mean))
+    assert not torch.allclose(maps, case.maps("deep_lift", baseline=torch.zeros(SHAPE)))
     with pytest.raises(DeepMapperError, match=re.escape("shape (2, 2), expected (1, 1, 3, 4)")):
         case.maps("deep_lift", baseline=torch.zeros(2, 2))
 
 
 def test_only_the_first_images_of_a_group_count(case: Case) -> None:
-    found = case.maps("input_x_gradient", signed=True, max_samples=3)
+    maps = case.maps("input_x_gradient", signed=True, max_samples=3)
     expected = case.mean_over_groups(_by_hand(case, "input_x_gradient"), most=3)
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(maps.numpy(), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_only_true_positives_and_true_negatives_count() -> None:
-    """A network that looks at pixel 0 where pixel 3 is low and at pixel 1 where it is high."""
+    """The network reads pixel 0 if pixel 3 is low, and else pixel 1."""
 
     class Switch(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -151,7 +151,7 @@ def test_only_true_positives_and_true_negatives_count() -> None:
     images = torch.tensor([[1.0, -9.0, 0.0, -1.0], [-9.0, 1.0, 0.0, 1.0]]).repeat(20, 1)
     images = images.reshape(-1, 1, 2, 2)
     labels = torch.ones(40, dtype=torch.int64)
-    labels[1::2] = 0  # those that look at pixel 1 are all wrong
+    labels[1::2] = 0  # all images that use pixel 1 are wrong
     maps = attribute(Switch(), images, labels, method="saliency", n_classes=2)
     assert (maps[:, 0, 0, 0] > 0).all()
     assert (maps[:, 0, 0, 1] == 0).all()
@@ -187,7 +187,7 @@ def test_draws_follow_the_seed_and_leave_the_global_generators(case: Case, metho
 
 def test_images_may_come_row_by_row(case: Case) -> None:
     class Table:
-        """As a table that is converted while it is read: rows by a tensor, length, shape."""
+        """A table that is converted while it is read."""
 
         shape = case.images.shape
 
@@ -201,28 +201,28 @@ def test_images_may_come_row_by_row(case: Case) -> None:
     expected = case.maps("integrated_gradients")
     labels, images = case.labels, Table()
     options = {"method": "integrated_gradients", "n_classes": 3}
-    found = attribute(case.network, images, labels, baseline=case.baseline, **options)  # type: ignore[arg-type]
-    np.testing.assert_array_equal(found, expected)
+    maps = attribute(case.network, images, labels, baseline=case.baseline, **options)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(maps, expected)
     with pytest.raises(DeepMapperError, match=r"images come as Table.*training mean as `baseline`"):
         attribute(case.network, images, labels, **options)  # type: ignore[arg-type]
 
 
-def test_what_would_take_hours_is_refused_with_what_to_try(case: Case) -> None:
-    dear = Settings(max_pixel_evaluations=1000)
+def test_an_attribution_of_hours_is_refused_with_a_remedy(case: Case) -> None:
+    costly = Settings(max_pixel_evaluations=1000)
     n_images = 16 * 3
-    told = f"{12 * n_images:,} images of 12 pixels .* Try feature_groups .*max_samples"
-    with pytest.raises(DeepMapperError, match=told):
-        case.maps("feature_ablation", settings=dear)
+    message = f"{12 * n_images:,} images of 12 pixels .* Try feature_groups .*max_samples"
+    with pytest.raises(DeepMapperError, match=message):
+        case.maps("feature_ablation", settings=costly)
     with pytest.raises(DeepMapperError, match="Try a wider window"):
-        case.maps("occlusion", settings=dear)
+        case.maps("occlusion", settings=costly)
     with pytest.raises(DeepMapperError, match="Try fewer feature_groups or n_coalitions"):
-        case.maps("kernel_shap", settings=dear)
-    case.maps("saliency", settings=dear)
-    few = dataclasses.replace(dear, feature_groups=np.zeros((3, 4), dtype=int))
+        case.maps("kernel_shap", settings=costly)
+    case.maps("saliency", settings=costly)
+    few = dataclasses.replace(costly, feature_groups=np.zeros((3, 4), dtype=int))
     case.maps("feature_ablation", settings=few, max_samples=1)
 
 
-def test_settings_that_make_no_sense_say_so(case: Case) -> None:
+def test_settings_that_make_no_sense_are_refused(case: Case) -> None:
     with pytest.raises(DeepMapperError, match="n_steps >= 1, got 0"):
         Settings(n_steps=0)
     with pytest.raises(DeepMapperError, match="noise >= 0"):
@@ -233,9 +233,9 @@ def test_settings_that_make_no_sense_say_so(case: Case) -> None:
         case.maps("occlusion", settings=Settings(window=(9, 2)))
     with pytest.raises(DeepMapperError, match=r"of shape \(3, 4\); got float64 of shape \(2, 2\)"):
         case.maps("feature_ablation", settings=Settings(feature_groups=np.zeros((2, 2))))
-    one = Settings(feature_groups=np.zeros((3, 4), dtype=int))
+    single = Settings(feature_groups=np.zeros((3, 4), dtype=int))
     with pytest.raises(DeepMapperError, match="needs two, got 1"):
-        case.maps("kernel_shap", settings=one)
+        case.maps("kernel_shap", settings=single)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every method on every backbone: finite maps or a reason. A new backbone is tested by existing."""
+"""Every method gives finite maps on every backbone, or a reason why it cannot."""
 
 from functools import cache
 
@@ -19,9 +19,9 @@ BLOCKS = Settings(
     feature_groups=grid(SHAPE, most=4), window=(6, 6), stride=(6, 6), n_steps=4, n_draws=2
 )
 TRANSFORMERS = {"deep_lift", "guided_backprop", "grad_cam", "lrp"}
-REFUSED = {"retnet": TRANSFORMERS, "vit": TRANSFORMERS}  # every other pair of ours must work
+REFUSED = {"retnet": TRANSFORMERS, "vit": TRANSFORMERS}  # every other pair must work
 MEMBERS = [
-    # resnet18_rgb is resnet18 but for its first layer
+    # resnet18_rgb differs from resnet18 only in its first layer
     pytest.param(backbone, method, marks=[pytest.mark.slow] * (backbone == "resnet18_rgb"))
     for backbone in sorted(BACKBONES)
     for method in sorted(EXPLAINERS)
@@ -30,13 +30,13 @@ MEMBERS = [
 
 @cache
 def _case(backbone: str) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
-    """A gated network with some batch statistics, images, and the classes it sees in them."""
+    """A gated network with batch statistics, images, and its predictions."""
     torch.manual_seed(0)
     gate = PixelGate(torch.rand(SHAPE) + 0.5)
     network = GatedNetwork(gate, build_backbone(backbone, (SIDE, SIDE), 2))
     images = torch.randn(8, *SHAPE)
     with torch.no_grad():
-        for _ in range(20):  # as many as batch statistics take to settle
+        for _ in range(20):  # until the batch statistics are stable
             network.train()(images)
         labels = network.eval()(images).argmax(1)
     return network, images, labels
@@ -81,15 +81,15 @@ def test_a_method_explains_a_backbone_or_says_why_not(backbone: str, method: str
 
 
 def _explained(backbone: str, method: str, settings: Settings | None = None) -> tuple:
-    """In float64: attributions of three images for class 1, their contrast less the baseline's."""
+    """Attributions of three images for class 1, and the change of its contrast."""
     network, images, _ = _case(backbone)
     baseline = images.double().mean(0, keepdim=True)
     network.double()
     try:
         with evaluated(explained := contrast(network)):
             change = (explained(images[:3].double()) - explained(baseline))[:, 1].detach()
-            asked = Batch(explained, images[:3].double(), 1, baseline, settings or Settings())
-            values = EXPLAINERS[method](asked)
+            batch = Batch(explained, images[:3].double(), 1, baseline, settings or Settings())
+            values = EXPLAINERS[method](batch)
     finally:
         network.float()
     return values.detach(), change
@@ -122,7 +122,7 @@ def test_a_closed_gate_takes_all_attribution_from_its_pixel(method: str) -> None
         )
     finally:
         gate.copy_(kept)
-    # Perturbed copies lie in batches of other sizes, whose sums are rounded in other places.
+    # Perturbed copies are in batches of other sizes, which round sums differently.
     rounding = 1e-5 * float(maps.max()) if method in {"feature_ablation", "occlusion"} else 0.0
     np.testing.assert_allclose(maps[:, 0, 3:5].numpy(), 0, atol=rounding)
     assert (maps[:, 0, 5:] > rounding).float().mean() > 0.9
@@ -132,9 +132,9 @@ def test_grad_cam_gives_all_pixels_of_a_cell_one_value() -> None:
     torch.manual_seed(0)
     network = build_backbone("patch", (9, 10), 2).eval()
     images = torch.randn(4, 1, 9, 10)
-    found = attribute(network, images, network(images).argmax(1), method="grad_cam", n_classes=2)
+    maps = attribute(network, images, network(images).argmax(1), method="grad_cam", n_classes=2)
     rows, columns = np.arange(9) // 4, np.arange(10) // 4
-    for values in found[:, 0].numpy():
+    for values in maps[:, 0].numpy():
         cells = values[::4, ::4]  # the first pixel of every patch
         assert len(np.unique(cells)) == 9
         np.testing.assert_array_equal(values, cells[rows][:, columns])

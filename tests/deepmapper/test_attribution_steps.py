@@ -1,4 +1,4 @@
-"""What Captum cannot see in a forward pass is seen here, and refused."""
+"""Networks that Captum would explain wrongly are refused."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ SHAPE = (1, 4, 4)
 
 
 class Net(nn.Module):
-    """Two dense layers with what `between` makes of the first one's output."""
+    """Two dense layers, with `between` applied to the output of the first."""
 
     def __init__(self, *, relu: nn.Module | None = None) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ def _network(kind: type[Net], **options: nn.Module) -> Net:
         (Product, "no rule for the function 'mul'|function 'mean'"),
     ],
 )
-def test_what_captum_would_get_wrong_is_refused(method: str, kind: type[Net], reason: str) -> None:
+def test_a_step_without_a_rule_is_refused(method: str, kind: type[Net], reason: str) -> None:
     network = _network(kind)
     images, labels = torch.randn(6, *SHAPE), torch.zeros(6, dtype=torch.int64)
     assert why_not(method, network) is None  # the modules alone do not show it
@@ -82,7 +82,7 @@ def test_what_captum_would_get_wrong_is_refused(method: str, kind: type[Net], re
     assert why_not("saliency", network, SHAPE) is None
 
 
-def test_a_sum_between_modules_is_fine_for_deep_lift_but_not_for_lrp() -> None:
+def test_deep_lift_allows_a_sum_between_modules_and_lrp_does_not() -> None:
     network = _network(HiddenSum).double()
     assert why_not("deep_lift", network, SHAPE) is None
     assert _completeness_error(network) < 1e-9
@@ -127,16 +127,16 @@ def test_activations_in_place_are_explained_and_stay_in_place() -> None:
 
 
 @pytest.mark.parametrize("between", [nn.Dropout(0.5), nn.Identity(), nn.Unflatten(1, (2, 4))])
-def test_lrp_through_modules_that_hand_on_their_input(between: nn.Module) -> None:
-    """By Captum's own rules a ReLU before such a module gets its relevance times its output."""
+def test_lrp_passes_through_modules_that_keep_their_input(between: nn.Module) -> None:
+    """Captum multiplies the relevance of a ReLU before such a module by its output."""
     network = _network(Net, relu=nn.Sequential(nn.ReLU(), between, nn.Flatten())).double()
     images = torch.randn(5, *SHAPE, dtype=torch.float64)
     with evaluated(explained := contrast(network)):
-        found, expected = (
+        relevance, expected = (
             explain(Batch(explained, images.clone(), 1, images[:1], Settings()))
             for explain in (lrp, input_x_gradient)
         )
-    np.testing.assert_allclose(found.detach(), expected.detach(), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(relevance.detach(), expected.detach(), rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -158,11 +158,11 @@ def test_deep_lift_adds_up_where_captum_alone_does_not(between: list[nn.Module])
 
 
 def _completeness_error(network: nn.Module, shape: tuple[int, ...] = SHAPE) -> float:
-    """How far DeepLift's attributions are from adding up to f(x) - f(baseline), at most."""
+    """The largest difference of DeepLift's sums from f(x) - f(baseline)."""
     generator = torch.Generator().manual_seed(1)
     images = 3 * torch.randn(6, *shape, dtype=torch.float64, generator=generator)
     baseline = torch.randn(1, *shape, dtype=torch.float64, generator=generator)
     with evaluated(explained := contrast(network)):
         difference = (explained(images) - explained(baseline))[:, 1]
-        found = deep_lift(Batch(explained, images.clone(), 1, baseline, Settings()))
-    return float((found.detach().flatten(1).sum(1) - difference.detach()).abs().max())
+        relevance = deep_lift(Batch(explained, images.clone(), 1, baseline, Settings()))
+    return float((relevance.detach().flatten(1).sum(1) - difference.detach()).abs().max())

@@ -1,4 +1,4 @@
-"""The autoencoder, and scores of features without labels: equal to plain numpy."""
+"""The autoencoder and its scores of features, compared with plain numpy."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from deepmapper.networks._autoencoder import Autoencoder, PatchExpansion, Recons
 
 
 def _images(n: int = 40, side: int = 5, seed: int = 0) -> torch.Tensor:
-    """Images of rank 2 and a little noise."""
+    """Images of rank 2 with a little noise."""
     draw = torch.Generator().manual_seed(seed)
     flat = torch.randn(n, 2, generator=draw) @ torch.randn(2, side * side, generator=draw)
     flat += 3 + 0.01 * torch.randn(n, side * side, generator=draw)
@@ -39,12 +39,12 @@ def test_expansion_is_one_linear_map_a_patch(h: int, w: int, patch: int, width: 
 def test_any_side_gives_its_own_shape_and_a_gradient_to_every_weight(shape: tuple) -> None:
     torch.manual_seed(0)
     network = Autoencoder(shape, 3).train()
-    for parameter in network.parameters():  # some start at zero, which stops gradients behind them
+    for parameter in network.parameters():  # zeros would stop the gradients
         torch.nn.init.normal_(parameter, std=0.5)
     x = torch.randn(64, 1, *shape)
     network(x).square().mean().backward()
     without = {name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()}
-    # A table of one feature has nothing to guess it from.
+    # No other feature can predict a single one.
     assert without <= ({"embedding.weight"} if shape == (1, 1) else set())
     assert network.eval()(x).shape == x.shape
     assert network.encode(x).shape == (64, 3)
@@ -112,7 +112,7 @@ def test_the_loss_is_the_mean_over_features_and_the_score_explained_variance() -
 
 
 def test_in_training_only_hidden_pixels_differ_from_the_image() -> None:
-    """A guess that is wrong by 1 everywhere has a training loss of 1, as on hidden pixels alone."""
+    """A guess that is wrong by 1 everywhere has a training loss of 1."""
     network = Autoencoder((20, 20), 2, hidden=0.25).train()
     network.axes.weight.data.zero_()
     x = torch.ones(50, 1, 20, 20)  # the guess is the center, zero
@@ -122,7 +122,7 @@ def test_in_training_only_hidden_pixels_differ_from_the_image() -> None:
 
 
 def _table(n: int, seed: int) -> np.ndarray:
-    """16 features: the first four follow one factor, the fifth never varies, the rest is noise."""
+    """16 features: four of one factor, a constant, and noise."""
     draw = np.random.default_rng(seed)
     X = draw.normal(size=(n, 16))
     X[:, :4] += 2 * draw.normal(size=(n, 1))
@@ -141,7 +141,7 @@ def _as_images(X: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(X).view(-1, 1, 4, 4)
 
 
-def test_a_guess_never_sees_what_it_guesses() -> None:
+def test_a_guess_does_not_depend_on_its_target() -> None:
     network = _fitted(8)
     X = _table(6, 1)
     part = hiding_order(network, 5, torch.Generator().manual_seed(0))
@@ -172,8 +172,8 @@ def test_scores_equal_plain_numpy_and_batches_do_not_matter() -> None:
     guess = np.zeros_like(truth)
     for number in range(4):
         hidden = part == number
-        seen = truth * ~hidden / (~hidden).mean()
-        guess[:, hidden] = (seen @ axes.T / 16 @ axes)[:, hidden]
+        visible = truth * ~hidden / (~hidden).mean()
+        guess[:, hidden] = (visible @ axes.T / 16 @ axes)[:, hidden]
     np.testing.assert_allclose(error, ((guess - truth) ** 2).mean(), rtol=1e-5)
     square = (truth**2).sum(0)
     larger = np.maximum(square, (guess**2).sum(0))
@@ -187,15 +187,12 @@ def test_scores_equal_plain_numpy_and_batches_do_not_matter() -> None:
     assert separation.n_rows == 70
 
 
-def test_structure_scores_high_and_noise_around_zero_although_the_bottleneck_lets_it_through() -> (
-    None
-):
-    """Eight components reproduce half of 16 features' noise, also on rows that are new."""
+def test_structure_scores_high_and_noise_scores_zero() -> None:
+    """Eight components reproduce half of the noise of 16 features, also in new rows."""
     network, images = _fitted(8), _as_images(_table(2000, 1))
-    seen = 1 - (network(images).detach() - images).square().mean(0) / images.square().mean(0).clamp(
-        min=1e-9
-    )
-    assert float(seen.flatten()[5:].mean()) > 0.05
+    errors = (network(images).detach() - images).square().mean(0)
+    explained = 1 - errors / images.square().mean(0).clamp(min=1e-9)
+    assert float(explained.flatten()[5:].mean()) > 0.05
     separation = Separation((4, 4))
     separation.add(network, images, torch.Generator().manual_seed(0))
     score, sd = (values.ravel() for values in separation.scores())
@@ -214,7 +211,7 @@ def test_joining_two_halves_is_seeing_the_whole() -> None:
     np.testing.assert_allclose(first.scores(), whole.scores(), atol=1e-9)
 
 
-def test_one_feature_alone_has_nothing_to_be_guessed_from() -> None:
+def test_a_single_feature_has_a_score_of_zero() -> None:
     network = Autoencoder((1, 1), 2).eval()
     images = torch.randn(20, 1, 1, 1)
     network.start_at_principal_components(images)

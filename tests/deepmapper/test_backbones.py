@@ -1,4 +1,4 @@
-"""Every backbone of the listing keeps the contract; ResNet-18 is torchvision's."""
+"""Every backbone keeps the contract, and ResNet-18 is torchvision's."""
 
 import copy
 import sys
@@ -17,7 +17,7 @@ from deepmapper.networks.backbones._layers import patch_side
 from deepmapper.networks.backbones._retnet import MultiScaleRetention, PatchTokens
 
 NAMES = sorted(BACKBONES)
-# Networks that average over the last map know a pixel's place by the padding at the border alone.
+# Networks that average over the last map see positions only through the padding at the border.
 POSITION_AWARE = ("cnn_small", "patch", "retnet", "vit")
 SHAPES = [(1, 1), (2, 3), (8, 8), (28, 28), (37, 41)]
 
@@ -27,8 +27,7 @@ SHAPES = [(1, 1), (2, 3), (8, 8), (28, 28), (37, 41)]
 def test_any_side_is_read_and_every_weight_gets_a_gradient(
     name: str, shape: tuple[int, int]
 ) -> None:
-    torch.manual_seed(0)
-    network = build_backbone(name, shape, 3).eval()
+    network = _seeded(name, shape, 3).eval()
     logits = network(torch.rand(2, 1, *shape))
     assert logits.shape == (2, 3)
     assert logits.dtype == torch.float32
@@ -37,14 +36,13 @@ def test_any_side_is_read_and_every_weight_gets_a_gradient(
     for weight_name, weight in network.named_parameters():
         assert weight.grad is not None, weight_name
         assert torch.isfinite(weight.grad).all(), weight_name
-        if min(shape) >= 8:  # a single pixel may leave a ReLU shut
+        if min(shape) >= 8:  # for a single pixel, a ReLU may be zero
             assert weight.grad.any(), weight_name
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_batch_of_two_single_pixels_trains(name: str) -> None:
-    torch.manual_seed(0)
-    network = build_backbone(name, (1, 1), 2).train()
+    network = _seeded(name, (1, 1)).train()
     before = copy.deepcopy(network.state_dict())
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
     images, labels = torch.rand(2, 1, 1, 1), torch.tensor([0, 1])
@@ -59,7 +57,7 @@ def test_a_batch_of_two_single_pixels_trains(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_attribution_can_hook_every_activation(name: str) -> None:
-    network = _seeded(name, 0).eval()
+    network = _seeded(name).eval()
     calls: dict[nn.Module, int] = {}
     for module in network.modules():
         assert not getattr(module, "inplace", False)
@@ -71,8 +69,8 @@ def test_attribution_can_hook_every_activation(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_evaluation_knows_no_chance_and_no_neighbours_in_the_batch(name: str) -> None:
-    network = _seeded(name, 0).eval()
+def test_evaluation_is_deterministic_and_independent_of_the_batch(name: str) -> None:
+    network = _seeded(name).eval()
     images = torch.rand(4, 1, 9, 5)
     together = network(images)
     torch.testing.assert_close(together, network(images), rtol=0, atol=0)
@@ -80,9 +78,8 @@ def test_evaluation_knows_no_chance_and_no_neighbours_in_the_batch(name: str) ->
 
 
 @pytest.mark.parametrize("name", POSITION_AWARE)
-def test_positions_far_from_the_border_are_told_apart(name: str) -> None:
-    torch.manual_seed(0)
-    network = build_backbone(name, (28, 28), 2).eval()
+def test_positions_far_from_the_border_give_different_outputs(name: str) -> None:
+    network = _seeded(name, (28, 28)).eval()
     image = torch.zeros(2, 1, 28, 28)
     image[0, 0, 9, 9] = image[1, 0, 17, 17] = 1
     first, second = network(image)
@@ -91,8 +88,7 @@ def test_positions_far_from_the_border_are_told_apart(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_pixel_is_seen(name: str) -> None:
-    torch.manual_seed(0)
-    network = build_backbone(name, (29, 17), 2).eval()
+    network = _seeded(name, (29, 17)).eval()
     image = torch.rand(4, 1, 29, 17, requires_grad=True)
     network(image)[:, 0].sum().backward()
     assert image.grad is not None
@@ -133,7 +129,7 @@ def test_the_end_of_the_small_cnn_is_bounded(shape: tuple[int, int], positions: 
     assert SmallCNN(shape, 2, width=1).dense.in_features == 4 * positions
 
 
-def test_a_patch_net_of_a_million_pixels_needs_no_more_weights_a_pixel_than_a_small_one() -> None:
+def test_weights_per_pixel_of_a_patch_net_do_not_grow_with_the_image() -> None:
     with torch.device("meta"):
         sizes = {
             side: sum(weight.numel() for weight in PatchNet((side, side), 2).parameters())
@@ -145,7 +141,7 @@ def test_a_patch_net_of_a_million_pixels_needs_no_more_weights_a_pixel_than_a_sm
 
 
 def test_retention_is_the_sum_of_the_paper() -> None:
-    """Equation 5 and 8, term by term, with complex rotations."""
+    """Compute equations 5 and 8 term by term, with complex rotations."""
     torch.manual_seed(0)
     layer = MultiScaleRetention(width=4, heads=2, value_width=4).double()
     x = torch.randn(1, 3, 4, dtype=torch.float64)
@@ -179,14 +175,14 @@ def test_patch_tokens_are_the_patches_in_rows() -> None:
         tokens.project.bias.zero_()
         tokens.position.zero_()
     image = torch.rand(1, 1, 11, 20)
-    found = tokens(image)
-    assert found.shape == (1, 60, 4)
-    torch.testing.assert_close(found[0, 13].view(2, 2), image[0, 0, 2:4, 6:8])
+    output = tokens(image)
+    assert output.shape == (1, 60, 4)
+    torch.testing.assert_close(output[0, 13].view(2, 2), image[0, 0, 2:4, 6:8])
     below = torch.cat([image[0, 0, 10:, 18:], torch.zeros(1, 2)])
-    torch.testing.assert_close(found[0, 59].view(2, 2), below)
+    torch.testing.assert_close(output[0, 59].view(2, 2), below)
 
 
-def test_a_missing_timm_is_said_with_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_timm_gives_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(DeepMapperError, match=r'pip install "deepmapper-benchmark\[timm\]"'):
         build_backbone("timm:resnet18", (8, 8), 2)
@@ -199,15 +195,14 @@ def test_a_missing_timm_is_said_with_the_install_line(monkeypatch: pytest.Monkey
         ("resnet18", (5, 40), (32, 64)),
         ("vit_tiny_patch16_224", (5, 40), (32, 64)),  # told its size
         ("vit_small_patch14_dinov2", (20, 30), (28, 42)),  # 14 does not divide 32
-        ("efficientformer_l1", (5, 5), (224, 224)),  # reads its published size alone
+        ("efficientformer_l1", (5, 5), (224, 224)),  # accepts only its published size
     ],
 )
 def test_a_network_of_timm_sees_every_pixel(
     name: str, shape: tuple[int, int], padded: tuple[int, int]
 ) -> None:
     pytest.importorskip("timm", reason="optional: pip install timm")
-    torch.manual_seed(0)
-    network = build_backbone(f"timm:{name}", shape, 3)
+    network = _seeded(f"timm:{name}", shape, 3)
     assert network.training
     assert network.pad(torch.zeros(1, 1, *shape)).shape == (1, 1, *padded)
     assert not any(getattr(module, "inplace", False) for module in network.modules())
@@ -221,7 +216,7 @@ def test_a_network_of_timm_sees_every_pixel(
 
 
 @pytest.mark.slow
-def test_what_timm_cannot_do_is_said() -> None:
+def test_unknown_models_and_shapes_of_timm_are_refused() -> None:
     pytest.importorskip("timm", reason="optional: pip install timm")
     with pytest.raises(DeepMapperError, match=r"no model 'resnet81'; nearest: .*resnet"):
         build_backbone("timm:resnet81", (8, 8), 2)
@@ -229,6 +224,6 @@ def test_what_timm_cannot_do_is_said() -> None:
         build_backbone("timm:efficientformer_l1", (230, 5), 2)
 
 
-def _seeded(name: str, seed: int) -> nn.Module:
-    torch.manual_seed(seed)
-    return build_backbone(name, (9, 5), 2)
+def _seeded(name: str, shape: tuple[int, int] = (9, 5), n_classes: int = 2) -> nn.Module:
+    torch.manual_seed(0)
+    return build_backbone(name, shape, n_classes)

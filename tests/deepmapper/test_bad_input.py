@@ -1,4 +1,4 @@
-"""Tables that cannot be learnt from: a clear error, or the right result."""
+"""Tables that are hard or impossible to learn from."""
 
 import warnings
 
@@ -9,8 +9,8 @@ from deepmapper import DeepMapperClassifier, DeepMapperError
 
 
 def _model(**settings: object) -> DeepMapperClassifier:
-    own = {"passes": 1, "training": {"max_epochs": 3}, "device": "cpu", "random_state": 0}
-    return DeepMapperClassifier(**(own | settings))  # type: ignore[arg-type]
+    usual = {"passes": 1, "training": {"max_epochs": 3}, "device": "cpu", "random_state": 0}
+    return DeepMapperClassifier(**(usual | settings))  # type: ignore[arg-type]
 
 
 def _table(n: int = 60, p: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -18,13 +18,13 @@ def _table(n: int = 60, p: int = 12) -> tuple[np.ndarray, np.ndarray]:
     return X, np.where(X[:, 0] > 0, "high", "low")
 
 
-def test_one_class() -> None:
+def test_one_class_is_refused() -> None:
     X, _ = _table()
     with pytest.raises(DeepMapperError, match="two classes or more, got one class"):
         _model().fit(X, np.ones(60))
 
 
-def test_a_class_of_one_sample_is_learnt_from_and_said() -> None:
+def test_a_class_of_one_sample_is_learnt_from_with_a_warning() -> None:
     X, y = _table()
     y[0] = "rare"
     with pytest.warns(UserWarning, match="too few to hold out"):
@@ -41,7 +41,7 @@ def test_fewer_samples_than_classes_needs_two_classes_only() -> None:
 
 
 @pytest.mark.parametrize(("bad", "word"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "inf")])
-def test_values_that_are_not_finite(bad: float, word: str) -> None:
+def test_values_that_are_not_finite_are_refused(bad: float, word: str) -> None:
     X, y = _table()
     X[3, 4] = bad
     with pytest.raises(ValueError, match=word):
@@ -56,7 +56,7 @@ def test_duplicate_columns_share_the_attribution() -> None:
     assert set(top.feature) == {"x0", "x5"}
 
 
-def test_a_single_feature() -> None:
+def test_a_single_feature_is_learnt_from() -> None:
     X, y = _table(200, 1)
     model = _model(training={"max_epochs": 10}).fit(X, y)
     assert model.layout_.shape == (1, 1)
@@ -90,7 +90,7 @@ def test_a_table_of_constants_is_chance_not_an_error() -> None:
         ({"class_weight": "even"}, "even"),
     ],
 )
-def test_settings_that_make_no_sense(setting: dict, word: str) -> None:
+def test_settings_that_make_no_sense_are_refused(setting: dict, word: str) -> None:
     X, y = _table()
     with pytest.raises(DeepMapperError, match=word):
         _model(**setting).fit(X, y)

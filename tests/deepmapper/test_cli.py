@@ -1,4 +1,4 @@
-"""The command line from a CSV file to a run's folder, and its errors in one line."""
+"""The command line, from a CSV file to the folder of a run."""
 
 import os
 import subprocess
@@ -81,7 +81,7 @@ def test_predict_finds_columns_by_name(folder: Path) -> None:
     assert (folder / "run" / "predictions.csv").is_file()
 
 
-def test_embed_and_embed_again(folder: Path) -> None:
+def test_predict_repeats_the_embedding(folder: Path) -> None:
     table = folder / "table.csv"
     _run(
         *("embed", table, "--out", folder / "latent", "--drop", "status", "--device", "cpu"),

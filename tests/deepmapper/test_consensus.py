@@ -1,4 +1,4 @@
-"""Consensus by hand: shares, agreement of halves."""
+"""The consensus of passes, compared with numbers by hand."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""DeepMapperEmbedder: scikit-learn's contract, what it finds without labels, and its way back."""
+"""DeepMapperEmbedder: a scikit-learn estimator that needs no labels."""
 
 import numpy as np
 import pandas as pd
@@ -18,12 +18,12 @@ from deepmapper.images.converter import FoldedRows
 
 
 @parametrize_with_checks([DeepMapperEmbedder(max_epochs=2, device="cpu")])
-def test_scikit_learn_accepts_it(estimator, check) -> None:  # type: ignore[no-untyped-def]
+def test_the_embedder_is_a_scikit_learn_estimator(estimator, check) -> None:  # type: ignore[no-untyped-def]
     check(estimator)
 
 
 def _needles(kind: str, seed: int, n: int = 300) -> tuple[np.ndarray, np.ndarray, set[str]]:
-    """500 features, of which ten follow two hidden clusters, or two hidden factors."""
+    """500 features, of which ten depend on two hidden clusters or two hidden factors."""
     draw = np.random.default_rng(seed)
     X = draw.normal(size=(n, 500))
     relevant = draw.permutation(500)[:10]
@@ -43,18 +43,15 @@ def _table(n: int = 60, p: int = 12, seed: int = 0) -> np.ndarray:
 
 
 def _quick(**changes: object) -> DeepMapperEmbedder:
-    return DeepMapperEmbedder(
-        **({"n_components": 3, "max_epochs": 3, "device": "cpu", "random_state": 0} | changes)
-    )  # type: ignore[arg-type]
+    usual = {"n_components": 3, "max_epochs": 3, "device": "cpu", "random_state": 0}
+    return DeepMapperEmbedder(**(usual | changes))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["clusters", "factors"])
 @pytest.mark.parametrize("layout", ["natural", "random"])
 def test_features_that_separate_observations_rank_first(kind: str, layout: str) -> None:
     X, groups, relevant = _needles(kind, seed=1)
-    model = DeepMapperEmbedder(
-        n_components=4, layout=layout, max_epochs=6, device="cpu", random_state=0
-    ).fit(X)
+    model = _quick(n_components=4, layout=layout, max_epochs=6).fit(X)
     table = model.attributions_
     assert list(table.columns) == ["feature", "score", "sd", "rank"]
     assert set(table.feature[:10]) == relevant
@@ -70,22 +67,18 @@ def test_features_that_separate_observations_rank_first(kind: str, layout: str) 
 
 def test_a_table_of_noise_gives_scores_around_zero() -> None:
     X = np.random.default_rng(0).normal(size=(200, 60)).astype(np.float32)
-    table = DeepMapperEmbedder(
-        n_components=32, passes=5, max_epochs=2, device="cpu", random_state=0
-    )
-    table = table.fit(X).attributions_
+    table = _quick(n_components=32, passes=5, max_epochs=2).fit(X).attributions_
     assert abs(table.score.mean()) < 0.03
     assert (table.score.abs() > 4 * table.sd).mean() < 0.05
 
 
-def test_training_is_kept_only_where_it_guesses_better() -> None:
+def test_training_is_kept_only_if_it_guesses_better() -> None:
     X = _table(100)
     spoilt = _quick(learning_rate=3.0, max_epochs=1, schedule="constant").fit(X)
     (record,) = spoilt.passes_
     assert record["kept"] == "start"
     assert record["trained_error"] > record["start_error"]
-    untouched = np.zeros_like(spoilt.network_.code.weight.detach().numpy())
-    np.testing.assert_array_equal(spoilt.network_.code.weight.detach().numpy(), untouched)
+    np.testing.assert_array_equal(spoilt.network_.code.weight.detach().numpy(), 0)
     # A closed curve through 36 dimensions: two linear components miss most of it.
     draw = np.random.default_rng(0)
     angle, phase = draw.uniform(0, 2 * np.pi, (400, 1)), draw.uniform(0, 2 * np.pi, 36)
@@ -108,7 +101,7 @@ def test_passes_hold_out_every_row_once_and_write_their_history() -> None:
     assert len(model.passes_) == 5
 
 
-def test_the_same_seed_repeats_everything_and_labels_are_not_looked_at() -> None:
+def test_the_same_seed_repeats_everything_and_labels_are_ignored() -> None:
     X = _table()
     first = _quick().fit(X)
     again = clone(first).fit(X, y=np.arange(60))
@@ -132,7 +125,7 @@ def test_sparse_equals_dense_and_a_data_frame_gives_its_names() -> None:
     assert named.get_feature_names_out()[0] == "deepmapperembedder0"
 
 
-def test_a_table_that_streams_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_streamed_table_gives_the_same_latents(monkeypatch: pytest.MonkeyPatch) -> None:
     X = _table()
     held = _quick().fit(X)
     monkeypatch.setattr("deepmapper.images.converter.free_bytes", lambda device: 1)
@@ -162,12 +155,8 @@ def test_few_rows_are_warned_about_and_still_embedded(n: int) -> None:
     with pytest.warns(UserWarning, match="too few to hold out"):
         model = _quick().fit(_table(n))
     assert model.transform(_table(n)).shape == (n, 3)
-    assert model.passes_[0] == {
-        "pass": 0,
-        "start_error": None,
-        "trained_error": None,
-        "kept": "trained",
-    }
+    record = {"pass": 0, "start_error": None, "trained_error": None, "kept": "trained"}
+    assert model.passes_[0] == record
 
 
 @pytest.mark.parametrize(
@@ -186,7 +175,7 @@ def test_wrong_parameters_are_refused(changes: dict, message: str) -> None:
 
 
 class _Doubler(nn.Module):
-    """A named layer, an in-place step behind it, one layer that is never run, one without rows."""
+    """Layers in place, without rows, and one that is never called."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -213,13 +202,13 @@ def images() -> torch.Tensor:
     return torch.randn(5, 1, 2, 2, generator=torch.Generator().manual_seed(0))
 
 
-def test_a_latent_is_what_the_layer_gave_before_anything_changed_it(images: torch.Tensor) -> None:
+def test_a_latent_is_the_output_before_a_layer_in_place_changes_it(images: torch.Tensor) -> None:
     network = _Doubler()
     torch.testing.assert_close(latent(network, images, "twice"), 2 * images.flatten(1))
     torch.testing.assert_close(latent(network, images, "relu"), 2 * images.flatten(1).clamp(min=0))
 
 
-def test_it_runs_in_evaluation_mode_and_leaves_modes_and_hooks_alone(images: torch.Tensor) -> None:
+def test_latent_runs_in_evaluation_mode_and_restores_modes_and_hooks(images: torch.Tensor) -> None:
     network = _Doubler().train()
     network.relu.eval()  # a frozen part of a network in training
     torch.testing.assert_close(latent(network, images, "drop"), 2 * images.flatten(1).clamp(min=0))

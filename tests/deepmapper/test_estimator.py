@@ -1,4 +1,4 @@
-"""DeepMapperClassifier: fits, ranks, repeats, and refuses what it cannot use."""
+"""DeepMapperClassifier: a scikit-learn classifier that ranks features."""
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ def fitted() -> DeepMapperClassifier:
     return DeepMapperClassifier(passes=2, device="cpu", random_state=0).fit(X, y)
 
 
-def test_it_names_the_features_that_matter(fitted: DeepMapperClassifier) -> None:
+def test_the_relevant_features_rank_first(fitted: DeepMapperClassifier) -> None:
     table = fitted.attributions_
     epochs = {(row["pass"], row["epoch"]) for row in fitted.history_}
     assert epochs == {(i, e) for i in (0, 1) for e in range(1, 11)}
@@ -37,7 +37,7 @@ def test_it_names_the_features_that_matter(fitted: DeepMapperClassifier) -> None
     assert table.groupby("class")["mean"].sum().to_numpy() == pytest.approx(1.0)
 
 
-def test_it_predicts_the_labels_it_was_given(fitted: DeepMapperClassifier) -> None:
+def test_predictions_are_labels_of_the_training_data(fitted: DeepMapperClassifier) -> None:
     X, y = _table(seed=1)
     assert set(fitted.predict(X)) <= {"ill", "well"}
     assert (fitted.predict(X) == y).mean() > 0.85
@@ -120,7 +120,7 @@ def test_the_classifier_is_a_scikit_learn_estimator(estimator, check) -> None:  
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_so_it_is_with_its_defaults() -> None:
+def test_check_estimator_passes_with_the_defaults() -> None:
     check_estimator(DeepMapperClassifier(), expected_failed_checks=dict.fromkeys(UNEQUAL, SPLIT))
 
 

@@ -1,4 +1,4 @@
-"""Layouts are invertible, one pixel a feature; learned ones keep tied features together."""
+"""Layouts give each feature a pixel. Learned ones keep related features together."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def graph_of(n_features: int, *ties: tuple[int, int]) -> FeatureGraph:
 
 
 def adjacency_recovered(layout: Layout, order: np.ndarray) -> float:
-    """The share of adjacent pixels that still touch after shuffling and layout."""
+    """The share of adjacent pixels that are adjacent again after shuffle and layout."""
     side = layout.shape[1]
     feature = np.argsort(order).reshape(side, side)
     rows, columns = np.divmod(layout.pixel_of_feature, side)
@@ -45,7 +45,7 @@ def table(n: int, p: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(n, p)).astype(np.float32)
 
 
-def test_shuffled_images_are_put_together_again() -> None:
+def test_a_learned_layout_restores_shuffled_images() -> None:
     side, X = 12, smooth_images(3000, 12, 0)
     order = np.random.default_rng(1).permutation(side * side)
     layout = learned(X[:, order], seed=0)
@@ -58,7 +58,7 @@ def test_shuffled_images_are_put_together_again() -> None:
 def test_a_graph_of_many_features_gives_a_layout_of_the_same_quality(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With small limits, 256 features take the ways of 60,000: sampled, split, correlated."""
+    """Small limits make 256 features use the approximations for 60,000."""
     monkeypatch.setattr(neighbours, "LARGEST_INVERSE", 10)
     monkeypatch.setattr(placement, "LARGEST_ASSIGNMENT", 10)
     monkeypatch.setattr(placement, "PATH_BUDGET", 256 * 60)
@@ -69,7 +69,7 @@ def test_a_graph_of_many_features_gives_a_layout_of_the_same_quality(
     assert adjacency_recovered(layout, order) > 0.8
 
 
-def test_constant_features_get_what_is_left_over() -> None:
+def test_constant_features_get_the_pixels_that_are_left() -> None:
     X = smooth_images(1000, 8, 0)
     X[:, [3, 40]] = 7.0
     graph = feature_graph(X, 0)
@@ -98,7 +98,7 @@ def test_partial_correlations_are_those_of_the_shrunk_inverse() -> None:
 
 
 @pytest.mark.parametrize("block_elements", [1, 700, 10**6])
-def test_strongest_products_are_exact_whatever_the_block(block_elements: int) -> None:
+def test_strongest_products_are_exact_for_any_block_size(block_elements: int) -> None:
     vectors = torch.from_numpy(table(90, 20, 0))
     index, value = strongest_products(vectors, 4, block_elements)
     products = (vectors @ vectors.T).numpy()
@@ -109,23 +109,23 @@ def test_strongest_products_are_exact_whatever_the_block(block_elements: int) ->
 
 
 def test_no_block_of_products_is_p_by_p(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[int, ...]] = []
+    shapes: list[tuple[int, ...]] = []
     topk = torch.Tensor.topk
 
-    def watched(self: torch.Tensor, *args: object, **kwargs: object) -> object:
-        seen.append(tuple(self.shape))
+    def record_topk(self: torch.Tensor, *args: object, **kwargs: object) -> object:
+        shapes.append(tuple(self.shape))
         return topk(self, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(torch.Tensor, "topk", watched)
+    monkeypatch.setattr(torch.Tensor, "topk", record_topk)
     strongest_products(torch.from_numpy(table(400, 8, 0)), 3, block_elements=4000)
-    assert max(rows * columns for rows, columns in seen) <= 4000
+    assert max(rows * columns for rows, columns in shapes) <= 4000
 
 
 def quality(layout: Layout, graph: FeatureGraph) -> float | None:
     return neighbour_preservation(graph, layout.pixel_of_feature, layout.shape)
 
 
-def test_preservation_is_one_for_pairs_that_touch_and_none_without_ties() -> None:
+def test_preservation_is_1_for_adjacent_pairs_and_none_without_pairs() -> None:
     touching, apart, nothing = (graph_of(36, *ties) for ties in (((0, 1), (5, 11)), ((0, 35),), ()))
     assert quality(natural(36), touching) == 1.0
     assert quality(natural(36), apart) == 0.0
@@ -138,7 +138,7 @@ def test_preservation_of_random_layouts_is_near_zero() -> None:
     assert (quality(natural(196), graph) or 0.0) > 0.9
 
 
-def test_what_a_layout_needs_is_asked_for() -> None:
+def test_a_learned_layout_needs_rows_of_the_right_width() -> None:
     X = table(20, 9, 0)
     assert [orders.needs_rows(name) for name in LAYOUTS] == [False, False, True]
     assert not orders.needs_rows(natural(9))

@@ -1,4 +1,4 @@
-"""Saved models: the same predictions after loading, and nothing loaded that should not be."""
+"""Saved models predict the same after loading. Damaged folders are refused."""
 
 import hashlib
 import json
@@ -109,7 +109,7 @@ def test_names_of_features_and_the_preparation_are_kept(
     assert read_preparation(folder) == preparation
 
 
-def test_saving_draws_no_random_number_and_loading_neither(folder: Path) -> None:
+def test_loading_draws_no_random_number(folder: Path) -> None:
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
@@ -129,7 +129,9 @@ def test_a_function_as_backbone_cannot_be_saved(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_saved_is_named(fitted: DeepMapperClassifier, tmp_path: Path) -> None:
+def test_an_attribute_that_cannot_be_saved_is_named(
+    fitted: DeepMapperClassifier, tmp_path: Path
+) -> None:
     with pytest.raises(DeepMapperError, match="got str"):
         save_model("model", tmp_path / "model")
     odd = DeepMapperClassifier(**QUICK)
@@ -159,8 +161,8 @@ def test_a_folder_of_other_things_is_left_alone(
         save_model(fitted, tmp_path / "thesis.txt")
 
 
-def _edited(folder: Path, edit: Callable[[dict[str, Any]], None]) -> None:
-    """Change model.json as someone would who also mends its checksum."""
+def _edit(folder: Path, edit: Callable[[dict[str, Any]], None]) -> None:
+    """Change model.json and update its checksum."""
     content = json.loads((folder / MODEL).read_text())
     content.pop("checksum")
     edit(content)
@@ -168,37 +170,36 @@ def _edited(folder: Path, edit: Callable[[dict[str, Any]], None]) -> None:
     (folder / MODEL).write_text(json.dumps(content))
 
 
-def _retensored(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
+def _replace_tensors(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
     save_file(tensors, folder / TENSORS)
     digest = hashlib.sha256((folder / TENSORS).read_bytes()).hexdigest()
-    _edited(folder, lambda content: content.update(tensors_sha256=digest))
+    _edit(folder, lambda content: content.update(tensors_sha256=digest))
 
 
-def test_damaged_folders_are_refused(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        (TENSORS, lambda content: content[:-7], "cut off, altered or damaged"),
+        (TENSORS, lambda content: content[:-1] + bytes([content[-1] ^ 1]), "altered or damaged"),
+        (MODEL, lambda content: content[:-20], "is damaged"),
+        (MODEL, lambda content: content.replace(b'"ill"', b'"fit"'), "altered or damaged"),
+        (MODEL, lambda _: b"[1]", "not a description"),
+    ],
+)
+def test_a_damaged_file_is_refused(
+    folder: Path, name: str, damage: Callable[[bytes], bytes], message: str
+) -> None:
+    (folder / name).write_bytes(damage((folder / name).read_bytes()))
+    with pytest.raises(DeepMapperError, match=message):
+        load_model(folder)
+
+
+def test_a_folder_without_its_files_is_refused(folder: Path) -> None:
     with pytest.raises(DeepMapperError, match=r"not a saved model: it has no model\.json"):
         load_model(folder / "nowhere")
-    description, tensors = (folder / MODEL).read_bytes(), (folder / TENSORS).read_bytes()
     (folder / TENSORS).unlink()
     with pytest.raises(DeepMapperError, match="not complete"):
         load_model(folder)
-    (folder / TENSORS).write_bytes(tensors[:-7])
-    with pytest.raises(DeepMapperError, match="cut off, altered or damaged"):
-        load_model(folder)
-    (folder / TENSORS).write_bytes(tensors[:-1] + bytes([tensors[-1] ^ 1]))
-    with pytest.raises(DeepMapperError, match="cut off, altered or damaged"):
-        load_model(folder)
-    (folder / TENSORS).write_bytes(tensors)
-    (folder / MODEL).write_bytes(description[:-20])
-    with pytest.raises(DeepMapperError, match="is damaged"):
-        load_model(folder)
-    (folder / MODEL).write_bytes(description.replace(b'"ill"', b'"fit"'))
-    with pytest.raises(DeepMapperError, match="altered or damaged"):
-        load_model(folder)
-    (folder / MODEL).write_text("[1]")
-    with pytest.raises(DeepMapperError, match="not a description"):
-        load_model(folder)
-    (folder / MODEL).write_bytes(description)
-    load_model(folder)
 
 
 class _Bomb:
@@ -209,24 +210,24 @@ class _Bomb:
 def test_a_pickle_in_place_of_tensors_is_not_run(folder: Path) -> None:
     bomb = pickle.dumps(_Bomb())
     (folder / TENSORS).write_bytes(bomb)
-    _edited(folder, lambda content: content.update(tensors_sha256=hashlib.sha256(bomb).hexdigest()))
+    _edit(folder, lambda content: content.update(tensors_sha256=hashlib.sha256(bomb).hexdigest()))
     with pytest.raises(DeepMapperError, match="not a safetensors file"):
         load_model(folder)
 
 
 def _network(content: dict[str, Any]) -> dict[str, Any]:
     """The first description of a network in model.json."""
-    found: list[dict[str, Any]] = []
+    networks: list[dict[str, Any]] = []
 
-    def look(node: Any) -> None:
+    def search(node: Any) -> None:
         if isinstance(node, dict) and node.get("kind") == "network":
-            found.append(node["network"])
+            networks.append(node["network"])
         for child in node.values() if isinstance(node, dict) else node:
             if isinstance(child, dict | list):
-                look(child)
+                search(child)
 
-    look(content["estimator"])
-    return found[0]
+    search(content["estimator"])
+    return networks[0]
 
 
 EDITS: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
@@ -250,10 +251,10 @@ EDITS: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
 
 
 @pytest.mark.parametrize(("edit", "message"), EDITS, ids=range(len(EDITS)))
-def test_folders_that_ask_for_more_are_refused(
+def test_unsafe_or_inconsistent_descriptions_are_refused(
     folder: Path, edit: Callable[[dict[str, Any]], None], message: str
 ) -> None:
-    _edited(folder, edit)
+    _edit(folder, edit)
     with pytest.raises(DeepMapperError, match=message):
         load_model(folder)
 
@@ -261,22 +262,22 @@ def test_folders_that_ask_for_more_are_refused(
 def test_tensors_that_do_not_fit_are_refused(folder: Path) -> None:
     tensors = load_file(folder / TENSORS)
     name = next(name for name in tensors if name.startswith("network.0.") and tensors[name].dim())
-    _retensored(folder, tensors | {name: torch.zeros(3, 3)})
+    _replace_tensors(folder, tensors | {name: torch.zeros(3, 3)})
     with pytest.raises(DeepMapperError, match="weights do not fit the network"):
         load_model(folder)
     rest = {key: value for key, value in tensors.items() if not key.endswith("shift_")}
-    _retensored(folder, rest)
+    _replace_tensors(folder, rest)
     with pytest.raises(DeepMapperError, match=r"no tensor .*shift_"):
         load_model(folder)
 
 
-def test_a_model_of_a_device_that_is_not_there_loads_anyway(folder: Path) -> None:
+def test_a_model_of_a_missing_device_loads(folder: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("tests a machine without the GPU that the model names")
 
     def move(content: dict[str, Any]) -> None:
         content["estimator"]["parameters"]["device"] = "cuda"
 
-    _edited(folder, move)
+    _edit(folder, move)
     assert load_model(folder).device == "auto"
     assert load_model(folder, device="cpu").device == "cpu"

@@ -1,4 +1,4 @@
-"""The page of a run: complete, offline, escaped; its pictures and figures right."""
+"""The page of a run: complete, offline, escaped and correct."""
 
 import base64
 import io
@@ -38,15 +38,15 @@ class _Tags(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.open: list[str] = []
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attributes)))
+        self.elements.append((tag, dict(attributes)))
         if tag not in ("meta", "img", "br"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attributes)))
+        self.elements.append((tag, dict(attributes)))
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -57,8 +57,8 @@ def test_the_page_is_complete_and_works_offline(run: Run) -> None:
     tags = _Tags()
     tags.feed(page)
     assert tags.open == []
-    assert not {"script", "link", "iframe"} & {tag for tag, _ in tags.seen}
-    addresses = [a["src"] or "" for _, a in tags.seen if "src" in a]
+    assert not {"script", "link", "iframe"} & {tag for tag, _ in tags.elements}
+    addresses = [a["src"] or "" for _, a in tags.elements if "src" in a]
     assert addresses
     assert all(address.startswith("data:image/png;base64,") for address in addresses)
     assert "http" not in re.sub(r"data:[^\"]*", "", page)
@@ -74,7 +74,7 @@ def test_texts_of_the_table_are_escaped(run: Run) -> None:
     assert "well &amp; good" in page
 
 
-def test_the_figures_are_those_of_the_rows_kept_aside(run: Run) -> None:
+def test_the_numbers_are_those_of_the_test_rows(run: Run) -> None:
     assert run.evaluation is not None
     assert run.evaluation.n == 20
     page = report(run)
@@ -107,7 +107,7 @@ def test_a_picture_shows_each_value_as_a_square() -> None:
     assert pixels[0, 0] == pixels[-1, -1] > pixels[-1, 0] > pixels[0, -1]
 
 
-def test_a_chart_draws_what_is_finite() -> None:
+def test_a_chart_leaves_out_values_that_are_not_finite() -> None:
     lines = [Line("one <b>", [(1, 0.0), (2, float("nan")), (3, 1.0)], 0)]
     svg = str(line_chart("loss", lines))
     assert svg.count("<polyline") == 1
@@ -121,16 +121,12 @@ def test_a_chart_draws_what_is_finite() -> None:
     assert "<circle" in line_chart("loss", [Line("dot", [(1, 0.3)], 1)])
 
 
-def test_a_run_without_rows_kept_aside_says_so(tmp_path: Path) -> None:
+def test_the_page_of_a_run_without_test_rows_says_so(tmp_path: Path) -> None:
     X = np.random.default_rng(0).normal(size=(30, 3))
     frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=["p", "q", "q"] * 10)
     frame.to_csv(tmp_path / "t.csv", index=False)
-    model = DeepMapperClassifier(
-        passes=1,
-        training={"max_epochs": 1, "min_accuracy": 0.0},
-        device="cpu",
-        attribution=None,
-    )
+    training = {"max_epochs": 1, "min_accuracy": 0.0}
+    model = DeepMapperClassifier(passes=1, training=training, device="cpu", attribution=None)
     page = report(fit(model, read_training(tmp_path / "t.csv", label="y"), source="t", label="y"))
     assert "no test rows" in page
     assert "Confusion matrix" not in page

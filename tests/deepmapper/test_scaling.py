@@ -1,4 +1,4 @@
-"""Scaling against slow numpy."""
+"""Scaling, compared with slow numpy."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_a_constant_feature_becomes_zero_everywhere() -> None:
     assert (scaler.transform(new)[:, 3] == 0).all()
 
 
-def test_the_input_stays_as_it_was() -> None:
+def test_the_input_is_unchanged() -> None:
     X = _table()
     before = X.copy()
     X.flags.writeable = False

@@ -1,4 +1,4 @@
-"""The screen finds the signal and little noise; the gate that it opens closes noise."""
+"""The screen finds the signal and little noise, and the gate closes noise."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn.feature_selection import f_classif
 
 from deepmapper.estimators.network_classifier import NetworkClassifier
-from deepmapper.networks import screen as home
+from deepmapper.networks import screen as module
 from deepmapper.networks._assembly import screened_gate
 from deepmapper.networks.gate import GatedNetwork, PixelGate, ProximalSGD
 from deepmapper.networks.screen import Screen, false_discovery_rate, most_open, screen
@@ -30,9 +30,9 @@ def test_the_strength_of_means_is_the_t_test() -> None:
     X, y = _noise(80, 30), np.arange(80) % 2
     X[:, 4] += 0.8 * y
     p = f_classif(X, y)[1]  # F of two groups is t squared
-    found = _screen(X, y, interactions=False)
-    np.testing.assert_allclose(2 * stats.norm.sf(found.mean[0]), p, rtol=1e-3)
-    assert found.mean.argmax() == 4
+    result = _screen(X, y, interactions=False)
+    np.testing.assert_allclose(2 * stats.norm.sf(result.mean[0]), p, rtol=1e-3)
+    assert result.mean.argmax() == 4
 
 
 def test_the_strength_of_variances_is_the_t_test_of_squared_deviations() -> None:
@@ -40,35 +40,35 @@ def test_the_strength_of_variances_is_the_t_test_of_squared_deviations() -> None
     X[:, 7] *= 1 + y
     deviations = X - np.stack([X[y == c].mean(0) for c in (0, 1)])[y]
     p = stats.ttest_ind(deviations[y == 1] ** 2, deviations[y == 0] ** 2).pvalue
-    found = _screen(X, y, interactions=False)
-    np.testing.assert_allclose(2 * stats.norm.sf(found.variance[0]), p, rtol=0.02, atol=1e-4)
-    assert found.variance.argmax() == 7
-    assert found.opening()[7] > 0.99
+    result = _screen(X, y, interactions=False)
+    np.testing.assert_allclose(2 * stats.norm.sf(result.variance[0]), p, rtol=0.02, atol=1e-4)
+    assert result.variance.argmax() == 7
+    assert result.opening()[7] > 0.99
 
 
 def test_noise_stays_shut_and_the_signal_opens() -> None:
-    y, of_noise = np.arange(400) % 4, []
+    y, noise_openings = np.arange(400) % 4, []
     for seed in range(5):
         X = _noise(400, 500, seed)
         X[:, [10, 20]] += y[:, None]
         opening = _screen(X, y).opening()
         assert (opening[[10, 20]] > 0.999).all()
-        of_noise.append(np.delete(opening, [10, 20]).mean())
-    assert np.mean(of_noise) < 0.05
+        noise_openings.append(np.delete(opening, [10, 20]).mean())
+    assert np.mean(noise_openings) < 0.05
 
 
 def test_a_pair_without_marginal_signal_is_found() -> None:
     X, y = _xor(600, 200)
-    found = _screen(X, y)
-    assert found.pairs[0].tolist() == [3, 198]
-    assert found.strength[[3, 198]].max() < 4
-    assert (found.opening()[[3, 198]] > 0.999).all()
+    result = _screen(X, y)
+    assert result.pairs[0].tolist() == [3, 198]
+    assert result.strength[[3, 198]].max() < 4
+    assert (result.opening()[[3, 198]] > 0.999).all()
 
 
 def test_the_pair_is_found_across_blocks_and_among_three_classes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(home, "BLOCK", 64)
+    monkeypatch.setattr(module, "BLOCK", 64)
     X, y = _xor(900, 200)
     y[np.arange(900) % 3 == 0] = 2
     assert _screen(X, y).pairs[0].tolist() == [3, 198]
@@ -77,28 +77,28 @@ def test_the_pair_is_found_across_blocks_and_among_three_classes(
 def test_two_marginal_shifts_are_no_pair() -> None:
     X, y = _noise(600, 50), np.arange(600) % 2
     X[:, [5, 6]] += 2 * y[:, None]
-    found = _screen(X, y)
-    assert [5, 6] not in found.pairs[found.pair_strength > 5].tolist()
+    result = _screen(X, y)
+    assert [5, 6] not in result.pairs[result.pair_strength > 5].tolist()
 
 
 def test_empty_pixels_cost_the_search_for_pairs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = _xor(600, 40)
     wide = np.zeros((600, 400), dtype=np.float32)
     wide[:, ::10] = X
-    monkeypatch.setattr(home, "PAIR_BUDGET", 600 * 40**2)
-    narrow, found = _screen(X, y), _screen(wide, y)
-    assert found.pairs[0].tolist() == [30, 380]
-    np.testing.assert_array_equal(found.pairs, 10 * narrow.pairs)
-    np.testing.assert_allclose(found.pair_strength, narrow.pair_strength, rtol=1e-5)
-    np.testing.assert_allclose(found.pair_sureness(), narrow.pair_sureness())
+    monkeypatch.setattr(module, "PAIR_BUDGET", 600 * 40**2)
+    narrow, result = _screen(X, y), _screen(wide, y)
+    assert result.pairs[0].tolist() == [30, 380]
+    np.testing.assert_array_equal(result.pairs, 10 * narrow.pairs)
+    np.testing.assert_allclose(result.pair_strength, narrow.pair_strength, rtol=1e-5)
+    np.testing.assert_allclose(result.pair_sureness(), narrow.pair_sureness())
 
 
 def test_the_search_for_pairs_keeps_to_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = _xor(600, 200)
-    monkeypatch.setattr(home, "PAIR_BUDGET", 100 * 200**2)  # 100 rows: too few
+    monkeypatch.setattr(module, "PAIR_BUDGET", 100 * 200**2)  # 100 rows: too few
     assert len(_screen(X, y).pairs) == 0
     assert len(_screen(X, y, interactions=True).pairs) > 0
-    monkeypatch.setattr(home, "PAIR_BUDGET", 300 * 200**2)
+    monkeypatch.setattr(module, "PAIR_BUDGET", 300 * 200**2)
     assert _screen(X, y).pairs[0].tolist() == [3, 198]
 
 
@@ -106,22 +106,22 @@ def test_constant_features_and_tiny_classes_say_nothing() -> None:
     X, y = _noise(20, 8), np.zeros(20, dtype=np.int64)
     y[0] = 1
     X[:, 2] = 7
-    found = _screen(X, y)
-    assert found.mean[0, 2] == found.variance[0, 2] == found.opening()[2] == 0
-    assert np.isfinite(found.strength).all()
+    result = _screen(X, y)
+    assert result.mean[0, 2] == result.variance[0, 2] == result.opening()[2] == 0
+    assert np.isfinite(result.strength).all()
 
 
 @pytest.mark.parametrize("most", [1.5, 10.0, 39.0])
-def test_openings_add_up_to_what_is_asked_and_keep_their_order(most: float) -> None:
+def test_limited_openings_sum_to_the_limit_and_keep_their_order(most: float) -> None:
     X, y = _noise(300, 40), np.arange(300) % 2
     X += np.linspace(0.5, 3, 40, dtype=np.float32) * y[:, None]
-    found = _screen(X, y)
-    free, limited = found.opening(), found.opening(most)
+    result = _screen(X, y)
+    free, limited = result.opening(), result.opening(most)
     assert free.sum() > 39.5
     assert limited.sum() == pytest.approx(most, rel=1e-3)
-    strongest = int(found.strength.argmax())
+    strongest = int(result.strength.argmax())
     assert limited[strongest] == free[strongest]
-    by_strength = np.argsort(found.strength)
+    by_strength = np.argsort(result.strength)
     assert (np.diff(limited[by_strength]) >= 0).all()
 
 
@@ -137,11 +137,11 @@ def test_a_class_of_few_samples_keeps_its_strongest_features() -> None:
 def test_openings_below_the_limit_stay_as_they_are() -> None:
     X, y = _noise(300, 40), np.arange(300) % 2
     X[:, 7] += 3 * y
-    found = _screen(X, y)
-    np.testing.assert_array_equal(found.opening(most_open(300)), found.opening())
+    result = _screen(X, y)
+    np.testing.assert_array_equal(result.opening(most_open(300)), result.opening())
 
 
-def test_equals_stay_equal_though_they_are_more_than_may_be_open() -> None:
+def test_equal_features_open_equally_even_above_the_limit() -> None:
     y = np.arange(300) % 2
     X = np.repeat(_noise(300, 1) + 3 * y[:, None], 40, axis=1).astype(np.float32)
     opening = _screen(X, y).opening(5.0)
@@ -149,12 +149,12 @@ def test_equals_stay_equal_though_they_are_more_than_may_be_open() -> None:
     assert opening[0] > 0.99
 
 
-def test_as_many_may_be_open_as_sure_independence_screening_keeps() -> None:
+def test_the_limit_is_that_of_sure_independence_screening() -> None:
     assert most_open(291) == pytest.approx(291 / np.log(291))
     assert most_open(2) > 1
 
 
-def test_q_values_are_those_of_benjamini_and_hochberg_where_all_is_noise() -> None:
+def test_q_values_of_noise_are_those_of_benjamini_and_hochberg() -> None:
     p = np.random.default_rng(0).random(200)
     expected = stats.false_discovery_control(p)
     null_share = min(1.0, (np.sum(p > 0.5) + 1) / 100)
@@ -205,14 +205,14 @@ def test_a_gated_classifier_finds_the_pixel_and_shuts_noise(gate: bool) -> None:
         assert int(network.gate.weight.argmax()) == 5 * 12 + 7
 
 
-def test_where_every_pixel_says_something_there_is_no_gate() -> None:
+def test_there_is_no_gate_if_every_pixel_has_signal() -> None:
     draw = torch.Generator().manual_seed(0)
     labels = torch.arange(600) % 2
     images = torch.randn(600, 1, 4, 4, generator=draw)
     images += labels.float().view(-1, 1, 1, 1)
     images[:, 0, 0, 0] = 0.0  # a pixel that never varies is no reason for a gate
     assert screened_gate(images, labels, 2) is None
-    images[:, 0, 1] = torch.randn(600, 4, generator=draw)  # four of noise are
+    images[:, 0, 1] = torch.randn(600, 4, generator=draw)  # four pixels of noise are a reason
     assert screened_gate(images, labels, 2) is not None
 
 

@@ -1,4 +1,4 @@
-"""The batch loop: repeatable, honest about divergence, leaves BatchNorm in training mode."""
+"""The training loop: repeatable, stops on divergence, and trains batch norms."""
 
 import os
 import subprocess
@@ -65,7 +65,7 @@ def test_training_learns_and_history_counts_epochs_from_one() -> None:
 
 
 def test_batch_norm_is_trained_in_every_epoch() -> None:
-    """The notebooks left the model in evaluation mode after the first test (facts 2.3)."""
+    """The notebooks left the model in evaluation mode after the first epoch."""
     network, _ = _train(TrainingSettings(max_epochs=2, batch_size=30), "resnet18", n=60)
     assert int(network.bn1.num_batches_tracked) == 2 * 2
 
@@ -77,13 +77,13 @@ def test_a_loss_that_is_not_finite_stops_the_training() -> None:
 
 def test_a_last_batch_of_one_joins_the_one_before() -> None:
     images, labels = _data(31)
-    seen: list[int] = []
+    batches: list[int] = []
     network = nn.Sequential(nn.Flatten(), nn.Linear(36, 2))
     network.register_forward_hook(
-        lambda m, args, out: seen.append(len(args[0])) if m.training else None
+        lambda m, args, out: batches.append(len(args[0])) if m.training else None
     )
     _fit(network, (images, labels), TrainingSettings(max_epochs=1, batch_size=10))
-    assert seen == [10, 10, 11]
+    assert batches == [10, 10, 11]
 
 
 def test_class_weights_make_classes_count_alike() -> None:
@@ -104,7 +104,7 @@ def test_training_stops_once_the_held_out_loss_is_on_target() -> None:
 
 def test_patience_goes_back_to_the_best_weights() -> None:
     images, labels = _data(60)
-    held_out = images[:20], 1 - labels[:20]  # the better the training, the worse this loss
+    held_out = images[:20], 1 - labels[:20]  # this loss rises with training
     network = build_backbone("patch", (6, 6), 2)
     settings = TrainingSettings(max_epochs=30, n_iter_no_change=3, schedule="constant")
     history = _fit(network, (images, labels), settings, validation=held_out)
@@ -115,8 +115,8 @@ def test_patience_goes_back_to_the_best_weights() -> None:
     assert loss == pytest.approx(min(losses), rel=1e-5)
 
 
-def test_sgd_takes_the_steps_that_are_written_down() -> None:
-    """Two steps on one batch, against v <- 0.9 v + g, w <- w - 0.1 v in numpy."""
+def test_sgd_takes_the_steps_of_its_formula() -> None:
+    """Compare two steps with v <- 0.9 v + g and w <- w - 0.1 v in numpy."""
     images = torch.tensor([[[[1.0, -2.0]]], [[[0.5, 3.0]]]])
     labels = torch.tensor([0, 1])
     network = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
@@ -140,7 +140,7 @@ def _draw(*_: object) -> None:
 
 
 def test_dropout_draws_from_the_training_alone() -> None:
-    """What else draws from torch's global generator changes nothing."""
+    """Other draws from the global generator of torch change nothing."""
     first, _ = _train(TrainingSettings(max_epochs=1))
     with torch_stream(0, "test"):
         network = build_backbone("patch", (6, 6), 2)
@@ -157,7 +157,7 @@ def test_bfloat16_trains_and_the_weights_stay_float32() -> None:
     assert history[-1].train_loss < history[0].train_loss
 
 
-def test_a_device_that_is_not_there_is_named() -> None:
+def test_an_unknown_device_is_named() -> None:
     with pytest.raises(DeepMapperError, match="unknown device 'warp'"):
         resolve_device("warp")
 
@@ -169,12 +169,12 @@ def test_free_memory_of_a_cpu_is_known() -> None:
 def test_waiting_threads_leave_the_cores_to_others() -> None:
     words = "import os, deepmapper; print(os.environ['OMP_WAIT_POLICY'])"
     environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
-    for given, expected in ({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active"):
-        done = subprocess.run(
+    for variables, expected in ({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active"):
+        completed = subprocess.run(
             [sys.executable, "-c", words],
-            env=environment | given,
+            env=environment | variables,
             capture_output=True,
             text=True,
             check=True,
         )
-        assert done.stdout.strip() == expected
+        assert completed.stdout.strip() == expected

@@ -1,6 +1,6 @@
 """The class whose mean is nearest, on standardised features.
 
-Nearest shrunken centroids: Tibshirani et al., PNAS 99 (2002); scikit-learn.
+Nearest shrunken centroids: Tibshirani et al., PNAS 99 (2002), as in scikit-learn.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from sklearn.preprocessing import StandardScaler
 
 @dataclass(frozen=True)
 class Params:
-    """shrink: class means move so far towards the overall mean, in standard deviations."""
+    """shrink: the shift of class means to the overall mean, in standard deviations."""
 
     shrink: float = 0.5
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
-    """Standardise, then compare with the means; nothing is random."""
+    """Standardise, then predict the class of the nearest mean."""
     model = NearestCentroid(shrink_threshold=params.shrink)
     return Pipeline([("convert", StandardScaler()), ("model", model)])

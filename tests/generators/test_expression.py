@@ -1,4 +1,4 @@
-"""The simulated cohort: whole counts spread like TCGA's, classes that differ where stated."""
+"""The simulated cohort: integer counts, dispersed like TCGA's, and class effects."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def table() -> Table:
     return expression.load(n_samples=600, n_features=2_000, seed=11)
 
 
-def test_a_seed_is_a_table() -> None:
+def test_a_seed_fixes_the_table() -> None:
     sizes = {"n_samples": 150, "n_features": 60, "n_classes": 3}
     assert expression.load(**sizes, seed=5).checksum == PINNED
     assert expression.load(**sizes, seed=6).checksum != PINNED
@@ -41,7 +41,7 @@ def test_classes_are_uneven_and_shuffled(table: Table) -> None:
 
 
 def test_counts_are_spread_like_those_of_tcga(table: Table) -> None:
-    """Bands around the published calibration, wide enough for 2,000 genes and 364 samples."""
+    """Intervals around the published calibration, for 2,000 genes and 364 samples."""
     X, y = table.X[:364], table.y[:364]
     assert 0.025 < np.mean(X == 0) < 0.06  # TCGA: 0.041
     assert 0.25 < np.std(np.log(X.sum(axis=1))) < 0.42  # TCGA: 0.31
@@ -52,7 +52,7 @@ def test_counts_are_spread_like_those_of_tcga(table: Table) -> None:
 
 
 def test_moments_are_those_of_the_model() -> None:
-    """One gene type, no classes' effects: mean and variance as the formula has them."""
+    """Without class effects, mean and variance follow the formula of the model."""
     n = 200_000
     genes = expression.Genes(
         mean=np.array([0.5, 20.0, 3_000.0]),
@@ -92,7 +92,7 @@ def test_each_relevant_gene_marks_its_class(table: Table) -> None:
     assert np.mean(furthest == marks) > 0.5  # 0.1 by chance
 
 
-def test_no_effect_leaves_nothing_to_find() -> None:
+def test_without_an_effect_relevant_genes_do_not_differ() -> None:
     table = expression.load(n_samples=600, n_features=500, n_classes=3, effect=0.0, seed=1)
     scores, _ = f_classif(np.log1p(table.X), table.y)
     assert 0.5 < np.nanmedian(scores[table.relevant]) < 1.2

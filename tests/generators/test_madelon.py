@@ -15,12 +15,12 @@ SMALL = {"n_samples": 320, "n_features": 40}
 
 
 def informative(table: Table) -> np.ndarray:
-    """The informative columns in the order in which they were drawn, (n, n_informative)."""
+    """The informative columns in the order of their draws, (n, n_informative)."""
     return table.X[:, table.notes["informative"]].astype(np.float64)
 
 
 def bayes(design: madelon.Design, class_sep: float, Z: np.ndarray) -> np.ndarray:
-    """The more probable class of each row, from the densities of the clusters as defined."""
+    """The more probable class of each row, from the densities of the clusters."""
     densities = [
         multivariate_normal(class_sep * corner, mixing.T @ mixing, allow_singular=True).pdf(Z)
         for corner, mixing in zip(design.corners, design.mixing, strict=True)
@@ -29,8 +29,8 @@ def bayes(design: madelon.Design, class_sep: float, Z: np.ndarray) -> np.ndarray
 
 
 def test_the_default_has_the_sizes_of_the_challenge() -> None:
-    given = resolve_parameters(madelon.load, {}, "test")
-    assert (given["n_informative"], given["n_redundant"], given["flip"]) == (5, 15, 0.01)
+    defaults = resolve_parameters(madelon.load, {}, "test")
+    assert (defaults["n_informative"], defaults["n_redundant"], defaults["flip"]) == (5, 15, 0.01)
     table = madelon.load()
     assert (table.X.shape, table.X.dtype) == ((2_600, 500), np.float32)
     assert (len(table.relevant), table.classes) == (20, ("-1", "+1"))
@@ -47,12 +47,12 @@ def test_a_seed_is_the_same_table_everywhere() -> None:
     assert_allclose(table.X[0, :3], [246.62903, 49.584389, 42.792809], rtol=1e-5)
 
 
-def test_every_corner_has_a_cluster_and_half_of_them_each_class() -> None:
+def test_each_corner_has_a_cluster_and_each_class_half_of_the_corners() -> None:
     design = madelon.draw_design(40, 5, 15, seed=3)
     assert len(np.unique(design.corners, axis=0)) == 32
     assert set(np.unique(design.corners)) == {-1, 1}
     labels = [madelon.draw_design(40, 5, 15, seed=s).corners[::2].sum(axis=1) for s in range(30)]
-    assert len({tuple(np.sort(sums)) for sums in labels}) > 5  # which corners, is drawn
+    assert len({tuple(np.sort(sums)) for sums in labels}) > 5  # the seed draws the corners
 
 
 def test_probes_are_standard_normal() -> None:
@@ -68,7 +68,7 @@ def test_probes_are_standard_normal() -> None:
 
 
 def test_informative_features_have_the_moments_of_their_clusters() -> None:
-    """Mean 0; covariance sep^2 I (corners) plus the mean of the clusters' own."""
+    """Mean 0. Covariance: sep^2 I from the corners plus the mean of the clusters'."""
     n, sep = 64_000, 2.0
     table = madelon.load(n_samples=n, n_features=20, class_sep=sep, **CLEAN, seed=101)
     design = madelon.draw_design(20, 5, 15, seed=101)
@@ -106,22 +106,22 @@ def test_redundant_features_are_combinations_of_the_informative() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_bayes_error_of_one_dimension_is_the_integral(seed: int) -> None:
-    """Two clusters at -1 and +1, each of its own width: half the overlap of two normals."""
+    """The error of clusters at -1 and +1 is half the overlap of two normals."""
     sizes = {"n_samples": 100_000, "n_features": 1, "n_informative": 1, "n_redundant": 0}
     table = madelon.load(**sizes, class_sep=1.0, **CLEAN, seed=seed)
     design = madelon.draw_design(1, 1, 0, seed)
-    (zero, one), (wide, narrow) = design.corners[:, 0], np.abs(design.mixing[:, 0, 0])
+    (centre_0, centre_1), (wide, narrow) = design.corners[:, 0], np.abs(design.mixing[:, 0, 0])
 
     def overlap(x: float) -> float:
-        return min(norm.pdf(x, zero, wide), norm.pdf(x, one, narrow)) / 2
+        return min(norm.pdf(x, centre_0, wide), norm.pdf(x, centre_1, narrow)) / 2
 
     expected, _ = quad(overlap, -6, 6, points=[-1, 0, 1], limit=400)
-    found = np.mean(bayes(design, 1.0, informative(table)) != table.y)
-    assert found == pytest.approx(expected, abs=4 * np.sqrt(expected / 100_000) + 1e-4)
+    measured = np.mean(bayes(design, 1.0, informative(table)) != table.y)
+    assert measured == pytest.approx(expected, abs=4 * np.sqrt(expected / 100_000) + 1e-4)
 
 
-def test_the_bayes_error_of_the_definition() -> None:
-    """The rule that uses the design errs on 2% of the labels, as documented."""
+def test_the_true_rule_has_the_documented_bayes_error() -> None:
+    """The rule that uses the design misses 2% of the labels."""
     errors = []
     for seed in (103, 104, 105):
         table = madelon.load(n_samples=16_000, n_features=20, **CLEAN, seed=seed)
@@ -131,7 +131,7 @@ def test_the_bayes_error_of_the_definition() -> None:
 
 
 def test_flipped_labels_raise_the_bayes_error_as_stated() -> None:
-    """A share f drawn anew: error e becomes e + f/2 (1 - 2 e), and only labels change."""
+    """Redrawing a share f of the labels turns an error e into e + f/2 (1 - 2 e)."""
     sizes = {"n_samples": 16_000, "n_features": 20, "noise": 0.0, "rescale": False, "seed": 106}
     clean, flipped = (madelon.load(**sizes, flip=share) for share in (0.0, 0.2))
     assert_array_equal(clean.X, flipped.X)
@@ -159,7 +159,7 @@ def test_noise_is_a_share_of_the_value() -> None:
     assert ratio.mean() == pytest.approx(0, abs=0.002)
 
 
-def test_no_feature_alone_says_much() -> None:
+def test_no_single_feature_separates_the_classes() -> None:
     table = madelon.load(seed=109)
     means = np.stack([table.X[table.y == c].mean(axis=0) for c in (0, 1)])
     difference = np.abs(means[0] - means[1]) / table.X.std(axis=0)
@@ -167,7 +167,7 @@ def test_no_feature_alone_says_much() -> None:
     assert difference.max() < 0.8
 
 
-def test_other_dimensions() -> None:
+def test_other_numbers_of_features_are_possible() -> None:
     table = madelon.load(n_samples=500, n_features=9, n_informative=7, n_redundant=2, seed=1)
     assert_array_equal(table.relevant, np.arange(9))
     assert madelon.load(n_samples=40, n_features=3, n_informative=2, n_redundant=0).n_features == 3

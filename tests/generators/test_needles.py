@@ -1,7 +1,8 @@
-"""Needles of every kind: their positions, their distributions and the Bayes error."""
+"""Needles of every kind: positions, distributions and the Bayes error."""
 
 import json
 import tracemalloc
+from itertools import product
 
 import numpy as np
 import pytest
@@ -27,34 +28,42 @@ DISTRIBUTIONS = {
 
 
 def drawn_in_order(table: Table) -> np.ndarray:
-    """The needles' values, float64, pairs side by side; shape (n_samples, n_needles)."""
+    """The values of the needles, pairs side by side, (n_samples, n_needles) float64."""
     order = np.ravel(table.notes["pairs"]).astype(int) if table.notes["pairs"] else table.relevant
     return table.X[:, order].astype(np.float64)
 
 
 def chance_of_class_1(table: Table, noise: str, share: float) -> np.ndarray:
-    """P(class 1 | needles) by Bayes' rule from the definition of the kind; shape (n_samples,)."""
+    """P(class 1 | needles) by Bayes' rule from the definitions, (n_samples,)."""
     kind, x = table.notes["kind"], drawn_in_order(table)
     if noise == "lognormal":
         x, noise = np.log(x), "normal"
-    of = DISTRIBUTIONS[noise]
+    distribution = DISTRIBUTIONS[noise]
     if kind in ("shift", "variance", "correlation"):
         effect = table.notes["effect"]
         if kind == "shift":
-            zero, one = of.pdf(x), of.pdf(x - effect * of.std())
+            class_0, class_1 = (
+                distribution.pdf(x),
+                distribution.pdf(x - effect * distribution.std()),
+            )
         elif kind == "variance":
             s = np.sqrt(effect)
-            zero, one = of.pdf(x), of.pdf((x - of.mean()) / s + of.mean()) / s
+            class_0, class_1 = (
+                distribution.pdf(x),
+                distribution.pdf((x - distribution.mean()) / s + distribution.mean()) / s,
+            )
         else:
-            z = stats.norm.ppf(of.cdf(x)).reshape(len(x), -1, 2)
+            z = stats.norm.ppf(distribution.cdf(x)).reshape(len(x), -1, 2)
             both = [np.array([[1, rho], [rho, 1]]) for rho in (-effect, effect)]
-            zero, one = (stats.multivariate_normal(cov=c).pdf(z).reshape(len(x), -1) for c in both)
-        zero, one = (1 - share) * zero.prod(axis=1), share * one.prod(axis=1)
-        return one / (zero + one)
+            class_0, class_1 = (
+                stats.multivariate_normal(cov=c).pdf(z).reshape(len(x), -1) for c in both
+            )
+        class_0, class_1 = (1 - share) * class_0.prod(axis=1), share * class_1.prod(axis=1)
+        return class_1 / (class_0 + class_1)
     if kind == "ranges":
         return (x[:, 0] >= 0.2).astype(float)
     silent = np.ones(len(x))  # P(no condition holds)
-    u = of.cdf(x)
+    u = distribution.cdf(x)
     names = kind.split("+") * (len(table.notes["pairs"]) // len(kind.split("+")))
     for i, (name, t) in enumerate(zip(names, table.notes["thresholds"], strict=True)):
         a, b = u[:, 2 * i], u[:, 2 * i + 1]
@@ -67,14 +76,14 @@ def chance_of_class_1(table: Table, noise: str, share: float) -> np.ndarray:
     return 1 - silent
 
 
-def test_a_seed_is_a_table() -> None:
+def test_a_seed_fixes_the_table() -> None:
     table = needles.load(**SMALL, kind="xor", seed=5)
     assert (table.checksum, table.notes["thresholds"]) == (PINNED, [0.0])
     assert needles.load(**SMALL, kind="xor", seed=6).checksum != PINNED
 
 
 @pytest.mark.parametrize("n_samples", [400, 401, 403])
-def test_ranges_are_the_table_of_nihs(n_samples: int) -> None:
+def test_ranges_gives_the_table_of_nihs(n_samples: int) -> None:
     sizes = {"n_samples": n_samples, "n_features": 50, "n_needles": 3, "seed": 5}
     ours, theirs = needles.load(**sizes, kind="ranges"), nihs.load(**sizes, needles="random")
     assert ours.checksum == theirs.checksum
@@ -100,57 +109,52 @@ def test_notes_and_truth_agree(kind: str) -> None:
 
 
 def test_needles_lie_anywhere() -> None:
-    where = [needles.load(n_samples=20, n_features=50, kind="xor", seed=s) for s in range(200)]
-    counts = np.bincount(np.concatenate([table.relevant for table in where]), minlength=50)
+    tables = [needles.load(n_samples=20, n_features=50, kind="xor", seed=s) for s in range(200)]
+    counts = np.bincount(np.concatenate([table.relevant for table in tables]), minlength=50)
     assert counts.min() > 0  # 8 expected: 0 has a chance of 3e-4 for each of 50
     assert counts.max() < 25
-    assert (
-        60 < sum(table.notes["pairs"][0][0] > table.notes["pairs"][0][1] for table in where) < 140
-    )
+    first, second = np.array([table.notes["pairs"][0] for table in tables]).T
+    assert 60 < np.sum(first > second) < 140
 
 
-def attained(kind: str, noise: str, share: float, k: int, flip: float = 0.0, **more: float) -> None:
-    """The true rule, on 40,000 samples, errs as often as `bayes_error` says."""
-    given = {"kind": kind, "n_needles": k, "noise": noise, "class_balance": share, **more}
-    table = needles.load(n_samples=40_000, n_features=k + 1, flip=flip, seed=7, **given)
+def check_bayes_error(
+    kind: str, noise: str, share: float, k: int, flip: float = 0.0, **more: float
+) -> None:
+    """Compare `bayes_error` with the error of the true rule on 40,000 samples."""
+    parameters = {"kind": kind, "n_needles": k, "noise": noise, "class_balance": share, **more}
+    table = needles.load(n_samples=40_000, n_features=k + 1, flip=flip, seed=7, **parameters)
     wrong = np.mean((chance_of_class_1(table, noise, share) > 0.5) != table.y)
     expected = table.notes["bayes_error"]
     assert abs(wrong - expected) <= 4 * np.sqrt(expected * (1 - expected) / 40_000) + 1e-4
 
 
-@pytest.mark.parametrize("noise", DISTRIBUTIONS)
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "ranges"])
-def test_the_true_rule_attains_the_bayes_error(kind: str, noise: str) -> None:
-    attained(kind, noise, 0.5, FEWEST.get(kind, 2))
-
-
-@pytest.mark.parametrize("share", [0.1, 0.8])
 @pytest.mark.parametrize(
-    ("kind", "noise"),
+    ("kind", "noise", "share", "factor"),
     [
-        *((kind, noise) for kind in ("shift", "variance") for noise in ("uniform", "normal", "t")),
-        *((kind, "normal") for kind in ("correlation", *RULES)),
+        *product([kind for kind in KINDS if kind != "ranges"], DISTRIBUTIONS, [0.5], [1]),
+        *product(["shift", "variance"], ["uniform", "normal", "t"], [0.1, 0.8], [2]),
+        *product(["correlation", *RULES], ["normal"], [0.1, 0.8], [2]),
     ],
 )
-def test_it_does_so_with_more_needles_and_other_balances(
-    kind: str, noise: str, share: float
+def test_the_true_rule_attains_the_bayes_error(
+    kind: str, noise: str, share: float, factor: int
 ) -> None:
-    attained(kind, noise, share, 2 * FEWEST.get(kind, 2))
+    check_bayes_error(kind, noise, share, factor * FEWEST.get(kind, 2))
 
 
 @pytest.mark.parametrize("noise", ["uniform", "normal", "t"])
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
-def test_a_variance_may_shrink(noise: str, share: float) -> None:
-    attained("variance", noise, share, 3, effect=0.3)
+def test_the_bayes_error_holds_for_a_smaller_variance(noise: str, share: float) -> None:
+    check_bayes_error("variance", noise, share, 3, effect=0.3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_flipped_labels_add_to_the_error(kind: str) -> None:
-    """And change nothing else."""
+    """Flipping changes no value of X."""
     k = FEWEST.get(kind, 2)
     clean, flipped = (bayes_error(kind, n_needles=k, flip=f) for f in (0, 0.1))
     assert_allclose(flipped, 0.9 * clean + 0.1 * (1 - clean))
-    attained(kind, "uniform", 0.5, k, flip=0.1)
+    check_bayes_error(kind, "uniform", 0.5, k, flip=0.1)
     sizes = {"n_samples": 10_000, "n_features": 9, "kind": kind, "n_needles": k}
     before, after = (needles.load(**sizes, flip=f) for f in (0, 0.2))
     assert_array_equal(before.X, after.X)
@@ -172,7 +176,7 @@ def test_correlation_has_the_error_of_an_orthant(rho: float) -> None:
 
 
 def test_convolution_agrees_with_one_integral() -> None:
-    """t noise: two needles by a sum over a plane; sums: one pair over a square."""
+    """Compare with a sum over a plane for two needles, or over a square for a pair."""
     x = stats.t(3).ppf((np.arange(3_000) + 0.5) / 3_000)
     ratio = stats.t(3).pdf(x - np.sqrt(3)) / stats.t(3).pdf(x)
     plane = np.minimum(1, np.multiply.outer(ratio, ratio)).mean() / 2
@@ -183,20 +187,23 @@ def test_convolution_agrees_with_one_integral() -> None:
 
 
 def p_values(kind: str, noise: str) -> np.ndarray:
-    """Of each needle: equal means, equal spread (distance from the median), equal distribution."""
-    given = {"kind": kind, "noise": noise, "n_needles": FEWEST[kind]}
-    table = needles.load(n_samples=20_000, n_features=10, seed=11, **given)
+    """Test each needle for equal means, equal spreads and equal distributions.
+
+    Returns (3, n_needles). The spread is the distance from the median.
+    """
+    parameters = {"kind": kind, "noise": noise, "n_needles": FEWEST[kind]}
+    table = needles.load(n_samples=20_000, n_features=10, seed=11, **parameters)
     u = DISTRIBUTIONS[noise].cdf(table.X[:, table.relevant])
-    zero, one = u[table.y == 0], u[table.y == 1]
-    means = stats.ttest_ind(zero, one).pvalue
-    spreads = stats.ttest_ind(np.abs(zero - 0.5), np.abs(one - 0.5)).pvalue
-    whole = [stats.ks_2samp(a, b).pvalue for a, b in zip(zero.T, one.T, strict=True)]
+    class_0, class_1 = u[table.y == 0], u[table.y == 1]
+    means = stats.ttest_ind(class_0, class_1).pvalue
+    spreads = stats.ttest_ind(np.abs(class_0 - 0.5), np.abs(class_1 - 0.5)).pvalue
+    whole = [stats.ks_2samp(a, b).pvalue for a, b in zip(class_0.T, class_1.T, strict=True)]
     return np.array([means, spreads, whole])
 
 
 @pytest.mark.parametrize("noise", DISTRIBUTIONS)
 @pytest.mark.parametrize("kind", ["xor", "correlation"])
-def test_one_feature_of_a_pair_tells_nothing(kind: str, noise: str) -> None:
+def test_no_single_feature_of_a_pair_separates_the_classes(kind: str, noise: str) -> None:
     assert p_values(kind, noise).min() > 1e-3
 
 
@@ -215,18 +222,18 @@ def test_every_feature_of_a_sum_shows() -> None:
 @pytest.mark.parametrize("noise", DISTRIBUTIONS)
 @pytest.mark.parametrize("kind", [*RULES, "correlation"])
 def test_needles_are_distributed_like_the_noise(kind: str, noise: str) -> None:
-    given = {"kind": kind, "noise": noise, "n_needles": FEWEST[kind]}
-    table = needles.load(n_samples=5_000, n_features=10, seed=4, **given)
-    of = DISTRIBUTIONS[noise]
-    assert min(stats.kstest(table.X[:, j], of.cdf).pvalue for j in range(10)) > 1e-3
+    parameters = {"kind": kind, "noise": noise, "n_needles": FEWEST[kind]}
+    table = needles.load(n_samples=5_000, n_features=10, seed=4, **parameters)
+    distribution = DISTRIBUTIONS[noise]
+    assert min(stats.kstest(table.X[:, j], distribution.cdf).pvalue for j in range(10)) > 1e-3
 
 
-def test_a_pair_correlates_in_opposite_ways_and_not_at_all_without_the_class() -> None:
+def test_a_pair_correlates_within_each_class_but_not_overall() -> None:
     table = needles.load(n_samples=20_000, kind="correlation", effect=0.6, noise="normal", seed=2)
     x, y = drawn_in_order(table), table.y
     rows = {"class 0": y == 0, "class 1": y == 1, "both": y >= 0}
-    found = {name: np.corrcoef(x[chosen].T)[0, 1] for name, chosen in rows.items()}
-    assert_allclose(list(found.values()), [-0.6, 0.6, 0], atol=0.03)
+    correlations = {name: np.corrcoef(x[chosen].T)[0, 1] for name, chosen in rows.items()}
+    assert_allclose(list(correlations.values()), [-0.6, 0.6, 0], atol=0.03)
 
 
 @pytest.mark.parametrize("noise", ["uniform", "normal", "t"])
@@ -241,16 +248,16 @@ def test_a_perfect_correlation_repeats_or_mirrors_the_first_of_a_pair(noise: str
 def test_effects_are_in_units_of_the_noise(noise: str) -> None:
     sd = 1.0 if noise == "lognormal" else DISTRIBUTIONS[noise].std()
     for kind, effect in (("shift", 2.0), ("variance", 9.0)):
-        given = {"kind": kind, "effect": effect, "noise": noise, "n_needles": 1}
-        table = needles.load(n_samples=40_000, n_features=4, seed=3, **given)
+        parameters = {"kind": kind, "effect": effect, "noise": noise, "n_needles": 1}
+        table = needles.load(n_samples=40_000, n_features=4, seed=3, **parameters)
         x = np.log(drawn_in_order(table)) if noise == "lognormal" else drawn_in_order(table)
-        zero, one = x[table.y == 0], x[table.y == 1]
+        class_0, class_1 = x[table.y == 0], x[table.y == 1]
         if kind == "shift":
-            assert_allclose(np.median(one) - np.median(zero), 2 * sd, rtol=0.03)
+            assert_allclose(np.median(class_1) - np.median(class_0), 2 * sd, rtol=0.03)
         else:
-            spread = [np.subtract(*np.quantile(v, [0.9, 0.1])) for v in (zero, one)]
+            spread = [np.subtract(*np.quantile(v, [0.9, 0.1])) for v in (class_0, class_1)]
             assert_allclose(spread[1] / spread[0], 3, rtol=0.05)
-            assert abs(np.median(one) - np.median(zero)) < 0.2 * sd
+            assert abs(np.median(class_1) - np.median(class_0)) < 0.2 * sd
 
 
 @pytest.mark.parametrize(
@@ -265,7 +272,7 @@ def test_effects_are_in_units_of_the_noise(noise: str) -> None:
 def test_published_thresholds_are_those_of_the_published_code(
     kind: str, ring: float | None, xor: float | None, c: float | None
 ) -> None:
-    """Labels by its formulas, on the needles of our tables."""
+    """Compute the labels of our tables with the published formulas."""
     sizes = {"n_samples": 4_000, "n_features": 9, "n_needles": FEWEST[kind], "seed": 8}
     table = needles.load(**sizes, kind=kind, class_balance=None)
     x = drawn_in_order(table)
@@ -286,7 +293,7 @@ def test_published_thresholds_are_those_of_the_published_code(
 
 @pytest.mark.parametrize("rule", [RING, XOR, SUM], ids=["ring", "xor", "sum"])
 @pytest.mark.parametrize("chance", [0.01, 0.2, 0.5, 0.7, 0.99])
-def test_a_condition_holds_as_often_as_asked(rule: Rule, chance: float) -> None:
+def test_a_condition_holds_with_the_requested_probability(rule: Rule, chance: float) -> None:
     rng = np.random.default_rng(0)
     score = rule.score(rng.random((200_000, 2))) + rng.normal(0, rule.noise, 200_000)
     held = np.mean(score >= rule.threshold(chance))
@@ -298,19 +305,17 @@ def test_a_condition_holds_as_often_as_asked(rule: Rule, chance: float) -> None:
 def test_class_balance_is_the_share_of_class_1(kind: str, share: float) -> None:
     k = FEWEST.get(kind, 2)
     y = needles.load(n_samples=10_000, n_features=9, kind=kind, n_needles=k, class_balance=share).y
-    assert abs(y.mean() - share) <= (
-        4 * np.sqrt(share * (1 - share) / 10_000) if kind in RULES else 0
-    )
+    tolerance = 4 * np.sqrt(share * (1 - share) / 10_000) if kind in RULES else 0
+    assert abs(y.mean() - share) <= tolerance
     changes = 2 * share * (1 - share) * 10_000
     assert abs(np.count_nonzero(np.diff(y)) - changes) < 5 * np.sqrt(changes)  # shuffled
 
 
 @pytest.mark.parametrize("noise", DISTRIBUTIONS)
 def test_noise_has_its_distribution(noise: str) -> None:
-    table = needles.load(n_samples=500, n_features=60, noise=noise, seed=6)
-    assert (
-        needles.load(n_samples=500, n_features=60, noise=noise, seed=6).checksum == table.checksum
-    )
+    sizes = {"n_samples": 500, "n_features": 60}
+    table, again = (needles.load(**sizes, noise=noise, seed=6) for _ in range(2))
+    assert again.checksum == table.checksum
     rest = np.delete(table.X, table.relevant, axis=1)
     values = rest[:, :3].ravel() if noise == "blocks" else rest.ravel()
     assert stats.kstest(values, DISTRIBUTIONS[noise].cdf).pvalue > 1e-3
@@ -328,7 +333,7 @@ def test_blocks_correlate_and_needles_stand_outside() -> None:
     assert_allclose(rest[inside].mean(), 0.6, atol=0.02)
     assert np.abs(rest[~inside]).max() < 5 / np.sqrt(4_000)
     beside = np.diagonal(inside, offset=1).sum()
-    assert beside < 50  # 23 expected at random, 92 where blocks are contiguous
+    assert beside < 50  # 23 expected at random, 92 if blocks are contiguous
     assert 20 <= inside.sum(axis=1).min() <= inside.sum(axis=1).max() == 24
 
 
@@ -345,10 +350,10 @@ def test_no_second_matrix_is_made(kind: str, noise: str) -> None:
 
 
 def test_parameters_come_through_a_spec() -> None:
-    given = {**SMALL, "kind": "variance", "effect": 3, "noise": "t", "class_balance": 0.3}
-    assert needles.load(**resolve_parameters(needles.load, given, "test")).notes["effect"] == 3
-    given = {**SMALL, "kind": "ring", "class_balance": None}
-    assert needles.load(**resolve_parameters(needles.load, given, "test")).n_samples == 400
+    parameters = {**SMALL, "kind": "variance", "effect": 3, "noise": "t", "class_balance": 0.3}
+    assert needles.load(**resolve_parameters(needles.load, parameters, "test")).notes["effect"] == 3
+    parameters = {**SMALL, "kind": "ring", "class_balance": None}
+    assert needles.load(**resolve_parameters(needles.load, parameters, "test")).n_samples == 400
 
 
 def test_a_rule_that_leaves_a_class_empty_says_so() -> None:

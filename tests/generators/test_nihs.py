@@ -1,4 +1,4 @@
-"""Needle in a haystack: the paper's table, its truth, and what is refused."""
+"""Needle in a haystack: the table of the paper, and needles anywhere."""
 
 import numpy as np
 import pytest
@@ -19,25 +19,29 @@ def stump_accuracies(X: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.array([stump.fit(column, y).score(column, y) for column in columns])
 
 
-def test_a_seed_is_a_table() -> None:
+def test_a_seed_fixes_the_table() -> None:
     assert nihs.load(**SMALL, seed=5).checksum == PINNED
     assert nihs.load(**SMALL, seed=6).checksum != PINNED
 
 
 def test_the_default_is_the_table_of_the_paper() -> None:
-    given = resolve_parameters(nihs.load, {}, "test")
-    assert (given["n_samples"], given["n_features"], given["needles"]) == (10_000, 18_225, "paper")
+    parameters = resolve_parameters(nihs.load, {}, "test")
+    assert (parameters["n_samples"], parameters["n_features"], parameters["needles"]) == (
+        10_000,
+        18_225,
+        "paper",
+    )
     table = nihs.load(n_samples=301)
     assert table.X.shape == (301, 18_225)
     assert_array_equal(table.relevant, [20, 17_998])
     assert [table.features[j] for j in (20, 17_998)] == ["variable_20", "variable_17998"]
     for feature, bounds in ((20, (0, 0.2, 0.2, 0.4)), (17_998, (0.1, 0.2, 0.25, 0.35))):
-        zero, one = table.X[table.y == 0, feature], table.X[table.y == 1, feature]
+        class_0, class_1 = table.X[table.y == 0, feature], table.X[table.y == 1, feature]
         low_0, high_0, low_1, high_1 = np.array(bounds, dtype=np.float32)
-        assert low_0 <= zero.min() <= low_0 + 0.01
-        assert high_0 - 0.01 <= zero.max() < high_0
-        assert low_1 <= one.min() <= low_1 + 0.01
-        assert high_1 - 0.01 <= one.max() < high_1
+        assert low_0 <= class_0.min() <= low_0 + 0.01
+        assert high_0 - 0.01 <= class_0.max() < high_0
+        assert low_1 <= class_1.min() <= low_1 + 0.01
+        assert high_1 - 0.01 <= class_1.max() < high_1
 
 
 def test_noise_fills_the_unit_interval() -> None:
@@ -56,7 +60,7 @@ def test_classes_are_balanced_and_shuffled(n_samples: int, sizes: list[int]) -> 
     assert 150 < np.count_nonzero(np.diff(y)) < 250  # changes of class: half of the neighbours
 
 
-def test_only_needles_tell_the_classes_apart() -> None:
+def test_only_needles_separate_the_classes() -> None:
     table = nihs.load(**SMALL, n_needles=5, seed=2)
     accuracies = stump_accuracies(table.X, table.y)
     assert_array_equal(np.flatnonzero(accuracies == 1), table.relevant)
@@ -64,9 +68,9 @@ def test_only_needles_tell_the_classes_apart() -> None:
 
 
 def test_random_needles_lie_anywhere_and_are_all_different() -> None:
-    where = [nihs.load(**SMALL, n_needles=3, seed=seed).relevant for seed in range(200)]
-    assert all(len(set(needles)) == 3 for needles in where)
-    counts = np.bincount(np.concatenate(where), minlength=50)
+    positions = [nihs.load(**SMALL, n_needles=3, seed=seed).relevant for seed in range(200)]
+    assert all(len(set(needles)) == 3 for needles in positions)
+    counts = np.bincount(np.concatenate(positions), minlength=50)
     assert counts.min() > 0  # 12 expected: 0 has a chance below 1e-3 for any of 50
     assert counts.max() < 30
 
@@ -88,5 +92,5 @@ def test_rounding_never_reaches_the_upper_bound() -> None:
 
 
 def test_ranges_come_through_a_spec() -> None:
-    given = resolve_parameters(nihs.load, {**SMALL, "ranges": [[0, 0.5, 0.4, 1]]}, "test")
-    assert nihs.load(**given).n_samples == 400
+    parameters = resolve_parameters(nihs.load, {**SMALL, "ranges": [[0, 0.5, 0.4, 1]]}, "test")
+    assert nihs.load(**parameters).n_samples == 400

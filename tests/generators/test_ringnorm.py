@@ -39,17 +39,17 @@ def test_moments_of_both_classes() -> None:
 
 
 def test_the_bayes_error_is_that_of_breiman() -> None:
-    """1.2 to 1.3%: the exact likelihood ratio, on the table and on samples of our own."""
+    """1.2 to 1.3%, from the likelihood ratio of the table and of other samples."""
     table = ringnorm.load(n_samples=200_000, seed=101)
-    found = np.mean(likelihood_ratio_rule(table.X) != table.y)
+    measured = np.mean(likelihood_ratio_rule(table.X) != table.y)
     rng = np.random.default_rng(0)
     wide, narrow = 2 * rng.normal(size=(100_000, 20)), A + rng.normal(size=(100_000, 20))
     errors = np.mean(likelihood_ratio_rule(wide)), np.mean(likelihood_ratio_rule(narrow) == 0)
-    assert found == pytest.approx(np.mean(errors), abs=0.0015)  # four standard errors
-    assert found == pytest.approx(0.0125, abs=0.001)
+    assert measured == pytest.approx(np.mean(errors), abs=0.0015)  # four standard errors
+    assert measured == pytest.approx(0.0125, abs=0.001)
 
 
-def test_noise_features_look_like_the_others_and_say_nothing() -> None:
+def test_noise_features_have_the_moments_of_the_others_but_no_signal() -> None:
     table = ringnorm.load(n_samples=40_000, n_features=20, n_noise=30, seed=102)
     assert (table.n_features, len(table.relevant)) == (50, 20)
     noise = np.delete(table.X, table.relevant, axis=1).astype(np.float64)
@@ -62,16 +62,16 @@ def test_noise_features_look_like_the_others_and_say_nothing() -> None:
     assert_allclose(spread[0], spread[1], rtol=0.05)
     together = np.corrcoef(np.abs(noise).T) - np.eye(30)
     assert np.abs(together).max() < 5 / np.sqrt(40_000)
-    assert np.corrcoef(np.abs(signal).T).min() > 0.1  # the label makes them large together
+    assert np.corrcoef(np.abs(signal).T).min() > 0.1  # both depend on the label
 
 
 def test_places_of_the_relevant_are_drawn() -> None:
     sizes = {"n_samples": 4, "n_features": 3, "n_noise": 9}
-    places = [ringnorm.load(**sizes, seed=s).relevant for s in range(99)]
-    assert np.bincount(np.concatenate(places), minlength=12).min() > 8  # 25 expected
+    positions = [ringnorm.load(**sizes, seed=s).relevant for s in range(99)]
+    assert np.bincount(np.concatenate(positions), minlength=12).min() > 8  # 25 expected
 
 
-def test_centres_are_as_far_apart_for_any_number_of_features() -> None:
+def test_the_distance_of_the_centres_does_not_depend_on_n_features() -> None:
     table = ringnorm.load(n_samples=20_000, n_features=5, seed=103)
     means = [table.X[table.y == c].mean(axis=0) for c in (0, 1)]
     assert np.linalg.norm(means[1] - means[0]) == pytest.approx(2, abs=0.1)

@@ -1,4 +1,4 @@
-"""Shuffled pixels: a permutation, the same for a seed, that the feature names undo."""
+"""Shuffled pixels: the seed fixes the permutation, the feature names undo it."""
 
 import numpy as np
 from numpy.testing import assert_array_equal
@@ -17,7 +17,7 @@ def test_the_permutation_of_a_seed_is_pinned() -> None:
     assert table.notes["permutation"][:8] == PINNED_ORDER
 
 
-def test_a_fixed_permutation_does_not_follow_the_seed() -> None:
+def test_permutation_seed_overrides_the_seed() -> None:
     fixed = [shuffled_mnist.load(base="digits", permutation_seed=3, seed=s) for s in (0, 1)]
     assert fixed[0].checksum == fixed[1].checksum
     assert fixed[0].checksum == shuffled_mnist.load(base="digits", seed=3).checksum

@@ -18,7 +18,7 @@ def test_names_and_seeds_make_different_streams() -> None:
     assert np.abs(correlations).max() < 0.15  # 4.7 standard errors of 1 / sqrt(1,000)
 
 
-def test_a_stream_can_be_drawn_again_whatever_others_draw() -> None:
+def test_a_stream_does_not_depend_on_draws_from_others() -> None:
     before = stream(0, "second").random(5)
     stream(0, "first").random(1_000)
     assert_array_equal(stream(0, "second").random(5), before)

@@ -1,4 +1,4 @@
-"""A store made up for the reports: every status, every artifact, no method run."""
+"""A store of made-up cells with every status and every artifact."""
 
 import hashlib
 import json
@@ -55,9 +55,9 @@ Arrays = dict[str, np.ndarray]
 def trouble(dataset: str, method: str, seed: int) -> tuple[str, str | None]:
     if dataset == "gisette":
         return "unavailable", "no data: run `python -m bench data fetch gisette`"
-    for at in (seed, None):
-        if (dataset, method, at) in TROUBLE:
-            return TROUBLE[dataset, method, at]
+    for key in ((dataset, method, seed), (dataset, method, None)):
+        if key in TROUBLE:
+            return TROUBLE[key]
     return "ok", None
 
 
@@ -65,14 +65,14 @@ def describe(name: str) -> Record:
     n, p, classes, relevant = DATASETS[name]
     sizes = {"n_samples": n, "n_features": p, "n_classes": classes}
     rows = {"n_train": n - n // 4, "n_test": n // 4}
-    known = {k: v or None for k, v in (sizes | rows).items()}
+    counts = {k: v or None for k, v in (sizes | rows).items()}
     source = {"citation": "Author (2024)", "address": "https://example.org", "licence": "CC0"}
     return {
         "name": name,
         "label": name,
         "params": {},
         "checksum": "ab" * 32 if n else None,
-        **known,
+        **counts,
         "classes": [f"class {c}" for c in range(classes)],
         "relevant": relevant,
         "source": source,
@@ -80,7 +80,7 @@ def describe(name: str) -> Record:
     }
 
 
-def measure(skill: float, n_classes: int, found: list[int] | None, k: int) -> Record:
+def measure(skill: float, n_classes: int, ranks: list[int] | None, k: int) -> Record:
     chance = 1 / n_classes
     accuracy = chance + (1 - chance) * skill
     values = {
@@ -91,10 +91,10 @@ def measure(skill: float, n_classes: int, found: list[int] | None, k: int) -> Re
         "log_loss": 2 * (1.02 - accuracy),
         "auroc": min(1.0, accuracy + 0.01) if n_classes == 2 else None,
     }
-    if found:
-        share = float(np.mean([rank <= k for rank in found]))
+    if ranks:
+        share = float(np.mean([rank <= k for rank in ranks]))
         values |= {"precision_at_k": share, "recall_at_k": share}
-        values |= {"worst_needle_rank": max(found), "needle_auprc": 1 / float(np.mean(found))}
+        values |= {"worst_needle_rank": max(ranks), "needle_auprc": 1 / float(np.mean(ranks))}
     return dict.fromkeys(METRICS) | values
 
 
@@ -156,14 +156,14 @@ def ranks_of(arrays: Arrays, relevant: list[int] | None) -> list[int] | None:
 
 
 def cell(dataset: str, method: str, seed: int) -> tuple[Record, Arrays]:
-    """A record and its arrays, the same at each call."""
+    """A record and its arrays, which depend only on the arguments."""
     digest = hashlib.sha256(f"{dataset} {method} {seed}".encode()).hexdigest()
     rng = np.random.default_rng(int(digest[:8], 16))
     status, reason = trouble(dataset, method, seed)
     skill = max(0.0, METHODS[method][0] + rng.normal(0, 0.008)) if METHODS[method][0] else 0.0
     facts, ok = describe(dataset), status == "ok"
     arrays = artifacts(dataset, method, skill, rng) if ok else {}
-    found = ranks_of(arrays, facts["relevant"])
+    ranks = ranks_of(arrays, facts["relevant"])
     side = arrays["example_images"].shape[1:] if "example_images" in arrays else None
     record = {
         "schema": SCHEMA,
@@ -182,8 +182,8 @@ def cell(dataset: str, method: str, seed: int) -> tuple[Record, Arrays]:
         "seed": seed,
         "split": {"kind": "stratified", "test_fraction": 0.25},
         "device": "cpu",
-        "phases": phases(method, 1 + 0.1 * rng.random(), found is not None) if ok else {},
-        "metrics": measure(skill, facts["n_classes"], found, len(facts["relevant"] or []))
+        "phases": phases(method, 1 + 0.1 * rng.random(), ranks is not None) if ok else {},
+        "metrics": measure(skill, facts["n_classes"], ranks, len(facts["relevant"] or []))
         if ok
         else dict.fromkeys(METRICS),
         "n_parameters": 11_170_000 if side and ok else None,
@@ -218,7 +218,7 @@ def make_cell() -> Callable[[str, str, int], tuple[Record, Arrays]]:
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """The full store, its report built. Tests read it and leave it as it is."""
+    """The full store with its report. Tests must not change it."""
     store = fill(tmp_path_factory.mktemp("reports") / "made_up")
     build(store.folder)
     return store
@@ -226,7 +226,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="session")
 def put_again() -> Callable[..., None]:
-    """Replaces a record; `Store.put` keeps the first."""
+    """Replace a record. `Store.put` keeps the first."""
 
     def put(store: Store, record: Record, arrays: Arrays | None = None) -> None:
         (store.cells / f"{record['key']}.json").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The frame of a store: its columns, its sums, its nulls."""
+"""The frame of results of a store: columns, sums and nulls."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ def test_every_cell_is_a_row(filled: Store) -> None:
     assert frame["key"].is_unique
 
 
-def test_a_row_holds_what_the_record_says(filled: Store, make_cell: Callable) -> None:
+def test_a_row_has_the_values_of_the_record(filled: Store, make_cell: Callable) -> None:
     record, _ = make_cell("nihs", "deepmapper", 1)
     row = results_frame(filled).set_index("key").loc[record["key"]]
     seconds = {name: phase["seconds"] for name, phase in record["phases"].items()}
@@ -39,7 +39,7 @@ def test_a_failed_cell_is_a_row_of_nulls_with_its_reason(filled: Store) -> None:
     assert row[["accuracy", "conversion_seconds", "train_seconds"]].isna().all()
 
 
-def test_what_killed_cells_leave_is_read(store: Store, make_cell: Callable) -> None:
+def test_records_of_killed_cells_are_read(store: Store, make_cell: Callable) -> None:
     record, _ = make_cell("nihs", "deepmapper", 0)
     phases = {name: record["phases"][name] for name in ("load", "convert_fit")}
     never_began = {"wall_seconds": None, "started": None, "finished": None}
@@ -47,7 +47,7 @@ def test_what_killed_cells_leave_is_read(store: Store, make_cell: Callable) -> N
     record, _ = make_cell("gisette", "logistic", 0)
     store.put(record | {"split": {"kind": None, "test_fraction": 0.25}} | never_began)
     frame = results_frame(store).set_index("dataset")
-    assert pd.isna(frame.at["nihs", "conversion_seconds"])  # part of it is not its duration
+    assert pd.isna(frame.at["nihs", "conversion_seconds"])  # the phase is not complete
     assert frame.at["nihs", "load_seconds"] == phases["load"]["seconds"]
     assert frame.loc["gisette", ["split", "wall_seconds", "n_samples"]].isna().all()
 

@@ -1,4 +1,4 @@
-"""Figures: drawn, not blank, the same bytes again, left out where there is nothing to show."""
+"""Figures are drawn, are not blank, and are left out if they have no data."""
 
 from pathlib import Path
 
@@ -81,17 +81,15 @@ def test_methods_are_rows_and_the_front_has_names(
         assert {text.get_text() for text in axes.texts} & set(results.methods)
 
 
-def test_each_seed_has_its_own_needles(filled: Store, tmp_path: Path) -> None:
+def test_each_seed_has_its_own_needles(filled: Store, store: Store) -> None:
     base = next(r for r in filled.records() if r["status"] == "ok" and r["dataset"]["relevant"])
-    two = Store(tmp_path / "two")
-    two.create()
     for seed, needle in enumerate((3, 7)):
         dataset = {**base["dataset"], "relevant": [needle], "params": {"seed": seed, "n": 5}}
         record = {**base, "key": f"k{seed}", "seed": seed, "dataset": dataset}
         scores = np.zeros((dataset["n_classes"], dataset["n_features"]), dtype=np.float32)
         scores[:, needle] = 1
-        two.put(record, {"attributions": scores})
-    results = Results.read(two)
+        store.put(record, {"attributions": scores})
+    results = Results.read(store)
     group = results.groups(base["dataset"]["label"])[0]
     np.testing.assert_array_equal(_ranks(results, group), [1, 1])
     assert data_rows(results)[0]["params"] == "seed = that of the cell, n = 5"

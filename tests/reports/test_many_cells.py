@@ -1,4 +1,4 @@
-"""Stores of many cells: made up as runs leave them, and shown in figures and lists that end."""
+"""Stores of many cells: figures and lists have limits."""
 
 import re
 
@@ -23,7 +23,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture
 def low_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store of 300 cells counts as one of many."""
+    """Set the limits below a store of 300 cells."""
     monkeypatch.setattr(figures, "MOST_ENTRIES", 10)
     monkeypatch.setattr(sections, "MOST_CELLS", 100)
     monkeypatch.setattr(sections, "MOST_FAILURES", 5)

@@ -1,4 +1,4 @@
-"""The page: whole in itself, sortable, failures with reasons; and the build around it."""
+"""The page of a report: self-contained, sortable, with the reasons of failures."""
 
 import json
 import re
@@ -31,17 +31,17 @@ class Parts(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
+        attributes = dict(attrs)
         self._inside = tag
-        target = found.get("href") if tag == "link" else found.get("src")
+        target = attributes.get("href") if tag == "link" else attributes.get("src")
         if target is not None:
             self.resources.append(target)
         if tag == "a":
-            self.links.append(found.get("href") or "")
-        if "id" in found:
-            self.ids.append(found["id"] or "")
-        if "data-sort" in found:
-            self.sorts.append(found["data-sort"] or "")
+            self.links.append(attributes.get("href") or "")
+        if "id" in attributes:
+            self.ids.append(attributes["id"] or "")
+        if "data-sort" in attributes:
+            self.sorts.append(attributes["data-sort"] or "")
 
     def handle_data(self, data: str) -> None:
         if self._inside not in ("script", "style"):
@@ -97,17 +97,17 @@ def test_failures_and_reasons_are_on_the_page(page: Parts) -> None:
     assert "Traceback\n  <module>" in text
 
 
-def test_numbers_carry_what_they_sort_by(filled: Store, page: Parts) -> None:
-    found = Results.read(filled).group("nihs", "deepmapper")
-    assert found is not None
-    assert found.accuracy is not None
-    assert str(found.accuracy.mean) in page.sorts
+def test_numbers_have_a_value_to_sort_by(filled: Store, page: Parts) -> None:
+    group = Results.read(filled).group("nihs", "deepmapper")
+    assert group is not None
+    assert group.accuracy is not None
+    assert str(group.accuracy.mean) in page.sorts
     assert "nan" not in page.sorts
     assert "None" not in page.sorts
     assert "<NA>" not in page.sorts
 
 
-def test_every_part_is_there(page: Parts) -> None:
+def test_every_section_is_on_the_page(page: Parts) -> None:
     parts = {"reading", "environment", "comparison", "datasets", "figures", "failures"}
     assert parts | {"left-out", "cells", "filter", "figure-curves"} <= set(page.ids)
     text = "".join(page.text)
@@ -159,11 +159,13 @@ def test_tracebacks_do_not_say_where_the_checkout_lies() -> None:
     assert without_folders(trace) == 'File "…/bench/run/worker.py", line 3'
 
 
-def test_importing_reports_is_free() -> None:
+def test_importing_reports_loads_no_heavy_library() -> None:
     code = (
         "import sys, reports, reports.build\n"
         "heavy = {'matplotlib', 'seaborn', 'plotly', 'scipy', 'pandas', 'jinja2'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    completed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert completed.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""The paper regenerated from a small run of real cells: all exhibits, byte for byte, traceable."""
+"""The exhibits of the paper, generated from a small run of real cells."""
 
 import json
 import shutil
@@ -75,8 +75,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "tiny.toml").write_text(SPEC)
     out = folder / "out"
     command = [sys.executable, "-m", "bench", "run", folder / "tiny.toml", "--no-report"]
-    done = subprocess.run([*command, "--out", out], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    completed = subprocess.run([*command, "--out", out], cwd=ROOT, capture_output=True, text=True)
+    assert completed.returncode == 0, completed.stderr
     statuses = {record["status"] for record in Store(out).records()}
     assert statuses == {"ok"}
     build(out)
@@ -85,7 +85,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(finished: Path, tmp_path: Path) -> Path:
-    """A copy of the folder, to be changed."""
+    """A copy of the folder that a test may change."""
     return Path(shutil.copytree(finished, tmp_path / "copy"))
 
 
@@ -97,7 +97,7 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_the_profiles_have_the_labels_that_the_views_look_for() -> None:
+def test_the_profiles_have_the_labels_of_the_exhibits() -> None:
     for name in ("paper", "paper_small"):
         spec, _ = load_spec(name)
         tables = {choice.label for grid in spec.grids() for choice in grid.datasets}
@@ -113,7 +113,7 @@ def test_the_profiles_have_the_labels_that_the_views_look_for() -> None:
 
 
 @pytest.mark.slow
-def test_what_is_smaller_is_said(finished: Path) -> None:
+def test_exhibits_name_parameters_below_full_size(finished: Path) -> None:
     evidence = Evidence.read(finished)
     assert evidence.smaller(labels.NIHS)["n_samples"] == "200 for 10,000"
     assert evidence.smaller(labels.NIHS, labels.CORRECTED)["epochs"] == "1 for 15"
@@ -125,7 +125,7 @@ def test_what_is_smaller_is_said(finished: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_published_gives_the_same_bytes(finished: Path, tmp_path: Path) -> None:
+def test_a_published_run_gives_the_same_bytes(finished: Path, tmp_path: Path) -> None:
     target = tmp_path / "published"
     publish(finished, target, "make paper", paper=True)
     assert {path.name for path in target.glob("*.png")} == {
@@ -151,18 +151,14 @@ def test_a_changed_cell_changes_the_table(copy: Path, put_again: Callable) -> No
     build(copy)
     after = files(copy)
     changed = {name for name in before if before[name] != after[name]}
-    assert {
-        "paper/tables/table2.md",
-        "paper/tables/table2.tex",
-        "paper/tables/claims.md",
-    } <= changed
+    assert {f"paper/tables/{name}" for name in ("table2.md", "table2.tex", "claims.md")} <= changed
     assert "paper/figures/fig3.png" not in changed
     assert "0.875" in after["paper/tables/table2.md"].decode()
     assert record["key"][:8] in after["paper/tables/table2.md"].decode()
 
 
 @pytest.mark.slow
-def test_every_exhibit_is_there_or_says_what_it_lacks(finished: Path) -> None:
+def test_every_exhibit_is_drawn_or_names_its_missing_data(finished: Path) -> None:
     evidence = Evidence.read(finished)
     exhibits = {exhibit.name: exhibit for exhibit in (make(evidence) for make in EXHIBITS)}
     lacking = {name for name, exhibit in exhibits.items() if exhibit.missing}
@@ -181,7 +177,7 @@ def test_every_exhibit_is_there_or_says_what_it_lacks(finished: Path) -> None:
 
 @pytest.fixture(scope="module")
 def published() -> dict[str, Exhibit]:
-    """The exhibits of the run that is kept in the repository, drawn from its cells."""
+    """The exhibits of the published run, drawn from its cells."""
     evidence = Evidence.read(PUBLISHED)
     with style(PRINT):
         exhibits = [marked(evidence, make(evidence)) for make in EXHIBITS]
@@ -197,7 +193,7 @@ def test_figures_can_be_read_in_a_column(published: dict[str, Exhibit]) -> None:
         assert min(text.get_fontsize() for text in texts) >= SMALLEST
 
 
-def test_digits_say_which_they_are(published: dict[str, Exhibit]) -> None:
+def test_digits_have_titles(published: dict[str, Exhibit]) -> None:
     figure = published["fig3"].figure
     assert figure is not None
     titles = [axes.get_title() for axes in figure.axes]
@@ -214,7 +210,7 @@ def test_needles_are_on_top_only_together(copy: Path, put_again: Callable) -> No
     store = Store(copy)
     faithful = [r for r in store.records() if r["dataset"]["label"] == labels.NIHS_NOTEBOOK]
     assert len(faithful) == 2
-    for i, record in enumerate(faithful):  # each pass has another of the two needles on top
+    for i, record in enumerate(faithful):  # each pass has a different needle on top
         arrays = store.artifact(record["key"])
         arrays["attributions"] = np.zeros_like(arrays["attributions"])
         arrays["attributions"][:, record["dataset"]["relevant"][i]] = 1
@@ -224,9 +220,9 @@ def test_needles_are_on_top_only_together(copy: Path, put_again: Callable) -> No
     evidence = Evidence.read(copy)
     group = evidence.group(labels.NIHS_NOTEBOOK, labels.FAITHFUL)
     assert group is not None
-    found = passes(evidence, group)
-    assert found is not None
-    assert (len(found.accepted), found.in_two, found.all_on_top) == (2, [1, 1], 0)
+    counts = passes(evidence, group)
+    assert counts is not None
+    assert (len(counts.accepted), counts.in_two, counts.all_on_top) == (2, [1, 1], 0)
 
 
 @pytest.mark.slow
@@ -250,16 +246,16 @@ def test_the_consensus_counts_before_it_averages() -> None:
 def test_the_tables_compile(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished / "paper" / "tables", tmp_path / "tables")
     command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "tables.tex"]
-    done = subprocess.run(command, cwd=tmp_path / "tables", capture_output=True, check=False)
-    assert done.returncode == 0, done.stdout.decode(errors="replace")[-3000:]
+    completed = subprocess.run(command, cwd=tmp_path / "tables", capture_output=True, check=False)
+    assert completed.returncode == 0, completed.stdout.decode(errors="replace")[-3000:]
 
 
 def test_the_command_says_what_a_folder_lacks(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "reports", "paper", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "found neither cells/ nor cells.parquet" in done.stderr
-    assert json.dumps(done.stdout) == json.dumps("")
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert completed.returncode == 2
+    assert "found neither cells/ nor cells.parquet" in completed.stderr
+    assert json.dumps(completed.stdout) == json.dumps("")
 
 
 @pytest.mark.slow
@@ -268,15 +264,15 @@ def test_another_processor_is_distinguished(copy: Path, put_again: Callable) -> 
     record = next(r for r in store.records() if r["method"]["label"] == labels.BEST)
     dataset = record["dataset"]["label"]
 
-    def elsewhere() -> str:
+    def describe_other_machine() -> str:
         evidence = Evidence.read(copy)
         group = evidence.group(dataset, labels.BEST)
         assert group is not None
         return evidence.elsewhere(group)
 
-    assert elsewhere() == ""
+    assert describe_other_machine() == ""
     for other in store.records():  # all seeds of the group
         if (other["dataset"]["label"], other["method"]["label"]) == (dataset, labels.BEST):
             other["environment"] |= {"cpu": "Another", "cpu_features": ["neon"]}
             put_again(store, other)
-    assert elsewhere() == "Another with neon"
+    assert describe_other_machine() == "Another with neon"

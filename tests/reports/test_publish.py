@@ -1,4 +1,4 @@
-"""Published topics: lossless, small, of one commit with the tree's sources or marked stale."""
+"""Published topics are lossless, small, and match the sources or are stale."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ TOPICS = sorted(path for path in PUBLISHED.iterdir() if path.is_dir())
 
 @pytest.fixture(scope="module")
 def results(filled: Store, tmp_path_factory: pytest.TempPathFactory, put_again: Callable) -> Store:
-    """A store of which one record names folders of this machine and one has wide attributions."""
+    """A store with a record that names folders, and one with wide attributions."""
     folder = tmp_path_factory.mktemp("publish") / "results"
     shutil.copytree(filled.folder, folder)
     (folder / "spec.toml").write_text(
@@ -48,7 +48,7 @@ def results(filled: Store, tmp_path_factory: pytest.TempPathFactory, put_again: 
 
 @pytest.fixture(scope="module")
 def published(results: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where it was published, over an older topic with a README of its own."""
+    """The topic of the store, published over an older topic with a README."""
     target = tmp_path_factory.mktemp("published") / "topic"
     target.mkdir()
     (target / "README.md").write_text("kept")
@@ -93,9 +93,9 @@ def test_predictions_are_kept_row_by_row(tmp_path: Path, make_cell: Callable) ->
     store, arrays = store_of_predictions(tmp_path / "store", make_cell)
     publish(store.folder, tmp_path / "topic", stale="made up", arrays=False)
     (record,) = store.records()
-    found = Topic(tmp_path / "topic").arrays(record["key"])
-    assert found.keys() == {"y_test", "probabilities", "test_rows"}
-    for name, values in found.items():
+    stored = Topic(tmp_path / "topic").arrays(record["key"])
+    assert stored.keys() == {"y_test", "probabilities", "test_rows"}
+    for name, values in stored.items():
         np.testing.assert_array_equal(values, arrays[name])
         assert values.dtype == arrays[name].dtype
     about = tomllib.loads((tmp_path / "topic" / "topic.toml").read_text())
@@ -106,7 +106,7 @@ def test_predictions_are_kept_row_by_row(tmp_path: Path, make_cell: Callable) ->
 def store_of_predictions(
     folder: Path, make_cell: Callable
 ) -> tuple[Store, dict[str, np.ndarray[Any, Any]]]:
-    """A store of one cell, which is right in three of its four test rows."""
+    """A store of one cell, with three correct test rows out of four."""
     record, _ = make_cell("nihs", "logistic", 0)
     arrays = {
         "y_test": np.array([0, 1, 1, 0]),
@@ -132,8 +132,8 @@ def test_a_new_metric_needs_no_rerun(
     monkeypatch.setitem(metrics.METRICS, "share_of_ones", share_of_ones)
     row = results_frame(store).iloc[0]
     assert row["share_of_ones"] == 0.25
-    assert row["accuracy"] == 0.75  # the record has no version: computed again
-    assert row["train_accuracy"] == record["metrics"]["train_accuracy"]  # no arrays: as stored
+    assert row["accuracy"] == 0.75  # computed again, because the record has no version
+    assert row["train_accuracy"] == record["metrics"]["train_accuracy"]  # as stored: no arrays
     build(store.folder, interactive=False)
     assert "share_of_ones" in results_frame(store).columns
 
@@ -164,7 +164,7 @@ def test_records_of_any_form_are_read_as_they_were_written(tmp_path: Path) -> No
     assert list(map(repr, read_cells(tmp_path / "cells.parquet"))) == list(map(repr, records))
 
 
-def test_an_experiment_is_published_as_it_is(tmp_path: Path) -> None:
+def test_records_of_an_experiment_are_published_unchanged(tmp_path: Path) -> None:
     cells = tmp_path / "results" / "cells" / "xor"
     cells.mkdir(parents=True)
     record = {"case": "a", "measured": {"seconds": 1.5}, "environment": {"commit": "c0ffee"}}
@@ -202,7 +202,7 @@ def test_a_topic_of_other_code_is_refused(
 
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda path: path.name)
-def test_what_is_published_is_of_the_tree_or_marked_stale(topic: Path) -> None:
+def test_a_published_topic_matches_the_sources_or_is_marked_stale(topic: Path) -> None:
     assert problems(topic) == []
     assert len(list(topic.glob("*.png"))) <= (6 if topic.name == "paper" else 4)
 

@@ -1,4 +1,4 @@
-"""Times that count: of cells that were alone, and of different machines each for themselves."""
+"""Times count only for cells that ran alone, and separately for each machine."""
 
 import io
 from collections.abc import Callable
@@ -28,7 +28,7 @@ Change = dict[str, Any]
 
 @pytest.fixture
 def store_of(tmp_path: Path, make_cell: Callable) -> Callable[..., Store]:
-    """A store of one dataset: (method, seed) -> what its record has instead."""
+    """Make a store of one dataset from changes to the records of (method, seed)."""
 
     def make(cells: dict[tuple[str, int], Change], name: str = "store") -> Store:
         store = Store(tmp_path / name)
@@ -46,7 +46,7 @@ def store_of(tmp_path: Path, make_cell: Callable) -> Callable[..., Store]:
 
 
 def texts(view: Any) -> dict[str, list[str]]:
-    """Method -> what stands in its row of the first block."""
+    """Method -> the texts of its row in the first block."""
     return {row[0].text: [cell.text for cell in row[1:]] for row in view.blocks[0].rows}
 
 
@@ -70,9 +70,9 @@ def test_a_shared_cell_leaves_the_times_and_the_note_says_so(store_of: Callable)
         assert f"{REASON}: 2 cells; GPU: 2 cells side by side on 1: 1 cell" in view.reading
     assert "Without" not in accuracy(results).reading
     view = timing(results)
-    found = texts(view)
-    assert found["logistic"][:3] == ["shared"] * 3
-    assert found["deepmapper"][1] == "10.0"
+    rows = texts(view)
+    assert rows["logistic"][:3] == ["shared"] * 3
+    assert rows["deepmapper"][1] == "10.0"
     assert any("1 of 2 ok cells" in note for note in view.footnotes)
     assert texts(needs(results))["logistic"] == ["shared"]
     assert "n_shared" in csv(view).splitlines()[0]
@@ -105,28 +105,23 @@ def test_times_of_two_machines_are_not_mixed(store_of: Callable) -> None:
     view = timing(results)
     assert view.blocks[0].columns[1].header == "Machine"
     rows = [[cell.text for cell in row[:4]] for row in view.blocks[0].rows]
-    assert [row[:2] for row in rows if row[0] == "deepmapper"] == [
-        ["deepmapper", "A"],
-        ["deepmapper", "B"],
-    ]
-    assert [row[3] for row in rows if row[0] == "deepmapper"] == ["11.0", "99.0"]
+    of_deepmapper = [(row[1], row[3]) for row in rows if row[0] == "deepmapper"]
+    assert of_deepmapper == [("A", "11.0"), ("B", "99.0")]
     legend = "B is Another CPU with avx2, 2 cores, 1 thread a cell, no GPU (2 cells on 2 machines)"
-    for one in (view, needs(results)):
-        assert legend in one.reading
-        assert "A is A made-up CPU (instructions not recorded)" in one.reading
-        assert "machine" in csv(one).splitlines()[0].split(",")
+    for timed in (view, needs(results)):
+        assert legend in timed.reading
+        assert "A is A made-up CPU (instructions not recorded)" in timed.reading
+        assert "machine" in csv(timed).splitlines()[0].split(",")
     assert "Machine" not in markdown(accuracy(results))
-    assert {p["dataset"] for p in interactive.points(results)} == {
-        "nihs, machine A",
-        "nihs, machine B",
-    }
+    labels = {point["dataset"] for point in interactive.points(results)}
+    assert labels == {"nihs, machine A", "nihs, machine B"}
     names = [plan.name for plan in figures.plans(results)]
     assert names[1:5] == ["time", "time_B", "accuracy_vs_time", "accuracy_vs_time_B"]
     on_b = results.of_machine("B")
     assert set(on_b.frame["machine"]) == {"B"}
     seconds = [group.total_seconds for group in on_b.groups("nihs")]
     assert max(second for second in seconds if second is not None) > 99.0
-    assert {one.letter for one in sections.machines(results)} == {"A", "B"}
+    assert {machine.letter for machine in sections.machines(results)} == {"A", "B"}
     text = printed(terminal.comparison(results_frame(store)))
     assert "machines A, B" in text
 
@@ -139,8 +134,8 @@ def test_one_machine_is_not_named(store_of: Callable) -> None:
     assert results.times_note == ""
     assert [c.header for c in timing(results).blocks[0].columns][:2] == ["Method", "Conversion (s)"]
     assert "machine" not in csv(timing(results)).splitlines()[0]
-    (one,) = sections.machines(results)
-    assert (one.n_cells, one.letter, one.facts[0]) == (2, "", ("Machines", "2"))
+    (machine,) = sections.machines(results)
+    assert (machine.n_cells, machine.letter, machine.facts[0]) == (2, "", ("Machines", "2"))
 
 
 def test_the_frame_has_both_after_the_older_columns(store_of: Callable) -> None:
@@ -165,14 +160,14 @@ def test_the_frame_has_both_after_the_older_columns(store_of: Callable) -> None:
         ({"shared": [REASON]}, [REASON]),
     ],
 )
-def test_older_records_tell_by_their_threads(
+def test_older_records_are_classified_by_their_threads(
     make_cell: Callable, change: Change, expected: list[str]
 ) -> None:
     record, _ = make_cell("nihs", "logistic", 0)
     assert not_alone(record | change) == expected
 
 
-def test_the_kind_with_most_cells_is_a(make_cell: Callable) -> None:
+def test_the_machine_with_most_cells_is_a(make_cell: Callable) -> None:
     record, _ = make_cell("nihs", "logistic", 0)
     other = hardware(record | {"threads": 2})
     assert letters([other, hardware(record), hardware(record)]) == {
@@ -198,7 +193,7 @@ def printed(table: Any) -> str:
         ({"shared": [REASON]}, "shared"),
     ],
 )
-def test_compare_has_a_ratio_of_like_with_like(
+def test_compare_has_a_ratio_only_for_equal_conditions(
     store_of: Callable, change: Change, ratio: str
 ) -> None:
     phases = {"phases": {"train": {"seconds": 1.0}}}

@@ -1,4 +1,4 @@
-"""Intervals, ranks, differences and fronts, against numbers worked out by hand."""
+"""Intervals, ranks, differences and fronts, compared with numbers by hand."""
 
 import math
 
@@ -66,17 +66,17 @@ def test_wilson_interval_holds_its_share(n: int, share: float) -> None:
 
 @pytest.mark.parametrize(("n", "sd"), [(1, None), (3, pytest.approx(0))])
 def test_equal_seeds_have_wilsons_interval(n: int, sd: float | None) -> None:
-    found = accuracy_estimate([0.9] * n, 100)
-    assert found is not None
-    assert (found.n, found.sd) == (n, sd)
-    assert (found.low, found.high) == pytest.approx(wilson_interval(0.9, 100))
+    result = accuracy_estimate([0.9] * n, 100)
+    assert result is not None
+    assert (result.n, result.sd) == (n, sd)
+    assert (result.low, result.high) == pytest.approx(wilson_interval(0.9, 100))
 
 
 def test_seeds_that_differ_widen_the_interval_within_0_and_1() -> None:
-    found = accuracy_estimate([0.90, 0.99], 10_000)
-    assert found is not None
-    assert found.low == pytest.approx(0.945 - 12.706205 * 0.045, abs=1e-6)
-    assert found.high == 1.0
+    result = accuracy_estimate([0.90, 0.99], 10_000)
+    assert result is not None
+    assert result.low == pytest.approx(0.945 - 12.706205 * 0.045, abs=1e-6)
+    assert result.high == 1.0
 
 
 def test_no_values_no_estimate() -> None:
@@ -85,13 +85,13 @@ def test_no_values_no_estimate() -> None:
 
 
 def test_the_best_its_ties_and_those_not_shown_to_be_worse() -> None:
-    found = {
+    result = {
         "a": Estimate(0.95, 2, 0.01, 0.93, 0.97),
         "b": Estimate(0.94, 2, 0.01, 0.92, 0.96),
         "c": Estimate(0.80, 2, 0.01, 0.78, 0.82),
         "d": Estimate(0.95, 2, 0.0, 0.95, 0.95),
     }
-    assert level_with_best(found) == ({"a", "d"}, {"b"})
+    assert level_with_best(result) == ({"a", "d"}, {"b"})
     assert level_with_best({}) == (set(), set())
 
 

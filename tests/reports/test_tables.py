@@ -1,4 +1,4 @@
-"""Tables: failures visible with reasons, marks, published columns, LaTeX that can compile."""
+"""Tables show failures with reasons and mark the best result."""
 
 import csv
 import re
@@ -48,10 +48,10 @@ def test_failures_are_rows_with_their_reasons_in_csv(filled: Store) -> None:
 
 def test_needs_give_seconds_and_memory_or_the_reason_to_give_up(results: Results) -> None:
     view = needs(results)
-    found = view.data.set_index(["dataset", "method"])
+    frame = view.data.set_index(["dataset", "method"])
     group = results.group("tcga", "deepmapper")
     assert group is not None
-    assert found.at[("tcga", "deepmapper"), "total_seconds"] == group.total_seconds
+    assert frame.at[("tcga", "deepmapper"), "total_seconds"] == group.total_seconds
     text = markdown(view)
     assert "MiB" in text
     assert "timeout: stopped after 300 s in convert_fit" in text
@@ -129,12 +129,12 @@ def test_latex_is_balanced(results: Results) -> None:
         assert bare.count("$") % 2 == 0
         columns = 0
         for line in body.splitlines():
-            if found := re.match(r"\\begin\{tabular\}\{(\w+)\}", line):
-                columns = len(found[1])
+            if match := re.match(r"\\begin\{tabular\}\{(\w+)\}", line):
+                columns = len(match[1])
             if line.endswith(r" \\"):
                 assert len(re.findall(r"(?<!\\)&", line)) == columns - 1
-        begun = re.findall(r"\\begin\{(\w+)\}", body)
-        assert sorted(begun) == sorted(re.findall(r"\\end\{(\w+)\}", body))
+        environments = re.findall(r"\\begin\{(\w+)\}", body)
+        assert sorted(environments) == sorted(re.findall(r"\\end\{(\w+)\}", body))
 
 
 def test_two_devices_are_two_methods(store: Store, make_cell: Callable) -> None:

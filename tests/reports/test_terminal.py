@@ -1,4 +1,4 @@
-"""What the command line prints: everything in 120 columns, failures as words."""
+"""The table of the command line: at most 120 columns, and failures as words."""
 
 import io
 

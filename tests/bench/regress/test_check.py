@@ -1,4 +1,4 @@
-"""Whole checks of real commits, with real processes. No test here asserts a time."""
+"""Whole checks of real commits in real processes. No test depends on a time."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def regress(out: Path, *words: str) -> tuple[int, dict, str]:
     """Exit code, verdict.json and summary.md of the command."""
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", "bench", "regress", *words, "--out", str(out)],
         cwd=ROOT,
         capture_output=True,
@@ -31,13 +31,13 @@ def regress(out: Path, *words: str) -> tuple[int, dict, str]:
     )
     paths = out / "verdict.json", out / "summary.md"
     if not paths[0].exists():
-        return done.returncode, {}, done.stderr
-    return done.returncode, json.loads(paths[0].read_text()), paths[1].read_text()
+        return completed.returncode, {}, completed.stderr
+    return completed.returncode, json.loads(paths[0].read_text()), paths[1].read_text()
 
 
 @pytest.mark.slow
 def test_an_extra_copy_is_a_regression_without_a_clock(tmp_path: Path) -> None:
-    """A commit that copies the table once more than HEAD."""
+    """Compare HEAD with a commit that makes one more copy of the table."""
     words = ("--base", "HEAD", "--head", injections.extra_copy(), "--only", "fold,convert,unfold")
     code, verdict, summary = regress(tmp_path, *words, "--seconds", "30")
     assert code == 1
@@ -106,7 +106,7 @@ def test_wrong_words_end_with_2(
 
 
 @pytest.mark.slow
-def test_the_sides_are_what_was_asked_for() -> None:
+def test_the_sides_are_the_requested_commits() -> None:
     slower = injections.slowdown(0.2)
     with sides("HEAD", slower) as (base, head):
         assert (base.commit, head.commit) == (git("rev-parse", "HEAD"), slower)
@@ -149,7 +149,7 @@ def test_a_slowed_fold_waits_its_share_and_folds_the_same(monkeypatch: pytest.Mo
     monkeypatch.setattr("time.perf_counter", lambda: next(ticks))
     images = Slowed(np.arange(4), (2, 2)).fold(np.ones((10, 4), dtype=np.float32))
     monkeypatch.undo()
-    assert next(ticks) == 7  # the fold took from 0 to 1; five times that, and it is 6
+    assert next(ticks) == 7  # the fold takes 1 tick, and the wait 5
     assert images.shape == (10, 1, 2, 2)
 
 
@@ -157,14 +157,14 @@ def test_a_harmless_commit_differs_and_computes_the_same() -> None:
     commit = injections.harmless()
     changed = {injections.FOLD[0], injections.TRAIN[0], injections.CONVERT[0]}
     assert set(git("diff", "--name-only", "HEAD", commit).splitlines()) == changed
-    places: dict = {"__name__": "harmless"}
-    exec(compile(injections.content(commit, injections.FOLD[0]), "layout.py", "exec"), places)
-    assert places["_unused"](places["Layout"](np.arange(1), (1, 1)), np.ones((1, 1))).shape
+    namespace: dict = {"__name__": "harmless"}
+    exec(compile(injections.content(commit, injections.FOLD[0]), "layout.py", "exec"), namespace)
+    assert namespace["_unused"](namespace["Layout"](np.arange(1), (1, 1)), np.ones((1, 1))).shape
 
 
 @pytest.mark.slow
 def test_a_check_that_is_stopped_clears_up(tmp_path: Path) -> None:
-    """SIGTERM, as a workflow that is cancelled sends it."""
+    """A cancelled workflow sends SIGTERM."""
     commit = injections.slowdown(0.5)
     words = [sys.executable, "-m", "bench", "regress", "--base", commit, "--only", "fold"]
     process = subprocess.Popen(
@@ -189,7 +189,7 @@ def test_an_error_leaves_no_older_verdict(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_measuring_process_that_is_gone_is_an_error_and_leaves_nothing() -> None:
+def test_a_dead_measuring_process_is_an_error_and_its_folder_is_removed() -> None:
     with sides("HEAD", "HEAD") as (base, head), SideProcesses(0) as processes:
         processes._processes._server.kill()
         with pytest.raises(BenchError, match="did not start"), processes.pair(base, head):
@@ -208,8 +208,8 @@ def test_two_checks_work_in_one_checkout_at_the_same_time() -> None:
         subprocess.Popen(words, cwd=ROOT, stdout=-1, stderr=subprocess.STDOUT, text=True)
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=300)[0] for process in both]
-    assert said == [git("rev-parse", "HEAD") + "\n"] * 2
+    outputs = [process.communicate(timeout=300)[0] for process in both]
+    assert outputs == [git("rev-parse", "HEAD") + "\n"] * 2
 
 
 def test_an_error_of_git_is_shown_whole_with_its_command() -> None:

@@ -1,4 +1,4 @@
-"""The statistics of a row, and one word and one exit code for every mixture of findings."""
+"""The statistics of a row, and the word and exit code of a verdict."""
 
 import json
 from typing import Any
@@ -16,6 +16,7 @@ SLOWER = Estimate(1.2, 1.17, 1.22, 8, 1.06)
 FASTER = Estimate(0.8, 0.78, 0.83, 8, 1.06)
 VAGUE = Estimate(1.03, 0.8, 1.3, 25, 1.4)
 DRIFTS = Estimate(1.04, 1.03, 1.05, 8, 1.06)
+OPERATORS, PASSES = Figure("fold", "operators", 8, 9), Figure("fold", "passes", 1, 2)
 
 
 def row(
@@ -37,7 +38,7 @@ def verdict(*rows: Row, **changes: Any) -> Verdict:
 
 
 @pytest.mark.parametrize(
-    ("found", "word", "code"),
+    ("checked", "word", "code"),
     [
         (verdict(row()), "no regression", 0),
         (verdict(row(FASTER)), "no regression", 0),
@@ -51,38 +52,26 @@ def verdict(*rows: Row, **changes: Any) -> Verdict:
         (verdict(row(SLOWER, SLOWER), control=DRIFTS), "inconclusive", 3),
         (verdict(row(same=False)), "inconclusive", 3),
         (verdict(row(same=False), accepted=("fold.output",)), "no regression", 0),
-        (verdict(row(), figures=[Figure("fold", "operators", 8, 9)]), "regression", 1),
-        (
-            verdict(row(), figures=[Figure("fold", "operators", 8, 9)], control=DRIFTS),
-            "regression",
-            1,
-        ),  # no clock is in it
+        (verdict(row(), figures=[OPERATORS]), "regression", 1),
+        (verdict(row(), figures=[OPERATORS], control=DRIFTS), "regression", 1),  # not a time
         (verdict(row(), figures=[Figure("fold", "operators", 9, 8)]), "no regression", 0),
         (verdict(row(), figures=[Figure("fold", "operators", 900, 901)]), "no regression", 0),
         (verdict(row(), figures=[Figure("fold", "peak_numpy", 1, 1.02, 0.03)]), "no regression", 0),
         (verdict(row(), figures=[Figure("fold", "peak_numpy", 1, 2, 0.03)]), "regression", 1),
-        (
-            verdict(row(), figures=[Figure("fold", "passes", 1, 2)], accepted=("fold.passes",)),
-            "no regression",
-            0,
-        ),
-        (
-            verdict(row(), figures=[Figure("fold", "passes", 1, 2)], accepted=("unfold",)),
-            "regression",
-            1,
-        ),
+        (verdict(row(), figures=[PASSES], accepted=("fold.passes",)), "no regression", 0),
+        (verdict(row(), figures=[PASSES], accepted=("unfold",)), "regression", 1),
     ],
 )
-def test_every_mixture_has_its_word_and_code(found: Verdict, word: str, code: int) -> None:
-    assert (found.word, found.exit_code) == (word, code)
-    text = markdown(found)
+def test_a_verdict_has_the_right_word_and_code(checked: Verdict, word: str, code: int) -> None:
+    assert (checked.word, checked.exit_code) == (word, code)
+    text = markdown(checked)
     assert text.lower().startswith(f"# **{word}")
-    assert json.loads(json.dumps(found.to_dict()))["exit_code"] == code
+    assert json.loads(json.dumps(checked.to_dict()))["exit_code"] == code
 
 
-def test_the_summary_says_what_could_have_been_found() -> None:
+def test_the_summary_names_changes_and_what_is_detectable() -> None:
     rows = row(same=False), row(VAGUE, name="unfold")
-    text = markdown(verdict(*rows, figures=[Figure("fold", "passes", 1, 2)]))
+    text = markdown(verdict(*rows, figures=[PASSES]))
     assert "2 of 2 benchmarks ran" in text
     assert "40.0% in the worst row." in text
     assert "noise floor" not in text
@@ -99,7 +88,7 @@ def test_the_noise_floor_is_shown_if_both_sides_are_the_same() -> None:
 busy = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a loaded machine
 
 
-def drawn(true: float, spread: float, n: int, seed: int) -> list[float]:
+def draw_ratios(true: float, spread: float, n: int, seed: int) -> list[float]:
     rng = np.random.default_rng(seed)
     return list(true * np.exp(rng.normal(0, spread, n)))
 
@@ -107,33 +96,33 @@ def drawn(true: float, spread: float, n: int, seed: int) -> list[float]:
 @busy
 @given(st.lists(st.floats(0.5, 2.0), min_size=7, max_size=25))
 def test_the_estimate_is_the_median_inside_its_interval(ratios: list[float]) -> None:
-    found = estimate(ratios)
-    assert min(ratios) <= found.low * (1 + 1e-9)
-    assert found.low <= found.ratio * (1 + 1e-9)
-    assert found.ratio <= found.high * (1 + 1e-9)
-    assert found.high <= max(ratios) * (1 + 1e-9)
-    assert found.detectable >= THRESHOLD - 1e-9
-    if len(ratios) % 2:  # an even number's median lies between two, here on the scale of logs
-        np.testing.assert_allclose(found.ratio, np.median(ratios))
+    measured = estimate(ratios)
+    assert min(ratios) <= measured.low * (1 + 1e-9)
+    assert measured.low <= measured.ratio * (1 + 1e-9)
+    assert measured.ratio <= measured.high * (1 + 1e-9)
+    assert measured.high <= max(ratios) * (1 + 1e-9)
+    assert measured.detectable >= THRESHOLD - 1e-9
+    if len(ratios) % 2:  # for an even number, the logs are averaged
+        np.testing.assert_allclose(measured.ratio, np.median(ratios))
 
 
 @busy
 @given(st.lists(st.floats(0.5, 2.0), min_size=7, max_size=15))
 def test_swapping_the_sides_inverts_the_estimate(ratios: list[float]) -> None:
-    one, other = (estimate(r) for r in (ratios, [1 / r for r in ratios]))
-    np.testing.assert_allclose(one.ratio, 1 / other.ratio)
+    direct, inverse = (estimate(r) for r in (ratios, [1 / r for r in ratios]))
+    np.testing.assert_allclose(direct.ratio, 1 / inverse.ratio)
 
 
 @pytest.mark.parametrize(("true", "flagged"), [(1.0, 0), (1.02, 0), (1.10, 200), (1.20, 200)])
 def test_slowdowns_are_flagged_and_noise_is_not(true: float, flagged: int) -> None:
-    found = [estimate(drawn(true, 0.03, 9, seed)) for seed in range(200)]
-    assert abs(sum(e.is_slower for e in found) - flagged) <= 10
-    assert not any(e.is_faster for e in found)
+    estimates = [estimate(draw_ratios(true, 0.03, 9, seed)) for seed in range(200)]
+    assert abs(sum(e.is_slower for e in estimates) - flagged) <= 10
+    assert not any(e.is_faster for e in estimates)
 
 
-def test_what_is_detectable_is_detected() -> None:
-    """A slowdown of the size that a run calls detectable is found nine times in ten, or nearly."""
-    runs = [drawn(1.0, 0.04, 12, seed) for seed in range(300)]
+def test_a_detectable_slowdown_is_detected() -> None:
+    """A slowdown of the detectable size is found about nine times in ten."""
+    runs = [draw_ratios(1.0, 0.04, 12, seed) for seed in range(300)]
     detectable = float(np.median([estimate(r).detectable for r in runs]))
     slowed = [estimate([detectable * x for x in r]) for r in runs]
     seen = np.array([e.is_slower for e in slowed])
@@ -143,5 +132,5 @@ def test_what_is_detectable_is_detected() -> None:
 
 
 def test_what_varies_too_much_is_vague() -> None:
-    assert estimate(drawn(1.0, 0.3, 7, seed=1)).is_vague
-    assert not estimate(drawn(1.0, 0.01, 7, seed=1)).is_vague
+    assert estimate(draw_ratios(1.0, 0.3, 7, seed=1)).is_vague
+    assert not estimate(draw_ratios(1.0, 0.01, 7, seed=1)).is_vague
