@@ -49,7 +49,7 @@ class Evaluation:
 
     @property
     def recall(self) -> np.ndarray:
-        """The share of correct predictions, (n_classes,), or NaN for a class without rows."""
+        """The share of correct predictions per class, (n_classes,), NaN without rows."""
         totals = self.confusion.sum(1)
         share = np.diag(self.confusion) / np.maximum(totals, 1)
         return np.where(totals > 0, share, np.nan)

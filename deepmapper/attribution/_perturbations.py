@@ -74,7 +74,9 @@ def grid(image_shape: tuple[int, ...], most: int = 64) -> np.ndarray:
 
     >>> grid((1, 4, 6), most=4)
     array([[0, 0, 0, 1, 1, 1],
-           [0, 0, 0, 1, 1, 1], [2, 2, 2, 3, 3, 3], [2, 2, 2, 3, 3, 3]])
+           [0, 0, 0, 1, 1, 1],
+           [2, 2, 2, 3, 3, 3],
+           [2, 2, 2, 3, 3, 3]])
     """
     *above, width = tuple(image_shape[-2:])
     height = above[0] if above else 1

@@ -100,7 +100,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
     >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(200, 30)).astype("float32")
     >>> y = np.where(X[:, 17] > 0, "high", "low")
-    >>> model = DeepMapperClassifier(device="cpu", random_state=0).fit(X, y)
+    >>> model = DeepMapperClassifier(passes=1, device="cpu", random_state=0).fit(X, y)
     >>> str(model.attributions_.feature[0])
     'x17'
     """

@@ -388,7 +388,10 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
     def _split(
         self, number: int, codes: np.ndarray, fraction: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Rows to train on and rows held out, stratified. None are held out if a class is tiny."""
+        """Rows to train on and rows held out, stratified.
+
+        No rows are held out if a class is tiny.
+        """
         n, n_classes = len(codes), len(self.classes_)
         n_held_out = math.ceil(fraction * n)
         all_rows = np.arange(n), np.empty(0, dtype=np.int64)

@@ -65,9 +65,9 @@ class Preparation:
     column in use, most frequent first. with_other: text columns with a feature for all other
     categories. ignored: columns that are not read: label, row names, left out. row_names: the
     column that names the rows. zero_columns, empty_columns: columns that are all zero, or without
-    any value, in the training rows, which are not read. missing: one of `MISSING_MODES`. marks: marks
-    of a missing value in text files, besides the usual ones. medians: of `numbers` if `missing` is
-    "median". Texts get their most frequent level.
+    any value, in the training rows. They are not read. missing: one of `MISSING_MODES`. marks:
+    marks of a missing value in text files, besides the usual ones. medians: of `numbers` if
+    `missing` is "median". Texts get their most frequent level.
     """
 
     numbers: tuple[str, ...]
