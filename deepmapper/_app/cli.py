@@ -176,11 +176,7 @@ def _build_estimator(
 
 
 def _value(text: str) -> Any:
-    """Read a number, true, false or null. Anything else is text.
-
-    >>> _value("1e-3"), _value("true"), _value("patch")
-    (0.001, True, 'patch')
-    """
+    """Read a number, true, false or null. Anything else is text."""
     import json
 
     try:

@@ -75,8 +75,11 @@ class Evaluation:
 class Run:
     """A fitted estimator with its table and results.
 
-    source: name of the table's file. label: column of the label, None without labels. evaluation:
-    on the test rows, None without test rows. seconds: of fitting. notes: warnings of the estimator.
+    source: name of the table's file.
+    label: column of the label, None without labels.
+    evaluation: on the test rows, None without test rows.
+    seconds: of fitting.
+    notes: warnings of the estimator.
     """
 
     estimator: Any

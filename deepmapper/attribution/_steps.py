@@ -62,8 +62,9 @@ SUMS = {"add", "add_", "sub", "sub_", "mean", "sum"}
 class Rules:
     """The steps that a method can follow besides affine modules.
 
-    modules: exact classes with a rule. functions: names of functions between modules. why: the
-    error that the method would make at any other step.
+    modules: exact classes with a rule.
+    functions: names of functions between modules.
+    why: the error that the method would make at any other step.
     """
 
     modules: tuple[type[nn.Module], ...]
@@ -96,8 +97,10 @@ RULES = {
 class Step:
     """One step of a forward pass.
 
-    name: of the module within the network, or of the function. module: None for a function. shape:
-    of the output, () if that is not a tensor. inputs: an id for each tensor it reads.
+    name: of the module within the network, or of the function.
+    module: None for a function.
+    shape: of the output, () if that is not a tensor.
+    inputs: an id for each tensor it reads.
     """
 
     name: str

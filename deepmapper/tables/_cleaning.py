@@ -177,7 +177,9 @@ def refuse_missing(raw: RawTable) -> None:
 class DroppedRows:
     """Names of the rows left out.
 
-    blank: all values are zero or missing. incomplete: a value is missing. unlabelled: no label.
+    blank: all values are zero or missing.
+    incomplete: a value is missing.
+    unlabelled: no label.
     """
 
     blank: tuple[str, ...] = ()

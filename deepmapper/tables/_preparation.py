@@ -61,13 +61,26 @@ class PreparedTable:
 class Preparation:
     """How a table's columns become features. See the head of this file.
 
-    numbers: numeric columns in use, in the order of the features. levels: categories of each text
-    column in use, most frequent first. with_other: text columns with a feature for all other
-    categories. ignored: columns that are not read: label, row names, left out. row_names: the
-    column that names the rows. zero_columns, empty_columns: columns that are all zero, or without
-    any value, in the training rows. They are not read. missing: one of `MISSING_MODES`. marks:
-    marks of a missing value in text files, besides the usual ones. medians: of `numbers` if
-    `missing` is "median". Texts get their most frequent level.
+    Parameters
+    ----------
+    numbers : tuple of str
+        Numeric columns in use, in the order of the features.
+    levels : dict of str to tuple of str
+        Categories of each text column in use, the most frequent first.
+    with_other : tuple of str
+        Text columns that have a feature for all other categories.
+    ignored : tuple of str
+        Columns that are not read: label, row names, those left out.
+    row_names : str or None
+        The column that names the rows.
+    zero_columns, empty_columns : tuple of str
+        Columns that are all zero, or without any value, in the training rows. Not read either.
+    missing : {"error", "median", "zero", "drop-rows"}
+        Treatment of missing values.
+    marks : tuple of str
+        Marks of a missing value in text files, besides the usual ones.
+    medians : tuple of float or None
+        Of `numbers`, if `missing` is "median". Texts get their most frequent level.
     """
 
     numbers: tuple[str, ...]

@@ -42,10 +42,13 @@ class Survey:
 class RawTable:
     """The content of a file.
 
-    where: the file, for messages. numbers: numeric columns, a `Matrix`. names: their names. texts:
-    text columns by name, each (n_samples,) of str, None if missing. row_names: (n_samples,) of str.
-    labels: (n_samples,) or None. ignored: columns of the file that are not features (label, row
-    names, left out). named_by: the column that names the rows, or None.
+    where: the file, for messages.
+    numbers, names: numeric columns, a `Matrix`, and their names.
+    texts: text columns by name, each (n_samples,) of str, None if missing.
+    row_names: (n_samples,) of str.
+    labels: (n_samples,) or None.
+    ignored: columns of the file that are not features (label, row names, left out).
+    named_by: the column that names the rows, or None.
     """
 
     where: str
@@ -83,7 +86,8 @@ class RawTable:
 class Plan:
     """The roles of the columns of a file.
 
-    features: columns to read, in the order of the file. label, row_names: their columns, or None.
+    features: columns to read, in the order of the file.
+    label, row_names: their columns, or None.
     texts: the features to read as text. By default the content of the file decides.
     """
 
@@ -188,13 +192,7 @@ def scratch(shape: tuple[int, int]) -> np.ndarray:
 
 
 def list_names(names: Sequence[object]) -> str:
-    """The first names, and the number of names if there are more.
-
-    >>> list_names(["a", "b"])
-    "'a', 'b'"
-    >>> list_names(range(12))
-    '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 ... (12 in all)'
-    """
+    """The first names, and the number of names if there are more."""
     text = ", ".join(repr(name) for name in names[:N_LISTED])
     return text if len(names) <= N_LISTED else f"{text} ... ({len(names)} in all)"
 

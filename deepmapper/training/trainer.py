@@ -98,11 +98,6 @@ class TrainingSettings:
         """Make settings from settings, a mapping of names to values, or None.
 
         None gives the defaults. An unknown name raises a DeepMapperError.
-
-        Examples
-        --------
-        >>> TrainingSettings.of({"max_epochs": 3}).max_epochs
-        3
         """
         if isinstance(value, cls):
             return value
