@@ -1,1 +1,1 @@
-"""Real tables. One file is one dataset: `load(**params) -> Table`, parsing apart from fetching."""
+"""Real tables, one file a dataset: `load(**params)` returns a `Table`."""
