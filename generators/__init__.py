@@ -1,1 +1,1 @@
-"""Seeded synthetic tables whose relevant features are known: `load(*, seed, **params) -> Table`."""
+"""Seeded synthetic tables with known relevant features: `load(*, seed, ...)`."""
