@@ -2,7 +2,6 @@
 
 1,797 samples, 64 features (grey values 0 to 16), ten classes of about 180 samples each. The test
 part of "Optical Recognition of Handwritten Digits" (UCI, CC BY 4.0). No official split.
-
 Trap: the table is easy. Nearest neighbours are right for 98.7% of the test rows, so a new method
 has to beat them, not chance. Neighbouring features are neighbouring pixels, unless shuffled.
 """

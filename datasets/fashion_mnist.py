@@ -2,7 +2,6 @@
 
 70,000 images of 28 x 28 pixels (grey values 0 to 255), ten classes of equal size, official split
 of 60,000 training and 10,000 test images. Xiao, Rasul and Vollgraf (2017), MIT licence.
-
 Trap: classes overlap (shirt, T-shirt, coat), so it is harder than MNIST. Neighbouring features are
 neighbouring pixels: a method that reads them as an image has information that a table lacks.
 """
@@ -52,11 +51,6 @@ def load(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> Table:
     -------
     Table
         X (n_train + n_test, 784), float32, 10 classes, official split.
-
-    Raises
-    ------
-    TableError, DataUnavailable
-        If there are fewer images, a file has unexpected content, or cannot be downloaded.
     """
     return table_of_images("fashion_mnist", data_files(), CLASSES, SOURCE, n_train, n_test)
 

@@ -213,13 +213,11 @@ def _unavailable(file: DataFile, actual: str | None, reason: str) -> DataUnavail
 
 
 def _checksum_of(file: DataFile) -> str | None:
-    """Return the checksum of the present file, or None if it is missing."""
     path = location(file)
     return _checksum(path, file) if path.is_file() else None
 
 
 def _checksum(path: Path, file: DataFile) -> str:
-    """Return the checksum of the content of `path`, of the kind that `file` states."""
     facts = path.stat()
     identity = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
     kind = "sha256" if file.checksum == FIRST_SEEN else file.checksum.partition(":")[0]

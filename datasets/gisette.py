@@ -3,7 +3,6 @@
 7,000 samples, values 0 to 999, two classes of equal size, official split of 6,000 training and
 1,000 test samples. From the NIPS 2003 feature selection challenge (Guyon et al. 2004, UCI,
 CC BY 4.0). The labels of the challenge's test part are secret: its validation part is the test.
-
 Trap: 2,500 features are pixels of MNIST and products of two pixels, 2,500 are probes, which have
 similar values but no information. Which features are probes was not published.
 """
@@ -58,11 +57,6 @@ def load(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> Table:
     -------
     Table
         X (n_train + n_test, 5000), float32, 2 classes, official split.
-
-    Raises
-    ------
-    TableError, DataUnavailable
-        If there are fewer samples, a file has unexpected content, or cannot be downloaded.
     """
     require_size("gisette", N_TRAIN, n_train=n_train)
     require_size("gisette", N_TEST, n_test=n_test)

@@ -3,7 +3,6 @@
 `gravier`: 168 breast tumours, 2,905 genes, two classes (57 with a relapse in five years, 111 not).
 `nakayama`: 105 soft-tissue tumours, 22,283 probes, ten classes. Both come from the R package
 datamicroarray (MIT). CITATIONS has the papers. No official split.
-
 Trap: `gravier` has a weak signal and few test rows. Its largest class is 66% of the samples, and
 no method of the published quick profile is better than another beyond the intervals. `nakayama`
 has classes of 3 to 21 samples.
@@ -45,11 +44,6 @@ def load(*, study: str = "gravier") -> Table:
     -------
     Table
         X (168, 2905) or (105, 22283), float32, classes in alphabetical order, no official split.
-
-    Raises
-    ------
-    TableError, DataUnavailable
-        If the study is unknown, the file does not contain it, or cannot be downloaded.
     """
     file = _file(study)
     X, labels, features = read_study(fetch(file), study)

@@ -2,7 +2,6 @@
 
 70,000 images (784 features, grey values 0 to 255), ten classes of about equal size, official split
 of 60,000 training and 10,000 test images. LeCun, Bottou, Bengio and Haffner (1998), CC BY-SA 3.0.
-
 Trap: neighbouring features are neighbouring pixels, so a method that reads the table as an image
 has information that other tables lack. `generators.shuffled_mnist` removes it.
 """
@@ -56,11 +55,6 @@ def load(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> Table:
     -------
     Table
         X (n_train + n_test, 784), float32, 10 classes, official split.
-
-    Raises
-    ------
-    TableError, DataUnavailable
-        If there are fewer images, a file has unexpected content, or cannot be downloaded.
     """
     classes = [str(digit) for digit in range(10)]
     return table_of_images("mnist", data_files(), classes, SOURCE, n_train, n_test)

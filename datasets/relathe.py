@@ -2,7 +2,6 @@
 
 1,427 samples, 4,322 features, two classes, no official split. Posts of 20 Newsgroups (Lang 1995)
 from the feature selection repository of Arizona State University, which states no licence.
-
 Trap: most values are 0, and the file has no words, so features cannot be interpreted. The source
 publishes no checksum: the file is trusted on first use (see `datasets.fetch`), and its size,
 values and labels are checked.
@@ -41,11 +40,6 @@ def load() -> Table:
     -------
     Table
         X (1427, 4322), float32, dense, 2 classes, no official split.
-
-    Raises
-    ------
-    TableError, DataUnavailable
-        If the file has unexpected content, or cannot be downloaded.
     """
     X, y = parse_mat(fetch(data_files()[0]))
     return Table(

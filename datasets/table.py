@@ -15,7 +15,7 @@ Matrix: TypeAlias = np.ndarray | sparse.csr_matrix
 
 
 class TableError(ValueError):
-    """A table or a parameter that cannot be used. The message has the expected values."""
+    """A table or parameter that cannot be used. The message has the expected values."""
 
 
 class DataUnavailable(RuntimeError):

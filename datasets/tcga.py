@@ -3,7 +3,6 @@
 Default: 364 samples of six small types (36 to 80 each), 56,537 genes. types="all": 33 types. Raw
 counts up to 3 million, with a depth that differs between samples. No official split. The Cancer
 Genome Atlas, open access, as collected in umccr/RNAsum.data (MIT).
-
 Trap: the six types come from different organs and differ in most genes, so an F-test and three
 nearest neighbours are right for nearly all test rows. The table does not rank methods.
 """
@@ -53,11 +52,6 @@ def load(*, types: str = "small", n_genes: int | None = None) -> Table:
         X (n_samples, n_genes), float32, classes in alphabetical order, no official split. `notes`
         has the barcodes of the samples and, if the files differ in their genes, the number of
         genes left out.
-
-    Raises
-    ------
-    TableError, DataUnavailable
-        If a type is unknown, there are fewer genes, or a file is wrong or cannot be downloaded.
     """
     chosen = tumour_types(types)
     blocks = [parse_counts(fetch(_file(name))) for name in chosen]
@@ -127,7 +121,6 @@ def _common_genes(lists: list[list[str]]) -> tuple[list[str], dict[str, object]]
 
 
 def _most_expressed(X: np.ndarray, n_genes: int) -> np.ndarray:
-    """Return the columns of largest mean, ascending."""
     if not 0 < n_genes <= X.shape[1]:
         message = f"table 'tcga': expected n_genes from 1 to {X.shape[1]:,}, got {n_genes:,}"
         raise TableError(message)

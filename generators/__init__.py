@@ -1,1 +1,4 @@
-"""Seeded synthetic tables with known relevant features: `load(*, seed, ...)`."""
+"""Seeded synthetic tables with known relevant features: `load(*, seed, ...)`.
+
+Raises a TableError that names the parameter, its value and the expected values.
+"""

@@ -57,7 +57,6 @@ def calibrate(seeds: list[int]) -> dict[str, Any]:
 
 
 def measure(table: Table) -> dict[str, Any]:
-    """Describe the counts of the first rows and the accuracies on all rows."""
     X, y = np.asarray(table.X)[:N_ROWS], table.y[:N_ROWS]
     return {
         "shape": list(table.X.shape),
@@ -162,7 +161,6 @@ def accuracies(table: Table) -> dict[str, float]:
 
 
 def environment() -> dict[str, Any]:
-    """Return versions and hardware, without the name of a machine or a person."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",

@@ -81,5 +81,4 @@ def _correlate(X: np.ndarray, alone: np.ndarray, seed: int) -> None:
 
 
 def _row_blocks(X: np.ndarray) -> list[np.ndarray]:
-    """Return views of BLOCK_ROWS rows each, fewer in the last."""
     return [X[start : start + BLOCK_ROWS] for start in range(0, len(X), BLOCK_ROWS)]

@@ -103,11 +103,6 @@ def load(
     Table
         X (n_samples, n_features), float32. `relevant` has the genes that mark a class, and
         `notes["marks"]` the class of each.
-
-    Raises
-    ------
-    TableError
-        If a size is too small, or a parameter is out of its range.
     """
     require_whole("expression", 2, n_classes=n_classes)
     require_whole("expression", n_classes, n_features=n_features)

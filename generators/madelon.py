@@ -3,7 +3,6 @@
 2,600 samples, 500 features: 5 informative, 15 linear combinations of them, 480 probes. Two classes
 of equal size, no official split. Follows the artificial table of the NIPS 2003 feature selection
 challenge (Guyon 2003). MIT.
-
 Trap: one feature alone says almost nothing about the class, because the label of a corner is
 random and depends on all five coordinates. Rankings by single features miss most relevant ones.
 """
@@ -88,12 +87,6 @@ def load(
         X (n_samples, n_features), float32. `relevant` has the informative and the redundant
         features, which `notes` lists apart. Except for the noise, n_informative of them determine
         the others.
-
-    Raises
-    ------
-    TableError
-        If a size is too small, there are more relevant features than features, or a share is
-        outside 0..1.
     """
     require_whole("madelon", 4, n_samples=n_samples)
     require_whole("madelon", 1, n_features=n_features, n_informative=n_informative)

@@ -3,7 +3,6 @@
 1,000 samples, 1,024 features, two classes and two needles by default. The Bayes error is known.
 `xor`, `ring` and `sum` follow the code of Passemiers et al. (2024), `ranges` is the table of `nihs`
 with random needles, to the bit. No official split. MIT.
-
 Trap: in `xor` and `ring` a feature alone has the same mean in both classes. A method has to look at
 pairs or variances, and chance pairs are many: 523,776 among 1,024 features.
 """
@@ -99,12 +98,6 @@ def load(
     Table
         X (n_samples, n_features), float32. `relevant` has the needles, ascending. `notes` has the
         "kind", the "pairs" of needles, the "effect" or the "thresholds", and the "bayes_error".
-
-    Raises
-    ------
-    TableError
-        If a parameter is out of its range, the kind cannot use this number of needles, or a class
-        is too small.
 
     >>> table = load(kind="ring+xor", n_needles=4, n_features=50, seed=3)
     >>> table.relevant.tolist(), table.notes["pairs"]
@@ -212,7 +205,6 @@ def _check_number(kind: str, n_needles: int) -> None:
 
 
 def _size(kind: str, effect: float | None) -> float:
-    """Return the given effect, or the default of the kind."""
     allowed = EFFECTS[kind]
     size = allowed.default if effect is None else effect
     if not allowed.allowed(size):
@@ -222,7 +214,6 @@ def _size(kind: str, effect: float | None) -> float:
 
 
 def _share(class_balance: float | None) -> float:
-    """Return the share of class 1."""
     if class_balance is None:
         advice = "None stands for the published thresholds of xor, ring, ring+xor, ring+xor+sum."
         refuse("needles", "class_balance", "a number", None, advice)
@@ -235,7 +226,6 @@ def _share(class_balance: float | None) -> float:
 def _conditions(
     kind: str, n_needles: int, class_balance: float | None, effect: float | None
 ) -> Conditions:
-    """Return the rule and the threshold of each pair."""
     if effect is not None:
         advice = "The rule fixes the strength of the needles. Use flip to blur it."
         refuse("needles", "effect", f"None with kind={kind!r}", effect, advice)

@@ -2,7 +2,6 @@
 
 10,000 samples, two classes of equal size, uniform noise in [0, 1). Table 1 of Ersavas, Smith and
 Mattick (2024). No official split. MIT.
-
 Trap: the ranges of the classes do not overlap, so one cut on one needle is always right. `ranges`
 that overlap are harder. Both published needles lie near the border of a folded image, where zero
 padding reveals the position: compare with needles="random".
@@ -57,11 +56,6 @@ def load(
     -------
     Table
         X (n_samples, n_features), float32. `relevant` has the needles.
-
-    Raises
-    ------
-    TableError
-        If a size is too small, `needles` is unknown, a range is empty, or needles exceed features.
     """
     require_whole("nihs", 4, n_samples=n_samples)
     require_whole("nihs", 1, n_features=n_features, n_needles=n_needles)
@@ -95,7 +89,6 @@ def into_ranges(
 
 
 def _positions(needles: str, n_needles: int, n_features: int, seed: int) -> np.ndarray:
-    """Return the indices of the needles, ascending, int64."""
     if needles == "random":
         if n_needles > n_features:
             refuse("nihs", "n_needles", f"at most n_features={n_features}", n_needles, "Lower it.")

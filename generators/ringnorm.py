@@ -3,7 +3,6 @@
 7,400 samples, 20 features, two classes of equal size. Noise features can be added. Breiman's
 example for ensembles (1996), with the distance between the centres of DELVE's copy. No official
 split. MIT.
-
 Trap: each feature is weak, and with noise features the classes differ mainly in their variances,
 which an F-test does not see. The Bayes error of 20 features is 1.2%.
 """
@@ -45,11 +44,6 @@ def load(*, n_samples: int = 7_400, n_features: int = 20, n_noise: int = 0, seed
     -------
     Table
         X (n_samples, n_features + n_noise), float32. `relevant` has the features with the class.
-
-    Raises
-    ------
-    TableError
-        If a size is too small.
     """
     require_whole("ringnorm", 4, n_samples=n_samples)
     require_whole("ringnorm", 1, n_features=n_features)

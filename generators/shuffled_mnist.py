@@ -3,7 +3,6 @@
 As `datasets.mnist` (70,000 images, 784 features, ten classes, official split kept), or
 Fashion-MNIST or the 8 x 8 digits, with their licences. Fig. 3 and 4 of Ersavas, Smith and Mattick
 (2024).
-
 Trap: a plain CNN relies on neighbours and loses accuracy, while a method that ignores the order of
 features is equally accurate on both. The difference shows the value of a layout.
 """
@@ -42,11 +41,6 @@ def load(
     -------
     Table
         The shuffled table. Columns keep their names ("pixel_2_5"), and `notes` has the permutation.
-
-    Raises
-    ------
-    TableError, DataUnavailable
-        If the base is unknown, "digits" gets n_train or n_test, or images cannot be downloaded.
     """
     order_seed = seed if permutation_seed is None else permutation_seed
     require_whole("shuffled_mnist", 0, seed=seed)
