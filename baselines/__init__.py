@@ -1,1 +1,6 @@
-"""The competitors. One file is one method: a docstring with its source, `Params` and `build`."""
+"""Methods, one file each: a docstring with source and limits, `Params`, `build`.
+
+`build(params, *, device, seed)` returns an unfitted scikit-learn `Pipeline` of "convert" and
+"model". `device` is "cpu" or "cuda", `seed` an int for all random choices. `supports(table)`
+returns why the method refuses a table, or None. `REQUIRES` maps imported modules to packages.
+"""

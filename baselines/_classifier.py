@@ -1,4 +1,4 @@
-"""What classifiers of this folder share: settings, a seed, and labels from probabilities."""
+"""Base class of plain classifiers: settings, seed, labels from probabilities."""
 
 from typing import Any
 
@@ -7,11 +7,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 
 class SeededClassifier(ClassifierMixin, BaseEstimator):
-    """A subclass defines `fit`, which sets `classes_` (n_classes,), and `predict_proba`.
+    """Classifier with the `Params` of a method and a seed of all random choices.
 
-    Args:
-        params: the `Params` of the method.
-        random_state: seed of all random choices.
+    `fit(X, y)` of a subclass takes X (n_samples, n_features) and y (n_samples,), chooses its
+    settings on these training rows, fits all of them and sets `classes_` (n_classes,).
     """
 
     classes_: np.ndarray
@@ -21,9 +20,9 @@ class SeededClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities (n_samples, n_classes)."""
+        """Return probabilities (n_samples, n_classes)."""
         raise NotImplementedError
 
     def predict(self, X: Any) -> np.ndarray:
-        """The most probable label of each row, (n_samples,)."""
+        """Return the most probable label of each row, (n_samples,)."""
         return self.classes_[self.predict_proba(X).argmax(1)]

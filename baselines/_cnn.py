@@ -1,4 +1,4 @@
-"""The CNN and the budget of every method that makes images."""
+"""The CNN and the training of every method that makes images."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,24 @@ from deepmapper.estimators.network_classifier import NetworkClassifier
 
 @dataclass(frozen=True)
 class Training:
-    """Chosen among some 20 variants on one development split (seed 101) of each of four tables.
+    """Settings of the CNN, chosen on one development split of each of four tables.
 
-    NIHS and expression of other seeds, training images of MNIST, and a split of the six TCGA types.
-    Reports split the same 364 TCGA samples anew, so their TCGA figures depend on that choice.
+    About 20 variants were compared (seed 101) on `nihs` and `expression` of other seeds, training
+    images of MNIST, and a split of the six TCGA types. Reports split the same 364 TCGA samples
+    again, so their TCGA figures depend on that choice.
+
+    Attributes
+    ----------
+    backbone : str
+        Name of a network in `deepmapper.networks.backbones`.
+    passes : int
+        Maximum number of networks to train. Their probabilities are averaged.
+    epochs, learning_rate : int, float
+        Maximum number of epochs, and the peak of the learning rate.
+    gate : bool
+        Whether a gate in front of the network weights the pixels by a screen of the features.
+    attribution : str
+        Name of an attribution method.
     """
 
     backbone: str = "patch"
@@ -28,7 +42,7 @@ def image_model(
     device: str,
     seed: int,
 ) -> NetworkClassifier:
-    """An untrained classifier of images."""
+    """Return an untrained classifier of images."""
     return classifier(
         backbone=training.backbone,
         gate=training.gate,

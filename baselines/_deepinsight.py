@@ -1,9 +1,9 @@
-"""DeepInsight's conversion through pyDeepInsight, the one file that imports it (GPL-3, optional).
+"""DeepInsight's images through pyDeepInsight (GPL-3, optional, only here).
 
-Sharma et al., "DeepInsight: a methodology to transform a non-image data to an image for
-convolution neural network architecture", Sci Rep 9 (2019); its selection of features, DeepFeature:
-Sharma et al., "DeepFeature: feature selection in nonimage data using convolutional neural network",
-Brief Bioinform 22 (2021).
+Sharma et al., "DeepInsight: a methodology to transform a non-image data to an image for convolution
+neural network architecture", Sci Rep 9 (2019). Its selection of features: Sharma et al.,
+"DeepFeature: feature selection in nonimage data using convolutional neural network", Brief
+Bioinform 22 (2021).
 """
 
 from dataclasses import dataclass, replace
@@ -30,15 +30,23 @@ CAM_BATCH = 16
 
 @dataclass(frozen=True)
 class Params(Training):
-    """The CNN and its budget are those of the method `deepmapper`.
+    """Settings of DeepInsight. The CNN and its training are those of `deepmapper`.
 
-    image_size: pixels a side; "equal" for as many pixels as DeepMapper has.
-    scaling: "standard" scales features as `deepmapper` does, so that only the layout differs;
-        "norm2" is the paper's. In the profile `settings`, "standard" was far better on expression,
-        madelon and the needles of the paper, "norm2" on XOR and sums of two needles.
-    recipe: "published" uses DeepInsight's own settings: see `published`.
-    recipe_epochs: epochs of the recipe "published".
-    attribution: one of DeepMapper's, or "deepfeature": see `DeepFeature`.
+    In the topic `settings`, "standard" was better on most tables. "norm2" failed on expression, but
+    was better on XOR needles under t-SNE.
+
+    Attributes
+    ----------
+    image_size : int or "equal"
+        Pixels a side. "equal": the number of pixels that DeepMapper has.
+    scaling : {"standard", "norm2"}
+        "standard" scales features as `deepmapper` does. "norm2" is the paper's.
+    recipe : {"shared", "published"}
+        "published" uses DeepInsight's own settings, see `published`.
+    recipe_epochs : int
+        Epochs of the recipe "published".
+    attribution : str
+        A method of DeepMapper, or "deepfeature", see `DeepFeature`.
     """
 
     image_size: int | Literal["equal"] = 224
@@ -51,7 +59,7 @@ class Norm2(TransformerMixin, BaseEstimator):
     """pyDeepInsight's Norm2Scaler without its NaN.
 
     The library returns NaN instead of 0 for a new value more than 1 below the training minimum.
-    Values are cut to the minimum first, which gives 0.
+    Values below the minimum are raised to it first, which gives 0.
     """
 
     def fit(self, X: Any, y: object = None) -> Self:
@@ -64,7 +72,7 @@ class Norm2(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        """Values in 0..1, shape of X."""
+        """Return values in 0..1, of the shape of X."""
         return self.scaler_.transform(np.maximum(_dense(X), self.lowest_))
 
 
@@ -73,12 +81,9 @@ def _dense(X: Any) -> np.ndarray:
 
 
 class DeepInsightConverter(TransformerMixin, BaseEstimator):
-    """Place features by similarity; average those on the same pixel.
+    """Place features by similarity, and average those on the same pixel.
 
-    Args:
-        extractor: reduces the features, shape (n_features, n_samples), to two dimensions.
-        image_size: pixels a side, or "equal".
-        scaling: "standard" or "norm2".
+    `extractor` reduces the features, shape (n_features, n_samples), to two dimensions.
     """
 
     looks_at_labels = False
@@ -91,7 +96,7 @@ class DeepInsightConverter(TransformerMixin, BaseEstimator):
         self.scaling = scaling
 
     def fit(self, X: Any, y: object = None) -> Self:
-        """Learn the scaling and the place of each feature from X, (n_samples, n_features)."""
+        """Learn the scaling and the place of each feature from X."""
         from pyDeepInsight import ImageTransformer  # type: ignore[attr-defined]
 
         side = square_side(X.shape[1]) if self.image_size == "equal" else int(self.image_size)
@@ -101,7 +106,7 @@ class DeepInsightConverter(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        """Images, float32, (n_samples, 1, side, side), in blocks of rows."""
+        """Return images, float32 (n_samples, 1, side, side), made in blocks of rows."""
         images = np.empty((X.shape[0], 1, *self.transformer_.pixels), dtype=np.float32)
         for start in range(0, X.shape[0], BLOCK_ROWS):
             rows = slice(start, start + BLOCK_ROWS)
@@ -110,26 +115,27 @@ class DeepInsightConverter(TransformerMixin, BaseEstimator):
         return images
 
     def to_features(self, pixels: np.ndarray) -> np.ndarray:
-        """(..., h, w) -> (..., n_features): features that share a pixel share its value."""
+        """Map (..., h, w) to (..., n_features). Features on one pixel share its value."""
         rows, columns = self.transformer_._coords.T  # no public name in pyDeepInsight 0.2
         return pixels[..., rows, columns]
 
 
 class DeepFeature(NetworkClassifier):
-    """A classifier that attributes as DeepFeature does, through pyDeepInsight's CAMFeatureSelector.
+    """Classifier that attributes as DeepFeature does, by CAMFeatureSelector.
 
     The Grad-CAM of each image for its own class, scaled to 0..1, is averaged over the class. The
-    class selects features on pixels at or above `cam_threshold`; the attribution elsewhere is 0.
+    class selects the features on pixels at or above `cam_threshold`. Other features have
+    attribution 0.
 
-    Differences from the paper: activations order the selected features, as our metrics rank. A
+    Differences from the paper: activations order the selected features, because our metrics rank. A
     mean map below the threshold everywhere is scaled to 1 first, else it would select nothing. At
-    most 64 training images a class; the mean over all passes; one selection instead of several.
+    most 64 training images a class, the mean over all passes, and one selection instead of several.
     """
 
     cam_threshold = 0.6
 
     def attribute(self, Z: Any, y: np.ndarray) -> np.ndarray:
-        """Activations, (n_classes, *Z.shape[1:]), 0 below the threshold; over the rows of Z."""
+        """Return activations, (n_classes, *Z.shape[1:]), 0 below the threshold."""
         maps = np.zeros((len(self.classes_), *Z.shape[1:]), dtype=np.float32)
         for c, label in enumerate(self.classes_):
             rows = np.flatnonzero(y == label)[:MAX_CAMS]
@@ -143,10 +149,9 @@ class DeepFeature(NetworkClassifier):
 
 
 def class_cam(network: torch.nn.Module, images: torch.Tensor, code: int) -> np.ndarray:
-    """The mean class activation map (h, w) of images (n, 1, h, w) of one class.
+    """Return the mean activation map (h, w) of images (n, 1, h, w) of one class.
 
-    Raises:
-        DeepMapperError: the network has no map of detectors with more than one cell.
+    Raises a DeepMapperError if the network has no feature map with more than one cell.
     """
     from pyDeepInsight import CAMFeatureSelector, ImageTransformer  # type: ignore[attr-defined]
 
@@ -170,14 +175,12 @@ def supports(table: Table) -> str | None:
 
 
 def published(params: Params) -> tuple[Params, dict[str, Any]]:
-    """DeepInsight's own settings: those of the converter, and those of the classifier.
+    """Return DeepInsight's own settings: of the converter and of the classifier.
 
     224x224 pixels, norm-2 scaling, 100 epochs in batches of 200 at a learning rate of 1e-4, as in
-    the notebooks of Ersavas et al. 2024 (227x227 there) and pyDeepInsight's; but ResNet-18 from
-    scratch (not a pretrained SqueezeNet) and those notebooks' AdamW (not SGD with momentum).
-
-    Raises:
-        DeepMapperError: `params` change a setting that the recipe fixes.
+    the notebooks of Ersavas et al. 2024 (227x227 there) and of pyDeepInsight. Differences:
+    ResNet-18 from scratch (not a pretrained SqueezeNet), and AdamW as in those notebooks (not SGD
+    with momentum). Raises a DeepMapperError if `params` change a setting that the recipe fixes.
     """
     fixed = ("backbone", "passes", "epochs", "learning_rate", "gate", "image_size", "scaling")
     changed = [name for name in fixed if getattr(params, name) != getattr(Params, name)]
@@ -201,7 +204,7 @@ def published(params: Params) -> tuple[Params, dict[str, Any]]:
 
 
 def build_with(extractor: Any, params: Params, *, device: str, seed: int) -> Pipeline:
-    """DeepInsight's images, classified by the CNN of `deepmapper` or by the published one."""
+    """Return the pipeline: DeepInsight's images, then one of the two CNNs."""
     settings: dict[str, Any] = {}
     if params.recipe == "published":
         params, settings = published(params)

@@ -1,8 +1,9 @@
-"""Multinomial logistic regression with L1 and L2 penalties, along a path of falling strengths.
+"""Multinomial logistic regression with L1 and L2 penalties along a path.
 
-Friedman, Hastie, Tibshirani, J Stat Softw 33 (2010) for the path; Beck and Teboulle, SIAM J
-Imaging Sci 2 (2009) for the steps (FISTA). Steps use the active features only: those with weights
-and those whose gradient exceeds the penalty. Features are added until no other gradient does.
+The path goes from strong to weak penalties (Friedman, Hastie, Tibshirani, J Stat Softw 33, 2010),
+in steps of FISTA (Beck and Teboulle, SIAM J Imaging Sci 2, 2009). Steps use the active features
+only: those with weights and those whose gradient exceeds the penalty. Features are added until no
+other gradient exceeds it.
 """
 
 import warnings
@@ -13,13 +14,13 @@ from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
 
 STEPS = 500  # maximum for one strength
-TOLERANCE = 0.05  # of the strength: how far from 0 the (sub)gradient may stay
+TOLERANCE = 0.05  # of the strength: the largest (sub)gradient that counts as 0
 
 
 def strengths_of(
     X: np.ndarray, hot: np.ndarray, l1_ratio: float, n: int, last: float
 ) -> list[float]:
-    """n penalties: the first is the smallest without any feature, the last is `last` times it."""
+    """Return n penalties, from the smallest without a feature to `last` times it."""
     gradient = X.T @ (hot - hot.mean(0)) / len(X)
     first = np.abs(gradient).max() / l1_ratio
     return [float(s) for s in first * np.geomspace(1, last, n)]
@@ -28,21 +29,16 @@ def strengths_of(
 def path(
     X: np.ndarray, hot: np.ndarray, strengths: list[float], l1_ratio: float
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Weights (n_features, n_classes) and intercepts (n_classes,) at each penalty in turn.
+    """Yield weights (n_features, n_classes), intercepts (n_classes,) by penalty.
 
-    They minimise mean cross-entropy + strength * (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|_2^2).
-
-    Args:
-        X: (n_samples, n_features), float32.
-        hot: classes, one-hot, (n_samples, n_classes), float32.
+    They minimise mean cross-entropy + strength * (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|_2^2) on X
+    (n_samples, n_features) and one-hot classes `hot` (n_samples, n_classes), both float32.
     """
     weights = np.zeros((X.shape[1], hot.shape[1]), dtype=np.float32)
     intercepts = np.log(hot.mean(0))
     gradient = X.T @ (softmax(X @ weights + intercepts, axis=1) - hot) / len(X)
     for strength in strengths:
-        limit = (
-            l1_ratio * strength * 1.001
-        )  # up to this gradient a weight stays 0; 0.1% for rounding
+        limit = l1_ratio * strength * 1.001  # a weight with a smaller gradient stays 0, 0.1% slack
         active = weights.any(1) | (np.abs(gradient).max(1) > limit)
         while True:
             columns = np.flatnonzero(active)
@@ -51,10 +47,10 @@ def path(
             )
             scores = X[:, columns] @ weights[columns] + intercepts
             gradient = X.T @ (softmax(scores, axis=1) - hot) / len(X)
-            missed = (np.abs(gradient).max(1) > limit) & ~active
-            if not missed.any():
+            violated = (np.abs(gradient).max(1) > limit) & ~active
+            if not violated.any():
                 break
-            active |= missed
+            active |= violated
         yield weights.copy(), intercepts
 
 
@@ -66,7 +62,6 @@ def _solve(
     strength: float,
     l1_ratio: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """FISTA with restarts from the given weights."""
     n = len(X)
     X = np.hstack([X, np.ones((n, 1), dtype=X.dtype)])
     at = np.vstack([weights, intercepts[None]]).astype(X.dtype)
@@ -91,6 +86,6 @@ def _solve(
         if moved < TOLERANCE * step * strength:
             break
     else:
-        message = f"{STEPS} steps did not bring the penalty {strength:.3g} to its minimum"
+        message = f"the fit at penalty {strength:.3g} did not converge in {STEPS} steps"
         warnings.warn(message, ConvergenceWarning, stacklevel=3)
     return at[:-1], at[-1]

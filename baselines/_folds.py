@@ -1,6 +1,7 @@
-"""Rows held out to choose settings. Every class is in the training rows, whatever its size.
+"""Held-out rows to choose settings with.
 
-A class with too few rows to split is in the training rows only.
+Every class is in the training rows, even the smallest. A class with too few rows to split is in the
+training rows only.
 """
 
 import numpy as np
@@ -10,37 +11,34 @@ Parts = tuple[np.ndarray, np.ndarray]  # training rows, held-out rows
 
 
 def held_out(codes: np.ndarray, share: float, seed: int) -> Parts:
-    """One stratified split; holds out at least one row of each class that has two.
+    """Split once, stratified. Each class with two rows has one or more held out.
 
-    Args:
-        codes: classes 0, 1, ..., (n_samples,).
-        share: of the rows, to hold out.
+    `codes` are classes 0, 1, ..., (n_samples,). `share` is the share of rows to hold out.
     """
     common, rare = _by_size(codes, 2)
     n_classes = len(np.unique(codes[common]))
     if not n_classes:
         return rare, rare
     size = min(max(n_classes, round(share * len(common))), len(common) - n_classes)
-    training, judged = train_test_split(
+    training, held = train_test_split(
         common, test_size=size, stratify=codes[common], random_state=seed
     )
-    return np.sort(np.concatenate([training, rare])), np.sort(judged)
+    return np.sort(np.concatenate([training, rare])), np.sort(held)
 
 
 def folds(codes: np.ndarray, n_folds: int, seed: int) -> list[Parts]:
-    """Stratified folds, at most as many as the largest class has rows."""
+    """Return stratified folds, no more than the largest class has rows."""
     n_folds = min(n_folds, int(np.bincount(codes).max()))
     common, rare = _by_size(codes, n_folds)
     if n_folds < 2:
         return [(rare, rare)] if len(rare) else [(common, common)]
     splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
     return [
-        (np.sort(np.concatenate([common[training], rare])), common[judged])
-        for training, judged in splitter.split(common, codes[common])
+        (np.sort(np.concatenate([common[training], rare])), common[held])
+        for training, held in splitter.split(common, codes[common])
     ]
 
 
 def _by_size(codes: np.ndarray, minimum: int) -> Parts:
-    """Rows of classes with at least `minimum` rows, and the other rows."""
     is_common = np.bincount(codes)[codes] >= minimum
     return np.flatnonzero(is_common), np.flatnonzero(~is_common)

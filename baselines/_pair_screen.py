@@ -1,9 +1,9 @@
-"""Pairs of features whose product separates the classes, found among all pairs.
+"""Screen of all pairs of features for products that separate the classes.
 
-Second-order screening: Fan, Fan & Lv's independence screening applied to products of residuals. The
-score of a pair is the difference between a class and the rest in the mean of its product, an entry
-of X'WX with weights 1 / n_class and -1 / n_rest. X is centred within classes and standardised, so
-differences of means do not contribute. A feature paired with itself shows different variances.
+Fan, Fan and Lv's independence screening, applied to products of residuals. The score of a pair is
+the difference between a class and the rest in the mean of its product, an entry of X'WX with
+weights 1 / n_class and -1 / n_rest. X is centred within classes and standardised, so differences of
+means do not contribute. A feature paired with itself shows different variances.
 """
 
 import numpy as np
@@ -13,14 +13,11 @@ BLOCK = 512  # features a block: the products of a block with all others fit in 
 
 
 def strongest_pairs(X: np.ndarray, codes: np.ndarray, n_best: int) -> np.ndarray:
-    """The n_best pairs (first <= second), the strongest first, int64 (m, 2); m may be smaller.
+    """Return the n_best pairs (first <= second), the strongest first, int64 (m, 2).
 
-    Time is of the order n_samples * n_features^2 whatever the number of classes; memory is two
-    copies of X and n_classes blocks of 512 x n_features, in float32.
-
-    Args:
-        X: standardised, float32 (n_samples, n_features).
-        codes: classes 0, 1, ..., (n_samples,).
+    X is standardised, float32 (n_samples, n_features). `codes` are classes 0, 1, ..., (n_samples,).
+    m may be smaller than n_best. Time is of the order n_samples * n_features^2 for any number of
+    classes. Memory is two copies of X and n_classes blocks of 512 x n_features, in float32.
     """
     n_features = X.shape[1]
     parts = [torch.from_numpy(centred) for centred in _residuals(X, codes)]
@@ -46,7 +43,7 @@ def strongest_pairs(X: np.ndarray, codes: np.ndarray, n_best: int) -> np.ndarray
 
 
 def _residuals(X: np.ndarray, codes: np.ndarray) -> list[np.ndarray]:
-    """Rows of each class less their mean, in units of the spread within classes, cut at 5."""
+    """Return each class minus its mean, in units of the inner spread, cut at 5."""
     parts = [X[codes == c] - X[codes == c].mean(0) for c in range(codes.max() + 1)]
     spread = np.sqrt(sum(np.square(part).sum(0) for part in parts) / len(X))
     factor = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 1e-6)
@@ -54,10 +51,10 @@ def _residuals(X: np.ndarray, codes: np.ndarray) -> list[np.ndarray]:
 
 
 def _scores(parts: list[torch.Tensor]) -> torch.Tensor:
-    """The largest |z| over classes, (block, n_later), of products with the first features.
+    """Return the largest |z| over classes, (block, n_later), of the products.
 
-    z = (mean in the class - mean in the rest) / (sd * sqrt(1 / n_class + 1 / n_rest)); the sd of a
-    product of independent standardised features is 1, that of a square sqrt(2) if it is normal.
+    z = (mean in the class - mean in the rest) / (sd * sqrt(1 / n_class + 1 / n_rest)). The sd of a
+    product of independent standardised features is 1, that of the square of a normal one sqrt(2).
     """
     n = sum(len(part) for part in parts)
     sums = [part[:, :BLOCK].T @ part for part in parts]

@@ -1,8 +1,8 @@
 """Rows of a wide table as coordinates in the space that they span, without loss.
 
-The weights of a linear model with an L2 penalty are a weighted sum of training rows (the
-representer theorem; Kimeldorf and Wahba 1971). A fit to n coordinates is therefore the same model
-as a fit to p > n features, for p / n less work a step.
+The weights of a linear model with an L2 penalty are a weighted sum of training rows (representer
+theorem, Kimeldorf and Wahba 1971). A fit to n coordinates is therefore the same model as a fit to
+p > n features, for p / n less work a step.
 """
 
 from typing import Self
@@ -13,10 +13,9 @@ RANK_TOLERANCE = 1e-6  # of the largest eigenvalue; float32 rows do not resolve 
 
 
 class RowSpace:
-    """Coordinates in the span of the training rows; exact for these.
+    """Coordinates in the span of the training rows, exact for these rows.
 
-    Attributes:
-        basis: orthonormal rows, float32 (rank, n_features); None if n_samples >= n_features.
+    `basis` has orthonormal rows, float32 (rank, n_features). It is None if n_samples >= n_features.
     """
 
     basis: np.ndarray | None = None
@@ -31,9 +30,9 @@ class RowSpace:
         return self
 
     def coordinates(self, X: np.ndarray) -> np.ndarray:
-        """(n_samples, n_features) -> (n_samples, rank)."""
+        """Map (n_samples, n_features) to (n_samples, rank)."""
         return X if self.basis is None else X @ self.basis.T
 
     def weights(self, weights: np.ndarray) -> np.ndarray:
-        """Weights of features, (n_outputs, n_features), from weights of coordinates."""
+        """Map weights of coordinates to weights of features, (n_outputs, n_features)."""
         return weights if self.basis is None else weights @ self.basis

@@ -1,10 +1,10 @@
-"""What igtd, refined and tinto share: places learned from training rows, images at full precision.
+"""Base of igtd, refined and tinto: learned places, images at full precision.
 
-TINTOlib (Castillo-Cano et al., SoftwareX 2023; Apache-2.0) writes one PNG a row. We use its places
-of the features and make the images here, because in version 1.3.1
-- `plt.imsave` scales every image to its own darkest and brightest pixel and keeps 8 bits;
-- IGTD scales by the extremes of the rows that are converted together (a leak between test rows);
-- `features_positions.csv` of IGTD holds the inverse of the permutation that its images use.
+TINTOlib (Castillo-Cano et al., SoftwareX 2023, Apache-2.0) writes one PNG a row. Only its places of
+the features are used, because in version 1.3.1
+- `plt.imsave` scales every image to its own darkest and brightest pixel and keeps 8 bits,
+- IGTD scales by the extremes of the rows that are converted together (a leak between test rows),
+- `features_positions.csv` of IGTD has the inverse of the permutation that its images use.
 """
 
 from collections.abc import Callable
@@ -26,10 +26,12 @@ BLOCK_ROWS = 512
 
 @dataclass(frozen=True)
 class Params(Training):
-    """The CNN and its budget are those of the method `deepmapper`.
+    """Settings of the conversion. The CNN and its training are those of `deepmapper`.
 
-    scaling: "standard" scales features as `deepmapper` does, so that only the places differ;
-        "minmax" maps them to [0, 1], as TINTOlib does.
+    Attributes
+    ----------
+    scaling : {"standard", "minmax"}
+        "standard" scales features as `deepmapper` does, "minmax" to [0, 1] as TINTOlib does.
     """
 
     scaling: Literal["standard", "minmax"] = "standard"
@@ -39,10 +41,9 @@ class Params(Training):
 class Placement:
     """The pixels of the features.
 
-    Args:
-        pixels: the flat index, row by row, of each feature's pixel, (n_features,).
-        shape: height and width of the images.
-        spread: CSR (n_features, height * width), the weight of each feature in each pixel.
+    pixels: flat index, row by row, of each feature's pixel, (n_features,).
+    shape: height and width of the images.
+    spread: CSR (n_features, height * width), the weight of each feature in each pixel.
     """
 
     pixels: np.ndarray
@@ -57,9 +58,7 @@ Place = Callable[[np.ndarray], Placement]
 class PlacedConverter(TransformerMixin, BaseEstimator):
     """Convert rows to images whose pixels are means of features.
 
-    Args:
-        place: learns the places from the scaled training rows.
-        scaling: "standard" or "minmax".
+    `place` learns the places from the scaled training rows. `scaling` is "standard" or "minmax".
     """
 
     looks_at_labels = False
@@ -75,7 +74,7 @@ class PlacedConverter(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        """Images, float32, (n_samples, 1, height, width), in blocks of rows."""
+        """Return images, float32 (n_samples, 1, height, width), made in blocks of rows."""
         images = np.empty((X.shape[0], 1, *self.placement_.shape), dtype=np.float32)
         flat = images.reshape(len(images), -1)
         for start in range(0, len(images), BLOCK_ROWS):
@@ -84,12 +83,12 @@ class PlacedConverter(TransformerMixin, BaseEstimator):
         return images
 
     def to_features(self, pixels: np.ndarray) -> np.ndarray:
-        """(..., h, w) -> (..., n_features): features that share a pixel share its value."""
+        """Map (..., h, w) to (..., n_features). Features on one pixel share its value."""
         return pixels.reshape(*pixels.shape[:-2], -1)[..., self.placement_.pixels]
 
 
 def one_each(pixels: np.ndarray, shape: tuple[int, int]) -> Placement:
-    """A placement with one feature a pixel."""
+    """Return a placement with one feature a pixel."""
     n = len(pixels)
     ones = np.ones(n, dtype=np.float32)
     spread = sparse.csr_matrix((ones, pixels, np.arange(n + 1)), (n, shape[0] * shape[1]))
@@ -97,14 +96,14 @@ def one_each(pixels: np.ndarray, shape: tuple[int, int]) -> Placement:
 
 
 def build_with(place: Place, params: Params, *, device: str, seed: int) -> Pipeline:
-    """Images by these places, classified by the CNN of the method `deepmapper`."""
+    """Return the pipeline: images by these places, then the CNN of `deepmapper`."""
     converter = PlacedConverter(place, params.scaling)
     model = image_model(params, device=device, seed=seed)
     return Pipeline([("convert", converter), ("model", model)])
 
 
 def refusal(table: Table, max_features: int) -> str | None:
-    """Why these methods refuse a table: too few or too many features; else None."""
+    """Return why these methods refuse a table, or None."""
     p = table.n_features
     if p < MIN_FEATURES:
         return f"places on a plane need at least {MIN_FEATURES} features, got {p}"

@@ -1,11 +1,12 @@
-"""AggMap: features that are correlated become neighbours, one pixel each; `deepmapper`'s CNN.
+"""AggMap: correlated features become neighbours, one feature a pixel.
 
-Shen et al., "AggMapNet: enhanced and explainable low-sample omics deep learning with
-feature-aggregated multi-channel networks", Nucleic Acids Res 50 (2022): correlation distance
-between features, UMAP to the plane, linear assignment to the grid. One channel; constant features
-take the pixels left over. To keep p x p values out of memory, neighbours are found in blocks (all
-pairs are compared, as in the paper), and median splits of the plane replace the linear assignment
-above 2,048 features.
+Correlation distance between features, UMAP to the plane, assignment to the grid, then the CNN of
+`deepmapper`. Shen et al., "AggMapNet", Nucleic Acids Res 50 (2022). UMAP's settings are those of
+the authors' package, the CNN's those of `deepmapper`.
+
+Differences: one channel instead of several. Above 2,048 features median splits of the plane replace
+the linear assignment. Neighbours are found in blocks, so memory does not grow with pairs.
+Limits: at least 4 features. 56,537 genes of 364 samples took 40 s on two cores.
 """
 
 import warnings
@@ -31,7 +32,13 @@ MIN_FEATURES = 4  # UMAP starts from three eigenvectors of the graph and needs m
 
 @dataclass(frozen=True)
 class Params(Training):
-    """UMAP: the defaults of the authors' package. The CNN and its budget: those of `deepmapper`."""
+    """UMAP's settings. The CNN and its training are those of `deepmapper`.
+
+    Attributes
+    ----------
+    n_neighbours, min_dist : int, float
+        UMAP's number of neighbours and smallest distance of points.
+    """
 
     n_neighbours: int = 15
     min_dist: float = 0.1
@@ -45,7 +52,7 @@ def supports(table: Table) -> str | None:
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
-    """Place the features, fold, then train."""
+    """Return the pipeline: place the features, fold, then train."""
     converter = AggMapConverter(params, device, seed)
     model = image_model(params, device=device, seed=seed)
     return Pipeline([("convert", converter), ("model", model)])
@@ -54,8 +61,7 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
 class AggMapConverter(TransformerMixin, BaseEstimator):
     """Images with the layout of `aggmap_layout` and the scaling of `deepmapper`.
 
-    Attributes:
-        images_: the fitted `ImageConverter`.
+    `images_` is the fitted `ImageConverter`.
     """
 
     looks_at_labels = False
@@ -66,7 +72,7 @@ class AggMapConverter(TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: object = None) -> Self:
-        """Learn scaling and layout from X, (n_samples, n_features); sample rows of large tables."""
+        """Learn scaling and layout from X, of a large one from a sample of rows."""
         scaler = FeatureScaler(clip=None).fit(X)
         max_rows = max(2, LAYOUT_VALUES // X.shape[1])
         rows = np.arange(X.shape[0])
@@ -78,19 +84,18 @@ class AggMapConverter(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> Any:
-        """As `ImageConverter.transform`."""
+        """Convert as `ImageConverter.transform` does."""
         return self.images_.transform(X)
 
     def to_features(self, pixels: Array) -> Array:
-        """As `ImageConverter.to_features`."""
+        """Map back as `ImageConverter.to_features` does."""
         return self.images_.to_features(pixels)
 
 
 def aggmap_layout(X: np.ndarray, seed: int, params: Params = Params()) -> Layout:
-    """Correlated features side by side, in the smallest square that holds them.
+    """Put correlated features side by side in the smallest square that holds them.
 
-    Args:
-        X: rows, float32 (n_samples, n_features), finite.
+    X is float32 (n_samples, n_features), finite. Constant features get the pixels that are left.
     """
     p = X.shape[1]
     side = square_side(p)
@@ -108,7 +113,7 @@ def aggmap_layout(X: np.ndarray, seed: int, params: Params = Params()) -> Layout
 
 
 def _plane(X: np.ndarray, n_neighbours: int, min_dist: float, seed: int) -> np.ndarray:
-    """UMAP of the features of X, (n_features, 2), by 1 - correlation."""
+    """Return the UMAP of the features of X, (n_features, 2), by 1 - correlation."""
     from umap import UMAP
 
     vectors = torch.from_numpy(X.T - X.mean(0)[:, None])

@@ -1,6 +1,10 @@
 """Boosted trees: many small trees, each fitted to the errors of those before it.
 
-Friedman, Annals of Statistics 29 (2001); Ke et al., "LightGBM", NeurIPS 2017.
+Friedman, Annals of Statistics 29 (2001), with LightGBM (Ke et al., NeurIPS 2017). Log loss on
+held-out training rows chooses the number of features a tree, then the depth. Early stopping chooses
+the number of trees. The final fit uses all rows.
+Limits: near chance on XOR needles (0.428 in the topic `compare`). 56,537 genes of 364 samples took
+75 s and 7.8 GiB on two cores.
 """
 
 from dataclasses import dataclass
@@ -18,15 +22,18 @@ REQUIRES = {"lightgbm": "lightgbm"}
 
 @dataclass(frozen=True)
 class Params:
-    """Features a tree, then depth, are chosen by log loss on held-out rows.
+    """Settings of LightGBM.
 
-    Early stopping sets the number of trees: a fit ends after `patience` rounds without gain. The
-    final fit uses all rows and the best number of trees.
-
-    n_columns: candidate numbers of features a tree, drawn anew for each tree; None for all. Few
-        are fast, but if one feature in thousands matters, few trees contain it.
-    depths: candidate depths; `n_columns` is chosen with the first.
-    validation_fraction: share of the training rows that is held out.
+    Attributes
+    ----------
+    max_rounds, patience : int
+        Maximum number of trees, and the rounds without gain after which a fit stops.
+    depths : tuple of int
+        Candidate depths. `n_columns` is chosen with the first.
+    n_columns : tuple of int or None
+        Candidate numbers of features a tree, drawn anew for each tree. None: all.
+    validation_fraction : float
+        Share of the training rows that is held out.
     """
 
     learning_rate: float = 0.1
@@ -41,36 +48,34 @@ class Params:
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
-    """Trees need no scaling."""
+    """Return the pipeline. Trees need no scaling."""
     return Pipeline([("convert", FunctionTransformer()), ("model", BoostedTrees(params, seed))])
 
 
 class BoostedTrees(SeededClassifier):
-    """LightGBM with early stopping; `feature_importances_` are summed gains, (n_features,).
+    """LightGBM with early stopping. Importances are summed gains, (n_features,).
 
-    Attributes:
-        n_columns_, depth_, n_rounds_: chosen features a tree, depth and trees a class.
+    `n_columns_`, `depth_`, `n_rounds_`: chosen features a tree, depth, and trees a class.
     """
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """Choose, then fit all rows: X (n_samples, n_features), y (n_samples,)."""
         import lightgbm
 
         self.classes_, codes = np.unique(y, return_inverse=True)
         params, n_features = self.params, X.shape[1]
-        training, judged = held_out(codes, params.validation_fraction, self.random_state)
+        training, held = held_out(codes, params.validation_fraction, self.random_state)
         binning = self._settings(params.depths[0], n_features, n_features)
         rows = lightgbm.Dataset(X[training], codes[training], params=binning)
-        judging = rows.create_valid(X[judged], codes[judged])
+        validation = rows.create_valid(X[held], codes[held])
         best_loss = np.inf
 
-        def attempt(n_columns: int, depth: int) -> None:
+        def try_settings(n_columns: int, depth: int) -> None:
             nonlocal best_loss
             booster = lightgbm.train(
                 self._settings(depth, n_columns, n_features),
                 rows,
                 params.max_rounds,
-                valid_sets=[judging],
+                valid_sets=[validation],
                 callbacks=[lightgbm.early_stopping(params.patience, verbose=False)],
             )
             [loss] = booster.best_score["valid_0"].values()
@@ -79,17 +84,16 @@ class BoostedTrees(SeededClassifier):
                 self.n_columns_, self.depth_ = n_columns, depth
 
         for n_columns in sorted({min(k or n_features, n_features) for k in params.n_columns}):
-            attempt(n_columns, params.depths[0])
+            try_settings(n_columns, params.depths[0])
         for depth in params.depths[1:]:
-            attempt(self.n_columns_, depth)
+            try_settings(self.n_columns_, depth)
         chosen = self._settings(self.depth_, self.n_columns_, n_features)
-        everything = lightgbm.Dataset(X, codes, params=chosen)
-        self.booster_ = lightgbm.train(chosen, everything, self.n_rounds_)
+        all_rows = lightgbm.Dataset(X, codes, params=chosen)
+        self.booster_ = lightgbm.train(chosen, all_rows, self.n_rounds_)
         self.feature_importances_ = self.booster_.feature_importance("gain")
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities (n_samples, n_classes)."""
         values = np.asarray(self.booster_.predict(X))
         return np.column_stack([1 - values, values]) if values.ndim == 1 else values
 

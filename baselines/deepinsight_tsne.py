@@ -1,7 +1,10 @@
-"""DeepInsight with t-SNE: similar features become neighbours; the CNN of `deepmapper` reads them.
+"""DeepInsight with t-SNE: similar features become neighbours.
 
-Sharma et al., Sci Rep 9 (2019), through pyDeepInsight; t-SNE on cosine distances as in the
-notebooks of Ersavas et al. 2024.
+Sharma et al., Sci Rep 9 (2019), through pyDeepInsight, with t-SNE on cosine distances as in the
+notebooks of Ersavas et al. 2024. The image (224 x 224 by default) goes to the CNN of `deepmapper`,
+with its settings. recipe="published" has DeepInsight's own.
+Limits: at least 4 features. Features that share a pixel share its value. t-SNE took over 240 s for
+56,537 genes of 364 samples on two cores, and 38 s in all for 10,000.
 """
 
 from sklearn.manifold import TSNE
@@ -15,7 +18,7 @@ __all__ = ["Params", "build", "supports"]
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
-    """t-SNE of the features, binned to pixels."""
+    """Return the pipeline: t-SNE of the features, pixels, CNN."""
     extractor = _TSNE(metric="cosine", init="random", random_state=seed)
     return build_with(extractor, params, device=device, seed=seed)
 

@@ -3,9 +3,11 @@
 GitHub tansel/deepmapper, commit eea218e: torchvision's ResNet-18 from scratch on the folded table,
 the grey value on three channels, AdamW with weight decay 1e-5, a constant rate, one network a pass.
 Only MNIST is scaled, by its mean and standard deviation. In the notebook of MNIST the network is in
-evaluation mode from the start (`model.train()` is commented out), so that BatchNorm keeps mean 0
-and variance 1. `reports.paper.discrepancies` lists the effects of these differences from the paper.
-A pass of the notebooks is a seed here, with `split = "random"`.
+evaluation mode from the start (`model.train()` is commented out), so BatchNorm keeps mean 0 and
+variance 1. `reports.paper.discrepancies` lists the differences from the paper.
+
+Settings are those of the notebooks. A pass of theirs is a seed here, with `split = "random"`.
+Limits: values are not scaled, and ResNet-18 needs a GPU for wide tables.
 """
 
 from dataclasses import dataclass
@@ -27,9 +29,14 @@ BLOCK_ROWS = 64  # the notebooks use all test rows at once, which needs tens of 
 
 @dataclass(frozen=True)
 class Params:
-    """notebook: "mnist" (batches of 256 at 1e-4) or "tables" (NIHS and TCGA: of 20 at 1e-3).
+    """Settings of the notebooks.
 
-    keep_epochs: for the curve on test rows, see `NetworkClassifier`.
+    Attributes
+    ----------
+    notebook : {"tables", "mnist"}
+        Batches of 20 at a rate of 1e-3 (NIHS and TCGA), or of 256 at 1e-4.
+    epochs, keep_epochs : int, bool
+        Number of epochs, and whether to keep the network of each, see `NetworkClassifier`.
     """
 
     notebook: Literal["tables", "mnist"] = "tables"
@@ -38,21 +45,21 @@ class Params:
 
 
 class FrozenNorm(nn.BatchNorm2d):
-    """Batch normalisation that is never in training mode and keeps mean 0 and variance 1."""
+    """Batch normalisation that is never in training mode: mean 0, variance 1."""
 
     def train(self, mode: bool = True) -> "FrozenNorm":
         return super().train(False)
 
 
 class ScaledGrey(nn.Module):
-    """Grey values 0..255 (n, c, h, w), standardised by MNIST's mean and standard deviation."""
+    """Standardise grey values 0..255 (n, c, h, w) by MNIST's mean and deviation."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (x / 255 - MNIST_MEAN) / MNIST_SD
 
 
 def frozen_resnet(shape: tuple[int, ...], n_classes: int) -> nn.Module:
-    """ResNet-18 on standardised grey values, its BatchNorm frozen at initialisation."""
+    """Return ResNet-18 on standardised grey values, BatchNorm frozen from the start."""
     network = resnet18(n_classes, channels=CHANNELS)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -66,10 +73,10 @@ class NotebookClassifier(NetworkClassifier):
     attributes_over = "test"
 
     def attribute(self, Z: Any, y: np.ndarray) -> np.ndarray:
-        """Captum's Saliency, (n_classes, 1, h, w): of each class's logit, over all rows of Z.
+        """Return Captum's Saliency of each class's logit, (n_classes, 1, h, w).
 
-        Absolute gradients are averaged over rows, then summed over the three channels. `y` is not
-        used.
+        Absolute gradients are averaged over all rows of Z and summed over the three channels. `y`
+        is not used.
         """
         from captum.attr import Saliency
 
@@ -85,7 +92,7 @@ class NotebookClassifier(NetworkClassifier):
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
-    """Fold in natural order, unscaled, then train a ResNet-18."""
+    """Return the pipeline: fold in natural order, unscaled, then train a ResNet-18."""
     is_mnist = params.notebook == "mnist"
     model = NotebookClassifier(
         backbone=frozen_resnet if is_mnist else "resnet18_rgb",

@@ -1,12 +1,11 @@
-"""IGTD: features swap pixels until distances between pixels rank as those between features do.
+"""IGTD: swap pixels until their distances rank as those between features do.
 
-Zhu et al., "Converting tabular data into images for deep learning with convolutional neural
-networks", Sci Rep 11 (2021). Pearson and Euclidean distances, squared error; steps as in the
-authors' example (at most 10,000; stops if 300 steps gain less than 1e-5).
-
-The search is ours: the same steps as TINTOlib's (a test compares the places), each many times
-faster. Time and memory grow with the square of the number of features, hence the limit of 5,000.
-`python -m bench run growth` measures them.
+Zhu et al., Sci Rep 11 (2021). Pearson and Euclidean distances, squared error. The number of steps
+is that of the authors' example: at most 10,000, stop if 300 steps gain less than 1e-5. The image
+goes to the CNN of `deepmapper`, with its settings. The search is ours, with the steps of TINTOlib
+(a test compares the places).
+Limits: 4 to 5,000 features, because time and memory
+grow with their square.
 """
 
 from dataclasses import dataclass
@@ -28,7 +27,13 @@ MIN_GAIN = 1e-5
 
 @dataclass(frozen=True)
 class Params(_tintolib.Params):
-    """val_step: stop if this number of steps gains less than MIN_GAIN of the error."""
+    """Settings of the search.
+
+    Attributes
+    ----------
+    max_step, val_step : int
+        Maximum number of steps. Stop if `val_step` steps gain less than MIN_GAIN of the error.
+    """
 
     max_step: int = 10_000
     val_step: int = 300
@@ -40,12 +45,12 @@ def supports(table: Table) -> str | None:
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
-    """Swap, fold, train."""
+    """Return the pipeline: swap, fold, train."""
     return build_with(partial(place, params, seed), params, device=device, seed=seed)
 
 
 def place(params: Params, seed: int, X: np.ndarray) -> Placement:
-    """The pixels of the features of X, scaled training rows (n_samples, n_features)."""
+    """Return the pixels of the features of X, scaled rows (n_samples, n_features)."""
     side = square_side(X.shape[1])
     pixels = np.stack(np.divmod(np.arange(X.shape[1]), side), axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):  # constant features
@@ -61,19 +66,18 @@ def place(params: Params, seed: int, X: np.ndarray) -> Placement:
 
 
 def rank_of_pairs(distances: np.ndarray) -> np.ndarray:
-    """Symmetric ranks (p, p) of the distances between pairs; 0 on the diagonal."""
+    """Return symmetric ranks (p, p) of the distances of pairs, 0 on the diagonal."""
     return squareform(rankdata(squareform(distances, checks=False)))
 
 
 def swap_to_match(
     source: np.ndarray, target: np.ndarray, max_step: int, val_step: int, rng: np.random.RandomState
 ) -> np.ndarray:
-    """An order (p,) of source's rows and columns that brings it close to target, both (p, p).
+    """Return an order (p,) of source's rows and columns that fits target.
 
-    Each step picks an item that was moved least recently and makes its best swap, unless that
-    raises the squared error over pairs. Swapping i and j changes the error by
-    2 sum_k (s_ik - s_jk)(t_ik - t_jk) over k other than i and j: two matrix-vector products for
-    all j.
+    Each step picks the item that was moved least recently and makes its best swap, unless that
+    raises the squared error over pairs. Swapping i and j changes the error by 2 sum_k (s_ik -
+    s_jk)(t_ik - t_jk) over k other than i and j: two matrix-vector products for all j.
     """
     source = source.copy()
     order = np.arange(len(source))

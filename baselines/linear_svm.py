@@ -1,9 +1,11 @@
-"""A linear support vector machine, one class against the rest; its C chosen on training folds.
+"""A linear support vector machine, one class against the rest.
 
-Cortes and Vapnik, Machine Learning 20 (1995); scikit-learn's LinearSVC (liblinear; squared hinge
-loss). Probabilities: softmax of the decision values divided by a temperature, which is fitted to
-decision values of held-out rows (Guo et al., ICML 2017). Temperature scaling keeps the decision and
-fits one number; Platt's sigmoid fits two a class from few held-out rows.
+Cortes and Vapnik, Machine Learning 20 (1995), with scikit-learn's LinearSVC (squared hinge loss).
+Log loss over three training folds chooses C. Probabilities are the softmax of the decision values
+divided by a temperature, which is fitted to decision values of held-out rows (Guo et al., ICML
+2017).
+Limits: it sees single features and their sums, no pairs and no variances. A wide table is
+fitted in the space of its rows: 56,537 genes of 364 samples took 0.5 s on two cores.
 """
 
 from dataclasses import dataclass
@@ -23,7 +25,17 @@ from deepmapper.images.scaling import FeatureScaler
 
 @dataclass(frozen=True)
 class Params:
-    """strengths: values of C (the inverse penalty) to choose from, by log loss over the folds."""
+    """Candidates for the choice of C.
+
+    Attributes
+    ----------
+    strengths : tuple of float
+        Values of C (the inverse penalty), tried in ascending order until the log loss rises.
+    n_folds : int
+        Number of folds of the training rows.
+    tolerance : float
+        Stopping tolerance of liblinear.
+    """
 
     strengths: tuple[float, ...] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
     n_folds: int = 3
@@ -31,20 +43,18 @@ class Params:
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
-    """Standardise, then choose C."""
+    """Return the pipeline: standardise, then choose C."""
     return Pipeline([("convert", FeatureScaler()), ("model", LinearSvm(params, seed))])
 
 
 class LinearSvm(SeededClassifier):
     """LinearSVC in the space of the training rows, with probabilities.
 
-    Attributes:
-        coef_, intercept_: (n_classes, n_features), (n_classes,); a single row for two classes.
-        C_, temperature_: as chosen; decision values are divided by the temperature.
+    `coef_` (n_classes, n_features) and `intercept_` (n_classes,) have one row for two classes. `C_`
+    and `temperature_` are chosen. Decision values are divided by the temperature.
     """
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """Choose C, then fit all rows: X (n_samples, n_features), y (n_samples,)."""
         self.classes_, codes = np.unique(y, return_inverse=True)
         space = RowSpace().fit(X)
         rows = space.coordinates(X)
@@ -60,14 +70,13 @@ class LinearSvm(SeededClassifier):
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities (n_samples, n_classes)."""
         return softmax(_logits(X @ self.coef_.T + self.intercept_) / self.temperature_, axis=1)
 
     def _held_out(
         self, X: np.ndarray, codes: np.ndarray, parts: list[Parts], C: float
     ) -> tuple[float, float]:
-        """(log loss, temperature) over the held-out rows of all folds."""
-        judged = np.concatenate([rows for _, rows in parts])
+        """Return (log loss, temperature) over the held-out rows of all folds."""
+        held = np.concatenate([rows for _, rows in parts])
         decisions = [
             self._machine(C).fit(X[training], codes[training]).decision_function(X[rows])
             for training, rows in parts
@@ -76,7 +85,7 @@ class LinearSvm(SeededClassifier):
 
         def loss(log_temperature: float) -> float:
             scores = log_softmax(logits / np.exp(log_temperature), axis=1)
-            return -float(scores[np.arange(len(judged)), codes[judged]].mean())
+            return -float(scores[np.arange(len(held)), codes[held]].mean())
 
         best = minimize_scalar(loss, bounds=(-8, 8), method="bounded")
         return float(best.fun), float(np.exp(best.x))
@@ -86,6 +95,6 @@ class LinearSvm(SeededClassifier):
 
 
 def _logits(decision: np.ndarray) -> np.ndarray:
-    """One column a class: (n,) or (n, 1) -> (n, 2); (n, n_classes) stays."""
+    """Return one column a class: (n,) or (n, 1) -> (n, 2). (n, n_classes) stays."""
     decision = decision.reshape(len(decision), -1)
     return np.hstack([-decision, decision]) if decision.shape[1] == 1 else decision

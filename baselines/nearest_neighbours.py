@@ -1,7 +1,10 @@
 """The majority among the nearest training samples.
 
-Fix and Hodges (1951), Cover and Hart (1967); scikit-learn. Counts are log-transformed first. The
-number of neighbours, the distance and whether to standardise are chosen on folds of training rows.
+Fix and Hodges (1951), Cover and Hart (1967), with scikit-learn. Logarithms are taken of counts.
+Accuracy over three training folds chooses the number of neighbours, the distance and whether to
+standardise.
+Limits: all features count alike, so it finds few needles among many features (0.615 on the paper's,
+topic `compare`). 56,537 genes of 364 samples took 10 s on two cores.
 """
 
 from dataclasses import dataclass
@@ -20,7 +23,15 @@ from deepmapper.images.scaling import FeatureScaler
 
 @dataclass(frozen=True)
 class Params:
-    """All choices are made by accuracy over the folds; ties go to the first candidate."""
+    """Candidates. Accuracy over the folds chooses, and ties go to the first.
+
+    Attributes
+    ----------
+    n_neighbours, metrics, standardise : tuple
+        Numbers of neighbours, scikit-learn's names of distances, whether to standardise.
+    n_folds : int
+        Number of folds of the training rows.
+    """
 
     n_neighbours: tuple[int, ...] = (1, 3, 7, 15)
     metrics: tuple[str, ...] = ("euclidean", "cosine")
@@ -29,20 +40,15 @@ class Params:
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
-    """Take logarithms of counts, then search."""
+    """Return the pipeline: take logarithms of counts, then choose."""
     model = TunedNeighbours(params, seed)
     return Pipeline([("convert", FeatureScaler(scale="none")), ("model", model)])
 
 
 class TunedNeighbours(SeededClassifier):
-    """Nearest neighbours with the settings that are best over the folds.
-
-    Attributes:
-        best_: the chosen pipeline, fitted to all rows.
-    """
+    """Nearest neighbours: `best_` is the chosen pipeline, fitted to all rows."""
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """Search, then fit all rows: X (n_samples, n_features), y (n_samples,)."""
         params = self.params
         parts = folds(np.unique(y, return_inverse=True)[1], params.n_folds, self.random_state)
         fewest = min(len(training) for training, _ in parts)
@@ -58,5 +64,4 @@ class TunedNeighbours(SeededClassifier):
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities (n_samples, n_classes)."""
         return self.best_.predict_proba(X)

@@ -1,9 +1,11 @@
-"""Boosted trees on the best of all pairs of features and the best single features.
+"""Boosted trees on the best pairs of features and the best single features.
 
-A plain method for interactions (XOR needles): a screen of all pairs (`baselines/_pair_screen`) and
+A plain method for interactions (XOR needles): a screen of all pairs (`baselines/_pair_screen.py`),
 an F-test of each feature, then boosted trees of depth three (Friedman, Annals of Statistics 29,
-2001; scikit-learn). The number of pairs and of single features is chosen on training rows that
-neither the screen nor the trees use.
+2001, scikit-learn). Log loss on training rows that neither screen nor trees use chooses the numbers
+of pairs and of features.
+Limits: at most 20,000 features, because time grows with their square.
+10,000 genes of 364 samples took 2 s on two cores. It does not see interactions of three features.
 """
 
 from dataclasses import dataclass
@@ -21,12 +23,20 @@ from baselines._pair_screen import strongest_pairs
 from datasets.table import Table
 from deepmapper.images.scaling import FeatureScaler
 
-MAX_FEATURES = 20_000  # time grows with the number of rows and with the square of this
+MAX_FEATURES = 20_000  # time grows with their square
 
 
 @dataclass(frozen=True)
 class Params:
-    """n_best: numbers of pairs, and of single features, to choose from, by held-out log loss."""
+    """Settings of the screen and of the trees.
+
+    Attributes
+    ----------
+    n_best : tuple of int
+        Candidate numbers of pairs, and of single features.
+    n_trees, max_depth : int
+        Number and depth of the trees.
+    """
 
     n_best: tuple[int, ...] = (1, 5, 20, 100)
     n_trees: int = 50
@@ -34,35 +44,33 @@ class Params:
 
 
 def supports(table: Table) -> str | None:
-    """There are p^2 / 2 pairs."""
+    """Refuse tables with too many features: there are p^2 / 2 pairs."""
     if table.n_features > MAX_FEATURES:
-        return f"looks at all pairs of at most {MAX_FEATURES:,} features, got {table.n_features:,}"
+        return f"compares all pairs of at most {MAX_FEATURES:,} features, got {table.n_features:,}"
     return None
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
-    """Standardise, screen, grow trees."""
+    """Return the pipeline: standardise, screen, grow trees."""
     return Pipeline([("convert", FeatureScaler()), ("model", PairwiseClassifier(params, seed))])
 
 
 class PairwiseClassifier(SeededClassifier):
     """Boosted trees on single features, pairs of features and their products.
 
-    Attributes:
-        pairs_, singles_: the kept pairs and features, (m, 2) and (m,), the strongest first.
-        feature_importances_: (n_features,); each feature of a product has half of its importance.
+    `pairs_` (m, 2) and `singles_` (m,) are selected, the strongest first. Each feature of a product
+    has half of its importance.
     """
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """Choose the number of pairs, then fit all rows: standardised X (n_samples, n_features)."""
         self.classes_, codes = np.unique(y, return_inverse=True)
-        screened, judged = held_out(codes, 0.2, self.random_state)
+        screened, held = held_out(codes, 0.2, self.random_state)
         pairs, singles = self._screen(X[screened], codes[screened])
         losses = {}
         for k in self.params.n_best:
             trees = self._grow(X[screened], codes[screened], pairs[:k], singles[:k])
-            guess = trees.predict_proba(_columns(X[judged], pairs[:k], singles[:k]))
-            losses[k] = log_loss(codes[judged], guess, labels=trees.classes_)
+            predicted = trees.predict_proba(_columns(X[held], pairs[:k], singles[:k]))
+            losses[k] = log_loss(codes[held], predicted, labels=trees.classes_)
         self.n_kept_ = min(losses, key=lambda k: losses[k])
         pairs, singles = self._screen(X, codes)
         self.pairs_, self.singles_ = pairs[: self.n_kept_], singles[: self.n_kept_]
@@ -71,7 +79,6 @@ class PairwiseClassifier(SeededClassifier):
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities (n_samples, n_classes)."""
         return self.trees_.predict_proba(_columns(X, self.pairs_, self.singles_))
 
     def _screen(self, X: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -103,6 +110,6 @@ class PairwiseClassifier(SeededClassifier):
 
 
 def _columns(X: np.ndarray, pairs: np.ndarray, singles: np.ndarray) -> np.ndarray:
-    """Products, both features of each pair, single features: (n_samples, 3 * m + n_singles)."""
+    """Return products, pairs and singles side by side, (n_samples, 3 m + n_singles)."""
     first, second = X[:, pairs[:, 0]], X[:, pairs[:, 1]]
     return np.hstack([first * second, first, second, X[:, singles]])

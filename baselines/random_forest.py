@@ -1,7 +1,9 @@
-"""A random forest on the values as they are.
+"""A random forest on raw values.
 
-Breiman, Machine Learning 45 (2001); scikit-learn. The number of features that a split considers is
-chosen by accuracy on the rows outside each tree's sample (out of bag).
+Breiman, Machine Learning 45 (2001), with scikit-learn. Out-of-bag accuracy (on the rows outside
+each tree's sample) chooses the number of features that a split considers.
+Limits: near chance on XOR needles (0.508 in the topic `quick`). A forest is fitted for each
+candidate. 56,537 genes of 364 samples took 13 s on two cores.
 """
 
 import math
@@ -18,11 +20,16 @@ from baselines._classifier import SeededClassifier
 
 @dataclass(frozen=True)
 class Params:
-    """n_trees: of the final forest.
+    """Settings of the forest.
 
-    times_root: candidate numbers of features a split, in square roots of the number of features.
-    most_features: skip larger candidates, which take too long; one square root is always tried.
-    n_tuning_trees: trees of each forest that is fitted to choose.
+    Attributes
+    ----------
+    n_trees, n_tuning_trees : int
+        Trees of the final forest, and of each forest that is fitted to choose.
+    times_root : tuple of float
+        Candidate numbers of features a split, in square roots of the number of features.
+    most_features : int
+        Skip larger candidates, which take too long. One square root is always tried.
     """
 
     n_trees: int = 300
@@ -32,19 +39,14 @@ class Params:
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
-    """Trees need no scaling."""
+    """Return the pipeline. Trees need no scaling."""
     return Pipeline([("convert", FunctionTransformer()), ("model", TunedForest(params, seed))])
 
 
 class TunedForest(SeededClassifier):
-    """A random forest; `feature_importances_` are mean decreases in impurity, (n_features,).
-
-    Attributes:
-        max_features_: the chosen number of features a split.
-    """
+    """A random forest with `max_features_` features a split, by out-of-bag accuracy."""
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """Choose, then fit all rows: X (n_samples, n_features), y (n_samples,)."""
         candidates, n_trees = self._candidates(X.shape[1]), self.params.n_tuning_trees
         forests = (self._forest(number, n_trees, oob_score=True) for number in candidates)
         scores = [forest.fit(X, y).oob_score_ for forest in forests]
@@ -55,7 +57,6 @@ class TunedForest(SeededClassifier):
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities (n_samples, n_classes)."""
         return self.forest_.predict_proba(X)
 
     def _candidates(self, n_features: int) -> list[int]:

@@ -1,1 +1,5 @@
-"""Real tables. One file is one dataset: `load(**params) -> Table`, parsing apart from fetching."""
+"""Real tables, one file a dataset: `load(**params)` returns a `Table`.
+
+Raises a TableError for a wrong parameter or a file with unexpected content, and DataUnavailable for
+a missing file that cannot be downloaded.
+"""

@@ -1,11 +1,11 @@
-"""The data folder; apart from `fetch`, so that a listing does not import numpy."""
+"""The data folder, apart from `fetch`, so that a listing does not import numpy."""
 
 import os
 from pathlib import Path
 
 
 def data_folder() -> Path:
-    """$DEEPMAPPER_DATA, else the user's cache folder."""
+    """Return the folder of $DEEPMAPPER_DATA, by default the user's cache folder."""
     if folder := os.environ.get("DEEPMAPPER_DATA"):
         return Path(folder).expanduser()
     import pooch

@@ -1,7 +1,7 @@
-"""The read counts of each TCGA tumour type: Git blob ids at one commit of RNAsum.data.
+"""Git blob ids of the read counts of each TCGA tumour type in RNAsum.data.
 
-From the tree of that commit: every `TCGA_<TYPE>_Counts.exp.gz`, without TEST and PANCAN, which
-repeat samples of the others, and without names with a hyphen (supersets).
+The list has every `TCGA_<TYPE>_Counts.exp.gz` of one commit except TEST and PANCAN, which repeat
+samples of other files, and names with a hyphen, which are supersets.
 """
 
 COMMIT = "15bb33cd7f5d241e09bddb8a8311e9638693c4c2"

@@ -1,4 +1,10 @@
-"""Fashion-MNIST: pictures of clothes in the sizes and the format of MNIST, and harder."""
+"""Fashion-MNIST: pictures of clothes in the size and the format of MNIST.
+
+70,000 images of 28 x 28 pixels (grey values 0 to 255), ten classes of equal size, official split
+of 60,000 training and 10,000 test images. Xiao, Rasul and Vollgraf (2017), MIT licence.
+Trap: classes overlap (shirt, T-shirt, coat), so it is harder than MNIST. Neighbouring features are
+neighbouring pixels: a method that reads them as an image has information that a table lacks.
+"""
 
 from datasets.fetch import DataFile
 from datasets.mnist import N_TEST, N_TRAIN, files_of_mirrors, table_of_images
@@ -10,7 +16,7 @@ FILES = (
     "fashion_mnist/t10k-images-idx3-ubyte.gz",
     "fashion_mnist/t10k-labels-idx1-ubyte.gz",
 )
-# Of the packed files, as TensorFlow Datasets publishes them (url_checksums/fashion_mnist.txt).
+# Checksums of the packed files, from TensorFlow Datasets (url_checksums/fashion_mnist.txt).
 SHA256 = (
     "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
     "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
@@ -34,19 +40,21 @@ SOURCE = Source(
 
 
 def load(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> Table:
-    """Grey values 0..255 as published; 784 features, 10 classes, the official split.
+    """Load the grey values, 0 to 255.
 
-    Args:
-        n_train: the first n of the 60,000 training images (their order is random).
-        n_test: the first n of the 10,000 test images.
+    Parameters
+    ----------
+    n_train, n_test : int
+        Numbers of images: the first of 60,000 and of 10,000, whose order is random.
 
-    Raises:
-        TableError: more images than available, or a file with other content than expected.
-        DataUnavailable: see `datasets.fetch`.
+    Returns
+    -------
+    Table
+        X (n_train + n_test, 784), float32, 10 classes, official split.
     """
     return table_of_images("fashion_mnist", data_files(), CLASSES, SOURCE, n_train, n_test)
 
 
 def data_files(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> list[DataFile]:
-    """The four files, for any number of images."""
+    """Return the four files, the same for any number of images."""
     return files_of_mirrors(FILES, MIRRORS, [f"sha256:{sha}" for sha in SHA256])

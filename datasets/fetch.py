@@ -1,14 +1,14 @@
-"""Data files: locate, verify and download them.
+"""Locate, verify and download data files.
 
 A download goes to a temporary folder beside its target, is verified, and is then moved into place.
-A file with a wrong checksum is never used and never deleted: it is moved aside once a good one has
-arrived.
+A file with a wrong checksum is never used and never deleted. It is renamed after a good copy has
+been downloaded.
 
 A file without a published checksum is trusted on first use: its SHA-256 is stored beside it, with a
-warning, and required from then on. The checksum of a run's table names the content in any case.
+warning, and required from then on.
 
-pooch does the HTTP. Its `retrieve` has one address a file, no checksum of unpacked content or of a
-Git blob, and overwrites a file with a wrong checksum.
+pooch does the HTTP. Its `retrieve` is not used: it has one address a file, no checksum of unpacked
+content or of a Git blob, and it overwrites a file with a wrong checksum.
 """
 
 import gzip
@@ -25,25 +25,31 @@ from typing import Any
 from datasets._folder import data_folder
 from datasets.table import DataUnavailable
 
-TIMEOUT_SECONDS = 30  # to connect, and between two chunks of a download
+TIMEOUT_SECONDS = 30  # for the connection, and between two chunks of a download
 CHUNK_BYTES = 1 << 20
 ALGORITHMS = {"md5": "md5", "blob": "sha1", "sha256": "sha256"}
-FIRST_SEEN = "first:"  # the checksum of a file whose source publishes none
+FIRST_SEEN = "first:"  # for a file whose source publishes no checksum
 
 
 @dataclass(frozen=True)
 class DataFile:
     """A file that a dataset reads.
 
-    Args:
-        path: below the data folder, such as "mnist/t10k-labels-idx1-ubyte.gz".
-        addresses: where it can be downloaded, in the order to try.
-        checksum: "sha256:<hex>" of the file; "blob:<hex>", its Git blob id; "md5:<hex>" of its
-            content, unpacked if the name ends in .gz; "first:", if none is published, for the
-            SHA-256 at first use, stored in <path>.sha256 (in the format of sha256sum).
+    Attributes
+    ----------
+    path : str
+        Path below the data folder, such as "mnist/t10k-labels-idx1-ubyte.gz".
+    addresses : tuple of str
+        URLs of the file, in the order to try.
+    checksum : str
+        "sha256:<hex>" of the file, "blob:<hex>" (its Git blob id), or "md5:<hex>" of its content,
+        unpacked if the name ends in .gz. "first:" if the source publishes no checksum: the SHA-256
+        at first use is stored in <path>.sha256, in the format of sha256sum.
 
-    Raises:
-        ValueError: a checksum of another kind.
+    Raises
+    ------
+    ValueError
+        If the checksum has another prefix.
     """
 
     path: str
@@ -61,57 +67,62 @@ class DataFile:
 
 
 def location(file: DataFile) -> Path:
-    """The path of the file, which may not exist."""
+    """Return the path of the file, which may not exist."""
     return data_folder() / file.path
 
 
 def state(file: DataFile) -> str:
-    """Return "present", "missing" or "corrupt: expected ..., found ..."; downloads nothing.
+    """Describe the file without downloading it.
 
-    A file whose checksum is not known yet is "present, unverified: found ...".
+    Returns
+    -------
+    str
+        "present", "missing", "corrupt: expected ..., found ...", or "present, unverified: found
+        ..." if its checksum is not known yet.
     """
-    found, expected = _found(file), _expected(file)
-    if found is None:
+    actual, expected = _checksum_of(file), _expected(file)
+    if actual is None:
         return "missing"
     if expected is None:
-        return f"present, unverified: found {found}, and no checksum is published"
-    return "present" if found == expected else f"corrupt: expected {expected}, found {found}"
+        return f"present, unverified: found {actual}, and no checksum is published"
+    return "present" if actual == expected else f"corrupt: expected {expected}, found {actual}"
 
 
 def fetch(file: DataFile) -> Path:
-    """The path of the verified file, downloaded if it is missing or corrupt.
+    """Verify the file, download it if it is missing or corrupt, and return its path.
 
     Warns if a corrupt file was replaced, and if a file is trusted on first use.
 
-    Raises:
-        DataUnavailable: offline (DEEPMAPPER_OFFLINE=1), no address that sends the right content,
-            or a folder that cannot be written.
+    Raises
+    ------
+    DataUnavailable
+        If DEEPMAPPER_OFFLINE=1, no address sends the right content, or the folder is read-only.
     """
-    path, found, expected = location(file), _found(file), _expected(file)
-    if found is not None and expected is None:
-        _remember(file, found)
+    path, actual, expected = location(file), _checksum_of(file), _expected(file)
+    if actual is not None and expected is None:
+        _remember(file, actual)
         return path
-    if found is not None and found == expected:
+    if actual is not None and actual == expected:
         return path
     if os.environ.get("DEEPMAPPER_OFFLINE", "0") not in ("", "0"):
-        raise _unavailable(file, found, "Nothing was downloaded, as DEEPMAPPER_OFFLINE is set.")
+        raise _unavailable(file, actual, "Nothing was downloaded, as DEEPMAPPER_OFFLINE is set.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(dir=path.parent, prefix=".download.")
     except OSError as error:
         reason = f"The folder {path.parent} cannot be written ({error.strerror})"
-        raise _unavailable(file, found, f"{reason}, so nothing was downloaded.") from error
+        raise _unavailable(file, actual, f"{reason}, so nothing was downloaded.") from error
     with folder:
         temporary = Path(folder.name) / path.name
-        received = _download(file, temporary, found)
+        received = _download(file, temporary, actual)
         if expected is None:
             _remember(file, received)
         _put_in_place(file, temporary, received)
     return path
 
 
-def _download(file: DataFile, temporary: Path, found: str | None) -> str:
-    """The checksum of the file from the first address that sends the right content."""
+def _download(file: DataFile, temporary: Path, actual: str | None) -> str:
+    """Try each address until one sends the right content, and return its checksum."""
     from pooch import HTTPDownloader
 
     # "identity": a server that unpacks .gz on the way would change the bytes.
@@ -133,36 +144,36 @@ def _download(file: DataFile, temporary: Path, found: str | None) -> str:
             return received
         failures.append(f"{address} sent other content (found {received})")
     reasons = "; ".join(failures) or "it has no address"
-    raise _unavailable(file, found, f"Expected {expected or 'any content'}, but {reasons}.")
+    raise _unavailable(file, actual, f"Expected {expected or 'any content'}, but {reasons}.")
 
 
 def _reason(error: OSError) -> str:
-    """The cause of an error, without the pools and retries that urllib3 wraps around it."""
+    """Return the cause of an error, without the text that urllib3 adds to it."""
     inner = getattr(error.args[0], "reason", None) if error.args else None
     cause = inner if isinstance(inner, Exception) else error
     return f"{type(cause).__name__}: {cause}"
 
 
 def _put_in_place(file: DataFile, temporary: Path, expected: str) -> None:
-    """Move a corrupt file aside and the verified one into its place."""
-    path, found = location(file), _found(file)
+    """Rename a corrupt file and move the verified one into its place."""
+    path, actual = location(file), _checksum_of(file)
     try:
-        if found is not None and found != expected:
-            aside = path.with_name(f"{path.name}.corrupt-{found.partition(':')[2][:8]}")
+        if actual is not None and actual != expected:
+            aside = path.with_name(f"{path.name}.corrupt-{actual.partition(':')[2][:8]}")
             os.replace(path, aside)
             message = (
-                f"data file {path} was corrupt (expected {expected}, found {found}): "
+                f"data file {path} was corrupt (expected {expected}, found {actual}): "
                 f"moved to {aside.name} and downloaded again"
             )
             warnings.warn(message, stacklevel=3)
         os.replace(temporary, path)
     except OSError as error:
         reason = f"A good copy was downloaded, but cannot be moved into place ({error.strerror})."
-        raise _unavailable(file, found, reason) from error
+        raise _unavailable(file, actual, reason) from error
 
 
 def _remember(file: DataFile, checksum: str) -> None:
-    """Store the checksum of a file at first use, and warn."""
+    """Store the checksum of a file at first use and warn."""
     path = location(file)
     record = path.with_name(f"{path.name}.sha256")
     hexadecimal = checksum.removeprefix("sha256:")
@@ -171,12 +182,12 @@ def _remember(file: DataFile, checksum: str) -> None:
         kept = f"kept in {record.name}"
     except OSError as error:
         kept = f"which cannot be kept: {error.strerror}"
-    message = f"no checksum is published for data file {path}: it is trusted as it is first seen"
+    message = f"no checksum is published for data file {path}: it is trusted as first seen"
     warnings.warn(f"{message} (sha256 {hexadecimal}, {kept})", stacklevel=3)
 
 
 def _expected(file: DataFile) -> str | None:
-    """The checksum that the file should have; None before its first use."""
+    """Return the checksum that the file should have, or None before its first use."""
     if file.checksum != FIRST_SEEN:
         return file.checksum
     record = data_folder() / f"{file.path}.sha256"
@@ -184,38 +195,36 @@ def _expected(file: DataFile) -> str | None:
     return f"sha256:{words[0]}" if words else None
 
 
-def _unavailable(file: DataFile, found: str | None, reason: str) -> DataUnavailable:
+def _unavailable(file: DataFile, actual: str | None, reason: str) -> DataUnavailable:
     path = location(file)
-    if found is None:
+    if actual is None:
         problem = f"data file {file.path!r} is missing: expected it at {path}."
     else:
         problem = (
-            f"data file {path} is corrupt: expected {_expected(file)}, found {found}. "
+            f"data file {path} is corrupt: expected {_expected(file)}, found {actual}. "
             "It was left where it is and not used."
         )
     advice = (
-        f"Download {' or '.join(file.addresses) or 'it'} to {path} yourself, let DEEPMAPPER_DATA "
-        f"name a folder that holds {file.path}, or try again with a network, a folder that can be "
-        "written, and without DEEPMAPPER_OFFLINE."
+        f"Download {' or '.join(file.addresses) or 'it'} to {path} yourself, set DEEPMAPPER_DATA "
+        f"to a folder that contains {file.path}, or try again with a network, a writable folder, "
+        "and without DEEPMAPPER_OFFLINE."
     )
     return DataUnavailable(f"{problem} {reason} {advice}")
 
 
-def _found(file: DataFile) -> str | None:
-    """The checksum of the present file; None if it is missing."""
+def _checksum_of(file: DataFile) -> str | None:
     path = location(file)
     return _checksum(path, file) if path.is_file() else None
 
 
 def _checksum(path: Path, file: DataFile) -> str:
-    """The checksum of the content of `path`, of the kind that `file` states."""
     facts = path.stat()
     identity = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
     kind = "sha256" if file.checksum == FIRST_SEEN else file.checksum.partition(":")[0]
     return _hash(path, identity, kind, unpack=kind == "md5" and path.suffix == ".gz")
 
 
-@cache  # a process reads each content once: the identity (inode, bytes, time) changes with the file
+@cache  # a process reads a file once, until its identity (inode, bytes, time) changes
 def _hash(path: Path, identity: tuple[int, int, int], kind: str, *, unpack: bool) -> str:
     def new() -> Any:
         prefix = b"blob %d\0" % identity[1] if kind == "blob" else b""

@@ -1,7 +1,10 @@
-"""Gisette: the digits 4 and 9 in 5,000 features, half of them probes; NIPS 2003 challenge.
+"""Gisette: the digits 4 and 9 in 5,000 features, half of them probes.
 
-Pixels of MNIST, products of pairs of them, and as many probes, in an unpublished random order. The
-labels of the challenge's test part are not public, so its validation part is the test here.
+7,000 samples, values 0 to 999, two classes of equal size, official split of 6,000 training and
+1,000 test samples. From the NIPS 2003 feature selection challenge (Guyon et al. 2004, UCI,
+CC BY 4.0). The labels of the challenge's test part are secret: its validation part is the test.
+Trap: 2,500 features are pixels of MNIST and products of two pixels, 2,500 are probes, which have
+similar values but no information. Which features are probes was not published.
 """
 
 from pathlib import Path
@@ -17,7 +20,7 @@ FILES = (
     "gisette/gisette_valid.data",
     "gisette/gisette_valid.labels",
 )
-# As published by Intel's scikit-learn_bench and by a Julia loader of UCI tables.
+# Checksums from Intel's scikit-learn_bench and from a Julia loader of UCI tables.
 SHA256 = (
     "6d4c5e998afe67937b9e77a3334e03c85e545ebc65a6eb1333ffc14125cfc389",
     "42bd681fe51b161f033df773df14a0116e492676555ab14616c1b72edc054075",
@@ -38,20 +41,22 @@ SOURCE = Source(
     licence="CC BY 4.0",
 )
 N_TRAIN, N_TEST, N_FEATURES = 6_000, 1_000, 5_000
-LARGEST = 999  # the challenge brought all features to 0..999
-LABELS = {"-1": 0, "1": 1}  # which of the two is the 4 was not published
+LARGEST = 999  # the challenge scaled all features to 0..999
+LABELS = {"-1": 0, "1": 1}  # the source does not say which of the two is the 4
 
 
 def load(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> Table:
-    """Whole numbers 0..999 as published; 5,000 features, 2 classes, official split.
+    """Load the published values, whole numbers from 0 to 999.
 
-    Args:
-        n_train: the first n of the 6,000 training samples (their order is random).
-        n_test: the first n of the 1,000 validation samples.
+    Parameters
+    ----------
+    n_train, n_test : int
+        Numbers of samples: the first of 6,000 and of 1,000, whose order is random.
 
-    Raises:
-        TableError: more samples than available, or a file with other content than expected.
-        DataUnavailable: see `datasets.fetch`.
+    Returns
+    -------
+    Table
+        X (n_train + n_test, 5000), float32, 2 classes, official split.
     """
     require_size("gisette", N_TRAIN, n_train=n_train)
     require_size("gisette", N_TEST, n_test=n_test)
@@ -70,7 +75,7 @@ def load(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> Table:
 
 
 def data_files(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> list[DataFile]:
-    """The four files, for any number of samples."""
+    """Return the four files, the same for any number of samples."""
     return [
         DataFile(path, (address,), f"sha256:{sha}")
         for path, address, sha in zip(FILES, ADDRESSES, SHA256, strict=True)
@@ -78,10 +83,9 @@ def data_files(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> list[DataFile
 
 
 def parse_data(path: Path, n: int) -> np.ndarray:
-    """The first n samples, float32 (n, 5000); one line a sample, values separated by blanks.
+    """Parse the first n samples, float32 (n, 5000), one line a sample.
 
-    Raises:
-        TableError: too few lines, lines of another length, or values outside 0..999.
+    Raises a TableError for missing lines, unequal lengths and values outside 0..999.
     """
     try:
         X = np.loadtxt(path, dtype=np.float32, max_rows=n, ndmin=2)
@@ -95,11 +99,7 @@ def parse_data(path: Path, n: int) -> np.ndarray:
 
 
 def parse_labels(path: Path, n: int) -> np.ndarray:
-    """The n labels, int64, 0 for -1 and 1 for +1: one a line.
-
-    Raises:
-        TableError: another number of lines, or anything but -1 and 1.
-    """
+    """Parse n labels, int64, one a line: 0 for -1 and 1 for +1."""
     lines = path.read_text(encoding="utf-8").split()
     if wrong := [line for line in lines if line not in LABELS]:
         raise wrong_file(path, "lines of -1 or 1", repr(wrong[0]))

@@ -1,4 +1,10 @@
-"""MNIST: handwritten digits as tables of 28 x 28 pixels, and their IDX format."""
+"""MNIST: handwritten digits of 28 x 28 pixels.
+
+70,000 images (784 features, grey values 0 to 255), ten classes of about equal size, official split
+of 60,000 training and 10,000 test images. LeCun, Bottou, Bengio and Haffner (1998), CC BY-SA 3.0.
+Trap: neighbouring features are neighbouring pixels, so a method that reads the table as an image
+has information that other tables lack. `generators.shuffled_mnist` removes it.
+"""
 
 import gzip
 import math
@@ -34,33 +40,35 @@ SOURCE = Source(
 )
 N_TRAIN, N_TEST = 60_000, 10_000
 SIDE = 28
-UNSIGNED_BYTE = 0x08  # the code of MNIST's type of values
+UNSIGNED_BYTE = 0x08  # IDX's code for the type of MNIST's values
 
 
 def load(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> Table:
-    """Grey values 0..255 as measured; 784 features, 10 classes, the official split.
+    """Load the grey values, 0 to 255.
 
-    Args:
-        n_train: the first n of the 60,000 training images (their order is random).
-        n_test: the first n of the 10,000 test images.
+    Parameters
+    ----------
+    n_train, n_test : int
+        Numbers of images: the first of 60,000 and of 10,000, whose order is random.
 
-    Raises:
-        TableError: more images than available, or a file with other content than expected.
-        DataUnavailable: see `datasets.fetch`.
+    Returns
+    -------
+    Table
+        X (n_train + n_test, 784), float32, 10 classes, official split.
     """
     classes = [str(digit) for digit in range(10)]
     return table_of_images("mnist", data_files(), classes, SOURCE, n_train, n_test)
 
 
 def data_files(*, n_train: int = N_TRAIN, n_test: int = N_TEST) -> list[DataFile]:
-    """The four files, for any number of images."""
+    """Return the four files, the same for any number of images."""
     return files_of_mirrors(FILES, MIRRORS, [f"md5:{md5}" for md5 in MD5_UNPACKED])
 
 
 def files_of_mirrors(
     paths: Sequence[str], mirrors: Sequence[str], checksums: Sequence[str]
 ) -> list[DataFile]:
-    """Files with the same name on all mirrors."""
+    """Return files that have the same name on all mirrors."""
     names = [PurePosixPath(path).name for path in paths]
     addresses = [tuple(mirror + name for mirror in mirrors) for name in names]
     return [DataFile(*parts) for parts in zip(paths, addresses, checksums, strict=True)]
@@ -74,10 +82,12 @@ def table_of_images(
     n_train: int,
     n_test: int,
 ) -> Table:
-    """A table from four files in the format and the sizes of MNIST: training rows, then test rows.
+    """Read a table of MNIST's format and size: training rows, then test rows.
 
-    Args:
-        files: training images, training labels, test images, test labels.
+    Parameters
+    ----------
+    files : sequence of DataFile
+        Training images, training labels, test images, test labels.
     """
     require_size(name, N_TRAIN, n_train=n_train)
     require_size(name, N_TEST, n_test=n_test)
@@ -102,18 +112,18 @@ def table_of_images(
 
 
 def pixel_names(height: int, width: int) -> list[str]:
-    """The names "pixel_<row>_<column>", row by row."""
+    """Return the names "pixel_<row>_<column>", row by row."""
     return [f"pixel_{row}_{column}" for row in range(height) for column in range(width)]
 
 
 def parse_idx(content: bytes, where: str) -> np.ndarray:
-    """The uint8 array of an IDX file: 0, 0, type, n of dimensions, each size as 4 bytes, values.
+    """Parse an IDX file of bytes and return its uint8 array.
+
+    The file is 0, 0, the type, the number of dimensions, each size as 4 bytes, then the values.
+    Raises a TableError for a wrong format, type of values or number of bytes.
 
     >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]), "example")
     array([7, 9], dtype=uint8)
-
-    Raises:
-        TableError: another format, another type of values, or too few or too many bytes.
     """
     if len(content) < 4 or content[:3] != bytes([0, 0, UNSIGNED_BYTE]) or content[3] == 0:
         expected = "an IDX file of bytes, which begins with 00 00 08 and the number of dimensions"

@@ -1,8 +1,10 @@
 """Relathe: counts of 4,322 words in 1,427 posts on religion or on atheism.
 
-Posts of 20 Newsgroups as a MATLAB file, from the feature selection repository of Arizona State
-University. It publishes no checksum, so the file is trusted on first use (see `datasets.fetch`),
-and its sizes, values and labels are checked.
+1,427 samples, 4,322 features, two classes, no official split. Posts of 20 Newsgroups (Lang 1995)
+from the feature selection repository of Arizona State University, which states no licence.
+Trap: most values are 0, and the file has no words, so features cannot be interpreted. The source
+publishes no checksum: the file is trusted on first use (see `datasets.fetch`), and its size,
+values and labels are checked.
 """
 
 from pathlib import Path
@@ -15,7 +17,7 @@ from datasets.fetch import FIRST_SEEN, DataFile, fetch
 from datasets.table import Source, Table, wrong_file
 
 FILES = ("relathe/RELATHE.mat",)
-# The first address is fixed by a commit; the second may change.
+# The first address names a commit. The content of the second may change.
 ADDRESSES = (
     "https://raw.githubusercontent.com/jundongl/scikit-feature/"
     "25ed50df6a9e724568121c607adfb6c9f6810bef/PyFeaST/data/RELATHE.mat",
@@ -28,17 +30,16 @@ SOURCE = Source(
     licence="not stated by the repository",
 )
 N_SAMPLES, N_FEATURES = 1_427, 4_322
-LABELS = (1, 2)  # the file does not state which is religion
+LABELS = (1, 2)  # the source does not say which is religion
 
 
 def load() -> Table:
-    """The values of the file, dense; 4,322 features, 2 classes, no official split.
+    """Load the word counts. Features are named by their column, counted from 0.
 
-    The file has no words; features are named by their column, counted from 0.
-
-    Raises:
-        TableError: a file with other content than expected.
-        DataUnavailable: see `datasets.fetch`.
+    Returns
+    -------
+    Table
+        X (1427, 4322), float32, dense, 2 classes, no official split.
     """
     X, y = parse_mat(fetch(data_files()[0]))
     return Table(
@@ -52,15 +53,14 @@ def load() -> Table:
 
 
 def data_files() -> list[DataFile]:
-    """One file."""
+    """Return the one file."""
     return [DataFile(FILES[0], ADDRESSES, FIRST_SEEN)]
 
 
 def parse_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """X, float32 (1427, 4322), dense or sparse in the file, and the labels of Y, int64 from 0.
+    """Parse X, float32 (1427, 4322), dense or sparse in the file, and Y from 0.
 
-    Raises:
-        TableError: not a MATLAB 5 file, or X or Y missing, of another size or with other values.
+    Raises a TableError if this is no MATLAB 5 file, or X or Y is missing or wrong.
     """
     try:
         content = loadmat(path, variable_names=["X", "Y"])

@@ -1,4 +1,4 @@
-"""A table: samples by features, with labels and their source."""
+"""The table that datasets and generators return: values, labels, names, source."""
 
 import hashlib
 from collections import Counter
@@ -15,16 +15,26 @@ Matrix: TypeAlias = np.ndarray | sparse.csr_matrix
 
 
 class TableError(ValueError):
-    """A table that cannot be used: what is wrong, where, what was expected, what to do."""
+    """A table or parameter that cannot be used. The message has the expected values."""
 
 
 class DataUnavailable(RuntimeError):
-    """Missing data that cannot be downloaded, and how to get them."""
+    """Missing data that cannot be downloaded. The message has the addresses."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """The source of a table: the citation, the address (or "generated") and the licence."""
+    """The source of a table, printed in reports.
+
+    Attributes
+    ----------
+    citation : str
+        Authors, title, journal, year.
+    address : str
+        URL of the data, or "generated".
+    licence : str
+        Licence of the data, such as "CC BY 4.0".
+    """
 
     citation: str
     address: str
@@ -33,21 +43,34 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Labelled samples, validated when made. Values are as measured; methods scale them.
+    """Labelled samples with raw values, checked at construction. Methods scale them.
 
-    Args:
-        name: of the table, in reports.
-        X: float32, shape (n_samples, n_features), or CSR of the same; finite.
-        y: int64 class codes, shape (n_samples,), each in 0..n_classes-1.
-        classes: the name of each class, in the order of its code, all different.
-        features: the name of each feature, all different.
-        source: citation, address and licence.
-        relevant: indices of the features that carry the labels; None if unknown.
-        official_split: (training rows, test rows) if the source fixes them, else None.
+    Attributes
+    ----------
+    name : str
+        Name of the table in reports.
+    X : ndarray or csr_matrix of shape (n_samples, n_features), float32
+        Values, all finite.
+    y : ndarray of shape (n_samples,), int64
+        Class codes, 0 to n_classes - 1.
+    classes : sequence of str, length n_classes
+        Unique name of each class, in the order of the codes.
+    features : sequence of str, length n_features
+        Unique name of each feature.
+    source : Source
+        Citation, address and licence.
+    relevant : ndarray of int, optional
+        Indices of the features that carry the labels. None: unknown.
+    official_split : tuple of two arrays of int, optional
+        Training rows and test rows, if the source fixes them.
+    notes : dict
+        Other facts about the table, as JSON values, such as barcodes or a Bayes error.
 
-    Raises:
-        TableError: shapes that do not match, values that are not finite, duplicate names, fewer
-            than two classes, a class with fewer than two samples, indices out of range.
+    Raises
+    ------
+    TableError
+        If shapes do not match, a value is not finite, a name is not unique, an index is out of
+        range, there are fewer than two classes, or a class has fewer than two samples.
     """
 
     name: str
@@ -82,7 +105,7 @@ class Table:
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 of values, labels, names and relevant features: the identity of the content."""
+        """SHA-256 of values, labels, names, split and relevant features."""
         digest = hashlib.sha256()
         X = self.X
         parts = [X] if isinstance(X, np.ndarray) else [X.data, X.indices, X.indptr]
@@ -97,7 +120,7 @@ class Table:
 
 
 def require_size(table: str, largest: int, /, **sizes: int) -> None:
-    """Raise a TableError for a number of samples outside 1..largest."""
+    """Raise a TableError if a number of samples is outside 1..largest."""
     for parameter, n in sizes.items():
         if not 1 <= n <= largest:
             message = f"table {table!r}: expected {parameter} in 1..{largest}, got {n!r}"
@@ -105,10 +128,10 @@ def require_size(table: str, largest: int, /, **sizes: int) -> None:
 
 
 def wrong_file(path: Path | str, expected: str, got: object) -> TableError:
-    """The error of a data file with other content than expected."""
+    """Return the error for a data file with unexpected content."""
     return TableError(
-        f"{path} is truncated or another file: expected {expected}, got {got}. Move it away (with "
-        "its .sha256, if there is one), so that it is fetched again."
+        f"{path} is truncated or another file: expected {expected}, got {got}. Move the file and "
+        "its .sha256, if it has one, to another folder. The next run downloads it again."
     )
 
 
@@ -136,7 +159,7 @@ def _check_matrix(table: Table) -> None:
 def _check_values(table: Table) -> None:
     X = table.X
     values = X if isinstance(X, np.ndarray) else X.data
-    # Extremes show NaN and infinity without a mask as long as X.
+    # The extremes show NaN and infinity without a mask of the size of X.
     if np.isfinite(values.min(initial=0)) and np.isfinite(values.max(initial=0)):
         return
     bad = np.flatnonzero(~np.isfinite(values))
@@ -179,7 +202,7 @@ def _check_unique(table: Table, names: Sequence[str], kind: str) -> None:
     if len(set(names)) < len(names):
         twice = [name for name, count in Counter(names).items() if count > 1]
         got = ", ".join(map(repr, twice[:5]))
-        problem = f"{len(twice)} {kind} name(s) stand more than once; expected unique names"
+        problem = f"{len(twice)} {kind} name(s) occur more than once; expected unique names"
         raise _error(table, f"{problem}, got {got}. Rename or merge them.")
 
 
@@ -194,13 +217,13 @@ def _check_indices(table: Table) -> None:
     train, test = (np.asarray(rows) for rows in table.official_split)
     disjoint = len(np.intersect1d(train, test)) == 0
     if not (_are_indices(train, n) and _are_indices(test, n) and disjoint):
-        expected = f"two disjoint sets of integers in 0..{n - 1}, none empty"
+        expected = f"two disjoint, non-empty sets of integers in 0..{n - 1}"
         got = f"{train.size} + {test.size} rows with repeats, out of range or of another type"
         raise _error(table, f"the official split is not one; expected {expected}, got {got}.")
 
 
 def _are_indices(values: np.ndarray, n: int) -> bool:
-    """Whether the values are one or more different integers in 0..n-1."""
+    """Return whether the values are unique integers in 0..n-1, and at least one."""
     if values.ndim != 1 or values.size == 0 or values.dtype.kind not in "iu":
         return False
     return bool(values.min() >= 0 and values.max() < n and len(np.unique(values)) == values.size)

@@ -1,4 +1,11 @@
-"""TCGA: RNA-seq read counts of primary tumours; the class is the tumour type."""
+"""TCGA: RNA-seq read counts of primary tumours, with the tumour type as class.
+
+Default: 364 samples of six small types (36 to 80 each), 56,537 genes. types="all": 33 types. Raw
+counts up to 3 million, with a depth that differs between samples. No official split. The Cancer
+Genome Atlas, open access, as collected in umccr/RNAsum.data (MIT).
+Trap: the six types come from different organs and differ in most genes, so an F-test and three
+nearest neighbours are right for nearly all test rows. The table does not rank methods.
+"""
 
 import difflib
 from pathlib import Path
@@ -9,7 +16,7 @@ from datasets._tcga_blobs import COMMIT, COUNTS_BLOBS
 from datasets.fetch import DataFile, fetch
 from datasets.table import Source, Table, TableError
 
-FILES = (  # of types="small"
+FILES = (  # for types="small"
     "tcga/TCGA_ACC_Counts.exp.gz",
     "tcga/TCGA_CHOL_Counts.exp.gz",
     "tcga/TCGA_DLBC_Counts.exp.gz",
@@ -28,20 +35,23 @@ SOURCE = Source(
 
 
 def load(*, types: str = "small", n_genes: int | None = None) -> Table:
-    """Read counts as measured; one feature an Ensembl gene, all-zero genes included.
+    """Load raw read counts, one feature an Ensembl gene, all-zero genes included.
 
-    Classes are in alphabetical order, whatever the order of `types`. The notes have the barcode of
-    each sample and, if the files differ in their genes, the number of genes left out.
+    Parameters
+    ----------
+    types : str
+        "small" (ACC, CHOL, DLBC, KICH, UCS, UVM: 364 samples), "all" (33 types), or a
+        comma-separated list such as "ACC,UVM".
+    n_genes : int, optional
+        Number of genes to keep, by mean count over all samples, test rows included. Ersavas et al.
+        2024, Table 2, have 19,319 genes, but do not list them. Default: all genes.
 
-    Args:
-        types: "small" (ACC, CHOL, DLBC, KICH, UCS, UVM: 364 samples), "all" (33 types), or a
-            comma-separated list such as "ACC,UVM".
-        n_genes: keep the genes of largest mean count over all samples, test rows included; 19,319
-            is the width in Ersavas et al. 2024, Table 2, without a list of genes.
-
-    Raises:
-        TableError: an unknown type, a file with other content than expected, or fewer genes.
-        DataUnavailable: see `datasets.fetch`.
+    Returns
+    -------
+    Table
+        X (n_samples, n_genes), float32, classes in alphabetical order, no official split. `notes`
+        has the barcodes of the samples and, if the files differ in their genes, the number of
+        genes left out.
     """
     chosen = tumour_types(types)
     blocks = [parse_counts(fetch(_file(name))) for name in chosen]
@@ -73,17 +83,15 @@ def load(*, types: str = "small", n_genes: int | None = None) -> Table:
 
 
 def data_files(*, types: str = "small", n_genes: int | None = None) -> list[DataFile]:
-    """One file a type, all genes in each."""
+    """Return one file a type. Each has all genes."""
     return [_file(name) for name in tumour_types(types)]
 
 
 def parse_counts(path: Path) -> tuple[list[str], list[str], np.ndarray]:
-    """Genes, samples and counts (n_samples, n_genes), float32, of a table of genes x samples.
+    """Parse a file of genes x samples into genes, samples and float32 counts.
 
-    Counts up to 2**24 are exact in float32; the largest in the six small types is 3,017,438.
-
-    Raises:
-        TableError: values that are not numbers, or a gene more than once.
+    Counts (n_samples, n_genes) up to 2**24 are exact in float32. The largest in the six small types
+    is 3,017,438. Raises a TableError for text and for genes that occur twice.
     """
     import pandas as pd
 
@@ -101,7 +109,7 @@ def parse_counts(path: Path) -> tuple[list[str], list[str], np.ndarray]:
 
 
 def _common_genes(lists: list[list[str]]) -> tuple[list[str], dict[str, object]]:
-    """The genes of all lists, in the order of the first, and a note if the lists differ."""
+    """Return the genes that all lists share, in the order of the first, and a note."""
     first = lists[0]
     if all(genes == first for genes in lists):
         return first, {}
@@ -113,7 +121,6 @@ def _common_genes(lists: list[list[str]]) -> tuple[list[str], dict[str, object]]
 
 
 def _most_expressed(X: np.ndarray, n_genes: int) -> np.ndarray:
-    """The columns of largest mean, in their order."""
     if not 0 < n_genes <= X.shape[1]:
         message = f"table 'tcga': expected n_genes from 1 to {X.shape[1]:,}, got {n_genes:,}"
         raise TableError(message)
@@ -127,7 +134,7 @@ def _file(tumour: str) -> DataFile:
 
 
 def tumour_types(types: str) -> tuple[str, ...]:
-    """The tumour types of `types`, in alphabetical order."""
+    """Return the tumour types that `types` names, in alphabetical order."""
     known = tuple(sorted(COUNTS_BLOBS))
     if types in ("small", "all"):
         return SMALL if types == "small" else known

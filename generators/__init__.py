@@ -1,1 +1,4 @@
-"""Seeded synthetic tables whose relevant features are known: `load(*, seed, **params) -> Table`."""
+"""Seeded synthetic tables with known relevant features: `load(*, seed, ...)`.
+
+Raises a TableError that names the parameter, its value and the expected values.
+"""

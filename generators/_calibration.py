@@ -1,4 +1,4 @@
-"""Compare the simulated cohort with real TCGA: the output of `python -m generators.expression`."""
+"""Compare the simulated cohort of `generators.expression` with real TCGA."""
 
 import argparse
 import json
@@ -15,18 +15,18 @@ from rich.console import Console
 from datasets.table import Table
 from generators import expression
 
-# The table of the paper; the real table has 56,537 genes, most of them hardly expressed.
+# Genes of the paper's table. The real one has 56,537, most of them hardly expressed.
 N_GENES = 19_319
-# Rows of the real table. Dispersion and zeros are compared on the same number, as estimates of the
+# Rows of the real table. Dispersion and zeros are compared on this number of rows: estimates of the
 # dispersion of heavy tails grow with it.
 N_ROWS = 364
-# Ten small tables, as each has 150 test samples; no setting was chosen on these seeds.
+# Ten small tables, because each has 150 test samples. No setting was chosen on these seeds.
 SMALL, SMALL_SEEDS = {"n_samples": 600, "n_features": 2_000}, range(10, 20)
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas")
 
 
 def main() -> int:
-    """Measure, print as JSON, and write the file of --out; returns 0."""
+    """Measure, print as JSON, write the file of --out, and return 0."""
     parser = argparse.ArgumentParser(prog="python -m generators.expression", description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
     parser.add_argument("--out", type=Path, help="write to this path with the suffix .json")
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def calibrate(seeds: list[int]) -> dict[str, Any]:
-    """All measurements, as JSON values: "real", "simulated" by seed, "small", "environment"."""
+    """Return all measurements as JSON values: environment, real, simulated, small."""
     from datasets import tcga
 
     numbers: dict[str, Any] = {"environment": environment()}
@@ -57,7 +57,6 @@ def calibrate(seeds: list[int]) -> dict[str, Any]:
 
 
 def measure(table: Table) -> dict[str, Any]:
-    """Distribution of the counts on the first rows; accuracies on all rows."""
     X, y = np.asarray(table.X)[:N_ROWS], table.y[:N_ROWS]
     return {
         "shape": list(table.X.shape),
@@ -71,10 +70,10 @@ def measure(table: Table) -> dict[str, Any]:
 
 
 def dispersions(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and within-class dispersion of each gene at the average depth; shape (n_features,).
+    """Return mean and within-class dispersion of each gene, both (n_features,).
 
-    Moments: count = depth * (mean + noise) has variance mean * E[1 / depth] + phi * mean^2 after
-    division by depth; both sides are summed over classes.
+    Both are at the average depth. By moments: count = depth * (mean + noise) has the variance
+    mean * E[1 / depth] + phi * mean^2 after division by depth. Both sides are summed over classes.
     """
     depth = X.sum(axis=1, dtype=np.float64)
     depth /= np.exp(np.log(depth).mean())
@@ -91,7 +90,7 @@ def dispersions(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def deciles(X: np.ndarray, y: np.ndarray) -> list[dict[str, float]]:
-    """Median mean, dispersion, zeros and noise of each tenth of the genes by mean count."""
+    """Return median mean, dispersion, zeros and noise of each tenth of the genes."""
     mean, phi = dispersions(X, y)
     log_sd = residuals(X, y).std(axis=0)
     return [
@@ -108,7 +107,7 @@ def deciles(X: np.ndarray, y: np.ndarray) -> list[dict[str, float]]:
 
 
 def residuals(X: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """log(1 + count at average depth) minus its class mean; shape of X."""
+    """Return log(1 + count at average depth) minus its class mean, of the shape of X."""
     depth = X.sum(axis=1, dtype=np.float64)
     logs = np.log1p(X / (depth / np.exp(np.log(depth).mean()))[:, None])
     for c in np.unique(y):
@@ -117,7 +116,7 @@ def residuals(X: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def component_shares(X: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """Share of the variance within classes that the first principal components explain."""
+    """Return the share of within-class variance that the first components explain."""
     noise = residuals(X, y)
     spread = noise.std(axis=0)
     noise = noise[:, spread > 0] / spread[spread > 0]
@@ -127,10 +126,10 @@ def component_shares(X: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
 
 def accuracies(table: Table) -> dict[str, float]:
-    """Logistic regression and 3-nearest-neighbours on one stratified quarter of the samples.
+    """Score logistic regression and 3 nearest neighbours on a stratified quarter.
 
-    Features are log(1 + count), for logistic regression standardised on the training rows.
-    C = 0.01, as scikit-learn's default tolerance stops lbfgs too early at C = 1 (0.93, not 0.97).
+    Features are log(1 + count), standardised on the training rows for logistic regression. C =
+    0.01: at C = 1 scikit-learn's default tolerance stops lbfgs too early (0.93, not 0.97).
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import balanced_accuracy_score
@@ -162,7 +161,6 @@ def accuracies(table: Table) -> dict[str, float]:
 
 
 def environment() -> dict[str, Any]:
-    """Versions and hardware, without the name of a machine or a person."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",

@@ -1,15 +1,14 @@
-"""Kinds of needles, and the error that remains for a classifier that is given them.
+"""Kinds of needles, and the error that remains for a classifier that knows them.
 
-Effects give a needle other values in class 1 than in class 0. Rules leave every value as it is and
-compute the class from pairs of needles, on the ranks u of their values: u is uniform in [0, 1) for
-any distribution of the noise.
+An effect changes the values of a needle in class 1. A rule changes no value: it computes the class
+from pairs of needles, on the ranks u of their values, which are uniform in [0, 1) for any noise.
 
 RING, XOR and SUM are the conditions of Passemiers et al., Sci Rep 14 (2024), doi
 10.1038/s41598-024-82583-5, as in their code (src/data.py at commit 74b17fa of
-github.com/AntoinePassemiers/Feature-Selection-Benchmark): a condition is on two features, a sample
+github.com/AntoinePassemiers/Feature-Selection-Benchmark). A condition is on two features, a sample
 is of class 1 if any condition holds, and the thresholds make all conditions about equally frequent
-and the classes about equal. `sum` alone, repeated conditions and thresholds for any class balance
-are ours.
+and the classes about equal. Our additions: `sum` alone, repeated conditions, and thresholds for any
+class balance.
 """
 
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from generators._needle_noise import DEGREES, NORMAL, STUDENT, UNIFORM, Noise
 from generators.nihs import TABLE_1, into_ranges
 
 RING_RADIUS = 0.35
-SUM_NOISE = 0.2  # standard deviation of the noise that is added to a sum
+SUM_NOISE = 0.2  # standard deviation of the noise added to a sum
 # Points of the distribution of a sum of independent terms, and quantiles of one term.
 GRID, QUANTILES = 2**20, 2**16
 
@@ -33,11 +32,11 @@ GRID, QUANTILES = 2**20, 2**16
 class Effect:
     """Needles whose values depend on the class.
 
-    default: size if none is given.
+    default: size of the effect if the caller gives none.
     expected: the allowed sizes in words, and `allowed` as a function.
-    place: (values (n, k), classes (n,), size, noise) -> the values of the needles.
+    place: (values (n, k), classes (n,), size, noise) -> values of the needles.
     error: (size, k, share of class 1, noise) -> Bayes error.
-    paired: whether needles belong together two by two.
+    paired: whether the needles form pairs.
     """
 
     default: float
@@ -53,7 +52,7 @@ def _shift(x: np.ndarray, y: np.ndarray, size: float, noise: Noise) -> np.ndarra
 
 
 def _shift_error(size: float, k: int, share: float, noise: Noise) -> float:
-    """Uniform densities are equal in the overlap; normal ones make a linear discriminant."""
+    """Uniform densities are equal in the overlap. Normal ones: linear discriminant."""
     if noise is UNIFORM:
         return min(share, 1 - share) * max(0.0, 1 - size * noise.sd) ** k
     if noise is NORMAL:
@@ -69,12 +68,12 @@ def _variance(x: np.ndarray, y: np.ndarray, size: float, noise: Noise) -> np.nda
 
 
 def _variance_error(size: float, k: int, share: float, noise: Noise) -> float:
-    """Uniform: the narrow class is a box within the wide one. Normal: a sphere."""
+    """Uniform: the narrow class is a box inside the wide one. Normal: a sphere."""
     if noise is UNIFORM:
         narrow, wide = (1 - share, share) if size > 1 else (share, 1 - share)
         return min(narrow, wide * max(size, 1 / size) ** (-k / 2))
     if noise is NORMAL:
-        # Squared radius where share * density 1 = (1 - share) * density 0; 0 if there is none.
+        # Squared radius at which share * density 1 = (1 - share) * density 0, or 0 without one.
         radius = (2 * np.log((1 - share) / share) + k * np.log(size)) / (1 - 1 / size)
         radius = max(0.0, radius)
         inner, outer = (share, 1 - share) if size > 1 else (1 - share, share)
@@ -97,10 +96,11 @@ def _normal_scores(x: np.ndarray, noise: Noise) -> np.ndarray:
 
 
 def _correlation_error(size: float, k: int, share: float, noise: Noise) -> float:
-    """The classes differ in A - B; for one pair of balanced classes arccos(size) / pi.
+    """The classes differ in A - B. One pair, equal classes: arccos(size) / pi.
 
-    With m = k / 2 pairs, A sums (z1 + z2)^2 / 2 over pairs and B (z1 - z2)^2 / 2. In class 1 they
-    are (1 + size) and (1 - size) times chi-square of m degrees of freedom, in class 0 the reverse.
+    With m = k / 2 pairs, A is the sum of (z1 + z2)^2 / 2 over pairs, B that of (z1 - z2)^2 / 2. In
+    class 1 they are (1 + size) and (1 - size) times chi-square of m degrees of freedom, in class 0
+    the reverse.
     """
     if size == 1:
         return 0.0
@@ -108,14 +108,14 @@ def _correlation_error(size: float, k: int, share: float, noise: Noise) -> float
     wide, narrow = 1 + size, 1 - size
     bound = np.log((1 - share) / share) * wide * narrow / size
 
-    def mistakes(u: float) -> float:
+    def error_at(u: float) -> float:
         # B of either class at the same quantile, and the chance that A is on the wrong side.
         q = chdtri(m, u)
         missed = chdtr(m, max(0.0, bound + narrow * q) / wide)
         false_alarm = chdtrc(m, max(0.0, bound + wide * q) / narrow)
         return share * missed + (1 - share) * false_alarm
 
-    return float(quad(mistakes, 0, 1, limit=200)[0])
+    return float(quad(error_at, 0, 1, limit=200)[0])
 
 
 def _ranges(x: np.ndarray, y: np.ndarray, size: float, noise: Noise) -> np.ndarray:
@@ -126,7 +126,7 @@ def _ranges(x: np.ndarray, y: np.ndarray, size: float, noise: Noise) -> np.ndarr
 SHIFTS = "above 0 and at most 50 standard deviations"  # the exponential of 55 is still a float32
 RATIOS = "a ratio in 0.01..100 other than 1"
 CORRELATIONS = "a correlation above 0 and at most 1"
-RANGES = "1, the ranges of the paper's Table 1 as they are"
+RANGES = "1, for the ranges of the paper's Table 1"
 EFFECTS = {
     "shift": Effect(1.0, SHIFTS, lambda d: 0 < d <= 50, _shift, _shift_error),
     "variance": Effect(
@@ -141,11 +141,11 @@ EFFECTS = {
 
 @dataclass(frozen=True)
 class Rule:
-    """A condition on a pair of ranks, score >= threshold.
+    """A condition on the ranks of a pair of needles: score >= threshold.
 
     score: ranks of shape (n, 2) -> (n,).
-    chance: threshold -> probability of the condition, falling from 1 at `low` to 0 at `high`.
-    noise: standard deviation of normal noise that is added to the score.
+    chance: threshold -> probability of the condition, from 1 at `low` down to 0 at `high`.
+    noise: standard deviation of the normal noise that is added to the score.
     """
 
     score: Callable[[np.ndarray], np.ndarray]
@@ -155,17 +155,17 @@ class Rule:
     noise: float = 0.0
 
     def threshold(self, chance: float) -> float:
-        """The threshold at which the condition has the given probability."""
+        """Return the threshold at which the condition has the given probability."""
         return float(brentq(lambda t: self.chance(t) - chance, self.low, self.high, xtol=1e-14))
 
 
 def _ring_chance(threshold: float) -> float:
-    """Area of the unit square within -threshold of the circle."""
+    """Return the area of the unit square within -threshold of the circle."""
     return _disc(RING_RADIUS - threshold) - _disc(RING_RADIUS + threshold)
 
 
 def _disc(radius: float) -> float:
-    """Area of the intersection of the unit square and a disc around its centre."""
+    """Return the area that the unit square shares with a disc around its centre."""
     if radius <= 0.5:
         return np.pi * max(0.0, radius) ** 2
     if radius >= 0.5**0.5:
@@ -175,14 +175,14 @@ def _disc(radius: float) -> float:
 
 
 def _xor_chance(threshold: float) -> float:
-    """A product of two uniform numbers exceeds s with the chance 1 - s + s log s."""
+    """A product of two uniform numbers exceeds s with probability 1 - s + s log s."""
     s = min(1.0, 4 * abs(threshold))
     beyond = (1 - s + s * np.log(s)) / 2 if s > 0 else 0.5
     return float(beyond if threshold >= 0 else 1 - beyond)
 
 
 def _sum_chance(threshold: float) -> float:
-    """A box convolved with a box and a normal: second difference of its twofold integral."""
+    """Box convolved with box and normal: second difference of its double integral."""
 
     def twice_integrated(x: float) -> float:
         z = x / SUM_NOISE
@@ -207,7 +207,7 @@ RULES = {
     "ring+xor": (RING, XOR),
     "ring+xor+sum": (RING, XOR, SUM),
 }
-# The thresholds of the published code, which gives the half width of a ring.
+# Thresholds of the published code. That of a ring is minus half its width.
 PUBLISHED = {
     "xor": (0.0,),
     "ring": (-0.1151,),
@@ -218,26 +218,23 @@ Conditions = list[tuple[Rule, float]]
 
 
 def conditions(kind: str, n_needles: int, share: float | None) -> Conditions:
-    """The rule and the threshold of each pair of needles, in the order of the pairs.
+    """Return the rule and the threshold of each pair of needles, in order.
 
-    Args:
-        share: probability that any of them holds, equal for all; None for published thresholds.
+    `share` is the probability that any condition holds, equal for all. None: published thresholds.
     """
     rules = RULES[kind]
     if share is None:
         return list(zip(rules, PUBLISHED[kind], strict=True))
     n_pairs = n_needles // 2
-    # No condition holds with the probability 1 - share = (1 - chance)^n_pairs.
+    # Probability that no condition holds: 1 - share = (1 - chance)^n_pairs.
     chance = -np.expm1(np.log1p(-share) / n_pairs)
     return [(rule, rule.threshold(chance)) for rule in rules] * (n_pairs // len(rules))
 
 
-def judge(ranks: np.ndarray, pairs: Conditions, rng: np.random.Generator) -> np.ndarray:
-    """Class 1 if any condition holds; int64, shape (n_samples,).
+def apply_rules(ranks: np.ndarray, pairs: Conditions, rng: np.random.Generator) -> np.ndarray:
+    """Return class 1 for samples in which any condition holds, int64 (n_samples,).
 
-    Args:
-        ranks: shape (n_samples, n_needles), pairs side by side.
-        rng: for the noise of sums.
+    In `ranks`, (n_samples, n_needles), pairs are side by side. `rng` draws the noise of sums.
     """
     y = np.zeros(len(ranks), dtype=bool)
     for i, (rule, threshold) in enumerate(pairs):
@@ -249,26 +246,30 @@ def judge(ranks: np.ndarray, pairs: Conditions, rng: np.random.Generator) -> np.
 
 
 def rules_error(pairs: Conditions) -> float:
-    """Bayes error: only the noise of sums is hidden, and only if no other rule holds."""
+    """Return the Bayes error: only the noise of sums is hidden.
+
+    It matters in samples in which no other rule holds.
+    """
     noisy = [threshold for rule, threshold in pairs if rule.noise]
     if not noisy:
         return 0.0
-    silent = np.prod([1 - rule.chance(threshold) for rule, threshold in pairs if not rule.noise])
+    p_no_other = np.prod(
+        [1 - rule.chance(threshold) for rule, threshold in pairs if not rule.noise]
+    )
     u = (np.arange(QUANTILES) + 0.5) / QUANTILES
     sums = np.where(u < 0.5, np.sqrt(2 * u), 2 - np.sqrt(2 * (1 - u)))  # of two uniform numbers
-    # Class 0 has the probability q that no sum reaches its threshold, the product over pairs.
+    # Class 0 has the probability q that no sum reaches its threshold: a product over pairs.
     log_q = log_ndtr((noisy[0] - sums) / SUM_NOISE)
-    mistake = _mean_of_sum(log_q, len(noisy), lambda w: np.minimum(np.exp(w), -np.expm1(w)))
-    return float(silent * mistake)
+    error = _mean_of_sum(log_q, len(noisy), lambda w: np.minimum(np.exp(w), -np.expm1(w)))
+    return float(p_no_other * error)
 
 
 def _student_error(
     k: int, share: float, back: Callable[[np.ndarray], np.ndarray], slope: float
 ) -> float:
-    """Bayes error of k needles in t noise, by convolution of their log likelihood ratios.
+    """Bayes error of k needles in t noise: convolve their log likelihood ratios.
 
-    Args:
-        back: from a value of class 1 to its noise; `slope` is the derivative.
+    `back` maps a value of class 1 to its noise, and `slope` is its derivative.
     """
 
     def log_density(x: np.ndarray) -> np.ndarray:  # up to a constant
@@ -284,10 +285,10 @@ def _student_error(
 def _mean_of_sum(
     values: np.ndarray, count: int, function: Callable[[np.ndarray], np.ndarray]
 ) -> float:
-    """E[function(a sum of `count` independent draws of the equally likely values)].
+    """Return E[function(sum of `count` draws of equally likely values)].
 
-    The distribution of one value, convolved with itself on a grid of GRID points. A value between
-    two points is split between them so that means are kept.
+    The distribution of one value is convolved with itself on a grid of GRID points. A value between
+    two points is split between them so that the mean stays the same.
     """
     if count == 1:
         return float(np.mean(function(values)))

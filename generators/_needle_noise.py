@@ -1,4 +1,4 @@
-"""The noise around the needles, drawn without a second matrix beside X."""
+"""The noise around the needles, drawn without a second matrix of the size of X."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from generators._streams import stream
 
-DEGREES = 3  # the fewest whole degrees of freedom with a finite variance
+DEGREES = 3  # of freedom: the smallest whole number with a finite variance
 # "blocks": 25 features share a factor; pairs correlate by 0.6, like genes of a tight module.
 BLOCK_FEATURES, BLOCK_CORRELATION = 25, 0.6
 BLOCK_ROWS = 128  # bounds memory; the numbers do not depend on it
@@ -18,7 +18,7 @@ BLOCK_ROWS = 128  # bounds memory; the numbers do not depend on it
 class Noise:
     """A distribution.
 
-    mean, sd: of one value.
+    mean, sd: mean and standard deviation of one value.
     ranks: the distribution function, values -> (0, 1), float64.
     values: its inverse, ranks -> values.
     """
@@ -42,17 +42,15 @@ STUDENT = Noise(
     ranks=lambda x: stdtr(DEGREES, x.astype(np.float64)),
     values=lambda u: stdtrit(DEGREES, u),
 )
-# Needles in log-normal noise are made on its logarithm, where an effect is a fold change; `load`
+# Needles in log-normal noise are made on its logarithm, on which an effect is a fold change. `load`
 # takes the exponential at the end. Needles in "blocks" are outside the blocks.
 NOISES = {"uniform": UNIFORM, "normal": NORMAL, "lognormal": NORMAL, "t": STUDENT, "blocks": NORMAL}
 
 
 def draw(noise: str, n_samples: int, n_features: int, alone: np.ndarray, seed: int) -> np.ndarray:
-    """Noise of shape (n_samples, n_features), float32; log-normal noise as its logarithm.
+    """Draw noise, float32 (n_samples, n_features). Log-normal: its logarithm.
 
-    Args:
-        noise: a name of NOISES.
-        alone: the features outside all blocks of noise="blocks".
+    `noise` is a name of NOISES, and the features `alone` are outside all blocks of noise="blocks".
     """
     rng = stream(seed, "nihs/values")
     X = np.empty((n_samples, n_features), dtype=np.float32)  # 729 MB at 10,000 x 18,225
@@ -69,7 +67,7 @@ def draw(noise: str, n_samples: int, n_features: int, alone: np.ndarray, seed: i
 
 
 def _correlate(X: np.ndarray, alone: np.ndarray, seed: int) -> None:
-    """Mix into each feature, in place, the factor of its block; blocks are random."""
+    """Add to each feature, in place, the factor of its block. Blocks are random."""
     rng = stream(seed, "needles/blocks")
     n_features = X.shape[1]
     block = rng.permutation(n_features) // BLOCK_FEATURES
@@ -83,5 +81,4 @@ def _correlate(X: np.ndarray, alone: np.ndarray, seed: int) -> None:
 
 
 def _row_blocks(X: np.ndarray) -> list[np.ndarray]:
-    """Views of BLOCK_ROWS rows each, fewer in the last."""
     return [X[start : start + BLOCK_ROWS] for start in range(0, len(X), BLOCK_ROWS)]

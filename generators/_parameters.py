@@ -15,7 +15,7 @@ def refuse(generator: str, parameter: str, expected: str, got: object, advice: s
 
 
 def require_whole(generator: str, least: int, /, **parameters: int) -> None:
-    """Refuse anything but whole numbers of at least `least`."""
+    """Refuse all values but whole numbers of at least `least`."""
     for parameter, value in parameters.items():
         whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
         if not whole or value < least:
@@ -23,7 +23,7 @@ def require_whole(generator: str, least: int, /, **parameters: int) -> None:
 
 
 def require_within(generator: str, low: float, high: float, /, **parameters: float) -> None:
-    """Refuse numbers outside low..high (both included), and NaN."""
+    """Refuse NaN and numbers outside low..high, both included."""
     for parameter, value in parameters.items():
         if not low <= value <= high:
             refuse(generator, parameter, f"a number in {low:g}..{high:g}", value, "Change it.")

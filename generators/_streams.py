@@ -1,7 +1,7 @@
-"""Named, independent streams of one seed.
+"""Named, independent random streams of one seed.
 
-Not those of `deepmapper.training.streams`: the table of a seed does not change with the engine, and
-a method with the same seed does not repeat the draws of the table.
+They differ from those of `deepmapper.training.streams`: the table of a seed does not change with
+the engine, and a method with the same seed does not repeat the draws of the table.
 """
 
 import hashlib
@@ -10,13 +10,15 @@ import numpy as np
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
-    """The random generator of the stream `name` of `seed`: PCG64, keyed by SHA-256 of the name.
+    """Return the random generator of the stream `name` of `seed`.
 
-    Integers and the uniform floats made of them are the same bit for bit on every machine.
+    It is PCG64, keyed by SHA-256 of the name. Integers and the uniform floats made of them are the
+    same bit for bit on every machine.
 
-    Args:
-        seed: zero or more.
-        name: any text, such as "nihs/rows".
+    Parameters
+    ----------
+    seed, name : int, str
+        Zero or more, and any text, such as "nihs/rows".
 
     >>> stream(0, "rows").integers(100, size=3).tolist()
     [67, 64, 95]

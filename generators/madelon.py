@@ -1,7 +1,10 @@
-"""Madelon: clusters on the corners of a hypercube, labelled at random, hidden among probes.
+"""Madelon: clusters on the corners of a hypercube, hidden among probes.
 
-Guyon's artificial table of the NIPS 2003 feature selection challenge. Single features are almost
-independent of the class: a corner's label depends on all five coordinates at once.
+2,600 samples, 500 features: 5 informative, 15 linear combinations of them, 480 probes. Two classes
+of equal size, no official split. Follows the artificial table of the NIPS 2003 feature selection
+challenge (Guyon 2003). MIT.
+Trap: one feature alone says almost nothing about the class, because the label of a corner is
+random and depends on all five coordinates. Rankings by single features miss most relevant ones.
 """
 
 from dataclasses import dataclass
@@ -25,13 +28,16 @@ SOURCE = Source(
 class Design:
     """Random parameters of a table.
 
-    Args:
-        corners: the centre of each cluster in units of class_sep; its label is its row modulo 2;
-            shape (n_clusters, n_informative), values -1 and 1.
-        mixing: shape (n_clusters, n_informative, n_informative): a sample is a standard normal row
-            vector times the matrix of its cluster, plus the centre.
-        combinations: weights of redundant features, shape (n_informative, n_redundant).
-        order: column j of the table is feature order[j] of: informative, redundant, probes.
+    Attributes
+    ----------
+    corners : ndarray of shape (n_clusters, n_informative)
+        Centre of each cluster in units of class_sep, -1 or 1. Its label is its row modulo 2.
+    mixing : ndarray of shape (n_clusters, n_informative, n_informative)
+        A sample is a standard normal row vector times the matrix of its cluster, plus the centre.
+    combinations : ndarray of shape (n_informative, n_redundant)
+        Weights of the redundant features.
+    order : ndarray of shape (n_features,)
+        Column j of the table is feature order[j] of: informative, redundant, probes.
     """
 
     corners: np.ndarray
@@ -52,28 +58,35 @@ def load(
     rescale: bool = True,
     seed: int = 0,
 ) -> Table:
-    """Two balanced classes of 2^n_informative clusters; float32; rows and columns shuffled.
+    """Draw two balanced classes of 2^n_informative clusters.
 
-    `relevant` holds the informative and the redundant features: apart from the noise, any
-    n_informative of them in general position determine the others. `notes` has the two lists,
-    "informative" and "redundant"; all other features are probes.
+    Rows and columns are in random order. The challenge also rounded its values to 0..999.
 
-    The challenge scaled its values to whole numbers in 0..999 and published 2,600 labels.
+    Parameters
+    ----------
+    n_samples, n_features, seed : int
+        Size of the table, seed of all draws. Samples are spread evenly over the clusters.
+    n_informative : int
+        Dimensions of the hypercube, at most 12.
+    n_redundant : int
+        Number of linear combinations of informative features, with weights uniform in -1..1.
+    class_sep : float
+        Corners are at +class_sep and -class_sep, and clusters are about 1.3 wide. At 2 the Bayes
+        error of clean labels is 2%.
+    flip : float
+        Share of labels that are drawn anew. Half of these are wrong.
+    noise : float
+        Each value is multiplied by 1 + noise x N(0, 1), after the shift. With 0, the relevant
+        features span n_informative dimensions.
+    rescale : bool
+        Shift each feature by 0..1 and multiply it by 1..101, both uniform.
 
-    Args:
-        n_samples: spread evenly over the clusters.
-        n_features: total number.
-        n_informative: dimensions of the hypercube.
-        n_redundant: linear combinations of informative features, weights uniform in -1..1.
-        class_sep: corners are at +class_sep and -class_sep, clusters about 1.3 wide; at 2 the Bayes
-            error of clean labels is 2%.
-        flip: share of labels drawn anew, of which half are wrong.
-        noise: each value is multiplied by 1 + noise x N(0, 1), after the shift. Without it,
-            relevant features span n_informative dimensions.
-        rescale: shift each feature by 0..1 and multiply it by 1..101, both drawn uniformly.
-
-    Raises:
-        TableError: sizes too small, more relevant features than features, shares outside 0..1.
+    Returns
+    -------
+    Table
+        X (n_samples, n_features), float32. `relevant` has the informative and the redundant
+        features, which `notes` lists apart. Except for the noise, n_informative of them determine
+        the others.
     """
     require_whole("madelon", 4, n_samples=n_samples)
     require_whole("madelon", 1, n_features=n_features, n_informative=n_informative)
@@ -114,7 +127,7 @@ def load(
 
 
 def draw_design(n_features: int, n_informative: int, n_redundant: int, seed: int) -> Design:
-    """Corners in random order, mixing and combinations uniform in -1..1, an order of columns."""
+    """Draw corners, mixing, combinations and the order of the columns."""
     n_clusters = 2**n_informative
     bits = np.arange(n_clusters)[:, None] >> np.arange(n_informative) & 1
     shape = (n_clusters, n_informative, n_informative)
@@ -131,7 +144,7 @@ def draw_design(n_features: int, n_informative: int, n_redundant: int, seed: int
 def draw_samples(
     design: Design, n_samples: int, class_sep: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """X, float32 (n_samples, n_features), columns not yet in the order of the table; y, int64."""
+    """Draw X, float32, with columns not yet in the order of the table, and y, int64."""
     n_clusters, n_informative = design.corners.shape
     n_relevant = n_informative + design.combinations.shape[1]
     cluster = stream(seed, "madelon/labels").permutation(np.arange(n_samples) % n_clusters)

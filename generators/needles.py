@@ -1,6 +1,10 @@
-"""A few needles in a haystack of noise: linear, in variance, in pairs; of known Bayes error.
+"""A few needles in a haystack of noise: linear, in variance, or in pairs.
 
-kind="ranges" is the table of `nihs` with random needles, to the bit.
+1,000 samples, 1,024 features, two classes and two needles by default. The Bayes error is known.
+`xor`, `ring` and `sum` follow the code of Passemiers et al. (2024), `ranges` is the table of `nihs`
+with random needles, to the bit. No official split. MIT.
+Trap: in `xor` and `ring` a feature alone has the same mean in both classes. A method has to look at
+pairs or variances, and chance pairs are many: 523,776 among 1,024 features.
 """
 
 import numpy as np
@@ -11,8 +15,8 @@ from generators._needle_kinds import (
     PUBLISHED,
     RULES,
     Conditions,
+    apply_rules,
     conditions,
-    judge,
     rules_error,
 )
 from generators._needle_noise import NOISES, draw
@@ -42,50 +46,58 @@ def load(
     flip: float = 0.0,
     seed: int = 0,
 ) -> Table:
-    """Noise, float32, in which `n_needles` features at random positions carry the class.
+    """Draw noise in which `n_needles` features at random positions carry the class.
 
-    `relevant` holds their indices, ascending; `notes` the "kind", the "pairs" of needles that
-    belong together (empty for single needles), the "effect" or the "thresholds" of the pairs, and
-    the "bayes_error". Needles are independent except as the kind states.
+    Needles are independent except as the kind states. The table of a seed is the same to the bit on
+    every machine in uniform noise, else on machines that round logarithm and exponential alike.
 
-    Kinds with values that depend on the class. Class 1 has exactly n_samples * class_balance
+    In these kinds the values depend on the class. Class 1 has exactly n_samples * class_balance
     samples (rounded, halves down), in random order:
 
     - "shift": in class 1 the mean is higher by `effect` standard deviations of the noise.
-    - "variance": in class 1 the variance is `effect` times that of the noise; equal means.
+    - "variance": in class 1 the variance is `effect` times that of the noise, with equal means.
     - "correlation": the normal scores of a pair correlate by `effect` in class 1 and by -`effect`
       in class 0. Each feature alone has the same distribution in both classes.
-    - "ranges": the paper's needles, uniform in other ranges in each class; see `generators.nihs`.
+    - "ranges": the needles of `generators.nihs`, uniform in other ranges in each class.
 
-    Kinds with a class that depends on the values, which are all noise; u are the ranks of a pair's
-    values (the values themselves in uniform noise). Conditions are equally probable and joined by
-    "or"; the thresholds t, w and c give class 1 the expected share `class_balance`:
+    In these kinds all values are noise, and the class depends on them. u are the ranks of a pair's
+    values, in uniform noise the values themselves. Conditions are equally probable and joined by
+    "or". The thresholds t, w and c give class 1 the expected share `class_balance`:
 
-    - "xor": (u1 - 0.5) (0.5 - u2) >= t. For one pair of balanced classes t = 0, and each feature
+    - "xor": (u1 - 0.5) (0.5 - u2) >= t. For one pair and balanced classes t = 0, and each feature
       alone is independent of the class. With another t its distance from 0.5 is not.
     - "ring": the distance of (u1, u2) from (0.5, 0.5) is within w of 0.35. One feature alone has
-      equal means but not equal variances in the classes.
-    - "sum": u1 + u2 + normal noise of standard deviation 0.2 >= c. Each feature depends on it.
+      equal means but unequal variances in the classes.
+    - "sum": u1 + u2 + normal noise of standard deviation 0.2 >= c. The class depends on each
+      feature.
     - "ring+xor" and "ring+xor+sum": a pair of each.
 
-    `generators._needle_kinds` has their source. The table of a seed is the same to the bit on every
-    machine in uniform noise, else on machines that round logarithm and exponential alike.
+    Parameters
+    ----------
+    n_samples, n_features, seed : int
+        Size of the table, seed of all draws.
+    n_needles : int
+        Any number for "shift", "variance" and "ranges", else a multiple of 2, of 4 for "ring+xor"
+        and of 6 for "ring+xor+sum". Further pairs repeat the conditions.
+    kind : str
+        One of KINDS.
+    effect : float, optional
+        Size of the effect. Default: shift 1, variance 4, correlation 0.8.
+    class_balance : float or None
+        Share of class 1, before flips. None: the thresholds of the published code with one pair of
+        each condition, which give 0.500 xor, 0.506 ring, 0.515 ring+xor, 0.498 ring+xor+sum.
+    noise : {"uniform", "normal", "t", "lognormal", "blocks"}
+        Uniform in [0, 1), normal, t with 3 degrees of freedom, log-normal (effects on its
+        logarithm), or normal in random groups of 25 features that correlate by 0.6, needles
+        outside.
+    flip : float
+        Probability that a label is exchanged for the other class.
 
-    Args:
-        n_needles: any number for "shift", "variance" and "ranges"; else a multiple of 2, of 4 for
-            "ring+xor" and of 6 for "ring+xor+sum": further pairs repeat the conditions.
-        effect: default: shift 1, variance 4, correlation 0.8.
-        class_balance: share of class 1 (before flips). None: the thresholds of the published code,
-            with one pair of each condition: 0.500 xor, 0.506 ring, 0.515 ring+xor, 0.498
-            ring+xor+sum.
-        noise: "uniform" in [0, 1); "normal"; "t" with 3 degrees of freedom; "lognormal", with
-            effects on its logarithm; "blocks", normal in random groups of 25 features that
-            correlate by 0.6, with the needles outside.
-        flip: probability that a label is exchanged for the other class.
-
-    Raises:
-        TableError: a parameter out of its range, more needles than features, a number of needles
-            that the kind cannot use, classes too small.
+    Returns
+    -------
+    Table
+        X (n_samples, n_features), float32. `relevant` has the needles, ascending. `notes` has the
+        "kind", the "pairs" of needles, the "effect" or the "thresholds", and the "bayes_error".
 
     >>> table = load(kind="ring+xor", n_needles=4, n_features=50, seed=3)
     >>> table.relevant.tolist(), table.notes["pairs"]
@@ -96,7 +108,7 @@ def load(
     require_whole("needles", 0, seed=seed)
     if n_needles > n_features:
         refuse("needles", "n_needles", f"at most n_features={n_features}", n_needles, "Lower it.")
-    error = bayes_error(  # checks its parameters, too
+    error = bayes_error(  # checks its parameters
         kind,
         n_needles=n_needles,
         effect=effect,
@@ -104,7 +116,7 @@ def load(
         noise=noise,
         flip=flip,
     )
-    # The streams of `nihs`: kind="ranges" is its table.
+    # The streams of `nihs`, so that kind="ranges" is its table.
     where = stream(seed, "nihs/needles").choice(n_features, n_needles, replace=False)
     where = where.astype(np.int64)
     paired = kind in RULES or EFFECTS[kind].paired
@@ -121,7 +133,7 @@ def load(
         notes["effect"] = size
     else:
         rules = _conditions(kind, n_needles, class_balance, effect)
-        y = judge(distribution.ranks(values), rules, stream(seed, "needles/sum"))
+        y = apply_rules(distribution.ranks(values), rules, stream(seed, "needles/sum"))
         notes["thresholds"] = [threshold for _, threshold in rules]
     if noise == "lognormal":
         np.exp(X, out=X)
@@ -147,14 +159,11 @@ def bayes_error(
     noise: str = "uniform",
     flip: float = 0.0,
 ) -> float:
-    """The lowest error on new samples of a classifier that is given the needles.
+    """Return the lowest error on new samples of a classifier that knows the needles.
 
-    Closed forms or one numerical integral; convolution on a grid, right to 1e-4, for t noise and
-    for two or more pairs of "sum"; 0 for rules without a sum. Flips of probability f change an
-    error e to f + (1 - 2 f) e. Parameters are those of `load`.
-
-    Raises:
-        TableError: a parameter out of its range.
+    Closed forms or one numerical integral, except for t noise and for two or more pairs of "sum":
+    convolution on a grid, right to 1e-4. Rules without a sum have 0. Flips of probability f change
+    an error e to f + (1 - 2 f) e. Parameters and the TableError are those of `load`.
 
     >>> round(bayes_error("shift", noise="normal"), 4)
     0.2398
@@ -177,7 +186,7 @@ def bayes_error(
 
 
 def _exact_classes(n_samples: int, share: float, seed: int) -> np.ndarray:
-    """n_samples * share labels 1, rounded, halves down, in random order; int64."""
+    """Return round(n_samples * share) labels 1, halves down, in random order, int64."""
     n_ones = int(np.ceil(n_samples * share - 0.5))
     if min(n_ones, n_samples - n_ones) < 2:
         expected = f"at least two of n_samples={n_samples} in each class"
@@ -196,7 +205,6 @@ def _check_number(kind: str, n_needles: int) -> None:
 
 
 def _size(kind: str, effect: float | None) -> float:
-    """The given effect, or the default of the kind."""
     allowed = EFFECTS[kind]
     size = allowed.default if effect is None else effect
     if not allowed.allowed(size):
@@ -206,9 +214,8 @@ def _size(kind: str, effect: float | None) -> float:
 
 
 def _share(class_balance: float | None) -> float:
-    """The share of class 1."""
     if class_balance is None:
-        advice = "None is for the published thresholds of xor, ring, ring+xor, ring+xor+sum."
+        advice = "None stands for the published thresholds of xor, ring, ring+xor, ring+xor+sum."
         refuse("needles", "class_balance", "a number", None, advice)
     if not 0 < class_balance < 1:
         expected = "a number between 0 and 1, both excluded"
@@ -219,14 +226,13 @@ def _share(class_balance: float | None) -> float:
 def _conditions(
     kind: str, n_needles: int, class_balance: float | None, effect: float | None
 ) -> Conditions:
-    """The rule and the threshold of each pair."""
     if effect is not None:
-        advice = "The rule fixes how strong the needles are; use flip to blur it."
+        advice = "The rule fixes the strength of the needles. Use flip to blur it."
         refuse("needles", "effect", f"None with kind={kind!r}", effect, advice)
     if class_balance is not None or kind not in PUBLISHED:
         return conditions(kind, n_needles, _share(class_balance))
     if n_needles != 2 * len(PUBLISHED[kind]):
         expected = f"{2 * len(PUBLISHED[kind])} with class_balance=None and kind={kind!r}"
-        advice = "The published thresholds are for one pair of each; give a class_balance."
+        advice = "The published thresholds are for one pair of each. Set a class_balance."
         refuse("needles", "n_needles", expected, n_needles, advice)
     return conditions(kind, n_needles, None)

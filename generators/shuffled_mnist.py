@@ -1,7 +1,10 @@
-"""Images whose pixels are shuffled by one fixed permutation: the same values, no neighbourhood.
+"""MNIST with its pixels in one fixed random order: same values, no neighbours.
 
-The difference to the images shows the value of a layout: a method that ignores the order of
-features is equally accurate on both. The paper's Fig. 3 and 4.
+As `datasets.mnist` (70,000 images, 784 features, ten classes, official split kept), or
+Fashion-MNIST or the 8 x 8 digits, with their licences. Fig. 3 and 4 of Ersavas, Smith and Mattick
+(2024).
+Trap: a plain CNN relies on neighbours and loses accuracy, while a method that ignores the order of
+features is equally accurate on both. The difference shows the value of a layout.
 """
 
 from dataclasses import replace
@@ -21,31 +24,33 @@ def load(
     permutation_seed: int | None = None,
     seed: int = 0,
 ) -> Table:
-    """The base table with its columns in a random order.
+    """Load the base table and put its columns into a random order.
 
-    Columns keep the names of the base table ("pixel_2_5"), so the true place of each is known.
+    Parameters
+    ----------
+    n_train, n_test : int, optional
+        Numbers of images, the first of the base. Default: all.
+    base : {"mnist", "fashion_mnist", "digits"}
+        Table to shuffle: 28 x 28 pixels with the official split, or 8 x 8 without a split.
+    permutation_seed : int, optional
+        Seed of the permutation, by default `seed`. Fix it for one permutation in all seeds of a
+        run, as in the paper.
+    seed : int
 
-    Args:
-        n_train: the first n training images of the base; None means all 60,000.
-        n_test: the first n test images of the base; None means all 10,000.
-        base: "mnist" or "fashion_mnist" (28 x 28 pixels, official split kept), or "digits" (8 x 8,
-            no split).
-        permutation_seed: seed of the permutation; None means `seed`. Fix it for one permutation
-            in all seeds of a run, as in the paper.
-
-    Raises:
-        TableError: an unknown base; n_train or n_test for "digits", which has no such split.
-        DataUnavailable: missing images that cannot be downloaded.
+    Returns
+    -------
+    Table
+        The shuffled table. Columns keep their names ("pixel_2_5"), and `notes` has the permutation.
     """
-    drawn_by = seed if permutation_seed is None else permutation_seed
+    order_seed = seed if permutation_seed is None else permutation_seed
     require_whole("shuffled_mnist", 0, seed=seed)
-    require_whole("shuffled_mnist", 0, permutation_seed=drawn_by)
+    require_whole("shuffled_mnist", 0, permutation_seed=order_seed)
     table = _base_table(base, {"n_train": n_train, "n_test": n_test})
-    return shuffle_features(table, drawn_by)
+    return shuffle_features(table, order_seed)
 
 
 def shuffle_features(table: Table, seed: int) -> Table:
-    """The table with its columns, their names and `relevant` in the order that `seed` draws.
+    """Put columns, names and `relevant` into the order that `seed` draws.
 
     New X[:, j] is old X[:, permutation[j]], where permutation is `notes["permutation"]`.
     """
@@ -53,7 +58,7 @@ def shuffle_features(table: Table, seed: int) -> Table:
     relevant = table.relevant
     if relevant is not None:
         relevant = np.flatnonzero(np.isin(order, relevant))
-    # take() goes row by row through both arrays; X[:, order] is several times slower.
+    # take() reads and writes row by row. X[:, order] is several times slower.
     X = np.take(table.X, order, axis=1) if isinstance(table.X, np.ndarray) else table.X[:, order]
     return replace(
         table,
@@ -76,6 +81,6 @@ def _base_table(base: str, sizes: dict[str, int | None]) -> Table:
         expected = '"mnist", "fashion_mnist" or "digits"'
         refuse("shuffled_mnist", "base", expected, base, "Choose one.")
     for name, n in given.items():
-        advice = "The digits have no official split; split the table instead."
+        advice = "The digits have no official split: split the table instead."
         refuse("shuffled_mnist", name, 'None with base="digits"', n, advice)
     return digits.load()

@@ -1,1 +1,1 @@
-"""Views of a store: tables, figures and one HTML page. They read the cells and never change them"""
+"""Views of a store: tables, figures and one HTML page. The cells are only read."""

@@ -1,4 +1,4 @@
-"""Reports of results: `python -m reports build FOLDER`, `... paper FOLDER`, `... publish FOLDER`.
+"""Reports of results: `python -m reports build`, `paper` or `publish` FOLDER.
 
 FOLDER is an output folder of `bench run` or a topic of reports/published.
 """
@@ -15,7 +15,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=N
 Folder = Annotated[Path, typer.Argument(help="A results folder or a published topic.")]
 Out = Annotated[
     Path | None,
-    typer.Option(help="Where to write. Default: the results folder; build/TOPIC for a topic."),
+    typer.Option(help="Output folder. Default: the results folder, or build/TOPIC."),
 ]
 
 
@@ -29,26 +29,25 @@ def build(folder: Folder, out: Out = None) -> None:
 
 @app.command()
 def paper(folder: Folder, out: Out = None) -> None:
-    """Build the paper's figures, tables and claims, into OUT/paper."""
+    """Build the paper's figures, tables and claims in OUT/paper."""
     from reports.paper.build import build
 
     sys.stdout.write(f"{build(folder, out or _place(folder))}\n")
 
 
 def _place(folder: Path) -> Path:
-    """The folder for pages: not that of a published topic."""
     is_topic = (folder / "cells.parquet").is_file()
     return Path("build") / folder.resolve().name if is_topic else folder
 
 
 @app.command()
 def publish(
-    results: Annotated[Path, typer.Argument(help="An output folder.")],
+    results: Annotated[Path, typer.Argument(help="Output folder of `bench run`.")],
     topic: Annotated[str, typer.Argument(help="Default: the name of the folder.")] = "",
-    command: Annotated[str | None, typer.Option(help="The command that renews it.")] = None,
-    stale: Annotated[str | None, typer.Option(help="Why its code differs from the tree.")] = None,
+    command: Annotated[str | None, typer.Option(help="Command that renews the result.")] = None,
+    stale: Annotated[str | None, typer.Option(help="Why the code differs from the tree.")] = None,
     arrays: Annotated[bool, typer.Option(help="Keep attributions, images, histories.")] = True,
-    paper: Annotated[bool, typer.Option(help="Keep the paper's figures as pictures.")] = False,
+    paper: Annotated[bool, typer.Option(help="Draw the paper's figures as pictures.")] = False,
 ) -> None:
     """Write a result into reports/published/TOPIC."""
     from reports.publish import publish
@@ -61,7 +60,7 @@ def publish(
 
 
 def main() -> None:
-    """Run the command line; a `BenchError` ends it with one message and exit code 2."""
+    """Run the command line. A `BenchError` ends it with one message and exit code 2."""
     try:
         app(standalone_mode=True)
     except BenchError as error:

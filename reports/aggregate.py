@@ -1,4 +1,4 @@
-"""The store as a frame with one row a cell, and as results.parquet."""
+"""The store as a data frame with one row a cell, and as results.parquet."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -45,7 +45,7 @@ AFTER_METRICS = {
     "threads": WHOLE,
     "jobs": WHOLE,
     "key": TEXT,
-    "shared": TEXT,  # why its seconds do not count: it was not alone; null if it was
+    "shared": TEXT,  # why its seconds do not count, null if it had its cores to itself
     "machine": TEXT,  # the letter of its kind of hardware, see `reports.machines`
 }
 CONVERSION = ("convert_fit", "convert_train", "convert_test")
@@ -58,18 +58,17 @@ AS_RECORDED = (
 
 
 def columns() -> dict[str, str]:
-    """Column -> type of results.parquet. Each metric of `bench.metrics.METRICS` has one."""
+    """Return column -> type of results.parquet, with a column for each metric."""
     return BEFORE_METRICS | dict.fromkeys(METRICS, REAL) | AFTER_METRICS
 
 
 def results_frame(store: Store | Source) -> pd.DataFrame:
-    """One row for each current cell, with the columns of `columns()`."""
     source = open_source(store)
     return frame_of(source.records(), source)
 
 
 def frame_of(records: Iterable[Record], source: Source) -> pd.DataFrame:
-    """The same frame from records already read, in a stable order: dataset, method, seed, key."""
+    """Return the same frame from records, sorted by dataset, method, seed and key."""
     rows, machines = [], []
     for record in records:
         rows.append(_row(record) | metrics_of(record, source))
@@ -84,14 +83,13 @@ def frame_of(records: Iterable[Record], source: Source) -> pd.DataFrame:
 
 
 def write_results(frame: pd.DataFrame, path: Path) -> None:
-    """Write the frame as parquet, whole or not at all."""
     write_atomically(path, lambda file: frame.to_parquet(file, index=False))
 
 
 def _row(record: Record) -> dict[str, object]:
     dataset, method, phases = record["dataset"], record["method"], record["phases"] or {}
     shape = record.get("image_shape")
-    # Part of a conversion has no duration.
+    # A conversion without all of its parts has no duration.
     is_whole = record["status"] == "ok" or all(name in phases for name in CONVERSION)
     return {
         "dataset": dataset["name"],

@@ -4,14 +4,11 @@ from pathlib import Path
 
 
 def build(folder: Path, out: Path | None = None, *, interactive: bool = True) -> Path:
-    """Write everything and return the path of report/index.html.
+    """Write the whole report and return the path of report/index.html.
 
-    Building again writes the same bytes. The cells are only read.
-
-    Args:
-        folder: an output folder of `bench run` or a topic of reports/published.
-        out: where results.parquet and report/ are written; default `folder`.
-        interactive: whether the page has the chart that needs a script of 4.5 MB.
+    `folder` is an output folder of `bench run` or a topic. `out` (default `folder`) gets
+    results.parquet and report/. `interactive` adds the chart that needs a script of 4.5 MB.
+    Building again writes the same bytes.
     """
     from reports import aggregate, figures, page, tables
     from reports.results import Results

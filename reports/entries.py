@@ -1,4 +1,4 @@
-"""Entries that the tables share: a failed cell, an interval, the plain data behind a view."""
+"""Entries that tables share: a failed cell, an interval, the data behind a view."""
 
 from collections.abc import Callable
 
@@ -11,60 +11,58 @@ from reports.statistics import Estimate
 from reports.views import ABSENT, FAILED, Cell, Column, Footnotes
 
 NOT_RUN = Cell("not run", mark=ABSENT)
-ELSEWHERE = Cell("other machine", mark=ABSENT)  # run, but not on the machine of this row
+ELSEWHERE = Cell("other machine", mark=ABSENT)  # run on another machine than this row
 
 
 def interval(estimate: Estimate, digits: int) -> str:
-    """[low, high]; "" without an interval."""
     if estimate.low is None:
         return ""
     return f"[{units.share(estimate.low, digits)}, {units.share(estimate.high, digits)}]"
 
 
 def failed_cell(group: Group, notes: Footnotes) -> Cell:
-    """The status instead of a number; `no value` if the cells are ok but lack the number."""
+    """Return the status, or `no value` if the cells are ok but lack the number."""
     return Cell(group.words or "no value", mark=FAILED, notes=failure_notes(group, notes))
 
 
 def failure_notes(group: Group, notes: Footnotes) -> tuple[int, ...]:
-    """The numbers of the footnotes with the reasons of failed cells."""
+    """Return the numbers of the footnotes with the reasons of failed cells."""
     words = [f"{units.status_words(status)}: {reason}" for status, reason in group.failures]
     return tuple(notes.number(text) for text in words)
 
 
 def shared_notes(group: Group, notes: Footnotes) -> tuple[int, ...]:
-    """The number of the footnote about seconds of this group that do not count."""
+    """Return the number of the footnote about seconds that do not count."""
     if not group.shared:
         return ()
     text = (
-        f"Without the seconds of {len(group.shared)} of {len(group.ok)} ok cells, not alone on "
-        f"what they ran on ({reasons(group.shared)})."
+        f"Without the seconds of {len(group.shared)} of {len(group.ok)} ok cells, which shared "
+        f"their hardware ({reasons(group.shared)})."
     )
     return (notes.number(text),)
 
 
 def left_out_cell(group: Group, notes: Footnotes) -> Cell:
-    """The entry instead of seconds if no cell was alone."""
+    """Return the entry that replaces seconds if no cell had its cores to itself."""
     return Cell("shared", mark=ABSENT, notes=shared_notes(group, notes))
 
 
 def machine_column(results: Results) -> list[Column]:
-    """The column of the machine's letter, in a list; [] for one kind of machine."""
+    """Return the column of the machine's letter in a list, or [] for one kind."""
     return [Column("Machine")] if len(results.machines) > 1 else []
 
 
 def machine_cell(results: Results, letter: str) -> list[Cell]:
-    """The entry of `machine_column`; [] for one kind of machine."""
+    """Return the entry of `machine_column`, or [] for one kind of machine."""
     return [Cell(letter)] if len(results.machines) > 1 else []
 
 
 def timed_groups(results: Results, dataset: str) -> list[Group]:
-    """The groups of a dataset, one a method and kind of machine."""
+    """Return the groups of a dataset, one for each method and kind of machine."""
     return [part for group in results.groups(dataset) for part in group.parts]
 
 
 def extent(spread: Spread, write: Callable[[float], str]) -> str:
-    """[lowest, highest]; "" if they are equal."""
     low, high = write(spread.low), write(spread.high)
     return f"[{low}, {high}]" if low != high else ""
 
@@ -72,10 +70,10 @@ def extent(spread: Spread, write: Callable[[float], str]) -> str:
 def long_data(
     results: Results, values: Callable[[Group], dict[str, object]], *, timed: bool = False
 ) -> pd.DataFrame:
-    """One row for each dataset and method that ran: n, the values, and the failures.
+    """Return one row for each dataset and method: n, the values, the failures.
 
-    With `timed`, also one for each kind of machine, with the column `machine` if there are several,
-    and the column `n_shared` if there are cells whose seconds do not count.
+    With `timed`, one row for each kind of machine, and the columns `machine` and `n_shared` if
+    needed.
     """
     groups_of = timed_groups if timed else Results.groups
     groups = [group for dataset in results.datasets for group in groups_of(results, dataset)]

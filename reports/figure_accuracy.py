@@ -1,4 +1,4 @@
-"""Test accuracy by method: a panel for each dataset, intervals, the level of chance."""
+"""Test accuracy by method: a panel for each dataset, with intervals and chance."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,15 +9,15 @@ from reports.results import Results
 
 TITLE = "Test accuracy"
 CAPTION = (
-    "Points are means over seeds, lines 95% intervals (as in the table). Blue circles: methods "
-    "that make images; orange diamonds: plain methods. Dashed: chance, the share of the largest "
+    "Points are means over seeds, lines are 95% intervals (as in the table). Blue circles: methods "
+    "that make images. Orange diamonds: plain methods. Dashed: chance, the share of the largest "
     "class in the test rows. Words: the status of a cell without accuracy."
 )
 WITHOUT = "No cell has a test accuracy."
 
 
 def draw(results: Results) -> Figure | None:
-    """A panel for each dataset; None if no cell has an accuracy."""
+    """Draw a panel for each dataset, or return None if no cell has an accuracy."""
     shown = [d for d in results.datasets if any(g.accuracy for g in results.groups(d))]
     if not shown:
         return None

@@ -1,4 +1,4 @@
-"""Accuracy by epoch, on training and on validation rows, for methods with a history."""
+"""Accuracy by epoch on training and validation rows, for methods with a history."""
 
 from typing import Any
 
@@ -17,18 +17,18 @@ SIDES: dict[str, dict[str, Any]] = {
 
 TITLE = "Training curves"
 CAPTION = (
-    "Accuracy by epoch, from 0 to 1, of the first seed that recorded a history; below each panel "
-    "the number of epochs. Dashed: training rows; solid: validation rows. Passes follow one "
-    "another, with a gap between them."
+    "Accuracy by epoch, from 0 to 1, of the first seed with a history. The number of epochs is "
+    "below each panel. Dashed: training rows. Solid: validation rows. Passes follow one another, "
+    "with a gap between them."
 )
 WITHOUT = "No run recorded a training history."
-SHORT = 7  # epochs up to which points are marked
+SHORT = 7  # maximum number of epochs with a marker each
 
 History = list[dict[str, Any]]
 
 
 def draw(results: Results) -> Figure | None:
-    """A row a method and a column a dataset; None if no run recorded a history."""
+    """Draw a row a method and a column a dataset, or return None without a history."""
     by_dataset = {dataset: histories(results, dataset) for dataset in results.datasets}
     shown = {dataset: of_methods for dataset, of_methods in by_dataset.items() if of_methods}
     if not shown:
@@ -74,7 +74,7 @@ def _small_panel(axes: Axes, history: History | None, colour: Any) -> None:
 
 
 def histories(results: Results, dataset: str) -> dict[str, History]:
-    """Method -> the history of its first seed that has one."""
+    """Return method -> the history of its first seed that has one."""
     first = {}
     for group in results.groups(dataset):
         listed = (results.history(cell["key"]) for cell in group.ok)
@@ -84,7 +84,7 @@ def histories(results: Results, dataset: str) -> dict[str, History]:
 
 
 def series(history: History, name: str) -> np.ndarray:
-    """The values by epoch, passes one after the other with a gap between them; NaN for null."""
+    """Return the values by epoch, with NaN for null and between passes."""
     values: list[float] = []
     for before, step in zip([history[0], *history], history, strict=False):
         if step.get("pass") != before.get("pass"):

@@ -1,4 +1,4 @@
-"""Accuracy against total time: a panel for each dataset, the Pareto front as a line.
+"""Accuracy against total time, a panel for each dataset, with the Pareto front.
 
 Accuracies crowd near 1, so their axis is logarithmic in the error and labelled with the accuracy.
 """
@@ -20,13 +20,13 @@ from reports.statistics import pareto_front
 TITLE = "Accuracy against total time"
 CAPTION = (
     "Total is conversion, training and prediction (median over seeds), on a log scale. The line is "
-    "the Pareto front: no method is both as fast and as accurate as those on it. Vertical lines "
-    "are 95% intervals, cut at the edge of the panel. The accuracy axis is stretched towards 1 "
-    "(logarithmic in the error), where methods differ."
+    "the Pareto front: no method is both faster and more accurate than those on it. Vertical "
+    "lines are 95% intervals, cut at the edge of the panel. The accuracy axis is logarithmic in "
+    "the error, because methods differ near 1."
 )
 WITHOUT = "No cell has both an accuracy and a time."
-MANY = 12  # methods: beyond, those on the front are named beside their points
-LINE_PIXELS = 11  # between names, in the figure's own pixels, 100 an inch
+MANY = 12  # methods. With more, those on the front have their names beside their points
+LINE_PIXELS = 11  # between names, in pixels of the figure, 100 an inch
 ERROR_TICKS = [0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005]
 MARK: dict[str, Any] = {"linestyle": "", "markersize": 7, "mec": "white", "mew": 0.7}
 
@@ -34,7 +34,7 @@ Points = dict[str, tuple[float, float]]  # method -> seconds and accuracy
 
 
 def draw(results: Results) -> Figure | None:
-    """A panel for each dataset; None without a cell that has accuracy and time."""
+    """Draw a panel for each dataset, or return None without accuracy and time."""
     by_dataset = {dataset: _points(results, dataset) for dataset in results.datasets}
     shown = {dataset: points for dataset, points in by_dataset.items() if points}
     if not shown:
@@ -64,7 +64,7 @@ def _panel(axes: Axes, results: Results, dataset: str, points: Points) -> None:
     floor = 0.5 / (results.dataset_facts(dataset).get("n_test") or 500)
 
     def error(accuracy: float) -> float:
-        """1 - accuracy, kept above half a test row: no logarithm of zero."""
+        """Return 1 - accuracy, at least half a test row: no logarithm of zero."""
         return max(1 - accuracy, floor)
 
     places = {method: (x, error(y)) for method, (x, y) in points.items()}
@@ -87,7 +87,7 @@ def _panel(axes: Axes, results: Results, dataset: str, points: Points) -> None:
 
 
 def _name(axes: Axes, front: Points) -> None:
-    """Write names beside the points of the front, from the best down, if there is room."""
+    """Write names beside the points of the front, from the best down, if they fit."""
     below = -math.inf
     for method, place in reversed(front.items()):
         height = -axes.transData.transform(place)[1]

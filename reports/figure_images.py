@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from reports.figure_style import FAINT, QUIET, WARNING, no_ticks
 from reports.results import Results
 
-TITLE = "The same sample as each converter shows it"
+TITLE = "The same sample as image of each converter"
 CAPTION = (
-    "After Fig. 6 of the paper: rows are the methods that make images, columns are datasets; one "
-    "sample a column. Brightness is scaled for each image; of large images its top 0.5% is clipped."
+    "After Fig. 6 of the paper. Rows are the methods that make images, columns are datasets, with "
+    "one sample a column. Brightness is scaled for each image, and clipped at 99.5% in large ones."
 )
 WITHOUT = "No run kept example images."
-PIXEL_BUDGET = 2.4e6  # of the whole figure: noise does not compress, and the page holds it
+PIXEL_BUDGET = 2.4e6  # of the whole figure: the page contains it, and noise does not compress
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Examples:
 
 
 def draw(results: Results) -> Figure | None:
-    """Rows are the methods with images, columns are datasets; None if there are no images."""
+    """Draw a row a method and a column a dataset, or return None without images."""
     examples = {dataset: examples_of(results, dataset) for dataset in results.datasets}
     datasets = [dataset for dataset, of_methods in examples.items() if of_methods]
     methods = [m for m in results.methods if any(m in examples[d] for d in datasets)]
@@ -49,7 +49,7 @@ def draw(results: Results) -> Figure | None:
 
 
 def examples_of(results: Results, dataset: str) -> dict[str, Examples]:
-    """Method -> the examples of its first seed that has any."""
+    """Return method -> the examples of its first seed that has any."""
     examples: dict[str, Examples] = {}
     for group in results.groups(dataset):
         for cell in group.ok if group.image_shape else []:
@@ -63,7 +63,6 @@ def examples_of(results: Results, dataset: str) -> dict[str, Examples]:
 
 
 def common_row(examples: list[Examples]) -> int | None:
-    """The first sample that all of them show, or None."""
     shared = set(examples[0].rows).intersection(*(set(e.rows) for e in examples))
     return next((row for row in examples[0].rows if row in shared), None)
 
@@ -116,7 +115,6 @@ def _words(axes: Axes, words: str) -> None:
 
 
 def _broken(name: str) -> str:
-    """A long name on two lines or more, broken at its underscores."""
     lines = [""]
     for part in re.findall(r"[^_ ]+_?|_| ", name):
         if len(lines[-1] + part) > 14 and lines[-1]:

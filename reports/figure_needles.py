@@ -11,8 +11,8 @@ from reports.results import Group, Results
 
 TITLE = "Ranks of the needles in the attributions"
 CAPTION = (
-    "Each point is one needle (a feature known to matter) of one seed, by the strength of its "
-    "attribution (each class's shares, averaged); rank 1 is on top, ties count as the lower rank. "
+    "Each point is one needle (a feature known to matter) of one seed, ranked by the strength of "
+    "its attribution (each class's shares, averaged). Rank 1 is on top, ties have the lower rank. "
     "Shaded: the top k, where all k needles should be. Dotted: the number of features."
 )
 WITHOUT = "No method attributed on a dataset whose true features are known."
@@ -20,7 +20,7 @@ SPREAD = 0.5  # width of the points of one method, in columns
 
 
 def draw(results: Results) -> Figure | None:
-    """A panel for each dataset with needles; None without attributions on one."""
+    """Draw a panel for each dataset with needles, or return None without ranks."""
     ranks = {dataset: _of_dataset(results, dataset) for dataset in results.datasets}
     shown = [dataset for dataset, of_methods in ranks.items() if of_methods]
     if not shown:
@@ -34,7 +34,6 @@ def draw(results: Results) -> Figure | None:
 
 
 def _of_dataset(results: Results, dataset: str) -> dict[str, np.ndarray]:
-    """Method -> the ranks of all needles over all seeds, one flat array."""
     ranks = {group.method: _ranks(results, group) for group in results.groups(dataset)}
     return {method: listed for method, listed in ranks.items() if len(listed)}
 
@@ -50,7 +49,7 @@ def _ranks(results: Results, group: Group) -> np.ndarray:
 
 
 def needle_ranks(attributions: np.ndarray, relevant: list[int]) -> np.ndarray:
-    """The rank (from 1) of each needle (k,), as `bench.metrics` counts: a tie is the lower rank."""
+    """Return the rank (from 1) of each needle (k,). A tie has the lower rank."""
     strength = feature_strength(attributions)  # (p,)
     return np.array([int((strength >= strength[i]).sum()) for i in relevant])
 

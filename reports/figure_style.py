@@ -1,4 +1,4 @@
-"""One style for all figures: colour-blind safe, small multiples, the same bytes when redrawn."""
+"""One style for all figures: safe for colour-blind readers, same bytes again."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -79,18 +79,16 @@ WITHOUT_DATES: dict[str, dict[str, Any]] = {
 
 @contextmanager
 def style(settings: dict[Any, Any] = SETTINGS) -> Iterator[None]:
-    """The settings of figures, for drawing and saving alike."""
     with context("seaborn-v0_8-whitegrid"), rc_context(settings):
         yield
 
 
 def colours() -> list[Any]:
-    """Ten colours that colour-blind readers can distinguish."""
     return [to_rgb(colour) for colour in PALETTE]
 
 
 def plain_logarithms(axis: Axis) -> None:
-    """Ticks of a logarithmic axis at 1, 2 and 5 times the powers of ten, as plain numbers."""
+    """Set ticks of a logarithmic axis at 1, 2 and 5 times powers of ten, as numbers."""
     low, high = axis.get_view_interval()
     decades = math.log10(high / low)
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)))
@@ -99,7 +97,7 @@ def plain_logarithms(axis: Axis) -> None:
 
 
 def method_styles(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """A colour and a marker for each method, by its place in the alphabet of all methods."""
+    """Return a colour and a marker for each method, by alphabetical position."""
     palette = colours()
     return {
         method: {"color": palette[i % len(palette)], "marker": MARKERS[i % len(MARKERS)]}
@@ -110,7 +108,7 @@ def method_styles(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
 def panels(
     n: int, width: float, height: float, max_columns: int = 3, **options: Any
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with n axes in a grid, each of the size given in inches, and none left empty."""
+    """Return a figure with n axes in a grid, each of the given size in inches."""
     columns = 2 if n == 4 else min(n, max_columns)
     rows = math.ceil(n / columns)
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
@@ -123,19 +121,17 @@ def panels(
 
 
 def bare(axes: Axes) -> None:
-    """Remove the upper and the right spine."""
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def no_ticks(axes: Axes) -> None:
-    """Axes of an image: without ticks and grid."""
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(visible=False)
 
 
 def method_rows(axes: Axes, methods: Sequence[str]) -> None:
-    """A row for each method on the y axis, the first on top; names in the first column only."""
+    """Set a row for each method on the y axis, with names in the first column."""
     place = axes.get_subplotspec()
     labelled = place is not None and place.is_first_col()
     axes.set_ylim(len(methods) - 0.4, -0.6)
@@ -146,7 +142,6 @@ def method_rows(axes: Axes, methods: Sequence[str]) -> None:
 
 
 def say(axes: Axes, row: int, words: str) -> None:
-    """Write words instead of a point in the row of a method."""
     axes.text(
         0.02,
         row,
@@ -162,7 +157,7 @@ def say(axes: Axes, row: int, words: str) -> None:
 
 
 def legend_below(figure: Figure, handles: Sequence[Line2D]) -> None:
-    """A legend under the panels, of as many columns as fit the width."""
+    """Put a legend under the panels, with as many columns as the width allows."""
     longest = max(len(str(handle.get_label())) for handle in handles)
     fitting = int(figure.get_figwidth() / (0.085 * longest + 0.55))  # inches of a letter, a marker
     columns = max(1, min(len(handles), fitting))
@@ -172,10 +167,7 @@ def legend_below(figure: Figure, handles: Sequence[Line2D]) -> None:
 def save(
     figure: Figure, folder: Path, name: str, kinds: Sequence[str] = ("png", "svg")
 ) -> dict[str, Path]:
-    """Write a figure as files of these kinds. Call within `style()`.
-
-    They have no dates and versions inside, and all have the layout of the first.
-    """
+    """Write a figure as files of these kinds, without dates. Call within `style()`."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {kind: folder / f"{name}.{kind}" for kind in kinds}
     for kind, path in paths.items():

@@ -11,17 +11,17 @@ from reports.results import Group, Results
 
 TITLE = "Conversion and training time"
 CAPTION = (
-    "Medians over seeds on a log scale, the range of the seeds as a thick line. Times below 1 ms "
-    "are drawn at 1 ms."
+    "Medians over seeds on a log scale, with the range of the seeds as a thick line. Times below "
+    "1 ms are drawn at 1 ms."
 )
 WITHOUT = "No cell was timed."
-FLOOR_SECONDS = 0.001  # faster times are drawn here: the clock resolves no less
+FLOOR_SECONDS = 0.001  # faster times are drawn here, because the clock does not resolve them
 
 PARTS = {"conversion_seconds": ("conversion", "o", 0), "train_seconds": ("training", "s", 1)}
 
 
 def draw(results: Results) -> Figure | None:
-    """Conversion and training seconds; None if no cell was timed."""
+    """Draw conversion and training seconds, or return None if no cell was timed."""
     shown = [d for d in results.datasets if any(map(_timed, results.groups(d)))]
     if not shown:
         return None
@@ -62,7 +62,7 @@ def _phases_row(axes: Axes, group: Group, row: int) -> None:
     medians = [max(s.median, FLOOR_SECONDS) for s in spreads.values() if s]
     axes.plot([min(medians), max(medians)], [row, row], color=QUIET, linewidth=0.8, zorder=2)
     for column, (_, marker, colour) in PARTS.items():
-        spread, y = spreads[column], row + (0.14 if colour else -0.14)  # so that neither hides
+        spread, y = spreads[column], row + (0.14 if colour else -0.14)  # so that both are visible
         if spread:
             ends = [max(spread.low, FLOOR_SECONDS), max(spread.high, FLOOR_SECONDS)]
             axes.plot(ends, [y, y], color=colours()[colour], linewidth=2.4, zorder=3)
@@ -72,7 +72,7 @@ def _phases_row(axes: Axes, group: Group, row: int) -> None:
 
 
 def whole_decades(axes: Axes) -> None:
-    """Ticks as plain numbers, and at least two decades, so that there always are some."""
+    """Write ticks as plain numbers, and show at least two decades."""
     low, high = axes.get_xlim()
     low, high = np.log10(low), np.log10(high)
     spare = max(0.0, 2 - (high - low)) / 2

@@ -1,4 +1,4 @@
-"""The figures of the report, as .png and .svg. A figure without data is left out, with a note."""
+"""The figures of the report, as .png and .svg, or a note if data are missing."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -12,8 +12,8 @@ from reports.results import Results
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_MACHINES = 4  # kinds of machine with figures of time; the tables have all
-MOST_ENTRIES = 600  # pairs of dataset and method; more panels would take minutes to draw
+MOST_MACHINES = 4  # kinds of machine with figures of time. The tables have all
+MOST_ENTRIES = 600  # pairs of dataset and method. More panels would take minutes to draw
 NOT_DRAWN = (
     f"Not drawn for more than {MOST_ENTRIES} pairs of dataset and method: the tables and the chart "
     "of accuracy against time have all of them."
@@ -25,9 +25,7 @@ TIMED = ("time", "accuracy_vs_time")  # drawn for each kind of machine
 class Plan:
     """A figure of the report.
 
-    Args:
-        without: the note that is shown if there is nothing to draw.
-        png, svg: the files, once they are drawn.
+    `without` is the note if there is nothing to draw. `png` and `svg` are the drawn files.
     """
 
     name: str
@@ -40,12 +38,11 @@ class Plan:
 
     @property
     def note(self) -> str:
-        """Why there is no figure; "" if there is one."""
         return "" if self.png else self.without
 
 
 def modules() -> dict[str, ModuleType]:
-    """Every figure of the report, in its order. Matplotlib is imported here and not before."""
+    """Return every figure of the report, in order. Imports matplotlib."""
     from reports import (
         figure_accuracy,
         figure_curves,
@@ -66,7 +63,7 @@ def modules() -> dict[str, ModuleType]:
 
 
 def plans(results: Results) -> list[Plan]:
-    """The figures of these results; times have one for each kind of machine."""
+    """Return the figures of these results. Times have one for each kind of machine."""
     is_many = len(results.datasets) * len(results.methods) > MOST_ENTRIES
     listed = []
     for name, module in modules().items():
@@ -78,9 +75,9 @@ def plans(results: Results) -> list[Plan]:
 
 
 def draw_all(results: Results, folder: Path, only: Collection[str] = ()) -> list[Plan]:
-    """Draw every figure, or those named; remove files of figures that are no longer drawn."""
+    """Draw every figure, or those named, and remove outdated files."""
     for name in TIMED:
-        for path in folder.glob(f"{name}_[A-Z].*"):  # of machines that an earlier report had
+        for path in folder.glob(f"{name}_[A-Z].*"):  # of machines of an earlier report
             path.unlink()
     named = [plan for plan in plans(results) if not only or plan.name in only]
     return [_draw(plan, results, folder) for plan in named]

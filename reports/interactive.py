@@ -1,4 +1,4 @@
-"""The interactive chart of accuracy against time: its points, and plotly's script."""
+"""The interactive chart of accuracy against time: its points, plotly's script."""
 
 from typing import Any
 
@@ -26,19 +26,18 @@ PARTS = {
 
 
 def script() -> str:
-    """Plotly's JavaScript, about 4.5 MB."""
     from plotly.offline import get_plotlyjs
 
     return str(get_plotlyjs())
 
 
 def points(results: Results) -> list[dict[str, Any]]:
-    """A point for each (dataset, method) with accuracy and time; a chart for each machine."""
+    """Return a point for each dataset and method with accuracy and time."""
     from matplotlib.colors import to_hex
 
     styles = method_styles(results.methods)
     several = len(results.machines) > 1
-    listed = []
+    marks = []
     for dataset in results.datasets:
         for group in timed_groups(results, dataset):
             accuracy, seconds = group.accuracy, group.total_seconds
@@ -46,7 +45,7 @@ def points(results: Results) -> list[dict[str, Any]]:
                 continue
             style = styles[group.method]
             low, high = accuracy.ends
-            listed.append(
+            marks.append(
                 {
                     "dataset": f"{dataset}, machine {group.machine}" if several else dataset,
                     "method": group.method,
@@ -59,7 +58,7 @@ def points(results: Results) -> list[dict[str, Any]]:
                     "symbol": SYMBOLS[style["marker"]],
                 }
             )
-    return sorted(listed, key=lambda point: str(point["dataset"])) if several else listed
+    return sorted(marks, key=lambda point: str(point["dataset"])) if several else marks
 
 
 def _hover(group: Group, accuracy: Estimate) -> str:

@@ -2,8 +2,8 @@
 
 Records with the same processor, vector instructions, cores, GPU and threads a cell
 (`environment.Hardware`) are of one kind. The kind with most cells is A, the next B, and so on. A
-kind may be several machines with different anonymous ids. Older records lack some of these fields:
-a missing value counts as different from any recorded one.
+kind may be several machines with different anonymous ids. A value that older records lack counts as
+different from any recorded one.
 """
 
 from collections import Counter, defaultdict
@@ -15,12 +15,12 @@ from bench.machine.environment import Hardware, hardware
 from bench.store.store import Record
 from reports.units import counted
 
-MOST_REASONS = 3  # that a note lists; percentages differ from cell to cell
+MOST_REASONS = 3  # in a note: percentages differ from cell to cell
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of machine: its letter, its hardware, and its numbers of cells and machines."""
+    """A kind of machine: its letter, hardware, and numbers of cells and machines."""
 
     letter: str
     hardware: Hardware
@@ -29,33 +29,33 @@ class Kind:
 
     @property
     def words(self) -> str:
-        """The hardware and the numbers of cells and machines."""
-        what = self.hardware
-        features = what.cpu_features
+        """The hardware and the numbers of cells and machines, as text."""
+        machine = self.hardware
+        features = machine.cpu_features
         instructions = (
             "(instructions not recorded)"
             if features is None
             else f"with {', '.join(features) or 'no vector instructions'}"
         )
         parts = [
-            f"{what.cpu or 'unknown processor'} {instructions}",
-            counted(what.n_cpus, "core"),
-            f"{counted(what.threads, 'thread')} a cell",
-            f"GPU {what.gpu}" if what.gpu else "no GPU",
+            f"{machine.cpu or 'unknown processor'} {instructions}",
+            counted(machine.n_cpus, "core"),
+            f"{counted(machine.threads, 'thread')} a cell",
+            f"GPU {machine.gpu}" if machine.gpu else "no GPU",
         ]
         of = f" on {counted(self.n_machines, 'machine')}" if self.n_machines else ""
         return f"{', '.join(parts)} ({counted(self.n_cells, 'cell')}{of})"
 
 
 def letters(cells: Iterable[Hardware]) -> dict[Hardware, str]:
-    """A letter for each kind, that with most cells first."""
+    """Return a letter for each kind, the kind with most cells first."""
     counts = Counter(cells)
     ordered = sorted(counts, key=lambda kind: (-counts[kind], str(kind)))
     return {kind: _letter(i) for i, kind in enumerate(ordered)}
 
 
 def kinds(records: Collection[Record]) -> list[Kind]:
-    """The kinds of machine of these records, in the order of their letters."""
+    """Return the kinds of machine of these records, in the order of their letters."""
     cells: Counter[Hardware] = Counter()
     ids: dict[Hardware, set[str]] = defaultdict(set)
     for record in records:
@@ -69,13 +69,12 @@ def kinds(records: Collection[Record]) -> list[Kind]:
 
 
 def _letter(i: int) -> str:
-    """A, B, ..., Z, AA, AB, ..."""
     more, last = divmod(i, len(ascii_uppercase))
     return (_letter(more - 1) if more else "") + ascii_uppercase[last]
 
 
 def legend(machines: list[Kind]) -> str:
-    """The meaning of the letters, as a sentence; "" for one kind."""
+    """Return the meaning of the letters as a sentence, or "" for one kind."""
     if len(machines) < 2:
         return ""
     listed = "; ".join(f"{kind.letter} is {kind.words}" for kind in machines)
@@ -83,21 +82,20 @@ def legend(machines: list[Kind]) -> str:
 
 
 def left_out(shared: list[str], n_ok: int) -> str:
-    """The number of cells whose times do not count, and why, as a sentence; "" if all count.
+    """Return how many cells' times do not count, and why, or "" if all count.
 
-    Args:
-        shared: for each ok cell that was not alone, the reason.
+    `shared` has the reason for each ok cell that did not have its cores to itself.
     """
     if not shared:
         return ""
     return (
-        f"Without the seconds of {counted(len(shared), 'ok cell')} of {n_ok:,}, not alone on what "
-        f"they ran on ({reasons(shared)})."
+        f"Without the seconds of {counted(len(shared), 'ok cell')} of {n_ok:,}, which shared "
+        f"their hardware ({reasons(shared)})."
     )
 
 
 def reasons(shared: list[str]) -> str:
-    """The most frequent reasons with their numbers of cells, and the number of other reasons."""
+    """Return the most frequent reasons with their numbers of cells."""
     counts = Counter(reason for text in shared for reason in text.split("; "))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     listed = [f"{reason}: {counted(n, 'cell')}" for reason, n in ordered[:MOST_REASONS]]

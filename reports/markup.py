@@ -39,7 +39,7 @@ _TEX = {
 
 
 def markdown(view: View) -> str:
-    """The view with its explanation and its footnotes, as GitHub's Markdown."""
+    """Write the view with its explanation and footnotes as GitHub's Markdown."""
     lines = [f"# {view.title}", "", view.reading, ""]
     for block in view.blocks:
         heading = len(view.blocks) > 1 or bool(block.dataset)
@@ -53,7 +53,7 @@ def markdown(view: View) -> str:
 
 
 def markdown_grid(head: Sequence[str], rows: list[list[str]], is_left: list[bool]) -> list[str]:
-    """The lines of a table; columns are aligned to the left or to the right."""
+    """Return the lines of a table, with columns aligned to the left or the right."""
     rule = ["---" if left else "---:" for left in is_left]
     return ["| " + " | ".join(row) + " |" for row in [head, rule, *rows]]
 
@@ -75,7 +75,7 @@ def _markdown_notes(notes: tuple[int, ...]) -> str:
 
 
 def _markdown_text(text: str) -> str:
-    """Text with special characters escaped; between two backticks it is code."""
+    """Escape special characters. Text between two backticks is code."""
     specials = "\\|*_<"
     parts = split_code(text)
     if len(parts) == 1:
@@ -91,7 +91,7 @@ def _escaped(text: str, specials: str) -> str:
 
 
 def _footnote(text: str) -> str:
-    """Text of a footnote: backticks and underscores stay, as reasons quote commands and names."""
+    """Return a footnote. Backticks and underscores stay, because reasons quote code."""
     return _one_line(text).replace("<", "\\<")
 
 
@@ -100,12 +100,12 @@ def _one_line(text: str) -> str:
 
 
 def csv(view: View) -> str:
-    """The numbers behind the view, not rounded, one row for each method and dataset."""
+    """Write the numbers behind the view, not rounded, one row a method and dataset."""
     return view.data.to_csv(index=False, lineterminator="\n")
 
 
 def latex(view: View) -> str:
-    """One `table` a block; the document needs the packages array, booktabs and graphicx."""
+    """Write one `table` a block. It needs the packages array, booktabs, graphicx."""
     lines = [r"% \usepackage{array,booktabs,graphicx}", f"% {_one_line(view.title)}", ""]
     for block in view.blocks:
         lines += _latex_block(view, block)
@@ -162,7 +162,7 @@ def _latex_notes(notes: tuple[int, ...]) -> str:
 
 
 def tex(text: str) -> str:
-    """Text in ASCII with LaTeX's special characters escaped; between two backticks it is code."""
+    """Escape text to ASCII for LaTeX. Text between two backticks is code."""
     parts = ["".join(_TEX.get(c) or _ascii(c) for c in part) for part in split_code(text)]
     return "".join(rf"\texttt{{{part}}}" if i % 2 else part for i, part in enumerate(parts))
 

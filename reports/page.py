@@ -28,12 +28,10 @@ def render(
     *,
     interactive: bool = True,
 ) -> str:
-    """The page as text.
+    """Return the page as text.
 
-    Args:
-        views: the tables of `reports.tables.all_views`.
-        drawn: the figures of `reports.figures`; those without files become notes.
-        interactive: whether plotly's script (4.5 MB) and its chart are inside.
+    `views` are the tables, `drawn` the figures, of which those without files become notes.
+    `interactive` adds plotly's script (4.5 MB) and its chart.
     """
     by_name = {view.name: view for view in views}
     points = chart.points(results) if interactive else []
@@ -60,7 +58,7 @@ def render(
 
 
 def template(name: str) -> "Template":
-    """A template of this folder, with the filters that the pages use."""
+    """Return a template of this folder, with the filters that the pages use."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -76,19 +74,18 @@ def template(name: str) -> "Template":
 
 
 def slug(text: str) -> str:
-    """A label as part of an id."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def breakable(text: str) -> "Markup":
-    """A name that may break after its underscores only."""
+    """Let a name break after its underscores only."""
     from markupsafe import Markup, escape
 
     return Markup("_<wbr>").join(escape(part) for part in text.split("_"))
 
 
 def code(text: str) -> "Markup":
-    """Words between backticks as code."""
+    """Mark text between backticks as code."""
     from markupsafe import Markup, escape
 
     parts = units.split_code(str(escape(text)))
@@ -96,7 +93,7 @@ def code(text: str) -> "Markup":
 
 
 def _embedded(figure: Plan) -> tuple[Plan, str, int]:
-    """A figure with its data URI (the smaller of drawing and picture) and its width on the page."""
+    """Return a figure, its data URI (the smaller of SVG and PNG) and its width."""
     assert figure.png is not None
     assert figure.svg is not None
     png = figure.png.read_bytes()
@@ -108,12 +105,10 @@ def _embedded(figure: Plan) -> tuple[Plan, str, int]:
 
 
 def data_uri(content: bytes, kind: str = "png") -> str:
-    """A picture as the address of an image."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def reduced(picture: bytes) -> bytes:
-    """A picture as PNG in 256 colours."""
     from PIL import Image
 
     with Image.open(io.BytesIO(picture)) as image:

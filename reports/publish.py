@@ -1,4 +1,4 @@
-"""Write a result into the repository: `python -m reports publish RESULTS_FOLDER [TOPIC]`.
+"""Write a result into the repository: `python -m reports publish RESULTS`.
 
 `reports.topics` describes the files of a topic. Folders of this machine are replaced by words such
 as `$DEEPMAPPER_DATA`. Wide attributions are cut to the strongest features of each class and of
@@ -21,7 +21,7 @@ from bench.machine.redaction import folders_and_words, redacted
 from bench.store.store import Record
 from reports.topics import PREDICTED, Topic, open_source, write_arrays, write_cells
 
-KEEP_WHOLE = 20_000  # numbers of an attribution array; wider ones are cut
+KEEP_WHOLE = 20_000  # numbers of an attribution array. Larger ones are cut
 TOP = 100
 MOST_LINES = 40  # of README.md
 PICTURES = ("accuracy", "accuracy_vs_time", "needle_ranks", "images")  # of a report
@@ -39,18 +39,19 @@ def publish(
 ) -> None:
     """Write the topic of a result and replace an earlier one.
 
-    An existing README.md is kept; without one, a first one names the command.
+    An existing README.md is kept. Without one, a first one names the command.
 
-    Args:
-        source: an output folder of `bench run`, or a folder with cells/*.json of an experiment.
-        command: renews the result; default `python -m bench run` with the spec's name.
-        stale: why the result is published although its code differs from that of the tree.
-        arrays: whether to write histories, example images and attributions for figures.
-        paper: whether the pictures are those of the paper's page.
-
-    Raises:
-        BenchError: `stale` is None, and the result is of several commits or of other sources than
-            the tree; or its README.md is too long.
+    Parameters
+    ----------
+    source : Path
+        Output folder of `bench run`, or folder with cells/*.json of an experiment.
+    command : str, optional
+        Command that renews the result. Default: `python -m bench run` with the spec's name.
+    stale : str, optional
+        Why the result is published although its code differs from that of the tree. Required if it
+        is of several commits or other sources, else a BenchError is raised.
+    arrays, paper : bool
+        Whether to write arrays for figures, and whether the pictures are those of the paper's page.
     """
     words = folders_and_words(source)
     records = [redacted(record, words) for record in _records(source)]
@@ -73,41 +74,41 @@ def publish(
             shutil.copyfile(target / "README.md", topic / "README.md")
         else:
             (topic / "README.md").write_text(f"# {topic.name}\n\n`{command}`\n")
-        if listed := problems(topic):
-            raise BenchError("\n".join(listed))
+        if faults := problems(topic):
+            raise BenchError("\n".join(faults))
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(topic, target)
 
 
 def problems(folder: Path) -> list[str]:
-    """The faults of a published topic, each with the command that mends it."""
+    """Return the faults of a published topic, each with the command that fixes it."""
     name, about = folder.name, tomllib.loads((folder / "topic.toml").read_text())
     records = list(Topic(folder).records())
     renew = f"Renew it: {about['command']}, then python -m reports publish."
-    listed = []
+    faults = []
     if "stale" not in about:
         commits = _commits(records)
         if len(commits) != 1:
             short = ", ".join(commit[:12] for commit in commits) or "none"
-            listed.append(f"{name}: cells of commits {short}, expected one. {renew}")
+            faults.append(f"{name}: cells of commits {short}, expected one. {renew}")
         if changed := ", ".join(changed_methods(records)):
-            listed.append(f"{name}: the sources of {changed} are not those of this tree. {renew}")
+            faults.append(f"{name}: the sources of {changed} are not those of this tree. {renew}")
     n_lines = len((folder / "README.md").read_text().splitlines())
     if n_lines > MOST_LINES:
-        listed.append(f"{name}/README.md: {n_lines} lines, at most {MOST_LINES}. Shorten it.")
+        faults.append(f"{name}/README.md: {n_lines} lines, at most {MOST_LINES}. Shorten it.")
     texts = [path.read_text() for path in folder.glob("*.toml")] + [json.dumps(records)]
     if paths := ", ".join(sorted({path for text in texts for path in FOLDER.findall(text)})):
-        listed.append(f"{name}: names folders of a machine: {paths}. {renew}")
-    return listed
+        faults.append(f"{name}: names folders of a machine: {paths}. {renew}")
+    return faults
 
 
 def changed_methods(records: list[Record]) -> list[str]:
-    """The methods of these records whose source differs from that of the tree."""
+    """Return the methods of these records whose source differs from the tree's."""
 
     def source_hash(method: str) -> str | None:
         try:
             return entry("methods", method).source_hash
-        except BenchError:  # the tree has no such method any more
+        except BenchError:  # the tree no longer has this method
             return None
 
     hashes = {(r["method"]["name"], r["method"]["source_hash"]) for r in records if "method" in r}
@@ -120,7 +121,7 @@ def _commits(records: list[Record]) -> list[str]:
 
 
 def _records(source: Path) -> Iterator[Record]:
-    """The records of a run; those of an experiment, of any form, with the name of their file."""
+    """Yield the records of a run, or those of an experiment with their file names."""
     if (source / "spec.toml").is_file():
         yield from open_source(source).records()
         return
@@ -138,7 +139,7 @@ def _write_about(topic: Path, records: list[Record], command: str, stale: str | 
     entries: dict[str, object] = {"command": command, "commits": _commits(records)}
     if stale is not None:
         entries["stale"] = stale
-    # JSON's texts and lists are TOML's too.
+    # Texts and lists of JSON are valid TOML.
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in entries.items()]
     (topic / "topic.toml").write_text("\n".join(lines) + "\n")
 
@@ -165,7 +166,7 @@ def _cut(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _draw(source: Path, topic: Path, *, paper: bool) -> None:
-    """The pictures of a topic, from all arrays of the run."""
+    """Draw the pictures of a topic from all arrays of the run."""
     from reports.figures import draw_all
     from reports.page import reduced
     from reports.paper.build import build

@@ -1,4 +1,4 @@
-"""The cells of a result for tables and figures: groups, labels in order, intervals."""
+"""The cells of a result for tables and figures: groups, order, intervals."""
 
 import json
 from collections import Counter, defaultdict
@@ -23,7 +23,7 @@ TOTAL = ("conversion_seconds", "train_seconds", "predict_seconds")
 
 @dataclass(frozen=True)
 class Spread:
-    """Median and range over seeds: for durations and ranks, whose means one outlier rules."""
+    """Median and range over seeds, for durations and ranks: one outlier rules a mean."""
 
     median: float
     low: float
@@ -32,12 +32,9 @@ class Spread:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """The cells of one method on one dataset, one for each seed.
+    """The cells (rows of the frame) of one method on one dataset, one a seed.
 
-    Seconds are those of cells that were alone on their hardware, on one kind of machine.
-
-    Args:
-        cells: rows of the frame, with None for null.
+    Seconds are those of cells that had their cores to themselves, on one kind of machine.
     """
 
     dataset: str
@@ -46,12 +43,11 @@ class Group:
 
     @cached_property
     def ok(self) -> list[dict[str, Any]]:
-        """The cells that finished."""
         return [cell for cell in self.cells if cell["status"] == "ok"]
 
     @cached_property
     def timed(self) -> list[dict[str, Any]]:
-        """The cells whose seconds count: ok, alone, of the kind of machine with most of these."""
+        """The cells whose seconds count: ok, undisturbed, on the most frequent machine."""
         alone = [cell for cell in self.ok if cell["shared"] is None]
         counts = Counter(cell["machine"] for cell in alone)
         letter = min(counts, key=lambda name: (-counts[name], name), default=None)
@@ -59,7 +55,7 @@ class Group:
 
     @property
     def machine(self) -> str:
-        """The letter of the machine of the seconds; without seconds, that of any cell."""
+        """The letter of the machine of the seconds, or of any cell without seconds."""
         return str((self.timed or self.cells)[0]["machine"])
 
     @property
@@ -72,7 +68,7 @@ class Group:
 
     @property
     def shared(self) -> list[str]:
-        """Why each ok cell that shared its hardware was not alone."""
+        """Why each ok cell that shared its hardware was disturbed."""
         return [cell["shared"] for cell in self.ok if cell["shared"] is not None]
 
     @property
@@ -83,7 +79,7 @@ class Group:
 
     @property
     def words(self) -> str:
-        """What happened to the cells that are not ok: `timeout`, or `timeout ×2, failed`."""
+        """The statuses of the cells that are not ok: `timeout`, or `timeout ×2, failed`."""
         counts = Counter(cell["status"] for cell in self.cells if cell["status"] != "ok")
         if len(counts) == 1:
             return status_words(next(iter(counts)))
@@ -91,7 +87,7 @@ class Group:
         return ", ".join(status_words(status) + n for status, n in sorted(times.items()))
 
     def values(self, column: str) -> list[float]:
-        """The numbers of a column over the ok cells, in the order of seeds, without nulls.
+        """Return the numbers of a column over the ok cells, without nulls.
 
         Of a column of seconds, only those that count.
         """
@@ -99,50 +95,49 @@ class Group:
         return [float(cell[column]) for cell in cells if cell[column] is not None]
 
     def is_left_out(self, column: str) -> bool:
-        """Whether this column has seconds, but none that count."""
+        """Return whether this column has seconds, but none that count."""
         return not self.values(column) and any(cell[column] is not None for cell in self.ok)
 
     @cached_property
     def accuracy(self) -> Estimate | None:
-        """Test accuracy with its interval; None if no cell is ok."""
+        """Test accuracy with its interval, or None if no cell is ok."""
         n_test = self.values("n_test")
         return accuracy_estimate(self.values("accuracy"), int(min(n_test)) if n_test else None)
 
     def mean(self, column: str) -> Estimate | None:
-        """Mean and interval over seeds; None without values."""
+        """Return mean and interval over seeds, or None without values."""
         return estimate(self.values(column))
 
     def spread(self, column: str) -> Spread | None:
-        """Median and range over seeds; None without values."""
+        """Return median and range over seeds, or None without values."""
         values = self.values(column)
         return Spread(float(np.median(values)), min(values), max(values)) if values else None
 
     def median(self, column: str) -> float | None:
-        """The median over seeds; None without values."""
         spread = self.spread(column)
         return spread.median if spread else None
 
     @cached_property
     def total_seconds(self) -> float | None:
-        """Median conversion + training + prediction: the time to use the method."""
+        """Median of conversion + training + prediction."""
         seconds = [[cell[column] for column in TOTAL] for cell in self.timed]
         totals = [sum(parts) for parts in seconds if None not in parts]
         return float(np.median(totals)) if totals else None
 
     @property
     def image_shape(self) -> str | None:
-        """Such as `28x28`; None if the method makes no images."""
+        """Such as `28x28`, or None if the method makes no images."""
         return next((cell["image_shape"] for cell in self.ok if cell["image_shape"]), None)
 
 
 def cells_of(frame: pd.DataFrame) -> list[dict[Any, Any]]:
-    """The rows of the frame, with None for null."""
+    """Return the rows of the frame, with None for null."""
     plain = frame.astype(object)
     return plain.where(plain.notna(), None).to_dict("records")
 
 
 def groups_of(frame: pd.DataFrame) -> dict[tuple[str, str], Group]:
-    """(dataset, method) -> its group, by their labels."""
+    """Return (dataset, method) -> its group, by their labels."""
     cells = defaultdict(list)
     for cell in cells_of(frame):
         cells[cell["dataset_label"], cell["method_label"]].append(cell)
@@ -151,11 +146,10 @@ def groups_of(frame: pd.DataFrame) -> dict[tuple[str, str], Group]:
 
 @dataclass(frozen=True)
 class Results:
-    """Everything a view needs. The source is only read.
+    """The cells of a result for views.
 
-    Args:
-        frame: a row a cell, with method labels that name device or split if those differ.
-        as_recorded: the same with the labels of the records: results.parquet.
+    `frame` has a row a cell. Its method labels name device or split if those differ. `as_recorded`
+    has the labels of the records, for results.parquet.
     """
 
     source: Source
@@ -165,35 +159,31 @@ class Results:
 
     @classmethod
     def read(cls, place: Path | Store | Source) -> "Results":
-        """The cells of an output folder or of a published topic."""
+        """Read the cells of an output folder or of a published topic."""
         source = open_source(place)
         records = {record["key"]: record for record in _shared_parts(source.records())}
         frame = frame_of(records.values(), source)
         return cls(source, records, distinguish_labels(frame), frame)
 
     def of_machine(self, letter: str) -> "Results":
-        """The cells of one kind of machine."""
         is_there = self.frame["machine"] == letter
         return Results(self.source, self.records, self.frame[is_there], self.as_recorded)
 
     @cached_property
     def machines(self) -> list[Kind]:
-        """The kinds of machine, that with most cells first."""
+        """The kinds of machine, the one with most cells first."""
         return kinds(self.records.values())
 
     @cached_property
     def times_note(self) -> str:
-        """Which times are left out, and of which machines they are; "" if all are alike.
-
-        It begins with a space.
-        """
+        """Which times are left out, and their machines, after a space. "" if all count."""
         ok = self.frame.loc[self.frame["status"] == "ok", "shared"]
         texts = (left_out(ok.dropna().to_list(), len(ok)), legend(self.machines))
         return "".join(f" {text}" for text in texts if text)
 
     @cached_property
     def datasets(self) -> list[str]:
-        """All dataset labels, numbers in them in the order of numbers."""
+        """All dataset labels. Numbers in them sort as numbers."""
         return sorted(set(self.frame["dataset_label"]), key=natural_order)
 
     @cached_property
@@ -203,7 +193,6 @@ class Results:
 
     @cached_property
     def mean_ranks(self) -> pd.DataFrame:
-        """Mean rank and number of blocks by method, best first."""
         return mean_ranks(self.frame)
 
     @cached_property
@@ -211,11 +200,11 @@ class Results:
         return groups_of(self.frame)
 
     def group(self, dataset: str, method: str) -> Group | None:
-        """The cells of a method on a dataset; None if it was not run there."""
+        """Return the cells of a method on a dataset, or None if it was not run there."""
         return self._groups.get((dataset, method))
 
     def groups(self, dataset: str) -> list[Group]:
-        """The groups of a dataset, in the order of `methods`."""
+        """Return the groups of a dataset, in the order of `methods`."""
         listed = [self.group(dataset, method) for method in self.methods]
         return [group for group in listed if group is not None]
 
@@ -233,16 +222,15 @@ class Results:
         return described
 
     def dataset_facts(self, dataset: str) -> Record:
-        """The `dataset` part of a record of this label, from a cell that had the data if any."""
+        """Return the `dataset` part of a record of this label, with sizes if known."""
         return self._facts[dataset]
 
     def history(self, key: str) -> list[dict[str, Any]]:
-        """The training history of a cell, a row an epoch; [] if it has none."""
         text = self.source.array(key, "history")
         return json.loads(str(text)) if text is not None else []
 
     def chance(self, dataset: str) -> float | None:
-        """The share of the largest class in the test rows; 1 / classes if labels are missing."""
+        """Return the share of the largest class in the test rows, else 1 / classes."""
         for key in self._keys[dataset]:
             labels = self.source.array(key, "y_test")
             if labels is not None and len(labels):
@@ -252,9 +240,9 @@ class Results:
 
 
 def _shared_parts(records: Iterable[Record]) -> Iterator[Record]:
-    """The records, with one object for each distinct dataset and environment.
+    """Yield the records with one object for each distinct dataset and environment.
 
-    Thousands of cells have a few of each: copies would fill the memory.
+    Thousands of cells have a few of each, and copies would fill the memory.
     """
     known: dict[str, Any] = {}
     for record in records:
@@ -266,7 +254,7 @@ def _shared_parts(records: Iterable[Record]) -> Iterator[Record]:
 
 
 def distinguish_labels(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with device or split added to method labels that would mix two of them."""
+    """Add device or split to method labels that would mix two of them."""
     frame = frame.copy()
     for column in ("device", "split"):
         labels = ["dataset_label", "method_label", "seed"]

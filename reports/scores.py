@@ -1,7 +1,7 @@
 """Metrics of a cell, computed from its stored arrays for a report.
 
 A record stores the values of its run and `metrics_version`, the version of bench/metrics.py that
-computed them. Values of another version, and metrics added since, are computed from the arrays.
+computed them. Values of another version, and newer metrics, are computed from the arrays.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ class NotStoredError(Exception):
 
 
 class StoredOutcome:
-    """The arrays of a cell under the names of `bench.metrics.Outcome`, read when used."""
+    """The arrays of a cell, named as in `bench.metrics.Outcome`, read when used."""
 
     def __init__(self, record: Record, source: Source) -> None:
         self._key, self._source = record["key"], source
@@ -42,7 +42,7 @@ class StoredOutcome:
 
 
 def metrics_of(record: Record, source: Source) -> dict[str, float | None]:
-    """Every metric of `METRICS`; stored values if they are current or their arrays are missing."""
+    """Return every metric, from the record if current or without arrays."""
     stored: dict[str, float | None] = record.get("metrics") or {}
     is_current = record.get("metrics_version") == metrics_version()
     is_scored = any(value is not None for value in stored.values())
@@ -58,5 +58,4 @@ def metrics_of(record: Record, source: Source) -> dict[str, float | None]:
 
 @cache
 def metrics_version() -> str:
-    """SHA-256 of the source of bench/metrics.py."""
     return hashlib.sha256(Path(metrics.__file__).read_bytes()).hexdigest()

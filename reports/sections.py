@@ -31,7 +31,7 @@ class Machine:
 
 
 def summary(results: Results) -> str:
-    """The numbers of cells, datasets, methods and seeds, and the outcomes."""
+    """Return the numbers of cells, datasets, methods and seeds, and the outcomes."""
     counts = Counter(str(status) for status in results.frame["status"])
     if not counts:
         return "This store holds no cells yet: there is nothing to show."
@@ -43,7 +43,6 @@ def summary(results: Results) -> str:
 
 
 def dates(results: Results) -> str:
-    """When the cells ran: the first start and the last finish."""
     started = [r["started"] for r in results.records.values() if r.get("started")]
     finished = [r["finished"] for r in results.records.values() if r.get("finished")]
     if not started or not finished:
@@ -53,7 +52,7 @@ def dates(results: Results) -> str:
 
 
 def machines(results: Results) -> list[Machine]:
-    """Each distinct environment, that with most cells first.
+    """Return each distinct environment, the one with most cells first.
 
     Machines that differ only in their anonymous ids are one.
     """
@@ -99,14 +98,12 @@ def _machine(
 
 
 def title(results: Results) -> str:
-    """The name in the spec; without a spec, that of the folder."""
     folder = results.source.folder.resolve()
     spec = folder / "spec.toml"
     return str(tomllib.loads(spec.read_text())["name"]) if spec.is_file() else folder.name
 
 
 def data_rows(results: Results) -> list[dict[str, Any]]:
-    """Name, size, source and split of each dataset."""
     return [_data_row(results, dataset) for dataset in results.datasets]
 
 
@@ -132,7 +129,7 @@ def _data_row(results: Results, dataset: str) -> dict[str, Any]:
 
 
 def _params(of_cells: list[dict[str, Any]]) -> str:
-    """The parameters that the cells of a dataset share; those that follow the seed by name."""
+    """Return the parameters that the cells share, and the names of the others."""
     texts = []
     for name, value in of_cells[0].items():
         if any(params.get(name) != value for params in of_cells):
@@ -143,7 +140,7 @@ def _params(of_cells: list[dict[str, Any]]) -> str:
 
 
 def failures(results: Results) -> list[dict[str, Any]]:
-    """Cells that are not ok, at most `MOST_FAILURES`, with their reasons and tracebacks."""
+    """Return cells that are not ok, at most `MOST_FAILURES`, with their reasons."""
     failed = results.frame[results.frame["status"] != "ok"]
     records = [results.records[key] for key in failed["key"][:MOST_FAILURES]]
     return [
@@ -161,12 +158,12 @@ def failures(results: Results) -> list[dict[str, Any]]:
 
 
 def without_folders(trace: str) -> str:
-    """A traceback with paths cut to their last parts: the folder of a checkout is private."""
+    """Cut the paths of a traceback: the folder of a checkout is private."""
     return re.sub(r'File "(?:[^"]*/)?([^"/]+/[^"/]+/[^"/]+)"', r'File "…/\1"', trace)
 
 
 def left_out(results: Results, drawn: list[Plan]) -> list[str]:
-    """Figures, panels, scores and cells that the page lacks, with the cause."""
+    """Return the figures, panels, scores and cells that the page lacks, with reasons."""
     texts = [f"Figure “{figure.title}”: {figure.note}" for figure in drawn if figure.note]
     if results.times_note:
         texts.append(f"Times: {results.times_note.strip()}")
@@ -199,7 +196,7 @@ def left_out(results: Results, drawn: list[Plan]) -> list[str]:
 
 
 def cell_rows(results: Results) -> list[dict[str, Any]]:
-    """One row a cell, at most `MOST_CELLS`; its key names its files.
+    """Return one row a cell, at most `MOST_CELLS`. Its key names its files.
 
     `remark` is the reason why its seconds do not compare with those of other cells.
     """

@@ -1,9 +1,8 @@
 """Statistics of numbers from a few seeds: intervals, differences, ranks, fronts.
 
 A result varies with the seed (initialisation, batch order, a drawn split) and with the test rows.
-Student's t interval covers the seeds. The score interval of Wilson (J. Am. Stat. Assoc. 22, 1927)
-covers the test rows; Brown, Cai and DasGupta (Statistical Science 16, 2001) recommend it for shares
-near 0 or 1.
+Student's t interval covers the seeds. Wilson's score interval (J. Am. Stat. Assoc. 22, 1927) covers
+the test rows. Brown, Cai and DasGupta (Statistical Science 16, 2001) recommend it near 0 and 1.
 """
 
 import math
@@ -14,14 +13,14 @@ import numpy as np
 import pandas as pd
 from scipy import special  # not scipy.stats, which takes a second to import
 
-LEVEL = 0.95  # of every interval on tables and figures
+LEVEL = 0.95  # confidence of every interval in tables and figures
 
 BLOCK = ["dataset_label", "seed"]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over n seeds; `sd` is None for one seed, `low` and `high` without an interval."""
+    """A mean over n seeds. `sd` is None for one seed, `low` and `high` may be None."""
 
     mean: float
     n: int
@@ -30,24 +29,21 @@ class Estimate:
     high: float | None = None
 
     def within(self, least: float, most: float) -> "Estimate":
-        """The estimate with its interval cut to the possible values."""
         if self.low is None or self.high is None:
             return self
         return replace(self, low=max(self.low, least), high=min(self.high, most))
 
     @property
     def half(self) -> float | None:
-        """Half the interval's width."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The interval; the mean twice without one."""
+        """The interval, or the mean twice without one."""
         low, high = self.low, self.high
         return (self.mean, self.mean) if low is None or high is None else (low, high)
 
     def overlaps(self, other: "Estimate") -> bool:
-        """Whether the intervals meet."""
         return self.ends[0] <= other.ends[1] and other.ends[0] <= self.ends[1]
 
 
@@ -55,7 +51,7 @@ def t_interval(values: Sequence[float]) -> tuple[float, float]:
     """Student's t interval of the mean of n >= 2 values: mean +- t(n-1) sd / sqrt(n)."""
     n = len(values)
     if n < 2:
-        message = f"a t interval needs two values or more, got {n}: use wilson_interval"
+        message = f"a t interval needs at least two values, got {n}. Use wilson_interval."
         raise ValueError(message)
     mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
     half = float(special.stdtrit(n - 1, (1 + LEVEL) / 2)) * sd / math.sqrt(n)
@@ -69,18 +65,18 @@ def wilson_interval(share: float, n: int) -> tuple[float, float]:
     half   = z / (1 + z^2 / n) sqrt(share (1 - share) / n + z^2 / 4n^2)
     """
     if n < 1:
-        message = f"a share needs one row or more, got n = {n}"
+        message = f"a share needs at least one row, got n = {n}"
         raise ValueError(message)
     z = float(special.ndtri((1 + LEVEL) / 2))
     scale = 1 + z**2 / n
     centre = (share + z**2 / (2 * n)) / scale
     half = z / scale * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    # At 0 and 1 the interval ends exactly there; rounding must not leave the share outside it.
+    # Rounding must not leave the share outside: at 0 and 1 the interval ends exactly there.
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
 def estimate(values: Sequence[float]) -> Estimate | None:
-    """Mean, sd and t interval over seeds; no interval for one seed; None for no values."""
+    """Return mean, sd and t interval over seeds, or None for no values."""
     if not len(values):
         return None
     mean = float(np.mean(values))
@@ -90,12 +86,11 @@ def estimate(values: Sequence[float]) -> Estimate | None:
 
 
 def accuracy_estimate(values: Sequence[float], n_test: int | None) -> Estimate | None:
-    """A mean accuracy with an interval that answers for the seeds and for the test rows.
+    """Return a mean accuracy with an interval for the seeds and for the test rows.
 
-    One seed: Wilson on its n_test rows. More: the wider of the t interval over seeds and Wilson at
-    the mean on the rows of one seed, end by end, so that a deterministic method, with the same
-    accuracy for every seed, still has an interval. Seeds are not pooled into a larger n, because
-    they share test rows.
+    The interval is Student's over the seeds, joined with Wilson's for the rows of one seed, so that
+    a deterministic method, with the same accuracy for every seed, still has an interval. Seeds are
+    not pooled into a larger n, because they share test rows.
     """
     plain = estimate(values)
     if plain is None or not n_test:
@@ -105,7 +100,7 @@ def accuracy_estimate(values: Sequence[float], n_test: int | None) -> Estimate |
 
 
 def level_with_best(estimates: Mapping[str, Estimate]) -> tuple[set[str], set[str]]:
-    """The names with the highest mean (ties included), and those whose interval meets theirs."""
+    """Return the names with the best mean, and those whose interval meets theirs."""
     top = max((estimate.mean for estimate in estimates.values()), default=0.0)
     best = {name for name, estimate in estimates.items() if math.isclose(estimate.mean, top)}
     level = {n for n, e in estimates.items() if any(e.overlaps(estimates[b]) for b in best)}
@@ -113,10 +108,10 @@ def level_with_best(estimates: Mapping[str, Estimate]) -> tuple[set[str], set[st
 
 
 def paired_differences(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Accuracy minus the reference's, paired by (dataset, seed), over pairs in which both are ok.
+    """Return accuracy minus the reference's, paired by (dataset, seed).
 
     Columns: dataset_label, method_label, n, difference, sd, low, high (t interval of the paired
-    differences; null for one pair). Not corrected for the number of comparisons.
+    differences, null for one pair). Not corrected for the number of comparisons.
     """
     ok = frame[(frame["status"] == "ok") & frame["accuracy"].notna()]
     base = ok[ok["method_label"] == reference].set_index(BLOCK)["accuracy"]
@@ -133,11 +128,11 @@ def paired_differences(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
 
 
 def ranks(frame: pd.DataFrame) -> pd.Series:
-    """The rank of each cell by accuracy within its (dataset, seed), 1 best, ties averaged.
+    """Rank each cell by accuracy within its (dataset, seed), 1 best, ties averaged.
 
-    A cell that failed, timed out, ran out of memory, diverged or was refused (`unsupported`)
-    shares the last ranks of its block. The rank is null for a cell that is `unavailable` (a library
-    or the data are missing) and in a block without an ok cell.
+    A cell that failed, timed out, ran out of memory, diverged or was refused (`unsupported`) shares
+    the last ranks of its block. The rank is null for a cell that is `unavailable` (a library or the
+    data are missing) and in a block without an ok cell.
     """
     scores = frame["accuracy"].where(frame["status"] == "ok", -np.inf).fillna(-np.inf)
     scores = scores.mask(frame["status"] == "unavailable")
@@ -148,7 +143,7 @@ def ranks(frame: pd.DataFrame) -> pd.Series:
 
 
 def mean_ranks(frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns mean_rank and n_blocks by method label, best first; methods without a rank last."""
+    """Return mean_rank and n_blocks by method label, best first, unranked last."""
     by_method = ranks(frame).groupby(frame["method_label"])
     table = pd.DataFrame({"mean_rank": by_method.mean(), "n_blocks": by_method.count()})
     return table.sort_index().sort_values("mean_rank", kind="stable")

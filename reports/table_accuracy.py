@@ -11,15 +11,14 @@ from reports.views import ABSENT, BEST, FAILED, LEVEL, PLAIN, Block, Cell, Colum
 READING = (
     "Mean accuracy on test rows over n seeds, with a 95% interval: Student's t over the seeds, and "
     "never narrower than Wilson's interval for the number of test rows. The best mean of a dataset "
-    "is bold; ≈ marks methods whose interval overlaps that of the best. Overlap is no test of "
+    "is bold. ≈ marks methods whose interval overlaps that of the best. Overlap is no test of "
     "equality: see the table “Paired differences”. Mean rank: over all (dataset, seed), 1 is "
-    "best, ties averaged, failed cells share the last rank; unavailable cells have no rank."
+    "best, ties averaged. Failed cells share the last rank, unavailable cells have no rank."
 )
 NO_PAIR = Cell("no pair", mark=ABSENT)
 
 
 def accuracy(results: Results) -> View:
-    """Rows are methods, columns are datasets: test accuracy, its interval, n."""
     notes = Footnotes()
     columns = [Column(name, dataset=name) for name in results.datasets]
     by_dataset = {name: _accuracy_column(results, name, notes) for name in results.datasets}
@@ -73,7 +72,7 @@ def _accuracy_data(group: Group) -> dict[str, object]:
 
 
 def differences(results: Results) -> View:
-    """Rows are methods, columns are datasets: accuracy minus a reference, paired by seed."""
+    """Build the table of accuracy minus that of a reference, paired by seed."""
     name = reference_of(results)
     data = paired_differences(results.frame, name) if name else pd.DataFrame()
     pairs = {(row["dataset_label"], row["method_label"]): row for _, row in data.iterrows()}
@@ -94,7 +93,7 @@ def differences(results: Results) -> View:
 
 
 def reference_of(results: Results) -> str | None:
-    """The method that others are compared with: `deepmapper` if it ran, else the best ranked."""
+    """Return the method to compare with: `deepmapper`, else the best ranked."""
     if "deepmapper" in results.methods:
         return "deepmapper"
     return results.methods[0] if results.methods else None

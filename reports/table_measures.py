@@ -20,15 +20,14 @@ from reports.results import Group, Results
 from reports.views import ABSENT, FAILED, Block, Cell, Column, Footnotes, View
 
 READING_TIMING = (
-    "Median over seeds, with the range if there is more than one seed. Conversion is fitting "
-    "the converter and converting the training and the test rows. Peak memory is what the cell "
-    "added to its process, over all phases. First-use warm-up and the loading of data are not "
-    "counted."
+    "Median over seeds, with the range if there is more than one seed. Conversion: fit the "
+    "converter and convert training and test rows. Peak memory: the memory that the cell added to "
+    "its process, over all phases. First-use warm-up and the loading of data are not counted."
 )
 READING_ATTRIBUTION = (
     "How well the attributions rank the k features that are known to matter (needles). Precision "
     "at k: the share of the top k that are needles. Recall: the share of the needles in the top "
-    "20, or in the top k if k is larger. Worst needle rank: k is perfect; the median over seeds. "
+    "20, or in the top k if k is larger. Worst needle rank: median over seeds, k is perfect. "
     "AUPRC: the area under the precision-recall curve. All but the rank are means over seeds with "
     "Student's t interval."
 )
@@ -36,7 +35,7 @@ NOTHING = Cell("–", mark=ABSENT)
 
 
 def timing(results: Results) -> View:
-    """One block a dataset: seconds of each phase, peak memory, parameters."""
+    """Build one block a dataset: seconds of each phase, peak memory, parameters."""
     notes = Footnotes()
     blocks = [_timing_block(results, dataset, notes) for dataset in results.datasets]
     data = long_data(results, lambda group: _spread_data(group, list(_TIMES)), timed=True)
@@ -69,11 +68,11 @@ def _concurrency(results: Results) -> str:
     jobs = results.frame.loc[alone, "jobs"].max()
     if pd.isna(jobs) or jobs < 2:
         return ""
-    return f" Up to {jobs} cells ran side by side, each on cores of its own."
+    return f" Up to {jobs} cells ran side by side, each on its own cores."
 
 
 def _cells(group: Group, columns: list[str], cell: Callable[[Group, str], Cell]) -> list[Cell]:
-    """One cell a column; a failure stands in the first only."""
+    """Return one cell a column. A failure is in the first only."""
     first, *others = (cell(group, name) for name in columns)
     return [first, *(other if other.mark != FAILED else NOTHING for other in others)]
 
@@ -108,7 +107,7 @@ _FINDING = {
 
 
 def attribution(results: Results) -> View:
-    """One block a dataset whose true features are known: how well attributions name them."""
+    """Build one block a dataset with known needles: how attributions rank them."""
     notes = Footnotes()
     known = [name for name in results.datasets if results.dataset_facts(name).get("relevant")]
     blocks = [_finding_block(results, name, notes) for name in known]

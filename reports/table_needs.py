@@ -1,4 +1,4 @@
-"""Table of what a method needs in all: seconds and memory, methods by datasets."""
+"""Table of the total seconds and the memory of each method on each dataset."""
 
 from collections import defaultdict
 
@@ -18,15 +18,14 @@ from reports.results import Group, Results
 from reports.views import PLAIN, Block, Cell, Column, Footnotes, View
 
 READING = (
-    "Seconds for conversion, training and prediction together (what it takes to use the method), "
-    "and the memory that the cell added to its process at its peak; medians over seeds. A failure "
-    "is a word with its reason in a footnote. First-use warm-up, the loading of data and "
-    "attribution are not counted; the table “Time and memory” has each phase."
+    "Seconds for conversion, training and prediction together, and the memory that the cell added "
+    "to its process at its peak. Medians over seeds. A failure is a word with its reason in a "
+    "footnote. First-use warm-up, the loading of data and attribution are not counted. The table "
+    "“Time and memory” has each phase."
 )
 
 
 def needs(results: Results) -> View:
-    """Rows are methods (and kinds of machine), columns datasets: total seconds, peak memory."""
     notes = Footnotes()
     columns = [Column(name, dataset=name) for name in results.datasets]
     head = [Column("Method"), *machine_column(results), *columns]
@@ -34,11 +33,10 @@ def needs(results: Results) -> View:
     block = Block("Seconds and memory", head, rows)
     data = long_data(results, _data, timed=True)
     reading = READING + results.times_note
-    return View("needs", "What it takes", reading, [block], notes.texts, data)
+    return View("needs", "Total time and memory", reading, [block], notes.texts, data)
 
 
 def _rows(results: Results, method: str, notes: Footnotes) -> list[list[Cell]]:
-    """One for each kind of machine that ran the method."""
     by_machine: dict[str, dict[str, Group]] = defaultdict(dict)
     absent = dict.fromkeys(results.datasets, NOT_RUN)
     for dataset in results.datasets:

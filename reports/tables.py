@@ -14,7 +14,6 @@ WRITERS = {"md": markdown, "csv": csv, "tex": latex}
 
 
 def all_views(results: Results) -> list[View]:
-    """Every table of the report."""
     return [make(results) for make in (accuracy, needs, timing, attribution, differences)]
 
 

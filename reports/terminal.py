@@ -1,4 +1,4 @@
-"""The comparison that the command line prints at the end of a run: one line a method."""
+"""The comparison that the command line prints after a run: one line a method."""
 
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,15 @@ from reports.statistics import level_with_best, mean_ranks
 if TYPE_CHECKING:
     from rich.table import Table
 
-MOST_COLUMNS = 12  # datasets; with more, a method has its mean rank only: no terminal is so wide
+MOST_COLUMNS = 12  # datasets. With more, a terminal is too narrow: mean ranks only
 SHORT = {"out_of_memory": "no memory"}
 
 
 def comparison(frame: pd.DataFrame) -> "Table":
-    """Rows are methods, columns datasets: test accuracy ± half its 95% interval, best in bold.
+    """Return methods by datasets: accuracy ± half its 95% interval, best in bold.
 
-    A failure is a word; (2/3) means that 2 of 3 seeds gave a value. `seconds` is the sum over the
-    cells of a method that were alone on their hardware, for each kind of machine. Fits 120 columns
-    for 12 methods and 5 datasets.
+    A failure is a word. (2/3) means that 2 of 3 seeds gave a value. `seconds` is the sum over the
+    cells of a method that had their cores to themselves, for each kind of machine.
     """
     from rich import box
     from rich.markup import escape
@@ -66,10 +65,10 @@ def _seconds(cells: pd.DataFrame, n_machines: int) -> str:
 
 
 def _note(frame: pd.DataFrame) -> str:
-    """A note on the seconds; "" if all of them compare."""
+    """Return a note on the seconds, or "" if all of them compare."""
     words = []
     if n_shared := int(frame["shared"].notna().sum()):
-        words.append(f"without those of {n_shared} cells that were not alone")
+        words.append(f"without those of {n_shared} cells that shared their hardware")
     letters = sorted(set(frame["machine"].dropna()))
     if len(letters) > 1:
         words.append(f"of the machines {', '.join(letters)}, which the report describes")
@@ -84,7 +83,6 @@ def _title(frame: pd.DataFrame) -> str:
 
 
 def _column(frame: pd.DataFrame, dataset: str) -> dict[str, str]:
-    """Method -> the text of its entry."""
     groups = groups_of(frame[frame["dataset_label"] == dataset]).values()
     best, _ = level_with_best({g.method: g.accuracy for g in groups if g.accuracy})
     return {group.method: _text(group, group.method in best) for group in groups}

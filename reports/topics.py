@@ -1,13 +1,13 @@
-"""Published topics: the records and predictions of a result in a few parquet files.
+"""Published topics: records and predictions of a result in a few parquet files.
 
 A topic is a folder of `reports/published`:
 
     cells.parquet        a row a cell: every field of its record
     predictions.parquet  a row a test row of a cell: key, row, label, probabilities of each class
     arrays.parquet       other arrays that figures need: histories, example images, attributions
-    spec.toml            what was run
-    topic.toml           `command` renews it; `commits` of its cells; `stale`: why it is out of date
-    README.md, *.png     what the numbers show
+    spec.toml            the spec of the run
+    topic.toml           `command` renews it, `commits` of its cells, `stale`: why it is out of date
+    README.md, *.png     the results in words and pictures
 
 A field of `cells.parquet` with texts, numbers or truth values is a typed column. An object with
 the same entries in all cells has a column for each entry, such as `metrics.accuracy`. Other values
@@ -31,7 +31,7 @@ from bench.store.store import Record, Store, write_atomically
 
 PUBLISHED = Path(__file__).parent / "published"
 PREDICTED = ("y_test", "probabilities", "test_rows")
-NOT_KEPT = ("y_train", "train_predictions")  # their metric is in the record
+NOT_KEPT = ("y_train", "train_predictions")  # the record has their metric
 TYPES = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
 JSON = {b"json": b"true"}  # marks a column of JSON text
 AS_TEXT: dict[str, Any] = {"allow_nan": False, "ensure_ascii": False}
@@ -54,15 +54,13 @@ class Folder:
         self._store = store
 
     def records(self) -> Iterator[Record]:
-        """All current records, in the order of their keys."""
         return self._store.records()
 
     def arrays(self, key: str) -> dict[str, np.ndarray]:
-        """The stored arrays of a cell; empty if it has none."""
         return self._store.artifact(key)
 
     def array(self, key: str, name: str) -> np.ndarray | None:
-        """One array of a cell, without reading the others; None if it has none."""
+        """Return one array of a cell without reading the others, or None."""
         path = self._store.artifacts / f"{key}.npz"
         if not path.is_file():
             return None
@@ -77,16 +75,13 @@ class Topic:
         self.folder = folder
 
     def records(self) -> Iterator[Record]:
-        """All records, in the order of their keys."""
         yield from read_cells(self.folder / "cells.parquet")
 
     def arrays(self, key: str) -> dict[str, np.ndarray]:
-        """The published arrays of a cell; empty if it has none."""
         others = {name: _array(content) for name, content in self._others.get(key, {}).items()}
         return others | self._predicted(key)
 
     def array(self, key: str, name: str) -> np.ndarray | None:
-        """One array of a cell; None if it has none."""
         if name in PREDICTED:
             return self._predicted(key).get(name)
         content = self._others.get(key, {}).get(name)
@@ -131,10 +126,9 @@ Source = Folder | Topic
 
 
 def open_source(place: Path | Store | Source) -> Source:
-    """The reader of an output folder of `bench run` or of a published topic.
+    """Return the reader of an output folder of `bench run` or of a topic.
 
-    Raises:
-        BenchError: the folder is neither.
+    Raises a BenchError if the folder is neither.
     """
     if isinstance(place, Folder | Topic):
         return place
@@ -152,7 +146,7 @@ def open_source(place: Path | Store | Source) -> Source:
 
 
 def write_cells(records: Iterable[Record], path: Path) -> None:
-    """Write records of any form, one row each, so that `read_cells` returns equal ones."""
+    """Write records of any form, one row each, so that `read_cells` returns them."""
     fields, arrays = [], []
     for name, values in _columns(list(records)).items():
         kinds = {type(value) for value in values} - {type(None)}
@@ -167,7 +161,7 @@ def write_cells(records: Iterable[Record], path: Path) -> None:
 
 
 def read_cells(path: Path) -> Iterator[Record]:
-    """The records of a cells.parquet, as they were written."""
+    """Yield the records of a cells.parquet, equal to the written ones."""
     table = pq.read_table(path)
     is_json = {field.name for field in table.schema if field.metadata == JSON}
     for row in table.to_pylist():
@@ -186,7 +180,7 @@ def read_cells(path: Path) -> Iterator[Record]:
 
 
 def _columns(records: list[Record]) -> dict[str, list[Any]]:
-    """Name -> its value in each record; objects of the same entries in all records are split."""
+    """Return name -> its value in each record. Objects with equal entries are split."""
     names = list(dict.fromkeys(name for record in records for name in record))
     columns: dict[str, list[Any]] = {}
     for name in names:
@@ -201,10 +195,9 @@ def _columns(records: list[Record]) -> dict[str, list[Any]]:
 
 
 def write_arrays(cells: Iterable[tuple[str, dict[str, np.ndarray]]], folder: Path) -> None:
-    """Write predictions.parquet and arrays.parquet; neither if it would be empty.
+    """Write predictions.parquet and arrays.parquet, unless they would be empty.
 
-    Args:
-        cells: key and arrays of each cell, in the order of the keys.
+    `cells` has key and arrays of each cell, in the order of the keys.
     """
     predicted, others = [], []
     for key, arrays in cells:

@@ -1,4 +1,4 @@
-"""Formats of numbers: a few significant digits, with the unit if the header has none."""
+"""Formats of numbers: a few significant digits, with the unit if needed."""
 
 import math
 import re
@@ -7,7 +7,7 @@ NOT_KNOWN = "n/a"
 
 
 def number(value: float | None) -> str:
-    """Three significant digits without exponents: 1,417 · 94.1 · 1.23 · 0.334 · <0.001."""
+    """Format three digits without exponents: 1,417 · 94.1 · 1.23 · 0.334 · <0.001."""
     if value is None or math.isnan(value):
         return NOT_KNOWN
     size = abs(value)
@@ -18,17 +18,16 @@ def number(value: float | None) -> str:
 
 
 def count(value: float | None) -> str:
-    """A whole number with thousands separated."""
     return NOT_KNOWN if value is None or math.isnan(value) else f"{round(value):,}"
 
 
 def counted(n: int | None, noun: str) -> str:
-    """A number and its noun: 1 cell, 1,200 cells, ? cells."""
+    """Format a number and its noun: 1 cell, 1,200 cells, ? cells."""
     return f"{'?' if n is None else format(n, ',')} {noun}{'' if n == 1 else 's'}"
 
 
 def duration(seconds: float | None) -> str:
-    """As the paper writes durations: 334 ms, 12.3 s, 1 min 34 s, 2 h 05 min."""
+    """Format a duration as the paper does: 334 ms, 12.3 s, 1 min 34 s, 2 h 05 min."""
     if seconds is None or math.isnan(seconds):
         return NOT_KNOWN
     if seconds < 0.0005:
@@ -45,33 +44,30 @@ def duration(seconds: float | None) -> str:
 
 
 def share(value: float | None, digits: int = 3) -> str:
-    """An accuracy or another share of 1."""
     return NOT_KNOWN if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
 def share_digits(n_test: float | None) -> int:
-    """Four digits for a test set large enough for the fourth to be significant."""
+    """Return 4 for a test set large enough for a fourth significant digit, else 3."""
     return 4 if n_test is not None and n_test >= 5000 else 3
 
 
 def shape(image_shape: str | None) -> str:
-    """139x139 with a multiplication sign."""
     return image_shape.replace("x", "×") if image_shape else NOT_KNOWN
 
 
 def split_code(text: str) -> list[str]:
-    """Text and code in turn: code stands between backticks. One part if they do not match."""
+    """Split text and code (between backticks) in turn, one part if they do not match."""
     parts = text.split("`")
     return parts if len(parts) % 2 else [text]
 
 
 def status_words(status: str) -> str:
-    """out_of_memory -> out of memory."""
     return status.replace("_", " ")
 
 
 def natural_order(label: str) -> list[tuple[int, int, str]]:
-    """A key to sort labels by: text as text, numbers as numbers.
+    """Return a key to sort labels by: text as text, numbers as numbers.
 
     >>> sorted(["10,000 genes", "2,500 genes", "tcga"], key=natural_order)
     ['2,500 genes', '10,000 genes', 'tcga']

@@ -11,10 +11,9 @@ FAILED, ABSENT, PUBLISHED, PROSE = "failed", "absent", "published", "prose"
 
 @dataclass(frozen=True)
 class Cell:
-    """One entry: its text, a smaller detail after it, the number to sort by, its footnotes.
+    """One entry: its text, a smaller detail, the number to sort by, its footnotes.
 
-    Args:
-        keys: of the stored cells behind it, for the tables of the paper.
+    `keys` are those of the stored cells behind it, for the tables of the paper.
     """
 
     text: str
@@ -27,10 +26,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A header, and the dataset that the column is of, if any.
-
-    A column of sentences has the mark `PROSE`.
-    """
+    """A header, and its dataset if any. A column of sentences has the mark `PROSE`."""
 
     header: str
     dataset: str | None = None
@@ -48,30 +44,29 @@ class Block:
     dataset: str | None = None
 
     def notes(self) -> list[int]:
-        """The footnotes that its entries refer to, in order."""
+        """Return the footnotes that its entries refer to, in order."""
         in_head = {n for column in self.columns for n in column.notes}
         return sorted(in_head | {n for row in self.rows for cell in row for n in cell.notes})
 
 
 @dataclass
 class Footnotes:
-    """Numbered remarks of a view; the same remark has the same number."""
+    """Numbered remarks of a view. Equal remarks have the same number."""
 
     _numbers: dict[str, int] = field(default_factory=dict)
 
     @property
     def texts(self) -> list[str]:
-        """The remarks, in the order of their numbers."""
         return list(self._numbers)
 
     def number(self, text: str) -> int:
-        """The number of a remark, which is added if it is new."""
+        """Return the number of a remark, and add the remark if it is new."""
         return self._numbers.setdefault(text, len(self._numbers) + 1)
 
 
 @dataclass(frozen=True)
 class View:
-    """A table of the report: how to read it, its blocks, its footnotes, and its plain data."""
+    """A table of the report: how to read it, its blocks, footnotes and plain data."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""Everything of the paper from a store: figures, captions, tables, claims, one page."""
+"""Everything of the paper from a store: figures, tables, claims, one page."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -52,17 +52,12 @@ DOCUMENT = r"""\documentclass[10pt,a4paper]{article}
 
 
 def build(folder: Path, out: Path | None = None) -> Path:
-    """Write `out`/paper from the stored cells alone and return the path of its page.
+    """Write `out`/paper from the stored cells and return the path of its page.
 
-    Building again writes the same bytes. Figures are .png (300 dots an inch), .svg and .pdf, each
-    with its caption as .txt; tables .md, .csv and .tex, and `tables.tex` holds all of them.
-
-    Args:
-        folder: an output folder or a published topic.
-        out: default `folder`.
-
-    Raises:
-        BenchError: the folder's spec or a record cannot be read.
+    `folder` is an output folder or a topic, and the default of `out`. Figures are .png (300 dots an
+    inch), .svg and .pdf, each with its caption as .txt. Tables are .md, .csv and .tex, with all of
+    them in `tables.tex`. Building again writes the same bytes. Raises a BenchError for an
+    unreadable spec or record.
     """
     evidence = Evidence.read(folder)
     target = (out or folder) / "paper"
@@ -86,7 +81,7 @@ def build(folder: Path, out: Path | None = None) -> Path:
 
 
 def marked(evidence: Evidence, exhibit: Exhibit) -> Exhibit:
-    """Add to a figure's caption what is smaller than in the paper; tables have footnotes."""
+    """Add to a figure's caption the sizes that are smaller than the paper's."""
     smaller = evidence.shrunk(exhibit.cells) if exhibit.figure is not None else ""
     return replace(exhibit, caption=f"{exhibit.caption} {smaller}") if smaller else exhibit
 
@@ -108,7 +103,6 @@ def _write(exhibit: Exhibit, target: Path) -> None:
 
 
 def _on_page(exhibit: Exhibit, figures: Path) -> dict[str, object]:
-    """The values that the template shows."""
     path = figures / f"{exhibit.name}.png"
     return {
         "exhibit": exhibit,

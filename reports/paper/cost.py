@@ -21,7 +21,6 @@ FLOOR = 1e-3
 
 
 def cost(evidence: Evidence) -> Exhibit:
-    """A panel a measure, a line a method."""
     tables = {label: n for label, n in GROWTH.items() if evidence.results.groups(label)}
     groups = {(d, m): evidence.group(d, m) for d in tables for m in GROWING}
     if not any(groups.values()):
@@ -51,13 +50,13 @@ def cost(evidence: Evidence) -> Exhibit:
     caption = (
         "The same kind of table at growing size, the same rows; medians over seeds, all axes "
         f"logarithmic. Seconds of training grow as pixels to the power of: {powers or 'unknown'}. "
-        f"Errors below {FLOOR} are drawn there. What is missing failed or was not run."
+        f"Errors below {FLOOR} are drawn there. Missing points failed or were not run."
     )
     return Exhibit("cost", TITLE, caption, keys_of(*groups.values()), figure)
 
 
 def slope(evidence: Evidence, method: str) -> float | None:
-    """The power of pixels by which seconds of training grow; None with fewer than two sizes."""
+    """Return the power of pixels by which training seconds grow, or None."""
     pairs = []
     for label, n in GROWTH.items():
         group = evidence.group(label, method)

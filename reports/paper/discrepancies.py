@@ -1,4 +1,4 @@
-"""Differences between the paper and the code published with it, and what they change here."""
+"""Differences between the paper and its published code, with our measurements."""
 
 import tomllib
 from pathlib import Path
@@ -14,8 +14,8 @@ from reports.views import PROSE, Block, Cell, Column, Footnotes, View
 
 TITLE = "Paper and published code"
 CAPTION = (
-    "What the paper says, what the notebooks published with it did (GitHub tansel/deepmapper, "
-    "commit eea218e), what our two modes do, and what we measured of the difference."
+    "The text of the paper, the notebooks published with it (GitHub tansel/deepmapper, commit "
+    "eea218e), our two modes, and our measurements of the difference."
 )
 DIFFERENCES = Path(__file__).with_suffix(".toml")
 TEXTS = ("what", "paper", "notebook", "faithful", "corrected")
@@ -23,7 +23,6 @@ HEAD = ("What", "Paper", "Notebooks", "faithful", "corrected", "Measured")
 
 
 def discrepancies(evidence: Evidence) -> Exhibit:
-    """A line for each difference."""
     rows, data, footnotes = [], [], Footnotes()
     groups: list[Group | None] = []
     for entry in tomllib.loads(DIFFERENCES.read_text())["difference"]:
@@ -44,7 +43,7 @@ def discrepancies(evidence: Evidence) -> Exhibit:
 
 
 def _words(evidence: Evidence, group: Group, entry: dict[str, Any]) -> str:
-    """The test accuracy, or the median duration with the image it was for; "" if unknown."""
+    """Return the test accuracy, or the median duration with the image's size."""
     if entry["measured"] == "accuracy":
         accuracy = group.accuracy
         value = units.share(accuracy.mean, 4) if accuracy is not None else group.words

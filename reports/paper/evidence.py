@@ -1,4 +1,4 @@
-"""The cells of the paper's profiles by label, and what was smaller than in the paper."""
+"""The cells of the paper's profiles by label, and what is smaller than there."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from reports.machines import reasons
 from reports.results import Group, Results, Spread
 from reports.views import Footnotes
 
-# The three ways in which an experiment is run, as the profile calls them. See `discrepancies`.
+# The three ways to run an experiment, by the names of the profile. See `discrepancies`.
 MODES = ("faithful", "corrected", "best")
 PROFILE = "paper"  # with the paper's sizes
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The stored cells, the spec that they were run from, and the spec at full size."""
+    """The stored cells, the spec that they were run from, and that at full size."""
 
     results: Results
     ran: Spec
@@ -30,8 +30,7 @@ class Evidence:
     def read(cls, folder: Path) -> "Evidence":
         """Read an output folder of `bench run paper` or `bench run paper_small`.
 
-        Raises:
-            BenchError: the folder's spec or a record cannot be read.
+        Raises a BenchError if the folder's spec or a record cannot be read.
         """
         results = Results.read(folder)
         ran, _ = load_spec(str(folder / "spec.toml"))
@@ -39,35 +38,32 @@ class Evidence:
 
     @property
     def is_full_size(self) -> bool:
-        """Whether the cells are those of the profile at the paper's sizes."""
         return self.ran.name == self.full.name
 
     def group(self, dataset: str, method: str) -> Group | None:
-        """The cells of a method on a dataset, by their labels; None if it was not run there."""
+        """Return the cells of a method on a dataset, or None if it was not run there."""
         return self.results.group(dataset, method)
 
     def groups(self, dataset: str) -> list[Group]:
-        """The groups of a dataset: the modes first, then the other methods as in the spec."""
+        """Return the groups of a dataset: the modes first, then as in the spec."""
         labels = dict.fromkeys([*MODES, *_labels(self.ran, dataset)])
         listed = [self.group(dataset, label) for label in labels]
         return [group for group in listed if group is not None]
 
     def arrays(self, group: Group | None) -> dict[str, np.ndarray]:
-        """The stored arrays of the first seed that is ok; {} without one."""
         if group is None or not group.ok:
             return {}
         return self.results.source.arrays(group.ok[0]["key"])
 
     def history(self, group: Group | None) -> list[dict[str, Any]]:
-        """The history of the first seed that is ok, a row an epoch."""
         return self.results.history(group.ok[0]["key"]) if group and group.ok else []
 
     def seconds(self, group: Group | None, column: str) -> Spread | None:
-        """Seconds that compare with others': None if all cells shared, or ran elsewhere."""
+        """Return comparable seconds. None if all cells shared, or ran elsewhere."""
         return None if group is None or self.elsewhere(group) else group.spread(column)
 
     def elsewhere(self, group: Group) -> str:
-        """The processor of these cells if it is not that of most cells; "" if it is."""
+        """Return the processor of these cells if it is not the usual one, else ""."""
         cells = group.timed or group.cells
         processors = {_processor(self.results.records[cell["key"]]) for cell in cells}
         return " and ".join(sorted(processors - {self._usual_processor}))
@@ -77,9 +73,9 @@ class Evidence:
         return Counter(map(_processor, self.results.records.values())).most_common(1)[0][0]
 
     def smaller(self, dataset: str, method: str | None = None) -> dict[str, str]:
-        """Parameters of a dataset, or of a method on it, that differ from the paper's own size.
+        """Return parameters that differ from the paper's own size.
 
-        Such as {"n_samples": "2,000 for 10,000"}.
+        They are those of a dataset, or of a method on it: {"n_samples": "2,000 for 10,000"}.
         """
         ran, full = _find(self.ran, dataset, method), _find(self.full, dataset, method)
         if ran is None or full is None:
@@ -89,7 +85,7 @@ class Evidence:
         return {n: f"{_words(a)} for {_words(b)}" for n, (a, b) in pairs.items() if a != b}
 
     def shrunk(self, keys: tuple[str, ...]) -> str:
-        """What is smaller than in the paper about these cells, as a sentence; "" for nothing."""
+        """Return the sizes of these cells that are smaller than the paper's, or ""."""
         names: dict[str, dict[str, None]] = {}
         for key in keys:
             record = self.results.records[key]
@@ -104,13 +100,13 @@ class Evidence:
         return f"Smaller than at full size: {'; '.join(parts)}." if parts else ""
 
     def size_notes(self, dataset: str, notes: Footnotes) -> tuple[int, ...]:
-        """The number of the footnote about what is smaller; () for nothing."""
+        """Return the number of the footnote about smaller sizes, or ()."""
         smaller = in_words(self.smaller(dataset))
         text = f"{dataset} is smaller than at full size: {smaller}."
         return (notes.number(text),) if smaller else ()
 
     def dataset_notes(self, dataset: str, notes: Footnotes) -> tuple[int, ...]:
-        """Numbers of the footnotes on the size of a dataset and on methods that did not run."""
+        """Return the footnotes on the size of a dataset and on methods that did not run."""
         ran = _labels(self.ran, dataset)
         left_out = [label for label in _labels(self.full, dataset) if label not in ran]
         text = f"On {dataset}, not run at this size: {', '.join(left_out)}."
@@ -118,22 +114,22 @@ class Evidence:
         return size + ((notes.number(text),) if left_out else ())
 
     def method_notes(self, group: Group, notes: Footnotes) -> tuple[int, ...]:
-        """Numbers of the footnotes on the size and the seconds of a method on a dataset."""
+        """Return the footnotes on the size and the seconds of a method on a dataset."""
         texts = []
         if smaller := self.smaller(group.dataset, group.method):
             texts.append(f"{group.method} here: {in_words(smaller)}.")
         if elsewhere := self.elsewhere(group):
-            texts.append(f"Measured on {elsewhere}: seconds do not compare with the others'.")
+            texts.append(f"Measured on {elsewhere}: seconds do not compare with others.")
         if group.shared:
             texts.append(
-                f"Without the seconds of {len(group.shared)} of {len(group.ok)} cells "
-                f"({reasons(group.shared)}): they were not alone on what they ran on."
+                f"Without the seconds of {len(group.shared)} of {len(group.ok)} cells, which "
+                f"shared their hardware ({reasons(group.shared)})."
             )
         return tuple(notes.number(text) for text in texts)
 
 
 def _processor(record: dict[str, Any]) -> str:
-    """Its name and vector instructions; a GPU's name. Records before `cpu_features` lack these."""
+    """Name the processor and its vector instructions, or the GPU."""
     facts = record.get("environment") or {}
     if record["device"] != "cpu":
         return str(facts.get("gpu"))
@@ -145,13 +141,11 @@ def _processor(record: dict[str, Any]) -> str:
 
 
 def _labels(spec: Spec, dataset: str) -> list[str]:
-    """The methods of a dataset, by their labels, in the order of the spec."""
     grids = [g for g in spec.grids() if any(choice.label == dataset for choice in g.datasets)]
     return list(dict.fromkeys(choice.label for grid in grids for choice in grid.methods))
 
 
 def _find(spec: Spec, dataset: str, method: str | None) -> Choice | None:
-    """The first choice of this dataset, or of this method on it."""
     grids = [g for g in spec.grids() if any(choice.label == dataset for choice in g.datasets)]
     choices = (choice for g in grids for choice in (g.methods if method else g.datasets))
     return next((choice for choice in choices if choice.label == (method or dataset)), None)
@@ -164,11 +158,11 @@ def _words(value: Any) -> str:
 
 
 def in_words(differences: dict[str, str]) -> str:
-    """Such as "n_samples 2,000 for 10,000, epochs 1 for 15"."""
+    """Write such as "n_samples 2,000 for 10,000, epochs 1 for 15"."""
     return ", ".join(f"{name} {words}" for name, words in differences.items())
 
 
 def keys_of(*groups: Group | None) -> tuple[str, ...]:
-    """The keys of the cells behind these groups, failed ones included, each once, in order."""
+    """Return the keys of the cells of these groups, failed ones included, once each."""
     keys = (cell["key"] for group in groups if group is not None for cell in group.cells)
     return tuple(dict.fromkeys(keys))

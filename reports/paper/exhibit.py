@@ -16,14 +16,9 @@ SHORT = 8  # hex digits of a key that are printed
 class Exhibit:
     """A figure or a table, its text and its source.
 
-    Args:
-        name: of the files, such as "fig4".
-        title: one line.
-        caption: a paragraph that can stand below it in print.
-        cells: the keys of the cells behind it; () if it needs none.
-        figure: drawn within `reports.figure_style.style`; None for a table.
-        view: the table; None for a figure.
-        missing: the cells that the store lacks, in words, instead of figure and view.
+    `name` is that of the files, such as "fig4". `cells` are the keys of the cells behind it.
+    `figure` is drawn within `reports.figure_style.style`, and None for a table. `missing` names the
+    cells that the store lacks, and replaces figure and view.
     """
 
     name: str
@@ -36,12 +31,12 @@ class Exhibit:
 
 
 def short(keys: tuple[str, ...]) -> str:
-    """The beginnings of keys, enough to find the records by."""
+    """Return the beginnings of keys, long enough to find the records."""
     return " ".join(key[:SHORT] for key in keys)
 
 
 def traces(view: View) -> list[str]:
-    """A line for each number or group of numbers that share their cells, in reading order."""
+    """Return a line for each number or group of numbers with the same cells."""
     places: dict[tuple[str, ...], dict[str, None]] = defaultdict(dict)
     for block in view.blocks:
         start = f"{block.dataset or block.caption} / " if len(view.blocks) > 1 else ""

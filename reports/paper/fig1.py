@@ -1,4 +1,4 @@
-"""Fig. 1: a vector becomes a matrix row by row, padded with zeros; and back."""
+"""Fig. 1: a vector becomes a matrix row by row, padded with zeros, and back."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,7 +16,7 @@ COLOURS = "viridis"
 
 
 def fig1(evidence: Evidence) -> Exhibit:
-    """The first 14 genes of a stored sample, folded by the layout that the engine uses."""
+    """Draw the first 14 genes of a stored sample, folded by the engine's layout."""
     group = evidence.group(TCGA, CORRECTED)
     arrays = evidence.arrays(group)
     if "example_images" not in arrays:
@@ -77,5 +77,5 @@ def _squares(
 
 
 def _short(value: float) -> str:
-    """Two decimals without the leading zero: 14 values stand side by side in a column."""
+    """Format two decimals without the leading zero, to fit 14 in a column."""
     return f"{value:.2f}".removeprefix("0")

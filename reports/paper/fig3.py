@@ -18,7 +18,7 @@ CAPTION = (
 
 
 def fig3(evidence: Evidence) -> Exhibit:
-    """Originals in two lines, under each line the same test images shuffled."""
+    """Draw originals in two lines, under each line the same images shuffled."""
     groups = [evidence.group(label, FAITHFUL) for label in (MNIST, SHUFFLED)]
     stored = [evidence.arrays(group) for group in groups]
     if not all("example_images" in arrays for arrays in stored):

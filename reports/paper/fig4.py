@@ -24,7 +24,7 @@ LOSS_FLOOR = 1e-4
 
 
 def fig4(evidence: Evidence) -> Exhibit:
-    """Rows: the modes; columns: loss and error; colours: original and shuffled."""
+    """Draw modes as rows, loss and error as columns, original and shuffled in colour."""
     groups = {(d, m): evidence.group(d, m) for m in MODES for d in (MNIST, SHUFFLED)}
     histories = {at: evidence.history(group) for at, group in groups.items()}
     modes = [mode for mode in MODES if any(histories[d, mode] for d in (MNIST, SHUFFLED))]
@@ -60,8 +60,8 @@ def _caption(evidence: Evidence, modes: list[str]) -> str:
         ]
         parts.append(f"{mode}: {', '.join(numbers)}")
     return (
-        "Loss and error by epoch, both on logarithmic axes: training rows dashed (over each epoch "
-        "as it goes), test rows solid (after each epoch, computed after training). The "
+        "Loss and error by epoch, both on logarithmic axes: training rows dashed (during each "
+        "epoch), test rows solid (after each epoch, computed after training). The "
         f"first seed. Test accuracies at the end, mean over seeds: {'; '.join(parts)}. `best` "
         "learns the layout of the pixels from the training images. The paper: about 98% on the "
         "shuffled images and a difference of about 3 points; its notebook: 0.9706."
@@ -84,7 +84,7 @@ def _panel(
 
 
 def series(history: list[dict[str, Any]], side: str, measure: str) -> np.ndarray:
-    """The values of the first pass by epoch, NaN for missing ones."""
+    """Return the values of the first pass by epoch, NaN for missing ones."""
     name = f"{side}_{'accuracy' if measure == 'error' else measure}"
     first = [row for row in history if row.get("pass", 0) == 0]
     values = np.array([np.nan if row.get(name) is None else row[name] for row in first], float)

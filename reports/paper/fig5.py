@@ -1,4 +1,4 @@
-"""Fig. 5: needles in a haystack: images, confusion on unseen rows, the strongest attributions."""
+"""Fig. 5: needles in a haystack: images, confusion, strongest attributions."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,7 +18,7 @@ N_BARS = 10
 
 
 def fig5(evidence: Evidence) -> Exhibit:
-    """A column a mode: an image of each class, the confusion matrix, the attributions."""
+    """Draw a column a mode: images of both classes, confusion, attributions."""
     groups = [(mode, evidence.group(dataset, mode)) for dataset, mode in SHOWN]
     lines = [(mode, group) for mode, group in groups if group is not None and group.ok]
     if not lines:
@@ -42,9 +42,8 @@ def fig5(evidence: Evidence) -> Exhibit:
         "One column a mode, the first seed of each. Above: a test row of each class as an image. "
         "Middle: true (down) and predicted (across) classes of all test rows. Below: the "
         f"{N_BARS} features with the strongest attribution (mean over classes), relative to the "
-        "strongest; needles in red. `faithful` is the table and the loop of the notebook, whose "
-        f"second needle is variable 17,689 and not 17,998. A pass below a test accuracy of {BAR} "
-        "does not count among the needles found, whatever its attribution names."
+        "strongest, with needles in red. `faithful` runs the loop of the notebook. A pass below a "
+        f"test accuracy of {BAR} does not count in the table of needles."
     )
     return Exhibit("fig5", TITLE, caption, keys_of(*(group for _, group in lines)), figure)
 

@@ -32,7 +32,7 @@ NAMES = {
 
 
 def fig6(evidence: Evidence) -> Exhibit:
-    """A part for each table, a panel for each method that ran: the same test row in all."""
+    """Draw a part for each table, a panel for each method: the same test row in all."""
     pairs = itertools.product((TCGA, EXPRESSION), METHODS)
     groups = {labels: evidence.group(*labels) for labels in pairs}
     stored = {labels: evidence.arrays(group) for labels, group in groups.items()}

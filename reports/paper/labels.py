@@ -1,7 +1,4 @@
-"""The labels that the profiles `paper` and `paper_small` give to tables and methods.
-
-The views find their cells by these; a test holds the profiles to them.
-"""
+"""Labels of tables and methods in the profiles `paper` and `paper_small`."""
 
 MNIST = "MNIST"
 SHUFFLED = "MNIST, shuffled"

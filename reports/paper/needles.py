@@ -1,4 +1,4 @@
-"""The needles found, by pass and in the consensus of the passes, counted as in the notebooks."""
+"""The needles in the passes and in their consensus, counted as in the notebooks."""
 
 from dataclasses import dataclass
 
@@ -15,14 +15,14 @@ from reports.views import PROSE, PUBLISHED, Block, Cell, Column, Footnotes, View
 
 TITLE = "Needles found"
 HEAD = ("Method", "Passes that count", "Accuracy, test", "Needles found", "Consensus")
-BAR = 0.8  # test accuracy from which the notebooks let a pass count
-TOP = 20  # features of a pass that the notebooks keep
+BAR = 0.8  # smallest test accuracy of a pass that counts in the notebooks
+TOP = 20  # number of features that the notebooks keep of a pass
 CAPTION = (
-    "Each seed is one pass: another split, other weights. A pass counts from a test accuracy of "
-    f"{BAR}, as in the notebooks. Found: the needle is among the {TOP} strongest features of a "
-    "pass that counts (in brackets: among the strongest two). Consensus: the place of each needle "
-    f"when features are ordered as in the notebooks: how often they are among the top {TOP}, times "
-    "their mean strength there."
+    "Each seed is one pass, with another split and other weights. A pass counts from a test "
+    f"accuracy of {BAR}, as in the notebooks. Found: the needle is among the {TOP} strongest "
+    "features of a pass that counts (in brackets: among the strongest two). Consensus: the place "
+    "of each needle when features are ordered as in the notebooks: number of passes in the top "
+    f"{TOP}, times mean strength there."
 )
 PUBLISHED_ROW = (  # from the tables that the notebook printed
     "notebook (printed)",
@@ -34,14 +34,12 @@ PUBLISHED_ROW = (  # from the tables that the notebook printed
 
 
 @dataclass(frozen=True)
-class Found:
+class Tally:
     """The passes of one method on one table.
 
-    Args:
-        accepted: the keys of the passes that count.
-        in_top, in_two: for each needle, the number of passes in which it is found.
-        all_on_top: the number of passes in which no feature is stronger than a needle.
-        consensus: for each needle, its place among all features; None if no pass names it.
+    `accepted` has the keys of the passes that count. For each needle, `in_top` and `in_two` are its
+    numbers of passes, and `consensus` is its place among all features, None if no pass names it.
+    `all_on_top` is the number of passes in which no feature is stronger than a needle.
     """
 
     needles: list[int]
@@ -53,7 +51,7 @@ class Found:
 
 
 def needles(evidence: Evidence) -> Exhibit:
-    """A block for each table of needles, a line for each method that attributes."""
+    """Build a block for each table of needles, a line for each method."""
     notes = Footnotes()
     blocks, rows, shown = [], [], []
     for dataset in (NIHS_NOTEBOOK, NIHS, NIHS_RANDOM):
@@ -62,9 +60,9 @@ def needles(evidence: Evidence) -> Exhibit:
             lines.append([Cell(text, mark=PUBLISHED) for text in PUBLISHED_ROW])
         groups = evidence.groups(dataset)
         for group in groups:
-            found = passes(evidence, group)
-            lines.append(_line(evidence, group, found, notes))
-            rows.append(_data(group, found))
+            tally = passes(evidence, group)
+            lines.append(_line(evidence, group, tally, notes))
+            rows.append(_data(group, tally))
         if groups:
             first = Column(HEAD[0], notes=evidence.dataset_notes(dataset, notes))
             prose = [Column(name, mark=PROSE) for name in HEAD[3:]]
@@ -77,9 +75,9 @@ def needles(evidence: Evidence) -> Exhibit:
 
 
 def strongest(arrays: dict[str, np.ndarray], n: int) -> dict[int, float]:
-    """The n strongest features and their strengths, the strongest first; ties by index.
+    """Return the n strongest features and their strengths, ties by index.
 
-    A strength is the mean over classes of absolute attributions: of all features, or of those that
+    A strength is the mean over classes of absolute attributions, of all features or of those that
     `reports.publish` kept.
     """
     if "attributions" in arrays:
@@ -93,8 +91,8 @@ def strongest(arrays: dict[str, np.ndarray], n: int) -> dict[int, float]:
     return dict(zip(features[order].tolist(), strengths[order].tolist(), strict=True))
 
 
-def passes(evidence: Evidence, group: Group) -> Found | None:
-    """The needles found in the passes that count; None if the method does not attribute."""
+def passes(evidence: Evidence, group: Group) -> Tally | None:
+    """Count the needles in the passes that count. None without attributions."""
     facts = evidence.results.dataset_facts(group.dataset)
     expected = [int(feature) for feature in facts.get("relevant") or []]
     accepted = [cell["key"] for cell in group.ok if (cell["accuracy"] or 0.0) >= BAR]
@@ -105,18 +103,18 @@ def passes(evidence: Evidence, group: Group) -> Found | None:
     records = {key: evidence.results.records[key] for key in accepted}
     relevant = {k: [int(f) for f in r["dataset"]["relevant"]] for k, r in records.items()}
     n = len(expected)
-    # A table drawn anew for each seed has its needles elsewhere: the i-th counts as the i-th.
+    # A table drawn again for each seed has other needles: the i-th counts as the i-th.
     in_top = [sum(relevant[k][i] in top for k, top in tops.items()) for i in range(n)]
     in_two = [sum(relevant[k][i] in list(top)[:n] for k, top in tops.items()) for i in range(n)]
     on_top = sum(set(list(top)[:n]) == set(relevant[k]) for k, top in tops.items())
     is_fixed = len({tuple(places) for places in relevant.values()}) <= 1
-    order = consensus(list(tops.values())) if is_fixed else []  # needles that move have no place
+    order = consensus(list(tops.values())) if is_fixed else []  # needles that change have no place
     places = [order.index(f) + 1 if f in order else None for f in expected]
-    return Found(expected, list(tops), in_top, in_two, on_top, places)
+    return Tally(expected, list(tops), in_top, in_two, on_top, places)
 
 
 def consensus(tops: list[dict[int, float]]) -> list[int]:
-    """Features by count x mean strength over passes, the strongest first; ties by index."""
+    """Order features by count x mean strength over passes, ties by index."""
     features = sorted({feature for top in tops for feature in top})
     totals = {
         feature: len(values) * float(np.mean(values))
@@ -126,7 +124,7 @@ def consensus(tops: list[dict[int, float]]) -> list[int]:
     return sorted(features, key=lambda feature: (-totals[feature], feature))
 
 
-def _line(evidence: Evidence, group: Group, found: Found | None, notes: Footnotes) -> list[Cell]:
+def _line(evidence: Evidence, group: Group, tally: Tally | None, notes: Footnotes) -> list[Cell]:
     keys = keys_of(group)
     name = Cell(group.method, notes=evidence.method_notes(group, notes), keys=keys)
     if group.accuracy is None:
@@ -139,32 +137,32 @@ def _line(evidence: Evidence, group: Group, found: Found | None, notes: Footnote
         Cell(f"{n} of {len(group.ok)}", keys=keys),
         Cell(mean, interval(group.accuracy, digits), keys=keys),
     ]
-    if found is None:
+    if tally is None:
         return [*line, Cell("names none"), Cell("names none")]
     words = "; ".join(
         f"{f:,}: {top} ({two}) of {n}"
-        for f, top, two in zip(found.needles, found.in_top, found.in_two, strict=True)
+        for f, top, two in zip(tally.needles, tally.in_top, tally.in_two, strict=True)
     )
     places = "; ".join(
         f"{f:,}: {place if place is not None else 'not named'}"
-        for f, place in zip(found.needles, found.consensus, strict=True)
+        for f, place in zip(tally.needles, tally.consensus, strict=True)
     )
     return [*line, Cell(words, keys=keys), Cell(places, keys=keys)]
 
 
-def _data(group: Group, found: Found | None) -> dict[str, object]:
+def _data(group: Group, tally: Tally | None) -> dict[str, object]:
     row: dict[str, object] = {
         "dataset": group.dataset,
         "method": group.method,
         "n_ok": len(group.ok),
         "accuracy": group.accuracy.mean if group.accuracy else None,
     }
-    if found is not None:
-        row["accepted"] = len(found.accepted)
-        for i, needle in enumerate(found.needles):
+    if tally is not None:
+        row["accepted"] = len(tally.accepted)
+        for i, needle in enumerate(tally.needles):
             row[f"needle_{i + 1}"] = needle
-            row[f"in_top_{i + 1}"] = found.in_top[i]
-            row[f"in_two_{i + 1}"] = found.in_two[i]
-            row[f"consensus_{i + 1}"] = found.consensus[i]
-        row["all_on_top"] = found.all_on_top
+            row[f"in_top_{i + 1}"] = tally.in_top[i]
+            row[f"in_two_{i + 1}"] = tally.in_two[i]
+            row[f"consensus_{i + 1}"] = tally.consensus[i]
+        row["all_on_top"] = tally.all_on_top
     return row | {"cells": " ".join(keys_of(group))}

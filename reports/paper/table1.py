@@ -1,4 +1,4 @@
-"""Table 1: the generated variables and their ranges, from the generator's own parameters."""
+"""Table 1: generated variables and their ranges, from the stored parameters."""
 
 import pandas as pd
 
@@ -19,7 +19,6 @@ CAPTION = (
 
 
 def table1(evidence: Evidence) -> Exhibit:
-    """A block for each table of needles."""
     blocks, data, shown, notes = [], [], [], Footnotes()
     for dataset in (NIHS, NIHS_NOTEBOOK, NIHS_RANDOM):
         groups = evidence.results.groups(dataset)
@@ -55,6 +54,5 @@ def table1(evidence: Evidence) -> Exhibit:
 
 
 def _facts(evidence: Evidence, group: Group) -> dict:
-    """The description of the table, from the first cell that had it."""
     listed = [evidence.results.records[key]["dataset"] for key in keys_of(group)]
     return next((facts for facts in listed if facts.get("relevant")), {})

@@ -1,7 +1,4 @@
-"""Table 2: conversion, image, training and accuracy, published beside measured, for all methods.
-
-Published figures are read from published.toml.
-"""
+"""Table 2: conversion, image, training and accuracy, published and measured."""
 
 import tomllib
 from dataclasses import replace
@@ -30,10 +27,9 @@ TITLE = "Table 2: conversion, training and accuracy"
 CAPTION = (
     "The rows of the paper's Table 2 as columns, for every table and method. Published figures "
     "(italic) come from other data and other hardware. `faithful` runs the notebooks' settings "
-    "with their mistakes, `corrected` the paper's description done right, `best` the engine "
-    "without restrictions; with `equal pixels` DeepInsight has as many as DeepMapper, so that what "
-    "is left is the method. Durations are medians, accuracies means over the seeds (n) "
-    "with 95% intervals."
+    "with their mistakes, `corrected` the paper's description without them, `best` the engine "
+    "without restrictions. With `equal pixels` DeepInsight has the number of pixels of DeepMapper. "
+    "Durations are medians, accuracies means over the seeds (n) with 95% intervals."
 )
 # Our table -> the table of the published figures. For NIHS these are the notebook's.
 NAMES = {
@@ -59,7 +55,6 @@ PUBLISHED_COLUMNS: list[dict[str, Any]] = tomllib.loads(_TEXT)["column"]
 
 
 def table2(evidence: Evidence) -> Exhibit:
-    """One block for each table that was run."""
     notes = Footnotes()
     datasets = [d for d in NAMES if evidence.results.groups(d)]
     if not datasets:
@@ -119,7 +114,7 @@ def _cell(group: Group, column: str, digits: int, keys: tuple[str, ...]) -> Cell
 
 
 def value_of(group: Group, column: str) -> float | str | None:
-    """The value in the table: a median of durations, a mean of accuracies."""
+    """Return the median of durations, the mean of accuracies, or the image's shape."""
     if column == "image_shape":
         return group.image_shape
     if column.endswith("_seconds"):

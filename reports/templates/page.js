@@ -1,6 +1,6 @@
 "use strict";
 
-// Sorting: cells carry what they sort by in data-sort; a cell without it stays at the end.
+// Sorting: data-sort of a cell has its value. A cell without a value stays at the end.
 function compare(a, b) {
   const [x, y] = [Number(a), Number(b)];
   return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;
@@ -30,7 +30,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-// The filter hides whatever belongs to another dataset.
+// The filter hides the parts of other datasets.
 const filter = document.getElementById("filter");
 const chosen = document.getElementById("chart-dataset");
 filter?.addEventListener("change", () => {
@@ -69,7 +69,7 @@ function draw() {
   const layout = {
     xaxis: { type: "log", title: { text: "total seconds" }, dtick: 1, gridcolor: "#e3e6ec" },
     yaxis: { title: { text: "test accuracy" }, gridcolor: "#e3e6ec", zeroline: false },
-    showlegend: !small, // on a phone it would cover the chart: a touch names a mark
+    showlegend: !small, // on a phone it would cover the chart, and a touch shows the name of a mark
     margin: { l: 60, r: 20, t: 20, b: 60 }, hovermode: "closest",
     font: { family: "system-ui, sans-serif", color: "#1d2433" },
   };
