@@ -79,13 +79,15 @@ def _method(entry: Entry) -> str:
         f"| `{field.name}` | `{_default(field)}` | {_meanings(params).get(field.name, '')} |"
         for field in fields(params)
     ]
-    head = ["| parameter | default | meaning |", "| --- | --- | --- |"]
+    rows[:0] = (
+        ["| parameter | default | meaning |", "| --- | --- | --- |"] if rows else ["No parameters."]
+    )
     return "\n\n".join(
         [
             f"## {entry.name}",
             f"```{{eval-rst}}\n.. automodule:: {entry.module}\n   :no-members:\n```",
             f"Needs {needs}." if needs else "",
-            "\n".join(head + rows) if rows else "No parameters.",
+            "\n".join(rows),
         ]
     )
 

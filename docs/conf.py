@@ -1,5 +1,6 @@
 """The site: `make docs` builds it in docs/_build/html, without a network."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -73,5 +74,11 @@ def link_results(app, docname, source):
     source[0] = source[0].replace("/README.md)", ".md)")
 
 
+def escape_marks(app, what, name, obj, options, lines):
+    """Shapes such as (n, *shape) and amounts such as |x| are no marks of reStructuredText."""
+    lines[:] = [re.sub(r"(?<=[ (])([*|])(?=\w)", r"\\\1", line) for line in lines]
+
+
 def setup(app):
+    app.connect("autodoc-process-docstring", escape_marks)
     app.connect("source-read", link_results)

@@ -46,7 +46,7 @@ verdict = Verdict(
 print(f"{verdict.word}: exit code {verdict.exit_code}")
 print(f"control moved: {verdict.control_moved}")
 print(f"smallest slowdown that every row would show: {100 * (verdict.detectable - 1):.0f}%")
-pd.DataFrame(
+summary = pd.DataFrame(
     {
         row.name: {
             "head / base": round(row.estimate.ratio, 3),
@@ -56,7 +56,8 @@ pd.DataFrame(
         }
         for row in rows
     }
-).T
+)
+summary.transpose()
 
 # %%
 # A row is slower if its ratio is at least 1.05 (dashed) and its whole interval lies above 1. It is
