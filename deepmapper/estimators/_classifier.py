@@ -61,7 +61,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
     stream : bool or "auto", default="auto"
         See `deepmapper.images.converter.ImageConverter`.
     backbone : str, default="patch"
-        A name in `deepmapper.networks.backbones.BACKBONES`, or "timm:" and a name of timm.
+        A name in `deepmapper.networks.backbones.BACKBONES`.
     gate : bool, default=True
         See `deepmapper.estimators.network_classifier.NetworkClassifier`.
     passes : int, default=6

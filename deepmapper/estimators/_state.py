@@ -37,9 +37,6 @@ CLASSES = {
 }
 LEARNT = re.compile(r"[A-Za-z]\w*_|_n_features_out", re.ASCII)  # scikit-learn's names
 FRAME_DTYPES = ("object", "str", "string", "bool", "int64", "int32", "float64", "float32")
-
-# The names of timm's own architectures; "hf-hub:..." would fetch one from elsewhere.
-TIMM_NAME = re.compile(r"timm:\w[\w.]*", re.ASCII)
 AUTOENCODER = "autoencoder"
 LARGEST_SIDE = 65_536
 
@@ -337,7 +334,7 @@ def _build(data: dict[str, Any], weights: dict[str, torch.Tensor]) -> nn.Module:
         # Which pixels hold features decides more than the buffer of that name.
         pixels = weights["pixels"].bool()
         return Autoencoder((height, width), pixels=pixels, hidden=float(data["hidden"]), **sizes)
-    if name not in BACKBONES and not TIMM_NAME.fullmatch(str(name)):
+    if name not in BACKBONES:
         message = f"the model asks for the backbone {name!r}; known: {', '.join(BACKBONES)}"
         raise DeepMapperError(message)
     gate = PixelGate(torch.zeros(1, height, width)) if data["gated"] else None

@@ -21,8 +21,10 @@ BLOCKS = Settings(
 TRANSFORMERS = {"deep_lift", "guided_backprop", "grad_cam", "lrp"}
 REFUSED = {"retnet": TRANSFORMERS, "vit": TRANSFORMERS}  # every other pair must work
 MEMBERS = [
-    # resnet18_rgb differs from resnet18 only in its first layer
-    pytest.param(backbone, method, marks=[pytest.mark.slow] * (backbone == "resnet18_rgb"))
+    # they differ from resnet18 in the first layer, or in the number of equal blocks
+    pytest.param(
+        backbone, method, marks=[pytest.mark.slow] * (backbone in ("resnet18_rgb", "resnet34"))
+    )
     for backbone in sorted(BACKBONES)
     for method in sorted(EXPLAINERS)
 ]

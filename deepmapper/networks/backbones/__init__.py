@@ -6,13 +6,13 @@ from collections.abc import Callable
 from torch import nn
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.networks.backbones._cnn import PatchNet, ResNet18, SmallCNN
+from deepmapper.networks.backbones._cnn import PatchNet, ResNet, SmallCNN
 from deepmapper.networks.backbones._layers import Dropout
 
-__all__ = ["BACKBONES", "TIMM", "Dropout", "build_backbone", "resnet18"]
+__all__ = ["BACKBONES", "Dropout", "build_backbone", "resnet18"]
 
 Shape = tuple[int, int]
-resnet18 = ResNet18
+resnet18 = ResNet
 
 
 def _retnet(image_shape: Shape, n_classes: int) -> nn.Module:
@@ -40,10 +40,10 @@ BACKBONES: dict[str, Callable[[Shape, int], nn.Module]] = {
     "resnet18": lambda shape, n_classes: resnet18(n_classes, channels=1),
     "resnet18_rgb": lambda shape, n_classes: resnet18(n_classes, channels=3),
     "resnet18_small_stem": lambda shape, n: resnet18(n, channels=1, small_stem=True),
+    "resnet34": lambda shape, n_classes: resnet18(n_classes, channels=1, depths=(3, 4, 6, 3)),
     "retnet": _retnet,
     "vit": _vit,
 }
-TIMM = "timm:"  # followed by the name of a model in timm
 
 
 def build_backbone(name: str, image_shape: Shape, n_classes: int) -> nn.Module:
@@ -52,7 +52,7 @@ def build_backbone(name: str, image_shape: Shape, n_classes: int) -> nn.Module:
     Parameters
     ----------
     name : str
-        A name in `BACKBONES`, or "timm:" and the name of a model in timm (optional dependency).
+        A name in `BACKBONES`.
     image_shape : tuple of int
         Height and width.
     n_classes : int
@@ -64,17 +64,13 @@ def build_backbone(name: str, image_shape: Shape, n_classes: int) -> nn.Module:
     Raises
     ------
     DeepMapperError
-        No backbone has that name, timm is missing, or its network cannot read images of that shape.
+        No backbone has that name, or its library is missing.
     """
-    if name.startswith(TIMM):
-        from deepmapper.networks.backbones._timm import timm_network
-
-        return timm_network(name.removeprefix(TIMM), image_shape, n_classes)
     if name not in BACKBONES:
         near = difflib.get_close_matches(name, BACKBONES, n=1)
         message = (
             f"unknown backbone {name!r}{f'; nearest: {near[0]}' if near else ''}; "
-            f"known: {', '.join(sorted(BACKBONES))}, {TIMM}<a name of timm's>"
+            f"known: {', '.join(sorted(BACKBONES))}"
         )
         raise DeepMapperError(message)
     return BACKBONES[name](image_shape, n_classes)

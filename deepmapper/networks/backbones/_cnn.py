@@ -7,10 +7,10 @@ weights at every position (a locally connected layer). Both end in a dense layer
 position with separate weights. In a folded table the position of a pixel is its meaning, and an
 average over positions would lose it.
 
-`ResNet18` is He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, with the weights
-and shapes of torchvision's `resnet18` (a test compares outputs). torchvision reuses one in-place
-ReLU per block and adds in place, which Captum's DeepLift, GuidedBackprop and LRP cannot follow. So
-every call has its own module here.
+`ResNet` is He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, with the weights
+and shapes of torchvision's `resnet18` and `resnet34` (a test compares outputs). torchvision reuses
+one in-place ReLU per block and adds in place, which Captum's DeepLift, GuidedBackprop and LRP
+cannot follow. So every call has its own module here.
 """
 
 import math
@@ -130,15 +130,23 @@ class BasicBlock(nn.Module):
         return self.relu2(self.add(self.bn2(self.conv2(out)), shortcut))
 
 
-class ResNet18(nn.Module):
+class ResNet(nn.Module):
     """(n, 1, h, w) or (n, 3, h, w) -> logits (n, n_classes).
 
     Grey is repeated on `channels`. `small_stem` is the first layer of the paper's section 4.2, for
     images of about 32 pixels a side: 3x3, no stride, no pooling. Every later map then has 16 times
-    the pixels.
+    the pixels. `depths` are the blocks of each stage: (2, 2, 2, 2) is ResNet-18, (3, 4, 6, 3) is
+    ResNet-34.
     """
 
-    def __init__(self, n_classes: int, channels: int = 3, *, small_stem: bool = False) -> None:
+    def __init__(
+        self,
+        n_classes: int,
+        channels: int = 3,
+        *,
+        small_stem: bool = False,
+        depths: tuple[int, int, int, int] = (2, 2, 2, 2),
+    ) -> None:
         super().__init__()
         self.channels = channels
         kernel, stride = (3, 1) if small_stem else (7, 2)
@@ -146,10 +154,10 @@ class ResNet18(nn.Module):
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU()
         self.maxpool = nn.Identity() if small_stem else nn.MaxPool2d(3, 2, 1)
-        self.layer1 = _stage(64, 64, 1)
-        self.layer2 = _stage(64, 128, 2)
-        self.layer3 = _stage(128, 256, 2)
-        self.layer4 = _stage(256, 512, 2)
+        self.layer1 = _stage(64, 64, 1, depths[0])
+        self.layer2 = _stage(64, 128, 2, depths[1])
+        self.layer3 = _stage(128, 256, 2, depths[2])
+        self.layer4 = _stage(256, 512, 2, depths[3])
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(512, n_classes)
         for module in self.modules():
@@ -163,8 +171,9 @@ class ResNet18(nn.Module):
         return self.fc(self.avgpool(x).flatten(1))
 
 
-def _stage(c_in: int, c_out: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(BasicBlock(c_in, c_out, stride), BasicBlock(c_out, c_out, 1))
+def _stage(c_in: int, c_out: int, stride: int, depth: int) -> nn.Sequential:
+    rest = (BasicBlock(c_out, c_out, 1) for _ in range(depth - 1))
+    return nn.Sequential(BasicBlock(c_in, c_out, stride), *rest)
 
 
 def _convolution(c_in: int, c_out: int, stride: tuple[int, int] = (1, 1)) -> nn.Sequential:
