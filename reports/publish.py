@@ -17,7 +17,7 @@ import numpy as np
 
 from bench.catalog import entry
 from bench.errors import BenchError
-from bench.machine.redaction import folders_and_words, redacted
+from bench.machine.redaction import list_replacements, redact
 from bench.store.store import Record
 from reports.topics import PREDICTED, Topic, open_source, write_arrays, write_cells
 
@@ -52,8 +52,8 @@ def publish(
         BenchError: `stale` is None, and the result is of several commits or of other sources than
             the tree; or its README.md is too long.
     """
-    words = folders_and_words(source)
-    records = [redacted(record, words) for record in _records(source)]
+    words = list_replacements(source)
+    records = [redact(record, words) for record in _records(source)]
     name = _spec_name(source)
     if command is None:
         if name is None:

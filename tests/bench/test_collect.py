@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.asv.stores import made_up
+from bench.asv.stores import make_cells
 from bench.cli import main
 from bench.cluster.collect import collect
 from bench.errors import BenchError
-from bench.store.locks import Presence
+from bench.store.locks import RunLock
 from bench.store.store import Store
 
 SPEC = 'name = "merge"\nseeds = [0]\ndatasets = ["digits"]\nmethods = ["majority"]\n'
 OTHER_SPEC = SPEC.replace("[0]", "[0, 7]")
-RECORDS = [record for record, _ in made_up(10)]
+RECORDS = [record for record, _ in make_cells(10)]
 SLOWER = {"wall_seconds": 99.0}
 UNAVAILABLE = {"status": "unavailable", "reason": "no data"}
 CUT_SHORT = {"status": "failed", "reason": "killed by signal 9", "transient": True}
@@ -138,7 +138,7 @@ def test_tables_of_one_name_have_one_content(tmp_path: Path) -> None:
     [
         (lambda two: (two / "cells/x.json").write_text('{"schema": 1, "ke'), r"x\.json cannot be"),
         (lambda two: next(two.glob("cells/*.json")).rename(two / "cells/x.json"), "another name"),
-        (lambda two: os.truncate(next(two.glob("artifacts/*.npz")), 200), r"a whole \.npz"),
+        (lambda two: os.truncate(next(two.glob("artifacts/*.npz")), 200), r"a complete \.npz"),
         (lambda two: (two / "spec.toml").unlink(), "is not an output folder"),
         (
             lambda two: (two / "spec.toml").write_text(OTHER_SPEC),
@@ -167,7 +167,7 @@ def test_strange_folders_and_folders_in_use_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="nothing to collect"):
         collect([one], one)
     for folder in (one, out):
-        with Presence(folder), pytest.raises(BenchError, match=f"run is .* {folder}"):
+        with RunLock(folder), pytest.raises(BenchError, match=f"run is .* {folder}"):
             collect([one], out)
     assert "2 records" in collect([one], out)
 

@@ -8,16 +8,16 @@ import pytest
 
 from bench.errors import BenchError
 from bench.store import locks
-from bench.store.locks import Claims, Presence
+from bench.store.locks import Claims, RunLock
 
 from .conftest import ROOT
 
 OTHER = """
 import sys
 from pathlib import Path
-from bench.store.locks import Claims, Presence
+from bench.store.locks import Claims, RunLock
 folder = Path(sys.argv[1])
-with Presence(folder):
+with RunLock(folder):
     mine = Claims(folder / 'running')
     print(mine.take("cell"), flush=True)
     sys.stdin.read()
@@ -51,36 +51,39 @@ def test_a_cell_has_one_owner_until_it_is_dropped(tmp_path: Path) -> None:
 def test_a_run_that_was_killed_holds_nothing(tmp_path: Path) -> None:
     process = other(tmp_path)
     mine = Claims(tmp_path / "running")
-    with Presence(tmp_path) as me:
+    with RunLock(tmp_path) as me:
         assert not mine.take("cell")
-        with me.alone() as alone:
+        with me.exclusive() as alone:
             assert not alone
         process.kill()
         process.wait()
         assert mine.take("cell")
-        with me.alone() as alone:
+        with me.exclusive() as alone:
             assert alone
 
 
 def test_a_run_that_asks_whether_it_is_alone_stays_in_the_folder(tmp_path: Path) -> None:
-    with Presence(tmp_path) as one, Presence(tmp_path) as two:
+    with RunLock(tmp_path) as one, RunLock(tmp_path) as two:
         for run in (two, one, two):
-            with run.alone() as alone:
+            with run.exclusive() as alone:
                 assert not alone
-        with pytest.raises(BenchError, match="it has to be alone"), Presence(tmp_path, alone=True):
+        with (
+            pytest.raises(BenchError, match="needs the folder alone"),
+            RunLock(tmp_path, exclusive=True),
+        ):
             pass
-    with Presence(tmp_path) as one, one.alone() as alone:
+    with RunLock(tmp_path) as one, one.exclusive() as alone:
         assert alone
-        with pytest.raises(BenchError, match="another run"), Presence(tmp_path):
+        with pytest.raises(BenchError, match="another run"), RunLock(tmp_path):
             pass
 
 
 def test_a_fresh_run_lets_no_other_start_before_it_says_so(tmp_path: Path) -> None:
-    with Presence(tmp_path, alone=True) as one:
-        with one.alone() as alone:
+    with RunLock(tmp_path, exclusive=True) as one:
+        with one.exclusive() as alone:
             assert alone
-        with pytest.raises(BenchError, match="another run"), Presence(tmp_path):
+        with pytest.raises(BenchError, match="another run"), RunLock(tmp_path):
             pass
         one.share()
-        with Presence(tmp_path), one.alone() as alone:
+        with RunLock(tmp_path), one.exclusive() as alone:
             assert not alone

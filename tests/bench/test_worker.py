@@ -9,9 +9,9 @@ import torch
 
 from bench.catalog import entries, module_entry
 from bench.cell import Cell, TableRequest
-from bench.run.phases import Note, Phases, read_note
-from bench.run.work import Task
-from bench.run.worker import Run, _attempt, _keep_threads
+from bench.run.phases import Phases, ProgressFile, read_progress
+from bench.run.tasks import Task
+from bench.run.worker import Run, _attempt, _restore_threads
 from bench.store.tables import describe_failure
 
 from .conftest import ROOT
@@ -27,8 +27,8 @@ def run() -> Run:
 def test_threads_that_a_method_takes_are_given_back_with_a_warning() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(before + 1)
-    with pytest.warns(RuntimeWarning, match=f"left torch {before + 1} threads, the cell has"):
-        _keep_threads(before)
+    with pytest.warns(RuntimeWarning, match=f"set torch to {before + 1} threads, the cell has"):
+        _restore_threads(before)
     assert torch.get_num_threads() == before
 
 
@@ -63,19 +63,19 @@ assert "torch" not in sys.modules
 
 
 def test_a_note_is_whole_at_every_moment_and_gone_in_the_end(tmp_path: Path) -> None:
-    note, phases = Note(tmp_path, "key"), Phases("cpu")
+    note, phases = ProgressFile(tmp_path, "key"), Phases("cpu")
     phases.on_change = lambda: note.write(phases)
     for name in ("a_phase_with_a_long_name", "short"):
         with phases(name):
-            assert read_note(tmp_path, "key")["current"] == name
-        found = read_note(tmp_path, "key")
+            assert read_progress(tmp_path, "key")["current"] == name
+        found = read_progress(tmp_path, "key")
         assert found["current"] is None
         assert found["phases"] == phases.records
     phases.records.clear()
     note.write(phases)  # shorter than what is there
-    assert read_note(tmp_path, "key") == {"current": None, "phases": {}}
+    assert read_progress(tmp_path, "key") == {"current": None, "phases": {}}
     note.remove()
-    assert read_note(tmp_path, "key") == {}
+    assert read_progress(tmp_path, "key") == {}
     assert not list((tmp_path / "running").iterdir())
 
 
