@@ -1,4 +1,4 @@
-"""The command line of the benchmark. Commands import heavy libraries."""
+"""The command line of the benchmark. Only commands import heavy libraries."""
 
 import csv
 import errno

@@ -81,7 +81,7 @@ class Limits(_Strict):
 
     cpu_seconds: Annotated[float, Field(gt=0)] = 600.0
     wall_seconds: Annotated[float, Field(gt=0)] = Field(
-        default_factory=lambda known: WALL_FACTOR * known["cpu_seconds"]
+        default_factory=lambda limits: WALL_FACTOR * limits["cpu_seconds"]
     )
     memory_mib: Annotated[int, Field(gt=0)] = 8192
 
@@ -241,7 +241,7 @@ class Spec(_Strict):
         return Spec.model_validate(bare)
 
     def grids(self) -> tuple[Experiment, ...]:
-        """Return the experiments. A spec with one grid has one without a name."""
+        """Return the experiments. A spec with one grid has one, with an empty name."""
         if self.experiments:
             return self.experiments
         return (Experiment(name="", datasets=self.datasets, methods=self.methods),)

@@ -90,7 +90,7 @@ def unfold(n_samples: int = 500, n_features: int = 10_000, layout: str = "random
 
     def run(_: None) -> Any:
         values = placement.unfold(images)
-        return values.clone() if values._is_view() else values  # as for callers
+        return values.clone() if values._is_view() else values  # callers also get a copy
 
     return Workload(run, output=_host, n_bytes=images.nbytes)
 

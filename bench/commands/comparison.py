@@ -18,9 +18,9 @@ TIMED = ("convert_fit", "convert_train", "train", "convert_test", "predict")
 def compare_stores(before: Store, after: Store) -> Listing:
     """Compare mean accuracies and times by dataset and method.
 
-    Times of conversion, training and prediction are compared between cells that did not share
-    equal hardware. (2/3): 2 of 3 pairs compare. A word is the reason why no pair does. Raises
-    BenchError if the stores have no cell in common.
+    Times of conversion, training and prediction are compared between cells on equal hardware that
+    shared neither cores nor a GPU. (2/3): 2 of 3 pairs are comparable. A word is the reason why no
+    pair is. Raises BenchError if the stores have no cell in common.
     """
     old, new = _by_point(before), _by_point(after)
     shared = sorted(old.keys() & new.keys())
@@ -68,7 +68,7 @@ def _row(pairs: list[tuple[Record, Record]]) -> list[str]:
 
 def _ratio(pairs: list[tuple[Record, Record]]) -> str:
     """Geometric mean of the time ratios of comparable pairs, or the obstacles."""
-    obstacles = [_obstacle(*pair) for pair in pairs]
+    obstacles = [_find_obstacle(*pair) for pair in pairs]
     comparable = [pair for pair, obstacle in zip(pairs, obstacles, strict=True) if obstacle is None]
     if not comparable:
         return ", ".join(sorted({obstacle for obstacle in obstacles if obstacle}))
@@ -79,7 +79,7 @@ def _ratio(pairs: list[tuple[Record, Record]]) -> str:
     )
 
 
-def _obstacle(one: Record, two: Record) -> str | None:
+def _find_obstacle(one: Record, two: Record) -> str | None:
     """The reason why the times of two cells are not comparable, or None."""
     first, second = hardware(one), hardware(two)
     if first._replace(threads=None) != second._replace(threads=None):

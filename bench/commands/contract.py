@@ -69,7 +69,7 @@ def _variants() -> dict[str, Entry]:
 
 
 def methods_of(name: str) -> dict[str, Entry]:
-    """Find the methods of a name of a method, package or module, or raise UsageError."""
+    """Find methods by the name of a method, package or module, or raise UsageError."""
     methods = entries("methods")
     if name in methods:
         return {name: methods[name]}

@@ -12,7 +12,7 @@ from typing import Any
 from bench.store.locks import Claims
 
 OTHERS_SHARE = 0.15  # maximum load of other processes on a cell's cores for its times to count
-SHORTEST_SECONDS = 1.0  # no load is measured in less: the kernel counts in 0.01 s
+SHORTEST_SECONDS = 1.0  # minimum time to measure a load: the kernel counts in 0.01 s
 STAT = Path("/proc/stat")
 
 
@@ -20,7 +20,7 @@ STAT = Path("/proc/stat")
 class Slot:
     """Room for one cell at a time.
 
-    `cores` are numbers of cores. `gpu` is a value of CUDA_VISIBLE_DEVICES, or None to leave it.
+    `cores` are core numbers. `gpu` is a value of CUDA_VISIBLE_DEVICES, or None to leave it.
     `shared` has the reasons why cells in this slot share cores or a GPU.
     """
 

@@ -23,7 +23,7 @@ BLOCK_SECONDS = 0.25  # minimum time of a row in a pair, in repeated chunks A B 
 MAX_BLOCKS = 4
 MAX_HALF_WIDTH = 0.7 * (THRESHOLD - 1)  # of the interval of a row that needs no more pairs
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass
@@ -54,12 +54,12 @@ class Timings:
 class Pairs:
     """Measures rows of base and head, and the control, in pairs of fresh processes.
 
-    `say` is called with a line on each pair.
+    `log` is called with a line on each pair.
     """
 
     base: Side
     head: Side
-    say: Say
+    log: Log
 
     def measure(self, processes: SideProcesses, rows: dict[str, Sizes], seconds: float) -> Timings:
         """Measure until the interval of each row is narrow, or the time is up.
@@ -81,7 +81,7 @@ class Pairs:
                     for r in remaining
                     if timings.estimate(r).half_width > MAX_HALF_WIDTH
                 }
-            self.say(f"pair {pair + 1}: {len(remaining)} rows to go")
+            self.log(f"pair {pair + 1}: {len(remaining)} rows to go")
         short = [row for row in rows if timings.n_pairs(row) < MIN_PAIRS]
         if short:
             message = (
@@ -131,10 +131,10 @@ def call_both(remotes: tuple[Remote, Remote], action: str, *words: Any) -> list[
     return [remote.finish(action, *words) for remote in remotes]
 
 
-def check(base: str, head: str | None, settings: Settings, say: Say = lambda line: None) -> Verdict:
+def check(base: str, head: str | None, settings: Settings, log: Log = lambda line: None) -> Verdict:
     """Compare two revisions. `head` None is this checkout with its changes.
 
-    `say` is called with a line on each step. Raises BenchError if the check itself fails: a
+    `log` is called with a line on each step. Raises BenchError if the check itself fails: a
     revision cannot be installed, a workload raises, or rows have too few pairs.
     """
     start = time.monotonic()
@@ -142,11 +142,11 @@ def check(base: str, head: str | None, settings: Settings, say: Say = lambda lin
     rows, exact = settings.choose(ROWS), settings.choose(EXACT_ROWS)
     core = measured_core()
     with install_sides(base, head) as (old, new):
-        say(f"base {old.commit[:10]}, head {new.commit[:10]}: checked out and installed")
-        pairs = Pairs(old, new, say)
+        log(f"base {old.commit[:10]}, head {new.commit[:10]}: checked out and installed")
+        pairs = Pairs(old, new, log)
         with SideProcesses(core) as processes:
             same, figures = _compare_outputs(processes, old, new, rows | exact)
-            say(f"outputs and figures of {len(same)} rows compared")
+            log(f"outputs and figures of {len(same)} rows compared")
             first = pairs.measure(processes, rows, settings.seconds)
         flagged = {row: rows[row] for row in rows if first.estimate(row).is_slower}
         again = Timings()

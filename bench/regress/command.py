@@ -32,7 +32,7 @@ def regress(base: str, head: str | None, settings: Settings, out: Path) -> int:
         out.mkdir(parents=True, exist_ok=True)
         for name in ("summary.md", "verdict.json"):
             (out / name).unlink(missing_ok=True)
-        verdict = check(base, head, settings, say=lambda line: _print_line(f"  {line}"))
+        verdict = check(base, head, settings, log=lambda line: _print_line(f"  {line}"))
         publish(verdict, out)
     except Exception as error:  # Python's exit code of an error, 1, would mean a regression
         return _report_failure(error, out)

@@ -135,7 +135,7 @@ class Row:
 
     @property
     def estimate(self) -> Estimate:
-        """The estimate that counts. For a flagged row, the second one is unselected."""
+        """The estimate that counts: that of the second round, if a row has one."""
         return self.again or self.first
 
 
@@ -181,8 +181,8 @@ class Verdict:
     def control_moved(self) -> bool:
         """Whether the control differs between the sides, or varies too much.
 
-        It differs if its ratio is off by half of the threshold and its interval excludes 1. It
-        varies too much if it could hide a slowdown.
+        It differs if it is slower or faster by half of the threshold and its interval excludes 1.
+        It varies too much if it could hide a slowdown.
         """
         limit = 1 + (THRESHOLD - 1) / 2
         ratio, low, high = self.control.ratio, self.control.low, self.control.high

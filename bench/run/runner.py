@@ -123,7 +123,7 @@ class _Run:
         missing = [c for c in self.plan.cells if self.plan.key(c) not in done]
         self.progress.start(len(self.plan.cells), len(self.plan.cells) - len(missing))
         self._make_tables([c for c in missing if not self._is_ready(c)])
-        tasks = self._tasks(self._record_impossible(missing))
+        tasks = self._tasks(self._record_unavailable(missing))
         if tasks:
             self._run_tasks(tasks)
         self.progress.stop()
@@ -166,11 +166,11 @@ class _Run:
             if record.grid_point not in keys:
                 continue
             stale = key != keys[record.grid_point]
-            again = record.transient or record.status == "unavailable"
-            if stale or again or self.options.fresh:
+            must_repeat = record.transient or record.status == "unavailable"
+            if stale or must_repeat or self.options.fresh:
                 self.store.supersede(key)
 
-    def _record_impossible(self, cells: list[Cell]) -> list[Cell]:
+    def _record_unavailable(self, cells: list[Cell]) -> list[Cell]:
         """Record the cells whose table or method is unavailable. Return the other cells."""
         possible = []
         for cell in cells:

@@ -11,7 +11,7 @@ NEAR_LIMIT = 0.7  # a cell that used a larger fraction of a limit is marked
 
 @dataclass(frozen=True)
 class Dataset:
-    """A table and the sizes of its split, or None if it could not be made.
+    """A table and its split. Sizes are None if the table could not be made.
 
     Attributes
     ----------

@@ -212,7 +212,7 @@ def write_atomically(
                 os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files that only their owner can read
         if not replace:
-            return _place_once(temporary, path)
+            return _rename_once(temporary, path)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -220,7 +220,7 @@ def write_atomically(
     return True
 
 
-def _place_once(temporary: str, path: Path) -> bool:
+def _rename_once(temporary: str, path: Path) -> bool:
     """Rename a file if the name is free. False if it is taken."""
     try:
         os.link(temporary, path)

@@ -1,4 +1,4 @@
-"""What a cell does around its method: torch if needed, threads given back, a note of its phase."""
+"""What a cell does around its method: torch if needed, threads given back, a progress file."""
 
 import subprocess
 import sys
@@ -62,9 +62,9 @@ assert "torch" not in sys.modules
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-def test_a_note_is_whole_at_every_moment_and_gone_in_the_end(tmp_path: Path) -> None:
-    note, phases = ProgressFile(tmp_path, "key"), Phases("cpu")
-    phases.on_change = lambda: note.write(phases)
+def test_a_progress_file_is_whole_at_every_moment_and_gone_in_the_end(tmp_path: Path) -> None:
+    progress_file, phases = ProgressFile(tmp_path, "key"), Phases("cpu")
+    phases.on_change = lambda: progress_file.write(phases)
     for name in ("a_phase_with_a_long_name", "short"):
         with phases(name):
             assert read_progress(tmp_path, "key")["current"] == name
@@ -72,9 +72,9 @@ def test_a_note_is_whole_at_every_moment_and_gone_in_the_end(tmp_path: Path) -> 
         assert found["current"] is None
         assert found["phases"] == phases.records
     phases.records.clear()
-    note.write(phases)  # shorter than what is there
+    progress_file.write(phases)  # shorter than the old text
     assert read_progress(tmp_path, "key") == {"current": None, "phases": {}}
-    note.remove()
+    progress_file.remove()
     assert read_progress(tmp_path, "key") == {}
     assert not list((tmp_path / "running").iterdir())
 
