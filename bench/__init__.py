@@ -1,1 +1,1 @@
-"""The harness: a spec becomes cells, cells become isolated runs, runs become records in a store."""
+"""The harness: expand a spec into cells, run each in a process, store its record."""

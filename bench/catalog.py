@@ -1,7 +1,7 @@
 """Methods, datasets and generators: the files of their folders, and plug-ins.
 
-The file name is the name. Listing reads the files as text and imports none of them, so one
-optional dependency that is missing makes one entry unavailable and nothing else.
+The name of an entry is the name of its file. Listing parses the files and imports none of them, so
+a missing optional dependency makes only its own entry unavailable.
 """
 
 import ast
@@ -21,8 +21,8 @@ from bench.errors import BenchError, unknown
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"methods": "baselines", "datasets": "datasets", "generators": "generators"}
-# The files that decide results beside the method: the split of rows, phases, checks of answers.
-HARNESS = ("split", "worker", "afterwards", "answers")
+# Files of bench/run/ that affect results, so that a change of them invalidates records.
+HARNESS = ("split", "worker", "explanation", "outputs")
 NOT_ENTRIES = {"table", "fetch"}  # the shared files of datasets/
 # Packages that never import torch.
 TORCH_FREE = frozenset(sys.stdlib_module_names) | {"numpy", "pandas", "scipy", "sklearn"}
@@ -31,11 +31,18 @@ OUR_PACKAGES = ("deepmapper", "baselines", "datasets", "generators")
 
 @dataclass(frozen=True)
 class Entry:
-    """A method, dataset or generator, known from its text alone.
+    """A method, dataset or generator, as parsed from its file.
 
-    `requires` maps the import names that the file needs, beyond those of the benchmark itself,
-    to what has to be installed; the file states it as a literal `REQUIRES`.
-    `files` are the data files it reads, relative to the data folder; a literal `FILES`.
+    Attributes
+    ----------
+    name : name in specs and reports
+    kind : "methods", "datasets" or "generators"
+    module : full name of the module to import
+    path : the file
+    summary : first line of the module's docstring
+    requires : import name -> requirement to install, from the file's literal `REQUIRES`
+    files : data files, relative to the data folder, from the file's literal `FILES`
+    broken : the syntax error of the file, or None
     """
 
     name: str
@@ -49,7 +56,7 @@ class Entry:
 
     @property
     def unavailable(self) -> str | None:
-        """Why it cannot run here, with the install line; None if it can."""
+        """The reason why it cannot run here, with the install command, or None."""
         if self.broken:
             return self.broken
         missing = [need for need in self.requires if importlib.util.find_spec(need) is None]
@@ -59,7 +66,7 @@ class Entry:
         return f"needs {', '.join(missing)}: pip install {packages}"
 
     def load(self) -> ModuleType:
-        """The imported module; BenchError if an optional dependency is missing."""
+        """Import the module. Raises BenchError if this is not possible."""
         if reason := self.unavailable:
             message = f"{self.kind[:-1]} {self.name!r} {reason}"
             raise BenchError(message)
@@ -73,67 +80,88 @@ class Entry:
 
     @property
     def source_hash(self) -> str:
-        """SHA-256 over its source and that of every file of ours that it imports."""
-        return _hash_of_sources(self.path)
+        """SHA-256 of its source and of every file of this project that it imports."""
+        return _hash_sources(self.path)
 
     def relies_on(self, path: str) -> bool:
-        """Whether it imports, directly or not, the file of ours at `path` below the root."""
-        return ROOT / path in _closure(self.path)
+        """Whether it imports, directly or not, the file `path` of this project."""
+        return ROOT / path in _import_closure(self.path)
 
     @property
     def may_use_torch(self) -> bool:
-        """False if all its imports, also those through files of ours, never import torch."""
-        imported = frozenset().union(*map(_imported, _closure(self.path)))
+        """Whether torch may be imported. Imports by other files of this project count."""
+        imported = frozenset().union(*map(_imported_names, _import_closure(self.path)))
         packages = {name.split(".")[0] for name in imported}
         return bool(self.requires) or not packages <= TORCH_FREE | set(OUR_PACKAGES)
 
 
 def entries(kind: str) -> dict[str, Entry]:
-    """Every entry of a kind ("methods", "datasets", "generators") by name, plug-ins included."""
+    """List the entries of a kind, plug-ins included.
+
+    Parameters
+    ----------
+    kind : "methods", "datasets" or "generators"
+
+    Returns
+    -------
+    dict of Entry by name
+    """
     folder = ROOT / FOLDERS[kind]
     paths = sorted(p for p in folder.glob("[!_]*.py") if p.stem not in NOT_ENTRIES)
-    known = {p.stem: _read(p.stem, kind, f"{FOLDERS[kind]}.{p.stem}", p) for p in paths}
+    result = {p.stem: _read_entry(p.stem, kind, f"{FOLDERS[kind]}.{p.stem}", p) for p in paths}
     for point in _plugins(f"deepmapper.{FOLDERS[kind]}", tuple(sys.path)):
         spec = importlib.util.find_spec(point.value)
         if spec is not None and spec.origin is not None:
-            known[point.name] = _read(point.name, kind, point.value, Path(spec.origin))
-    return known
+            result[point.name] = _read_entry(point.name, kind, point.value, Path(spec.origin))
+    return result
 
 
 @cache
 def _plugins(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Entry points of installed packages; cached, since it reads every package on the path."""
+    """Entry points of installed packages. Cached: the search reads every package."""
     return tuple(entry_points(group=group))
 
 
 def profiles() -> dict[str, Path]:
-    """The shipped specs by name."""
+    """Paths of the specs in bench/profiles, by name."""
     return {path.stem: path for path in sorted((ROOT / "bench" / "profiles").glob("*.toml"))}
 
 
 def entry(kind: str, name: str, where: str = "") -> Entry:
-    """One entry by name; BenchError with the nearest names if it is unknown."""
-    known = entries(kind)
-    if name not in known:
-        raise unknown(name, kind[:-1], known, where)
-    return known[name]
+    """Get an entry by name.
+
+    Parameters
+    ----------
+    kind : "methods", "datasets" or "generators"
+    name : name of the entry
+    where : the source of the name, for the error
+
+    Raises
+    ------
+    BenchError
+        If the name is unknown. The message lists the nearest names.
+    """
+    all_entries = entries(kind)
+    if name not in all_entries:
+        raise unknown(name, kind[:-1], all_entries, where)
+    return all_entries[name]
 
 
 def table_entry(name: str, where: str = "") -> Entry:
-    """A dataset or generator by name: a spec does not distinguish them."""
-    known = entries("datasets") | entries("generators")
-    if name not in known:
-        raise unknown(name, "dataset", known, where)
-    return known[name]
+    """Get a dataset or a generator by name. Specs do not distinguish them."""
+    all_entries = entries("datasets") | entries("generators")
+    if name not in all_entries:
+        raise unknown(name, "dataset", all_entries, where)
+    return all_entries[name]
 
 
 def module_entry(module: str, path: Path) -> Entry:
-    """A method in any module, installed as a plug-in or not; its name is the module's."""
-    return _read(module, "methods", module, path)
+    """Make an entry of a method in any module. Its name is that of the module."""
+    return _read_entry(module, "methods", module, path)
 
 
 @cache
-def _read(name: str, kind: str, module: str, path: Path) -> Entry:
+def _read_entry(name: str, kind: str, module: str, path: Path) -> Entry:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=path.name)
     except SyntaxError as error:
@@ -151,11 +179,11 @@ def _read(name: str, kind: str, module: str, path: Path) -> Entry:
 
 
 @cache
-def _hash_of_sources(path: Path) -> str:
-    return _hash_of(sorted(_closure(path), key=str))
+def _hash_sources(path: Path) -> str:
+    return _hash_files(sorted(_import_closure(path), key=str))
 
 
-def _hash_of(paths: Iterable[Path]) -> str:
+def _hash_files(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.read_bytes())
@@ -165,12 +193,12 @@ def _hash_of(paths: Iterable[Path]) -> str:
 @cache
 def harness_hash() -> str:
     """SHA-256 over the sources of `HARNESS`."""
-    return _hash_of(ROOT / "bench" / "run" / f"{name}.py" for name in HARNESS)
+    return _hash_files(ROOT / "bench" / "run" / f"{name}.py" for name in HARNESS)
 
 
 @cache
-def _closure(path: Path) -> frozenset[Path]:
-    """The file and every file of ours that it imports, directly or not."""
+def _import_closure(path: Path) -> frozenset[Path]:
+    """A file and every file of this project that it imports, directly or not."""
     seen: set[Path] = set()
     todo = [path]
     while todo:
@@ -178,13 +206,13 @@ def _closure(path: Path) -> frozenset[Path]:
         if current in seen:
             continue
         seen.add(current)
-        todo += [found for name in _imported(current) for found in _files_of(name)]
+        todo += [file for name in _imported_names(current) for file in _find_files(name)]
     return frozenset(seen)
 
 
 @cache
-def _imported(path: Path) -> frozenset[str]:
-    """The full names of the modules that a file imports, and of what it imports from them."""
+def _imported_names(path: Path) -> frozenset[str]:
+    """Full names of imported modules, and of the objects imported from them."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError:
@@ -194,12 +222,12 @@ def _imported(path: Path) -> frozenset[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            module = "." * node.level + (node.module or "")  # ours import by full names
+            module = "." * node.level + (node.module or "")  # this project imports by full names
             names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
     return frozenset(names)
 
 
-def _files_of(module: str) -> list[Path]:
+def _find_files(module: str) -> list[Path]:
     top, *rest = module.split(".")
     if top not in OUR_PACKAGES:
         return []

@@ -1,4 +1,4 @@
-"""A cell: one point of the grid, identified by the content that decides its outcome."""
+"""A cell: a point of the grid, identified by everything that affects its result."""
 
 import hashlib
 import inspect
@@ -28,7 +28,7 @@ def content_hash(content: object) -> str:
 
 @dataclass(frozen=True)
 class TableRequest:
-    """A table to be made: an entry and its parameters. Cells of the same request share it."""
+    """A table to make: an entry and its parameters. Cells share a table."""
 
     name: str
     label: str
@@ -42,7 +42,7 @@ class TableRequest:
 
 @dataclass(frozen=True)
 class Cell:
-    """A table, a method and a seed: run in a process of its own and recorded once."""
+    """A table, a method and a seed: one process and one record."""
 
     table: TableRequest
     method: str
@@ -58,7 +58,7 @@ class Cell:
     may_use_torch: bool = field(default=True, compare=False)
 
     def key(self, checksum: str | None) -> str:
-        """Its identity, given the checksum of the table's content (None: unavailable)."""
+        """The key of its record. `checksum` is that of the table, or None."""
         split = [self.split, self.test_fraction]
         return content_hash(
             {
@@ -77,8 +77,8 @@ class Cell:
         return cls(**{**data, "table": TableRequest(**data["table"])})
 
     @property
-    def place(self) -> tuple[str, str, int]:
-        """Its place in the tables: (dataset label, method label, seed)."""
+    def grid_point(self) -> tuple[str, str, int]:
+        """Its point of the grid: (dataset label, method label, seed)."""
         return self.table.label, self.label, self.seed
 
 
@@ -91,27 +91,25 @@ def expand(
     seeds: Collection[int] = (),
     added: Collection[str] = (),
 ) -> list[Cell]:
-    """The cells of a spec, or of the part of it that labels and seeds name.
+    """Expand a spec, or the part with these labels and seeds, into cells.
 
-    `added` names methods that join those of the spec, with their default parameters.
-
-    Raises:
-        BenchError: an unknown dataset or method, a wrong parameter, a label not in the spec.
+    `added` names further methods, with their default parameters. Raises BenchError for an unknown
+    dataset, method or label, and for a wrong parameter.
     """
     grids = [grid.with_methods(added) for grid in spec.grids()]
-    tables = _chosen("dataset", [grid.datasets for grid in grids], datasets)
-    contestants = _chosen("method", [grid.methods for grid in grids], methods)
+    tables = _choose("dataset", [grid.datasets for grid in grids], datasets)
+    chosen = _choose("method", [grid.methods for grid in grids], methods)
     cells: dict[tuple[str, str, int], Cell] = {}
-    for grid, its_tables, its_methods in zip(grids, tables, contestants, strict=True):
+    for grid, grid_tables, grid_methods in zip(grids, tables, chosen, strict=True):
         for seed in seeds or grid.seeds or spec.seeds:
-            for table in its_tables:
+            for table in grid_tables:
                 request = _table_request(table, seed)
-                for method in its_methods:
+                for method in grid_methods:
                     cell = _cell(request, table, method, seed, spec, grid, device)
-                    if cells.setdefault(cell.place, cell) != cell:
+                    if cells.setdefault(cell.grid_point, cell) != cell:
                         message = (
                             f"experiment {grid.name!r} has another {method.label!r} on "
-                            f"{table.label!r} than an experiment before it; give one of them its "
+                            f"{table.label!r} than an earlier experiment; give one of them its "
                             "own `label`"
                         )
                         raise BenchError(message)
@@ -120,12 +118,12 @@ def expand(
 
 
 def _refuse_twins(cells: list[Cell]) -> None:
-    """Refuse two labels for the same table, method and parameters: a record has one label."""
+    """Refuse two labels for the same table, method and parameters."""
     known: dict[str, Cell] = {}
     for cell in cells:
         twin = known.setdefault(cell.key(cell.table.id), cell)
         if twin is not cell:
-            (table, method, seed), (other_table, other_method, _) = cell.place, twin.place
+            (table, method, seed), (other_table, other_method, _) = cell.grid_point, twin.grid_point
             message = (
                 f"{method!r} on {table!r} (seed {seed}) is the same cell as {other_method!r} on "
                 f"{other_table!r}: same names, parameters and seed under two labels. Remove one."
@@ -133,16 +131,16 @@ def _refuse_twins(cells: list[Cell]) -> None:
             raise BenchError(message)
 
 
-def _chosen(
+def _choose(
     kind: str, choices: list[tuple[Choice, ...]], wanted: Collection[str]
 ) -> list[list[Choice]]:
-    """The choices of each grid whose labels are wanted."""
-    labels = [choice.label for of_grid in choices for choice in of_grid]
+    """Choose the members of each grid with these labels, or all."""
+    labels = [choice.label for group in choices for choice in group]
     for label in wanted:
         if label not in labels:
             hint = " (--with NAME adds a listed method)" if kind == "method" else ""
             raise unknown(label, kind, labels, f"the spec{hint}")
-    return [[c for c in of_grid if not wanted or c.label in wanted] for of_grid in choices]
+    return [[c for c in group if not wanted or c.label in wanted] for group in choices]
 
 
 def _table_request(choice: Choice, seed: int) -> TableRequest:
@@ -150,7 +148,7 @@ def _table_request(choice: Choice, seed: int) -> TableRequest:
     params = dict(choice.params)
     if table_source.unavailable is None:
         load = _attribute_of(table_source, "load")
-        # A spec that fixes no seed gets a new table with each seed of the grid.
+        # If the spec does not fix the seed of a table, each seed of the grid gets its own table.
         if "seed" in inspect.signature(load).parameters and "seed" not in params:
             params["seed"] = seed
         params = resolve_parameters(load, params, f"dataset {choice.label!r}")
@@ -159,7 +157,7 @@ def _table_request(choice: Choice, seed: int) -> TableRequest:
 
 def _cell(
     table: TableRequest,
-    its_choice: Choice,
+    dataset: Choice,
     choice: Choice,
     seed: int,
     spec: Spec,
@@ -182,7 +180,7 @@ def _cell(
         device=device,
         split=grid.split,
         unavailable=method_entry.unavailable,
-        resources=(its_choice.resources | choice.resources).model_dump(exclude_none=True),
+        resources=(dataset.resources | choice.resources).model_dump(exclude_none=True),
         may_use_torch=method_entry.may_use_torch,
     )
 
@@ -198,22 +196,17 @@ def _attribute_of(source: Entry, name: str) -> Any:
 def resolve_parameters(
     declared: Callable[..., Any], given: dict[str, Any], where: str
 ) -> dict[str, Any]:
-    """The given parameters with the declared defaults filled in, as JSON values.
+    """Check the parameters of a spec and fill in the defaults, as JSON values.
 
-    Args:
-        declared: a `Params` dataclass or a `load` function; its signature is the declaration.
-        given: the table `params` of a spec.
-        where: named in errors.
-
-    Raises:
-        BenchError: an unknown parameter, or a value of the wrong type.
+    The signature of `declared`, a `Params` dataclass or a `load` function, decides. `where` names
+    the parameters in errors. Raises BenchError for an unknown parameter and for a wrong type.
     """
     model = _model_of(declared)
     for name in given:
         if name not in model.model_fields:
             raise unknown(name, "parameter", model.model_fields, where)
     try:
-        # Strict JSON: no "5" for 5, but an array for a declared tuple.
+        # Strict JSON: "5" is not accepted for 5, an array is accepted for a tuple.
         return model.model_validate_json(json.dumps(given), strict=True).model_dump(mode="json")
     except ValidationError as error:
         first = error.errors()[0]

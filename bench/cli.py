@@ -1,4 +1,4 @@
-"""The command line of the benchmark. Heavy libraries are imported inside the commands."""
+"""The command line of the benchmark. Only commands import heavy libraries."""
 
 import csv
 import errno
@@ -24,19 +24,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: rich would cost 0.2 s at every start
 )
-data_app = typer.Typer(
-    help="The data files: list them, fetch them, verify them.", rich_markup_mode=None
-)
+data_app = typer.Typer(help="List, fetch and verify data files.", rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 
 KINDS = ("methods", "datasets", "generators", "profiles", "metrics")
-ONLY = """Only these, comma-separated; '"a, b",c' for a label with a comma."""
-Folder = Annotated[Path, typer.Argument(help="An output folder of `run`.")]
+ONLY = """Only these labels, comma-separated. Quote a label with a comma: '"a, b",c'."""
+Folder = Annotated[Path, typer.Argument(help="Output folder of `run`.")]
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
-    """End a command that Ctrl-C stops with one line and exit code 130."""
+def _handle_interrupt() -> Iterator[None]:
+    """On Ctrl-C, end a command with one line and exit code 130."""
     try:
         yield
     except KeyboardInterrupt:
@@ -46,42 +44,42 @@ def _stoppable() -> Iterator[None]:
 
 @app.command("list")
 def list_(
-    kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}; all if left out.")] = "",
+    kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}. Default: all.")] = "",
 ) -> None:
-    """List what can be benchmarked, and why an entry is unavailable."""
-    from bench.commands.listing import listing
+    """List methods, tables, profiles and metrics, and why an entry is unavailable."""
+    from bench.commands.listing import list_entries
     from bench.errors import unknown
 
     if kind and kind not in KINDS:
         raise unknown(kind, "kind", KINDS)
     for name in [kind] if kind else KINDS:
-        _console().print(listing(name))
+        _console().print(list_entries(name))
 
 
 @app.command()
-@_stoppable()
+@_handle_interrupt()
 def run(
-    profile: Annotated[str, typer.Argument(help="A profile's name or a TOML file.")],
+    profile: Annotated[str, typer.Argument(help="Name of a profile, or path of a TOML file.")],
     out: Annotated[Path | None, typer.Option(help="Default: results/<name>.")] = None,
     methods: Annotated[str, typer.Option(help=ONLY)] = "",
     added: Annotated[
         str, typer.Option("--with", help="Add these listed methods, with their defaults.")
     ] = "",
     datasets: Annotated[str, typer.Option(help=ONLY)] = "",
-    seeds: Annotated[str, typer.Option(help="Instead of the spec's, e.g. 0-4 or 0,3.")] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "",
-    jobs: Annotated[int | None, typer.Option(min=1, help="Cells side by side.")] = None,
-    executor: Annotated[str, typer.Option(help="local, dask or slurm; else the spec's.")] = "",
-    detach: Annotated[bool, typer.Option("--detach", help="Submit to SLURM, and end.")] = False,
-    fresh: Annotated[bool, typer.Option(help="Run finished cells again, too.")] = False,
+    seeds: Annotated[str, typer.Option(help="Seeds, e.g. 0-4 or 0,3. Default: the spec's.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps. Default: the spec's.")] = "",
+    jobs: Annotated[int | None, typer.Option(min=1, help="Cells (SLURM: jobs) at a time.")] = None,
+    executor: Annotated[str, typer.Option(help="local, dask or slurm. Default: the spec's.")] = "",
+    detach: Annotated[bool, typer.Option("--detach", help="Submit to SLURM and return.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Run finished cells again.")] = False,
     with_report: Annotated[bool, typer.Option("--report/--no-report")] = True,
-    dry_run: Annotated[bool, typer.Option(help="List what would run, and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Only list the selected cells.")] = False,
 ) -> None:
-    """Run the cells of a benchmark that have no record in the output folder; then report."""
+    """Run the cells that have no record in the output folder, then build the report."""
     from bench.cluster.submissions import check_executor
     from bench.errors import BenchError
     from bench.run.progress import Progress
-    from bench.run.runner import Means, Selection
+    from bench.run.runner import RunOptions, Selection
     from bench.run.runner import run as run_spec
     from bench.spec import load_spec
 
@@ -91,58 +89,59 @@ def run(
     check_executor(executor)
     if detach and executor != "slurm":
         message = (
-            f"--detach leaves cells with SLURM, and the executor is {executor!r}. To keep a run "
-            "when the terminal closes, start the command under nohup or tmux"
+            f"--detach needs the executor 'slurm', got {executor!r}. To keep a run when the "
+            "terminal closes, start the command under nohup or tmux"
         )
         raise BenchError(message)
-    selection = Selection(_names(datasets), _names(methods), _numbers(seeds), _names(added))
-    kind = _device(device or spec.device)
+    names = _parse_names(datasets), _parse_names(methods)
+    selection = Selection(*names, _parse_numbers(seeds), _parse_names(added))
+    kind = _resolve_device(device or spec.device)
     if dry_run:
         _show_plan(spec, kind, selection, folder)
     else:
-        means = Means(executor, jobs, fresh, detach)
+        options = RunOptions(executor, jobs, fresh, detach)
         progress = Progress(_console())
-        run_spec(spec, text, folder, kind, selection=selection, means=means, progress=progress)
+        run_spec(spec, text, folder, kind, selection=selection, options=options, progress=progress)
         if with_report and not detach:
             report(folder)
 
 
 @app.command()
 def status(folder: Folder) -> None:
-    """Show cells by status, the jobs of schedulers, and why cells failed."""
+    """Show the number of cells by status, the jobs of SLURM, and why cells failed."""
     from collections import Counter
 
     from rich.table import Table as Listing
 
     from bench.cluster.submissions import describe_submissions
 
-    records = list(_store(folder).records())
+    records = list(_open_store(folder).records())
     counts = Counter(record["status"] for record in records)
     _show(", ".join(f"{n} {state}" for state, n in counts.most_common()) or "no cells yet")
     overheads = sorted(r["overhead_seconds"] for r in records if r["overhead_seconds"] is not None)
     if overheads:
-        median, most = overheads[len(overheads) // 2], overheads[-1]
-        _show(f"harness overhead a cell: median {median:.3f} s, most {most:.3f} s")
+        median, maximum = overheads[len(overheads) // 2], overheads[-1]
+        _show(f"harness overhead a cell: median {median:.3f} s, maximum {maximum:.3f} s")
     for line in describe_submissions(folder):
         _show(line)
     rows = Listing("dataset", "method", "seed", "status", "reason")
     for record in records:
         if record["status"] != "ok":
-            place = (record["dataset"]["label"], record["method"]["label"], str(record["seed"]))
-            rows.add_row(*place, record["status"], (record["reason"] or "").split("\n")[0])
+            point = (record["dataset"]["label"], record["method"]["label"], str(record["seed"]))
+            rows.add_row(*point, record["status"], (record["reason"] or "").split("\n")[0])
     if rows.row_count:
         _console().print(rows)
 
 
 @app.command()
 def report(folder: Folder) -> None:
-    """Build results.parquet, the tables, figures and the page; print the comparison."""
+    """Build results.parquet, tables, figures and the page. Print the comparison."""
     import pandas as pd
 
     from reports.build import build
     from reports.terminal import comparison
 
-    _store(folder)
+    _open_store(folder)
     page = build(folder)
     _console().print(comparison(pd.read_parquet(folder / "results.parquet")))
     _show(f"report: {page}")
@@ -150,21 +149,21 @@ def report(folder: Folder) -> None:
 
 @app.command()
 def compare(before: Folder, after: Folder) -> None:
-    """Compare accuracy and time of the cells that two output folders share."""
-    from bench.commands.comparing import comparison, identical
+    """Compare accuracy and times of the cells that two output folders have in common."""
+    from bench.commands.comparison import compare_stores, count_identical
 
-    _console().print(comparison(_store(before), _store(after)))
-    n_same, n_all = identical(_store(before), _store(after))
+    _console().print(compare_stores(_open_store(before), _open_store(after)))
+    n_same, n_all = count_identical(_open_store(before), _open_store(after))
     _show(f"{n_same} of {n_all} cells have identical predictions")
 
 
 @app.command()
 def collect(
-    sources: Annotated[list[Path], typer.Argument(help="Output folders of `run`, of one spec.")],
-    out: Annotated[Path, typer.Option(help="A new folder, or one to merge into.")],
-    keep: Annotated[str, typer.Option(help="first or last: the folder whose records win.")] = "",
+    sources: Annotated[list[Path], typer.Argument(help="Output folders of `run` of one spec.")],
+    out: Annotated[Path, typer.Option(help="A new folder, or an output folder of that spec.")],
+    keep: Annotated[str, typer.Option(help="first or last: whose records win conflicts.")] = "",
 ) -> None:
-    """Merge output folders of several machines into one; the sources do not change."""
+    """Merge output folders of one spec into one, without changes to them."""
     from bench.cluster.collect import KEEPS, collect
     from bench.errors import unknown
 
@@ -175,19 +174,23 @@ def collect(
 
 @app.command()
 def regress(
-    base: Annotated[str, typer.Option(help="The revision to compare with.")] = "",
+    base: Annotated[str, typer.Option(help="Git revision to compare with.")] = "",
     head: Annotated[
-        str, typer.Option(help="Default: this checkout, with changes to tracked files.")
+        str,
+        typer.Option(help="Git revision. Default: this checkout, with changes to tracked files."),
     ] = "",
     only: Annotated[str, typer.Option(help="Only these rows, comma-separated.")] = "",
     accept: Annotated[str, typer.Option(help="Intended changes: row.figure, row.output, ...")] = "",
-    aa: Annotated[bool, typer.Option("--aa", help="Base against itself: the noise floor.")] = False,
-    seconds: Annotated[float, typer.Option(help="The time after which no pair begins.")] = 200.0,
-    out: Annotated[Path, typer.Option(help="For summary.md and verdict.json.")] = Path(
+    aa: Annotated[bool, typer.Option("--aa", help="Base against itself: the noise.")] = False,
+    seconds: Annotated[float, typer.Option(help="Time after which no pair starts.")] = 200.0,
+    out: Annotated[Path, typer.Option(help="Folder for summary.md and verdict.json.")] = Path(
         "results/regress"
     ),
 ) -> None:
-    """Is head slower than base? Exit code: 0 no, 1 yes, 2 the check failed, 3 inconclusive."""
+    """Check whether head is slower than base.
+
+    Exit code: 0 no, 1 yes, 2 the check failed, 3 inconclusive.
+    """
     from bench.errors import BenchError
     from bench.regress.command import regress
     from bench.regress.settings import Settings
@@ -198,16 +201,16 @@ def regress(
     if aa and head:
         message = "--aa measures --base against itself; it has no --head"
         raise BenchError(message)
-    settings = Settings(_names(only), seconds, _names(accept))
+    settings = Settings(_parse_names(only), seconds, _parse_names(accept))
     raise typer.Exit(regress(base or "HEAD", (base or "HEAD") if aa else head, settings, out))
 
 
-Dataset = Annotated[str, typer.Argument(help="A dataset; all if left out.")]
+Dataset = Annotated[str, typer.Argument(help="A dataset. Default: all.")]
 
 
 @data_app.command("list")
 def data_list() -> None:
-    """List every data file with its size; nothing is downloaded."""
+    """List all data files with their sizes. Downloads nothing."""
     from bench.commands.data import files_table
 
     _console().print(files_table(None, verify=False))
@@ -215,7 +218,7 @@ def data_list() -> None:
 
 @data_app.command("verify")
 def data_verify(name: Dataset = "") -> None:
-    """Compare the files with their checksums."""
+    """Compare data files with their checksums."""
     from bench.commands.data import files_table
 
     _console().print(files_table(name or None, verify=True))
@@ -223,7 +226,7 @@ def data_verify(name: Dataset = "") -> None:
 
 @data_app.command("fetch")
 def data_fetch(name: Dataset = "") -> None:
-    """Download missing files, verified."""
+    """Download missing data files and verify them."""
     from bench.commands.data import fetch_files
 
     for line in fetch_files(name or None):
@@ -231,7 +234,7 @@ def data_fetch(name: Dataset = "") -> None:
 
 
 def main() -> None:
-    """Run the command line; an error of this project ends it with a message and exit code 2."""
+    """Run the command line. An error of this project ends it with exit code 2."""
     try:
         app(standalone_mode=True)
     except ValueError as error:
@@ -267,8 +270,8 @@ def _console() -> "Console":
     return Console(width=width or shutil.get_terminal_size((120, 40)).columns)
 
 
-def _device(name: str) -> str:
-    """cpu, cuda or mps; torch, which takes seconds to load, is imported only if needed."""
+def _resolve_device(name: str) -> str:
+    """Resolve "auto" to cpu, cuda or mps. Import torch (slow) only if needed."""
     from bench.machine.environment import may_have_accelerator
 
     if name == "cpu" or (name == "auto" and not may_have_accelerator()):
@@ -278,7 +281,7 @@ def _device(name: str) -> str:
     return resolve_device(name).type
 
 
-def _store(folder: Path) -> "Store":
+def _open_store(folder: Path) -> "Store":
     from bench.errors import BenchError
     from bench.store.store import Store
 
@@ -296,24 +299,24 @@ def _show_plan(spec: "Spec", device: str, selection: "Selection", folder: Path) 
     cells = expand(spec, device, **asdict(selection))
     for cell in cells:
         reason = f" ({cell.unavailable})" if cell.unavailable else ""
-        dataset, method, seed = cell.place
+        dataset, method, seed = cell.grid_point
         _show(f"{dataset} / {method} / seed {seed}{reason}")
     _show(f"{len(cells)} cells on {device}, into {folder}")
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """Comma-separated names; a name with a comma is in double quotes, as in CSV."""
+def _parse_names(text: str) -> tuple[str, ...]:
+    """Parse comma-separated names. Double quotes enclose a name with a comma."""
     parts = next(csv.reader([text], skipinitialspace=True), [])
     return tuple(part.strip() for part in parts if part.strip())
 
 
-def _numbers(text: str) -> tuple[int, ...]:
-    """ "0-4" or "0,2,5-7" as numbers."""
+def _parse_numbers(text: str) -> tuple[int, ...]:
+    """Parse numbers such as "0-4" or "0,2,5-7"."""
     from bench.errors import BenchError
 
     numbers: list[int] = []
     try:
-        for part in _names(text):
+        for part in _parse_names(text):
             first, _, last = part.partition("-")
             numbers += (span := range(int(first), int(last or first) + 1))
             if not span:

@@ -1,15 +1,15 @@
-"""The exception of the harness, and its form for a wrong name."""
+"""The exception of the harness, and the error for an unknown name."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class BenchError(ValueError):
-    """A request that the harness cannot fulfil: what, where, expected, found, what to try."""
+    """A request that the harness cannot fulfil. The message suggests a remedy."""
 
 
 def unknown(name: str, kind: str, known: Iterable[str], where: str = "") -> BenchError:
-    """The error for an unknown name: lists the nearest names, then all of them."""
+    """Make the error for an unknown name. It lists the nearest and the known names."""
     names = sorted(set(known))
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -1,6 +1,6 @@
-"""Scores of a run, from its stored arrays alone: a new metric needs no rerun.
+"""Metrics of a run, computed from its stored arrays: a new metric needs no rerun.
 
-Each metric is a function of `Outcome`; None if it has no meaning.
+A metric is a function of an `Outcome`. It returns a float, or None if it does not apply.
 """
 
 import hashlib
@@ -13,13 +13,28 @@ import numpy as np
 
 # scipy and scikit-learn are imported where they are used: listing the metrics needs neither.
 
-TOP = 20  # the length of the lists in the paper's notebooks
+TOP = 20  # the number of top features in the paper's notebooks
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The arrays of a run: test labels (n,), probabilities (n, n_classes), training labels and
-    predictions or None, attributions (n_classes, n_features) or None, relevant features or None."""
+    """The arrays of a run, from which every metric is computed.
+
+    Parameters
+    ----------
+    y_test : int array, shape (n_test,)
+        Class codes of the test rows.
+    probabilities : float array, shape (n_test, n_classes)
+        Predicted probabilities, in the order of class codes.
+    y_train : int array, shape (n_train,)
+        Class codes of the training rows.
+    train_predictions : int array, shape (n_train,), or None
+        Predicted class codes of the training rows.
+    attributions : float array, shape (n_classes, n_features), or None
+        Attributions, for a method that has them.
+    relevant : int array, shape (n_relevant,), or None
+        Indices of the features that carry the labels, if they are known.
+    """
 
     y_test: np.ndarray
     probabilities: np.ndarray
@@ -34,7 +49,7 @@ class Outcome:
 
     @property
     def ranks(self) -> np.ndarray | None:
-        """Ranks (from 1) of the relevant features; a tie counts against them."""
+        """Ranks (from 1) of the relevant features. Ties get the worst rank."""
         if self.attributions is None or self.relevant is None:
             return None
         strength = feature_strength(self.attributions)
@@ -42,77 +57,77 @@ class Outcome:
 
 
 def feature_strength(attributions: np.ndarray) -> np.ndarray:
-    """One value a feature, (n_features,): each class's shares, averaged over the classes."""
+    """Average the classes' normalised |attributions|, giving shape (n_features,)."""
     magnitude = np.abs(np.asarray(attributions, dtype=np.float64))
     total = magnitude.sum(axis=1, keepdims=True)
     return (magnitude / np.where(total > 0, total, 1.0)).mean(0)
 
 
 def train_accuracy(o: Outcome) -> float | None:
-    """The share of the training rows that is recognised."""
+    """Fraction of training rows that are classified correctly."""
     if o.train_predictions is None:
         return None
     return float((o.y_train == o.train_predictions).mean())
 
 
 def accuracy(o: Outcome) -> float:
-    """The share of the test rows that is recognised."""
+    """Fraction of test rows that are classified correctly."""
     return float((o.y_test == o.predictions).mean())
 
 
 def balanced_accuracy(o: Outcome) -> float:
-    """The mean over classes of the share of their rows that is recognised."""
+    """Accuracy of each class, averaged over the classes."""
     hits = o.y_test == o.predictions
     return float(np.mean([hits[o.y_test == c].mean() for c in np.unique(o.y_test)]))
 
 
 def macro_f1(o: Outcome) -> float:
-    """The mean over classes of F1, the harmonic mean of precision and recall."""
+    """Mean over the classes of F1, the harmonic mean of precision and recall."""
     from sklearn import metrics as scores
 
     return float(scores.f1_score(o.y_test, o.predictions, average="macro", zero_division=0))
 
 
 def log_loss(o: Outcome) -> float:
-    """Mean negative log-probability of the true class, probabilities cut at 1e-7 (float32)."""
-    of_truth = o.probabilities[np.arange(len(o.y_test)), o.y_test].astype(np.float64)
-    return abs(float(np.log(np.clip(of_truth, 1e-7, 1.0)).mean()))
+    """Mean negative log-probability of the true class, clipped at 1e-7."""
+    true = o.probabilities[np.arange(len(o.y_test)), o.y_test].astype(np.float64)
+    return abs(float(np.log(np.clip(true, 1e-7, 1.0)).mean()))
 
 
 def auroc(o: Outcome) -> float | None:
-    """Area under the ROC curve; one class against the rest, averaged over the classes."""
+    """Area under the ROC curve of each class against the rest, averaged."""
     from scipy.stats import rankdata
 
-    # Of Mann and Whitney's U: how often a row of the class is ranked above one of the others.
+    # Mann-Whitney U: how often a row of the class is ranked above a row of another class.
     positive = o.y_test[:, None] == np.arange(o.probabilities.shape[1])
     n_rows, n_positive = len(o.y_test), positive.sum(0)
     n_pairs = n_positive * (n_rows - n_positive)
     above = (rankdata(o.probabilities, axis=0) * positive).sum(0)
     above -= n_positive * (n_positive + 1) / 2
-    tested = n_pairs > 0
-    return float((above[tested] / n_pairs[tested]).mean()) if tested.any() else None
+    defined = n_pairs > 0
+    return float((above[defined] / n_pairs[defined]).mean()) if defined.any() else None
 
 
 def precision_at_k(o: Outcome) -> float | None:
-    """The share of relevant features among the k strongest, k being their number."""
+    """Fraction of relevant features among the k strongest, for k relevant features."""
     ranks = o.ranks
     return None if ranks is None else float((ranks <= len(ranks)).mean())
 
 
 def recall_at_k(o: Outcome) -> float | None:
-    """The share of the relevant features that the 20 strongest hold (all of them, if more)."""
+    """Fraction of the k relevant features among the max(20, k) strongest."""
     ranks = o.ranks
     return None if ranks is None else float((ranks <= max(TOP, len(ranks))).mean())
 
 
 def worst_needle_rank(o: Outcome) -> float | None:
-    """The rank (from 1) of the relevant feature that is ranked last; ties count against it."""
+    """Rank (from 1) of the lowest-ranked relevant feature. Ties get the worst rank."""
     ranks = o.ranks
     return None if ranks is None else float(ranks.max())
 
 
 def needle_auprc(o: Outcome) -> float | None:
-    """Area under the precision-recall curve of strength against relevance (average precision)."""
+    """Average precision of strength against relevance."""
     if o.attributions is None or o.relevant is None:
         return None
     from sklearn import metrics as scores
@@ -141,14 +156,14 @@ METRICS: dict[str, Callable[[Outcome], float | None]] = {
 
 
 def compute(outcome: Outcome) -> dict[str, float | None]:
-    """Every metric of a run."""
+    """Compute every metric of a run. None if a metric does not apply."""
     return {name: metric(outcome) for name, metric in METRICS.items()}
 
 
-def of_arrays(
+def score_arrays(
     arrays: Mapping[str, np.ndarray], relevant: Sequence[int] | np.ndarray | None
 ) -> dict[str, float | None]:
-    """Every metric of a run, from its stored arrays (named in `bench.run.worker`)."""
+    """Compute every metric from stored arrays, which `bench.run.worker` names."""
     return compute(
         Outcome(
             arrays["y_test"],
@@ -163,5 +178,5 @@ def of_arrays(
 
 @cache
 def version() -> str:
-    """SHA-256 of this file: metrics of another version are to be computed again."""
+    """SHA-256 of this file. Stored metrics of another version are computed again."""
     return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""A benchmark as a TOML file: which tables, which methods, which seeds, under which limits."""
+"""A benchmark as a TOML file: its tables, methods, seeds and limits."""
 
 import tomllib
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from bench.catalog import profiles
 from bench.errors import BenchError, unknown
 
-WALL_FACTOR = 10  # a cell that waits for this multiple of its CPU limit hangs
+WALL_FACTOR = 10  # default wall-clock limit / CPU limit
 
 
 class _Strict(BaseModel):
@@ -18,9 +18,12 @@ class _Strict(BaseModel):
 
 
 class Resources(_Strict):
-    """What a cell asks a scheduler for; None is the executor's default.
+    """Resources that a cell requests from a scheduler. None: the executor's default.
 
-    `minutes` is the time of a job of one such cell in all.
+    Attributes
+    ----------
+    cores, memory_mib, gpus : of one cell
+    minutes : run time of a job with one such cell
     """
 
     cores: Annotated[int, Field(ge=1)] | None = None
@@ -29,20 +32,28 @@ class Resources(_Strict):
     minutes: Annotated[int, Field(ge=1)] | None = None
 
     def __or__(self, other: "Resources") -> "Resources":
-        """The resources that are enough for both.
+        """Combine two requests: the maximum of each resource.
 
         >>> Resources(cores=2) | Resources(cores=1, gpus=1)
         Resources(cores=2, memory_mib=None, gpus=1, minutes=None)
         """
-        most = {}
+        maxima = {}
         for name in type(self).model_fields:
-            asked = (getattr(self, name), getattr(other, name))
-            most[name] = max((value for value in asked if value is not None), default=None)
-        return Resources(**most)
+            values = (getattr(self, name), getattr(other, name))
+            maxima[name] = max((value for value in values if value is not None), default=None)
+        return Resources(**maxima)
 
 
 class Choice(_Strict):
-    """A table or a method with its parameters; `label` is what reports call it."""
+    """A table or a method with its parameters.
+
+    Attributes
+    ----------
+    name : name of the dataset, generator or method
+    label : name in reports, default `name`
+    params : parameters, by name
+    resources : requested from a scheduler
+    """
 
     name: str
     label: str = ""
@@ -51,30 +62,40 @@ class Choice(_Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _label_is_name(cls, data: Any) -> Any:
+    def _default_label(cls, data: Any) -> Any:
         if isinstance(data, dict) and "name" in data:
             return {"label": data["name"], **data}
         return data
 
 
 class Limits(_Strict):
-    """What a cell may use until its predictions, and once more after them, before it is killed.
+    """Limits until the predictions of a cell, and again for the steps after them.
 
-    `cpu_seconds` are of all its processes, so that a slow or busy machine does not decide a
-    result. `wall_seconds`, by default ten times `cpu_seconds`, ends a cell that waits for ever.
+    A cell that exceeds a limit is killed.
+
+    Attributes
+    ----------
+    cpu_seconds : CPU time of all its processes, which other load hardly affects
+    wall_seconds : wall-clock time, to end a cell that hangs, default 10 * `cpu_seconds`
+    memory_mib : resident memory added by the cell
     """
 
     cpu_seconds: Annotated[float, Field(gt=0)] = 600.0
     wall_seconds: Annotated[float, Field(gt=0)] = Field(
-        default_factory=lambda known: WALL_FACTOR * known["cpu_seconds"]
+        default_factory=lambda limits: WALL_FACTOR * limits["cpu_seconds"]
     )
     memory_mib: Annotated[int, Field(gt=0)] = 8192
 
 
 class DaskOptions(_Strict):
-    """A dask cluster: its scheduler's `address` or `scheduler_file`; else its own `workers` here.
+    """Options of the executor "dask".
 
-    A cell gets `cores` of its worker's machine. A scheduler has `connect_seconds` to answer.
+    Attributes
+    ----------
+    address, scheduler_file : a running scheduler (default: a local cluster)
+    workers : number of workers of a local cluster (0: equal to `jobs`)
+    cores : number of cores of a cell
+    connect_seconds : timeout of the connection to the scheduler
     """
 
     address: str = ""
@@ -85,14 +106,19 @@ class DaskOptions(_Strict):
 
 
 class SlurmOptions(_Strict):
-    """SLURM, through submitit: arrays of jobs.
+    """Options of the executor "slurm": arrays of jobs, submitted through submitit.
 
-    `cells_per_job` run one after the other in a job; at most `parallel_jobs` jobs of an array at a
-    time; `parameters` go to sbatch by their names (account, qos, constraint); `setup` are shell
-    lines before each job; `requeue` is how often a job that runs out of time comes back (one that
-    is preempted always does). SLURM is asked about its jobs every `ask_seconds`; a record may come
-    into sight `late_seconds` after the end of its job. `cluster` is "slurm", or "local": submitit's
-    processes on this machine, to try a spec out.
+    Attributes
+    ----------
+    cluster : "slurm", or "local" to try a spec with submitit's processes on this machine
+    partition : SLURM partition (default: SLURM's)
+    cells_per_job : number of cells that a job runs one after the other
+    parallel_jobs : maximum number of jobs of an array that run at a time
+    requeue : number of times a job that runs out of time is requeued (preempted jobs always are)
+    ask_seconds : interval between queries of the jobs' states
+    late_seconds : time to wait for a record after the end of its job
+    parameters : options of sbatch by name, e.g. account, qos, constraint
+    setup : shell lines that run before each job
     """
 
     cluster: Literal["slurm", "local"] = "slurm"
@@ -103,50 +129,54 @@ class SlurmOptions(_Strict):
     ask_seconds: Annotated[float, Field(gt=0)] = 20.0
     late_seconds: Annotated[float, Field(ge=0)] = 30.0
     parameters: dict[str, Any] = {}
-    setup: Annotated[tuple[str, ...], BeforeValidator(lambda value: _tuple(value))] = ()
+    setup: Annotated[tuple[str, ...], BeforeValidator(lambda value: _to_tuple(value))] = ()
 
 
 class ExecutorChoice(_Strict):
-    """Where cells run without --executor, and the options of each executor."""
+    """The default of --executor, and the options of each executor."""
 
     name: Literal["local", "dask", "slurm"] = "local"
     dask: DaskOptions = DaskOptions()
     slurm: SlurmOptions = SlurmOptions()
 
 
-def _tuple(value: Any) -> Any:
-    """TOML has lists only."""
+def _to_tuple(value: Any) -> Any:
+    """Turn a list into a tuple: TOML has only lists."""
     return tuple(value) if isinstance(value, list) else value
 
 
-def _named(value: Any) -> Any:
-    """A method without parameters may be its bare name."""
+def _to_tables(value: Any) -> Any:
+    """Allow a bare name for a table or a method without parameters."""
     if not isinstance(value, list):
         return value
     return tuple({"name": item} if isinstance(item, str) else item for item in value)
 
 
-def _refuse_repeats(message: str, names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(message.format(repr(twice[0])))
+def _check_unique(message: str, names: list[str]) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(message.format(repr(repeated[0])))
 
 
-def _require_own_labels(**choices: tuple[Choice, ...]) -> None:
+def _check_unique_labels(**choices: tuple[Choice, ...]) -> None:
     for group, members in choices.items():
         message = group + " share the label {}; give each its own `label`"
-        _refuse_repeats(message, [choice.label for choice in members])
+        _check_unique(message, [choice.label for choice in members])
 
 
-Seeds = Annotated[tuple[int, ...], BeforeValidator(_tuple)]
-Choices = Annotated[tuple[Choice, ...], BeforeValidator(_named)]
+Seeds = Annotated[tuple[int, ...], BeforeValidator(_to_tuple)]
+Choices = Annotated[tuple[Choice, ...], BeforeValidator(_to_tables)]
 
 
 class Experiment(_Strict):
-    """A grid within a spec: every table x every method x every seed.
+    """A grid of a spec: every table x every method x every seed.
 
-    `seeds` are by default those of the spec. `split` draws the test rows of a table without an
-    official split: "stratified" by class, or "random".
+    Attributes
+    ----------
+    name : name of the experiment
+    seeds : default: the seeds of the spec
+    split : "stratified" or "random" test rows of tables without an official split
+    datasets, methods : the tables and the methods
     """
 
     name: str
@@ -156,8 +186,8 @@ class Experiment(_Strict):
     methods: Annotated[Choices, Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _labels_differ(self) -> "Experiment":
-        _require_own_labels(datasets=self.datasets, methods=self.methods)
+    def _check_labels(self) -> "Experiment":
+        _check_unique_labels(datasets=self.datasets, methods=self.methods)
         return self
 
     def with_methods(self, names: Iterable[str]) -> "Experiment":
@@ -170,8 +200,15 @@ class Experiment(_Strict):
 class Spec(_Strict):
     """A benchmark: one grid (`datasets` and `methods`), or several (`experiments`).
 
-    `test_fraction` is the share of test rows of a table without an official split, drawn anew for
-    each seed. `jobs` cells run side by side, each pinned to its share of the cores.
+    Attributes
+    ----------
+    name, description : shown by `bench list profiles`. Results go to results/<name>
+    seeds : seeds of the split and the method, and of a generated table
+    device : "auto", "cpu", "cuda" or "mps"
+    jobs : number of cells that run side by side, each on its share of the cores
+    test_fraction : fraction of test rows of a table without an official split, drawn for each seed
+    limits : limits of a cell
+    executor : the default executor, and options of each
     """
 
     name: str
@@ -184,26 +221,26 @@ class Spec(_Strict):
     executor: ExecutorChoice = ExecutorChoice()
     datasets: Choices = ()
     methods: Choices = ()
-    experiments: Annotated[tuple[Experiment, ...], BeforeValidator(_tuple)] = ()
+    experiments: Annotated[tuple[Experiment, ...], BeforeValidator(_to_tuple)] = ()
 
     @model_validator(mode="after")
-    def _one_grid_or_several(self) -> "Spec":
+    def _check_grids(self) -> "Spec":
         if self.experiments:
             if self.datasets or self.methods:
                 message = "has `experiments`: put `datasets` and `methods` into one of them"
                 raise ValueError(message)
             names = [experiment.name for experiment in self.experiments]
-            _refuse_repeats("experiments share the name {}; give each its own", names)
+            _check_unique("experiments share the name {}; give each its own", names)
             return self
         for kind in ("datasets", "methods"):
             if not getattr(self, kind):
                 message = f"needs `{kind}` (or `experiments`)"
                 raise ValueError(message)
-        _require_own_labels(datasets=self.datasets, methods=self.methods)
+        _check_unique_labels(datasets=self.datasets, methods=self.methods)
         return self
 
-    def what_is_measured(self) -> "Spec":
-        """The spec without settings that only decide where and how many cells run."""
+    def without_run_options(self) -> "Spec":
+        """Return the spec without settings that do not affect results."""
         bare = self.model_dump(exclude={"description", "executor", "jobs"})
         for grid in (bare, *bare["experiments"]):
             for choice in (*grid["datasets"], *grid["methods"]):
@@ -211,17 +248,23 @@ class Spec(_Strict):
         return Spec.model_validate(bare)
 
     def grids(self) -> tuple[Experiment, ...]:
-        """The experiments; the spec's own grid is one of no name."""
+        """Return the experiments. A spec with one grid has one, with an empty name."""
         if self.experiments:
             return self.experiments
         return (Experiment(name="", datasets=self.datasets, methods=self.methods),)
 
 
 def load_spec(name_or_path: str) -> tuple[Spec, str]:
-    """A shipped profile by name, or a TOML file by path: the spec and its text.
+    """Read a spec. Return it and its text.
 
-    Raises:
-        BenchError: no such profile or file, broken TOML, an unknown key, a value of a wrong type.
+    Parameters
+    ----------
+    name_or_path : name of a profile, or path of a TOML file
+
+    Raises
+    ------
+    BenchError
+        If the file is missing or is not TOML, or if a key or a value is invalid.
     """
     path = profiles().get(name_or_path, Path(name_or_path))
     if path.suffix != ".toml":
@@ -235,26 +278,26 @@ def load_spec(name_or_path: str) -> tuple[Spec, str]:
 
 
 def parse_spec(text: str, where: str) -> Spec:
-    """The spec that a TOML text describes; see `load_spec` for errors."""
+    """Parse a spec from TOML text. `where` names the text in errors."""
     try:
         return Spec.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         message = f"{where} is not valid TOML: {error}"
         raise BenchError(message) from error
     except ValidationError as error:
-        raise _explain(error, where) from error
+        raise _format_error(error, where) from error
 
 
-def _explain(error: ValidationError, where: str) -> BenchError:
+def _format_error(error: ValidationError, where: str) -> BenchError:
     first = error.errors()[0]
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        *place, key = first["loc"]
-        return unknown(str(key), "key", _keys_at(tuple(place)), f"{where}: {path}")
+        *location, key = first["loc"]
+        return unknown(str(key), "key", _list_keys(tuple(location)), f"{where}: {path}")
     return BenchError(f"{where}: {path or 'the spec'}: {first['msg']}, got {first['input']!r}")
 
 
-def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+def _list_keys(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Spec
     if location and location[0] == "limits":
         model = Limits

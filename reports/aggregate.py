@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.machine.environment import hardware, not_alone
+from bench.machine.environment import hardware, sharing_reasons
 from bench.metrics import METRICS
 from bench.store.store import Record, Store, write_atomically
 from reports.machines import letters
@@ -104,7 +104,7 @@ def _row(record: Record) -> dict[str, object]:
         "conversion_seconds": _seconds(phases, CONVERSION) if is_whole else None,
         "peak_host_mib": _peak(phases, "peak_host_mib"),
         "peak_device_mib": _peak(phases, "peak_device_mib"),
-        "shared": "; ".join(not_alone(record)) or None,
+        "shared": "; ".join(sharing_reasons(record)) or None,
     }
 
 

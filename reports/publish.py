@@ -17,7 +17,7 @@ import numpy as np
 
 from bench.catalog import entry
 from bench.errors import BenchError
-from bench.machine.redaction import folders_and_words, redacted
+from bench.machine.redaction import list_replacements, redact
 from bench.store.store import Record
 from reports.topics import PREDICTED, Topic, open_source, write_arrays, write_cells
 
@@ -53,8 +53,8 @@ def publish(
     arrays, paper : bool
         Whether to write arrays for figures, and whether the pictures are those of the paper's page.
     """
-    words = folders_and_words(source)
-    records = [redacted(record, words) for record in _records(source)]
+    words = list_replacements(source)
+    records = [redact(record, words) for record in _records(source)]
     name = _spec_name(source)
     if command is None:
         if name is None:

@@ -3,8 +3,8 @@
     asv run --quick --launch-method forkserver --environment existing:same
     asv run v0.1..main; asv publish                  # history, and a site of it
 
-asv imports this folder as a package called `asv`, from the checkout as it stands, whichever commit
-it measures: so files here import one another with a dot, and the engine inside functions.
+asv imports this folder as a package `asv` of the checkout, for every commit that it measures. So
+files in this folder use relative imports, and import the engine inside functions.
 """
 
 from importlib import import_module
@@ -23,6 +23,6 @@ LOADED_ONCE = (
 
 
 def before_forks() -> None:
-    """Load what every workload needs."""
+    """Load the libraries of the workloads."""
     for name in LOADED_ONCE:
         import_module(name)

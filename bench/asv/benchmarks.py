@@ -7,9 +7,9 @@ from pathlib import Path
 from . import before_forks, harness, workloads
 from .figures import figures
 from .rows import EXACT_ROWS, ROWS, Sizes
-from .workloads import Timed
+from .workloads import Workload
 
-# Only the engine is installed; the rest of the measured commit lies beside it.
+# Only the engine is installed. The rest of the measured commit is beside it.
 sys.path.append(str(Path(import_module("deepmapper").__path__[0]).parent))
 before_forks()  # once, before asv forks
 
@@ -17,12 +17,12 @@ ALL: dict[str, Sizes] = ROWS | EXACT_ROWS
 MODULES = {"workloads": workloads, "harness": harness}
 
 
-def make(row: str) -> Timed:
-    """The workload of a row; it has run once, so that what it loads is there."""
+def make(row: str) -> Workload:
+    """Make the workload of a row and run it once, to load libraries."""
     (module, _, function), sizes = ALL[row][0].partition("."), ALL[row][1]
-    timed: Timed = getattr(MODULES[module], function)(**sizes)
-    timed.once()
-    return timed
+    workload: Workload = getattr(MODULES[module], function)(**sizes)
+    workload.run_once()
+    return workload
 
 
 class Rows:
@@ -30,14 +30,14 @@ class Rows:
 
     params = tuple(ROWS)
     param_names = ("row",)
-    number = 1  # what a run uses up is made by `setup`
+    number = 1  # `setup` makes new input for each run
 
     def setup(self, row: str) -> None:
-        self.timed = make(row)
-        self.given = self.timed.before()
+        self.workload = make(row)
+        self.argument = self.workload.before()
 
     def time_run(self, row: str) -> None:
-        self.timed.run(self.given)
+        self.workload.run(self.argument)
 
     peakmem_run = time_run
 

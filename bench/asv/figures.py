@@ -1,6 +1,6 @@
-"""Figures of one run that do not depend on the clock, and so can be compared exactly.
+"""Exact figures of a run, which do not depend on the clock.
 
-Memory is in units of the table that the workload reads, so that "1 more" is a copy of it.
+Memory is in units of the table that the workload reads: a rise by 1 is a copy of the table.
 """
 
 import tracemalloc
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-# Operators that only look at memory in another way, or ask for it.
+# Operators that only make views of memory or allocate it.
 NO_WORK = {
     "alias", "as_strided", "detach", "empty", "empty_like", "empty_strided", "expand", "item",
     "lift_fresh", "narrow", "permute", "reshape", "resize_", "resolve_conj", "resolve_neg",
@@ -16,39 +16,38 @@ NO_WORK = {
     "view", "_local_scalar_dense", "_reshape_alias", "_unsafe_view",
 }  # fmt: skip
 
-# Python's own objects come and go by some kilobytes with the length of a path or a file.
+# Python's own objects vary by some kilobytes, e.g. with the length of a path.
 PYTHON_BYTES = 64 << 10
 
 
-def figures(timed: Any) -> dict[str, tuple[float, float]]:
-    """Figures of one warm run, each with the size of a difference that means nothing.
+def figures(workload: Any) -> dict[str, tuple[float, float]]:
+    """Measure the figures of a warm run. Each comes with the difference to ignore.
 
-    Returns:
-        peak_numpy: the peak of what Python and numpy allocate, in tables.
-        peak_torch, allocated_torch: the peak and the sum of what torch allocates, in tables.
-        passes: elements that operators read, over the table's.
-        operators: the number of torch's operators that ran.
+    - peak_numpy: peak allocation of Python and numpy, in tables
+    - peak_torch, allocated_torch: peak and sum of torch's allocations, in tables
+    - passes: number of elements that operators read / number of elements of the table
+    - operators: number of torch operators that ran
 
-    Each figure is the lower of two runs: what a cache keeps on the second time is not counted.
+    A figure is the lower value of two runs, so that the filling of caches does not count.
     """
-    first, second = (_figures(timed) for _ in range(2))
-    inexact = {"peak_numpy": PYTHON_BYTES / timed.n_bytes}
+    first, second = (_figures(workload) for _ in range(2))
+    inexact = {"peak_numpy": PYTHON_BYTES / workload.n_bytes}
     return {n: (min(first[n], second[n]), inexact.get(n, 0.0)) for n in first}
 
 
-def _figures(timed: Any) -> dict[str, float]:
+def _figures(workload: Any) -> dict[str, float]:
     from torch.profiler import ProfilerActivity, profile
 
-    unit = timed.n_bytes
-    given = timed.before()
+    unit = workload.n_bytes
+    argument = workload.before()
     cpu = [ProfilerActivity.CPU]
     with profile(activities=cpu, profile_memory=True, record_shapes=True) as profiler:
-        result = timed.run(given)
+        result = workload.run(argument)
     del result
     events = profiler.events() or []
     peak, total = _memory(profiler)
     return {
-        "peak_numpy": _peak_numpy(timed) / unit,
+        "peak_numpy": _peak_numpy(workload) / unit,
         "peak_torch": peak / unit,
         "allocated_torch": total / unit,
         "operators": float(sum(event.name.startswith("aten::") for event in events)),
@@ -56,13 +55,13 @@ def _figures(timed: Any) -> dict[str, float]:
     }
 
 
-def _peak_numpy(timed: Any) -> float:
-    """Bytes above those before the run. Numpy reports its arrays to tracemalloc, torch does not."""
-    given = timed.before()
+def _peak_numpy(workload: Any) -> float:
+    """Peak bytes that a run adds. Numpy reports to tracemalloc, torch does not."""
+    argument = workload.before()
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        timed.run(given)
+        workload.run(argument)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -70,7 +69,7 @@ def _peak_numpy(timed: Any) -> float:
 
 
 def _memory(profiler: Any) -> tuple[float, float]:
-    """The peak and the sum of allocations, in bytes, from the profiler's own events."""
+    """Peak and sum of allocations in bytes, from the events of the profiler."""
     events = profiler.profiler.kineto_results.events()
     changes = [(e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]"]
     now = np.cumsum([n for _, n in sorted(changes, key=lambda change: change[0])] or [0])
@@ -78,7 +77,7 @@ def _memory(profiler: Any) -> tuple[float, float]:
 
 
 def _elements_read(events: Any) -> float:
-    """Elements of the inputs of the operators that do the work (those that call no other)."""
+    """Count the input elements of the operators that call no other operator."""
     read = 0
     for event in events:
         name = event.name.removeprefix("aten::")

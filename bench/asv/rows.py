@@ -1,4 +1,4 @@
-"""What `bench regress` and asv measure: a workload and its sizes, of some milliseconds each."""
+"""The rows of `bench regress` and asv: workloads of some milliseconds."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ ROWS: dict[str, Sizes] = {
     "import_cli": ("harness.import_cli", {}),
 }
 
-# Too slow for a clock that alternates: only their figures are compared.
+# Too slow for alternating chunks: only their figures are compared.
 EXACT_ROWS: dict[str, Sizes] = {
     "train_resnet18": ("workloads.train", {"backbone": "resnet18", "n_samples": 4}),
     "train_vit": ("workloads.train", {"backbone": "vit", "n_samples": 8}),
@@ -36,6 +36,6 @@ EXACT_ROWS: dict[str, Sizes] = {
     ),
 }
 
-# No code of this project: if it differs between base and head, the machine changed.
+# No code of this project: a difference between base and head is due to the machine.
 CONTROL = "control"
 CONTROL_WORKLOAD: Sizes = ("workloads.control", {})

@@ -1,7 +1,7 @@
-"""Stores of made-up cells, for benchmarks of the harness and tests of large reports.
+"""Stores of synthetic cells, for benchmarks and for tests of large reports.
 
-Records and arrays have the shape of real ones, with failures and their reasons. Only their numbers
-are drawn, the same at each call.
+Records and arrays have the form of real ones, failures included. Their numbers are drawn from
+fixed seeds.
 """
 
 import json
@@ -47,28 +47,28 @@ ENVIRONMENT = {
 }
 
 
-def filled_store(n_cells: int) -> "tempfile.TemporaryDirectory[str]":
-    """A folder that holds a store of `n_cells` cells."""
+def make_store(n_cells: int) -> "tempfile.TemporaryDirectory[str]":
+    """Make a temporary folder with a store of `n_cells` cells."""
     folder = tempfile.TemporaryDirectory()
-    fill(Path(folder.name), n_cells)
+    fill_store(Path(folder.name), n_cells)
     return folder
 
 
-def fill(folder: Path, n_cells: int, numbers: range | None = None) -> None:
-    """Write a store of `n_cells` cells, or these of them, without flushes to the disk."""
+def fill_store(folder: Path, n_cells: int, numbers: range | None = None) -> None:
+    """Write a store of `n_cells` cells, or only `numbers` of them."""
     for name in ("cells", "artifacts", "tables"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "spec.toml").write_text('name = "scale"\ndatasets = ["digits"]\nmethods = ["mlp"]\n')
-    for record, arrays in made_up(n_cells, numbers):
+    for record, arrays in make_cells(n_cells, numbers):
         (folder / "cells" / f"{record['key']}.json").write_text(json.dumps(record, indent=1))
         if arrays:
             np.savez_compressed(folder / "artifacts" / f"{record['key']}.npz", **arrays)
 
 
-def made_up(
+def make_cells(
     n_cells: int, numbers: range | None = None
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Records with their arrays: seeds of methods of datasets, until there are enough."""
+    """Make `n_cells` records and arrays: a grid of datasets, methods and seeds."""
     n_groups = math.ceil(n_cells / SEEDS)
     n_methods = min(n_groups, round(math.sqrt(METHODS_FOR_DATASETS * n_groups)))
     for number in numbers or range(n_cells):
@@ -78,7 +78,7 @@ def made_up(
 
 
 def _cell(number: int, table: int, method: int, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    from bench.metrics import METRICS, of_arrays, version
+    from bench.metrics import METRICS, score_arrays, version
     from bench.store.records import Dataset, Method, Record, Split
 
     rng = np.random.default_rng([table, method, seed])
@@ -123,7 +123,7 @@ def _cell(number: int, table: int, method: int, seed: int) -> tuple[dict[str, An
         device="cpu",
         phases={name: {"seconds": share * seconds, **peaks} for name, share in PHASES.items()},
         attribution_status="ok" if "attributions" in arrays else "none",
-        metrics=of_arrays(arrays, relevant) if arrays else dict.fromkeys(METRICS),
+        metrics=score_arrays(arrays, relevant) if arrays else dict.fromkeys(METRICS),
         metrics_version=version(),
         n_parameters=11_170_000 if family in TRAINS_A_NETWORK else None,
         image_shape=[side, side] if family in MAKES_IMAGES else None,

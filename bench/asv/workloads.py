@@ -1,7 +1,7 @@
 """Workloads of the engine, for asv and for `bench regress`.
 
-A workload is a function of sizes that makes its data and returns a `Timed`. It imports what it
-times inside the function, so that the same file times whichever revision is first on the path.
+Each function takes sizes, makes data and returns a `Workload`. It imports the measured code inside
+the function, so that this file measures the revision that is first on sys.path.
 """
 
 from collections.abc import Callable
@@ -15,15 +15,16 @@ N_CLASSES = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Timed:
-    """Something to time.
+class Workload:
+    """A function to time, with its input and output.
 
-    Args:
-        run: what the clock times. Its argument is what `before` returned.
-        before: makes what `run` may use up (a fresh network), outside the clock.
-        output: the arrays to compare between revisions, from what `run` returned.
-        n_bytes: of the table or the images that a run reads; 0 without any.
-        keep: an object that must live as long as this one (a temporary folder).
+    Parameters
+    ----------
+    run : the timed function, called with the return value of `before`
+    before : makes the input of `run`, e.g. a fresh network, outside the clock
+    output : turns the return value of `run` into arrays that are compared between revisions
+    n_bytes : size of the table or the images that a run reads, 0 if it reads none
+    keep : an object that must live as long as this one, e.g. a temporary folder
     """
 
     run: Callable[[Any], Any]
@@ -32,83 +33,85 @@ class Timed:
     n_bytes: int = 0
     keep: Any = None
 
-    def once(self) -> Any:
+    def run_once(self) -> Any:
         """Prepare and run, without a clock."""
         return self.run(self.before())
 
 
-def counts(n_samples: int, n_features: int) -> np.ndarray:
-    """Log-normal counts, float32 (n_samples, n_features): heavy-tailed, so that logs are taken."""
+def make_counts(n_samples: int, n_features: int) -> np.ndarray:
+    """Draw log-normal counts, float32 (n_samples, n_features): scaling takes logs."""
     rng = np.random.default_rng(SEED)
     return np.floor(np.exp(2 * rng.standard_normal((n_samples, n_features), dtype=np.float32) + 3))
 
 
 def normalise(
     n_samples: int = 400, n_features: int = 5_000, scale: str = "standard", log: bool | str = "auto"
-) -> Timed:
+) -> Workload:
     """Learn a scaling and apply it."""
     from deepmapper.images.scaling import FeatureScaler
 
-    X = counts(n_samples, n_features)
-    return Timed(lambda _: FeatureScaler(log=log, scale=scale).fit_transform(X), n_bytes=X.nbytes)
+    X = make_counts(n_samples, n_features)
+    return Workload(
+        lambda _: FeatureScaler(log=log, scale=scale).fit_transform(X), n_bytes=X.nbytes
+    )
 
 
-def convert(n_samples: int = 400, n_features: int = 5_000, scale: str = "standard") -> Timed:
-    """Scale and fold a table in one go, as the engine does it."""
+def convert(n_samples: int = 400, n_features: int = 5_000, scale: str = "standard") -> Workload:
+    """Scale and fold a table in one step, as the engine does."""
     from deepmapper.images.converter import ImageConverter
 
-    X = counts(n_samples, n_features)
+    X = make_counts(n_samples, n_features)
 
     def run(_: None) -> Any:
         return ImageConverter(scale=scale, device="cpu", stream=False).fit_transform(X)
 
-    return Timed(run, output=_host, n_bytes=X.nbytes)
+    return Workload(run, output=_host, n_bytes=X.nbytes)
 
 
-def fold(n_samples: int = 500, n_features: int = 10_000, layout: str = "natural") -> Timed:
-    """Rows become images."""
+def fold(n_samples: int = 500, n_features: int = 10_000, layout: str = "natural") -> Workload:
+    """Fold rows into images."""
     import torch
 
     from deepmapper.images.layouts import make_layout
 
-    made = make_layout(layout, n_features, SEED)
-    X = torch.from_numpy(counts(n_samples, n_features))
-    return Timed(lambda _: made.fold(X), output=_host, n_bytes=X.nbytes)
+    placement = make_layout(layout, n_features, SEED)
+    X = torch.from_numpy(make_counts(n_samples, n_features))
+    return Workload(lambda _: placement.fold(X), output=_host, n_bytes=X.nbytes)
 
 
-def unfold(n_samples: int = 500, n_features: int = 10_000, layout: str = "random") -> Timed:
-    """Images become values a feature."""
+def unfold(n_samples: int = 500, n_features: int = 10_000, layout: str = "random") -> Workload:
+    """Unfold images into values of features."""
     import torch
 
     from deepmapper.images.layouts import make_layout
 
-    made = make_layout(layout, n_features, SEED)
-    images = made.fold(torch.from_numpy(counts(n_samples, n_features)))
+    placement = make_layout(layout, n_features, SEED)
+    images = placement.fold(torch.from_numpy(make_counts(n_samples, n_features)))
 
     def run(_: None) -> Any:
-        values = made.unfold(images)
-        return values.clone() if values._is_view() else values  # as callers get them
+        values = placement.unfold(images)
+        return values.clone() if values._is_view() else values  # callers also get a copy
 
-    return Timed(run, output=_host, n_bytes=images.nbytes)
+    return Workload(run, output=_host, n_bytes=images.nbytes)
 
 
-def learn_layout(n_samples: int = 200, n_features: int = 256) -> Timed:
-    """Find a pixel for each feature."""
+def learn_layout(n_samples: int = 200, n_features: int = 256) -> Workload:
+    """Learn a layout: a pixel for each feature."""
     from deepmapper.images.layouts import make_layout
 
     rng = np.random.default_rng(SEED)
     factors = rng.standard_normal((n_samples, 8), dtype=np.float32)
     X = factors @ rng.standard_normal((8, n_features), dtype=np.float32)
     X += rng.standard_normal(X.shape, dtype=np.float32)
-    return Timed(
+    return Workload(
         lambda _: make_layout("learned", n_features, SEED, X=X),
-        output=lambda made: [made.pixel_of_feature],
+        output=lambda placement: [placement.pixel_of_feature],
         n_bytes=X.nbytes,
     )
 
 
-def screen(n_samples: int = 400, side: int = 28, interactions: bool = True) -> Timed:
-    """Compare the classes feature by feature and pair by pair."""
+def screen(n_samples: int = 400, side: int = 28, interactions: bool = True) -> Workload:
+    """Screen features and pairs of features for differences between classes."""
     from deepmapper.networks.screen import screen
 
     images, labels = _images(n_samples, side)
@@ -116,7 +119,9 @@ def screen(n_samples: int = 400, side: int = 28, interactions: bool = True) -> T
     def run(_: None) -> Any:
         return screen(images, labels, N_CLASSES, interactions=interactions, seed=SEED)
 
-    return Timed(run, output=lambda seen: [np.asarray(seen.strength)], n_bytes=images.nbytes)
+    return Workload(
+        run, output=lambda screened: [np.asarray(screened.strength)], n_bytes=images.nbytes
+    )
 
 
 def train(
@@ -125,8 +130,8 @@ def train(
     side: int = 28,
     epochs: int = 1,
     gated: bool = False,
-) -> Timed:
-    """Train a fresh network for one epoch."""
+) -> Workload:
+    """Train a fresh network."""
     import torch
 
     from deepmapper.networks._assembly import build_network
@@ -155,7 +160,7 @@ def train(
             generator=torch.Generator().manual_seed(SEED),
         )
 
-    return Timed(
+    return Workload(
         run,
         before,
         output=lambda history: [np.array([epoch.train_loss for epoch in history])],
@@ -163,19 +168,19 @@ def train(
     )
 
 
-def predict(backbone: str = "patch", n_samples: int = 512, side: int = 28) -> Timed:
-    """Logits of images."""
+def predict(backbone: str = "patch", n_samples: int = 512, side: int = 28) -> Workload:
+    """Compute the logits of images."""
     from deepmapper.training.trainer import predict_logits
 
     images, _ = _images(n_samples, side)
     network = _network(backbone, side)
-    return Timed(lambda _: predict_logits(network, images), output=_host, n_bytes=images.nbytes)
+    return Workload(lambda _: predict_logits(network, images), output=_host, n_bytes=images.nbytes)
 
 
 def attribute(
     method: str = "saliency", backbone: str = "cnn_small", n_samples: int = 32, side: int = 28
-) -> Timed:
-    """One map a class from a network and labelled images."""
+) -> Workload:
+    """Compute one attribution map a class from a network and labelled images."""
     from deepmapper.attribution import Settings
     from deepmapper.attribution import attribute as explain
 
@@ -195,11 +200,11 @@ def attribute(
             settings=settings,
         )
 
-    return Timed(run, output=_host, n_bytes=images.nbytes)
+    return Workload(run, output=_host, n_bytes=images.nbytes)
 
 
-def control(size: int = 192) -> Timed:
-    """A product of matrices, a copy of memory and a loop: no code of this project."""
+def control(size: int = 192) -> Workload:
+    """Multiply matrices, copy memory and run a loop: no code of this project."""
     import torch
 
     a = torch.from_numpy(np.random.default_rng(SEED).standard_normal((size, size), np.float32))
@@ -213,11 +218,11 @@ def control(size: int = 192) -> Timed:
         np.copyto(target, block)
         return float(b[0, 0]) + sum(i & 7 for i in range(20_000))
 
-    return Timed(run, n_bytes=2 * block.nbytes)
+    return Workload(run, n_bytes=2 * block.nbytes)
 
 
 def _images(n_samples: int, side: int) -> tuple[Any, Any]:
-    """Images (n, 1, side, side) whose classes differ in four pixels, and class codes (n,)."""
+    """Make images (n, 1, side, side) with four informative pixels, and their classes."""
     import torch
 
     rng = np.random.default_rng(SEED)
@@ -236,5 +241,5 @@ def _network(backbone: str, side: int) -> Any:
 
 
 def _host(result: Any) -> list[np.ndarray]:
-    """The result of `run` as an array."""
+    """Turn the return value of `run` into an array."""
     return [np.asarray(result.detach() if hasattr(result, "detach") else result)]

@@ -1,7 +1,7 @@
-"""Where cells run: this machine, a dask cluster, SLURM. Each executor is a file of its name.
+"""Executors: this machine, a dask cluster, SLURM. Each is the file of its name.
 
-An executor gets tasks and reports which of them have left it. It is never asked for results: the
-store decides whether a cell is done.
+An executor takes tasks and reports which of them have ended. It does not return results: the store
+decides whether a cell is done.
 """
 
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from importlib import import_module
 from typing import Protocol
 
 from bench.cluster.submissions import check_executor
-from bench.run.work import Ended, Task, Work
+from bench.run.tasks import CellSettings, Task, TaskResult
 from bench.spec import Spec
 
 
 class Executor(Protocol):
-    """Use as a context manager: leaving it stops the cells at work."""
+    """Runs tasks. Use as a context manager: leaving it stops running cells."""
 
     @property
     def room(self) -> int:
@@ -27,11 +27,11 @@ class Executor(Protocol):
         ...
 
     def submit(self, task: Task) -> None:
-        """Take a task; there has to be room."""
+        """Take a task. There must be room."""
         ...
 
-    def events(self) -> Iterator[Ended]:
-        """Tasks that leave it within the next moment."""
+    def events(self) -> Iterator[TaskResult]:
+        """Wait for a moment, and return the tasks that have ended."""
         ...
 
     def __enter__(self) -> "Executor": ...
@@ -39,12 +39,11 @@ class Executor(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
 
-def make_executor(name: str, spec: Spec, work: Work, jobs: int | None) -> Executor:
-    """The executor of that name with the spec's options.
+def make_executor(name: str, spec: Spec, settings: CellSettings, jobs: int | None) -> Executor:
+    """Make an executor with the spec's options.
 
-    Raises:
-        BenchError: an unknown name, a package that is not installed, a scheduler out of reach.
+    Raises BenchError for an unknown name, a missing package, and a scheduler that does not answer.
     """
     check_executor(name)
     module = import_module(f"bench.cluster.{name}")
-    return module.make(work, getattr(spec.executor, name, None), jobs, spec.jobs)
+    return module.make(settings, getattr(spec.executor, name, None), jobs, spec.jobs)

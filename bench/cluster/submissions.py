@@ -1,4 +1,4 @@
-"""Cells that were left with SLURM (DIR/jobs/<id>.json), and what it reports of them."""
+"""Cells submitted to SLURM (DIR/jobs/<id>.json), and the states of their jobs."""
 
 import json
 import secrets
@@ -13,18 +13,16 @@ from typing import Any, NamedTuple
 from bench.errors import BenchError, unknown
 from bench.store.store import Store, write_atomically
 
-EXECUTORS = {"local": "", "dask": "distributed", "slurm": "submitit"}  # and the package of each
-AT_WORK = {"PENDING", "RUNNING", "REQUEUED", "COMPLETING", "PREEMPTED", "CONFIGURING"}
+EXECUTORS = {"local": "", "dask": "distributed", "slurm": "submitit"}  # with the package of each
+ACTIVE_STATES = {"PENDING", "RUNNING", "REQUEUED", "COMPLETING", "PREEMPTED", "CONFIGURING"}
 UNKNOWN = "UNKNOWN"  # the state of jobs if SLURM does not answer
 
 
 @dataclass(frozen=True)
 class Submission:
-    """Cells that SLURM has.
+    """Cells submitted to SLURM.
 
-    Args:
-        where: submitit's cluster and the folder of its logs.
-        keys: the cells of each job, by the job's number.
+    `where` has submitit's cluster and log folder. `keys` has the cells of each job, by job number.
     """
 
     where: dict[str, Any]
@@ -35,15 +33,15 @@ class Submission:
         return [key for keys in self.keys.values() for key in keys]
 
 
-class Elsewhere(NamedTuple):
-    """The keys of cells that SLURM has, and whether it answered for all of them."""
+class ScheduledCells(NamedTuple):
+    """Keys of cells that SLURM has, and whether it answered for all submissions."""
 
     keys: set[str]
     is_known: bool
 
 
-def keep(folder: Path, submission: Submission) -> None:
-    """Note a submission in an output folder."""
+def write_submission(folder: Path, submission: Submission) -> None:
+    """Write a submission to an output folder."""
     jobs = folder / "jobs"
     jobs.mkdir(exist_ok=True)
     now = datetime.now(UTC)
@@ -53,19 +51,15 @@ def keep(folder: Path, submission: Submission) -> None:
     write_atomically(path, lambda file: file.write(text))
 
 
-def submissions(folder: Path) -> Iterator[Submission]:
-    """The submissions from an output folder, the oldest first."""
+def read_submissions(folder: Path) -> Iterator[Submission]:
+    """Read the submissions of an output folder, oldest first."""
     for path in sorted((folder / "jobs").glob("*.json")):
         facts = json.loads(path.read_text())
         yield Submission(facts["where"], facts["keys"])
 
 
 def check_executor(name: str) -> None:
-    """Refuse an unknown executor, and one whose package is missing.
-
-    Raises:
-        BenchError: with the way to install it.
-    """
+    """Raise BenchError for an unknown executor, and for one whose package is missing."""
     if name not in EXECUTORS:
         raise unknown(name, "executor", EXECUTORS)
     package = EXECUTORS[name]
@@ -81,50 +75,51 @@ def check_executor(name: str) -> None:
         raise BenchError(message) from error
 
 
-def states(submission: Submission) -> dict[str, str]:
-    """The state of each job of a submission, e.g. "RUNNING"; UNKNOWN if SLURM does not answer.
+def query_states(submission: Submission) -> dict[str, str]:
+    """Query the state of each job, e.g. "RUNNING". UNKNOWN if SLURM does not answer.
 
-    Raises:
-        BenchError: submitit is not installed here.
+    Raises BenchError if submitit is not installed.
     """
     check_executor("slurm")
-    found: dict[str, str] = import_module("bench.cluster.slurm").states(submission)
-    return found
+    states: dict[str, str] = import_module("bench.cluster.slurm").query_states(submission)
+    return states
 
 
-def elsewhere(store: Store) -> Elsewhere:
-    """Ask SLURM about each submission that has cells without a record."""
+def find_scheduled(store: Store) -> ScheduledCells:
+    """Find the cells without a record that SLURM has."""
     keys: set[str] = set()
     is_known = True
     done = store.keys()
-    for submission in submissions(store.folder):
+    for submission in read_submissions(store.folder):
         if done.issuperset(submission.cells):
             continue
         try:
-            found = states(submission)
+            states = query_states(submission)
         except BenchError:
             is_known = False
             continue
-        is_known &= UNKNOWN not in found.values()
-        at_work = [name for name, state in found.items() if state in AT_WORK]
-        keys.update(key for name in at_work for key in submission.keys[name])
-    return Elsewhere(keys, is_known)
+        is_known &= UNKNOWN not in states.values()
+        active = [name for name, state in states.items() if state in ACTIVE_STATES]
+        keys.update(key for name in active for key in submission.keys[name])
+    return ScheduledCells(keys, is_known)
 
 
 def describe_submissions(folder: Path) -> Iterator[str]:
-    """A line for each submission from an output folder that has not ended."""
+    """Describe each unfinished submission of an output folder in a line."""
     done = Store(folder).keys()
-    for submission in submissions(folder):
+    for submission in read_submissions(folder):
         missing = [key for key in submission.cells if key not in done]
         if not missing:
             continue
         try:
-            found = states(submission)
+            states = query_states(submission)
         except BenchError as error:
             yield f"slurm: {len(missing)} cells without a record; {error}"
             continue
         counts = Counter(
-            found.get(job, "GONE") for job, keys in submission.keys.items() if not done >= set(keys)
+            states.get(job, "GONE")
+            for job, keys in submission.keys.items()
+            if not done >= set(keys)
         )
         jobs = ", ".join(f"{n} {state.lower()}" for state, n in counts.most_common())
         n_cells = len(submission.cells)

@@ -1,12 +1,12 @@
-"""`pytest --deepmapper-contract NAME`: the contract suite, run on a method from anywhere.
+"""Run the contract suite on any method: `pytest --deepmapper-contract NAME`.
 
-NAME is a method that an installed package adds through the entry point `deepmapper.baselines`, such
-a package, or any importable module with `Params` and `build`. From the checkout:
+NAME is a method, a package that adds methods through the entry point `deepmapper.baselines`, or an
+importable module with `Params` and `build`. From the checkout:
 
     .venv/bin/python -m pytest --deepmapper-contract my_package
 
-The suite is `tests/contract/test_methods.py`; without the option it runs over every method that
-exists. `tests/conftest.py` loads this plug-in.
+The suite is `tests/contract/test_methods.py`. Without the option it tests every available method.
+`tests/conftest.py` loads this plug-in.
 """
 
 import importlib.util
@@ -19,9 +19,9 @@ from bench.catalog import ROOT, Entry, entries, module_entry
 
 SUITE = ROOT / "tests" / "contract" / "test_methods.py"
 OPTION = "--deepmapper-contract"
-# Tested with the slow tests: ResNet-18, and a compilation that aggmap has as well.
+# Marked slow: ResNet-18, and a compilation that aggmap covers as well.
 SLOW = ("deepmapper_notebook", "deepinsight_umap")
-# Further ways to train of our methods, also with the slow tests.
+# Variants of methods, marked slow.
 VARIANTS: dict[str, dict[str, object]] = {
     "cnn1d (TC1)": {"architecture": "tc1", "epochs": 30, "learning_rate": 0.1},
     "deepinsight_pca (norm-2)": {"image_size": "equal", "scaling": "norm2"},
@@ -41,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """If a method is named, run the suite alone; UsageError if it is unknown."""
+    """Run only the suite if a method is named. UsageError for an unknown name."""
     if name := config.getoption(OPTION):
         methods_of(name)
         config.args[:] = [str(SUITE)]
@@ -64,20 +64,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _variants() -> dict[str, Entry]:
-    known = entries("methods")
-    return {label: replace(known[label.split(" (")[0]], name=label) for label in VARIANTS}
+    methods = entries("methods")
+    return {label: replace(methods[label.split(" (")[0]], name=label) for label in VARIANTS}
 
 
 def methods_of(name: str) -> dict[str, Entry]:
-    """The methods that `name` stands for, by their names.
-
-    Raises:
-        pytest.UsageError: no method of that name.
-    """
-    known = entries("methods")
-    if name in known:
-        return {name: known[name]}
-    added = {k: e for k, e in known.items() if e.module == name or e.module.startswith(f"{name}.")}
+    """Find methods by the name of a method, package or module, or raise UsageError."""
+    methods = entries("methods")
+    if name in methods:
+        return {name: methods[name]}
+    added = {
+        k: e for k, e in methods.items() if e.module == name or e.module.startswith(f"{name}.")
+    }
     if added:
         return added
     try:
@@ -88,7 +86,7 @@ def methods_of(name: str) -> dict[str, Entry]:
         message = (
             f"{OPTION} {name}: expected a method, a package that adds methods through the entry "
             f"point deepmapper.baselines, or an importable module; found none. Install the package "
-            f"into this environment. Methods known here: {', '.join(sorted(known))}"
+            f"into this environment. Methods known here: {', '.join(sorted(methods))}"
         )
         raise pytest.UsageError(message)
     return {name: module_entry(name, Path(spec.origin))}

@@ -1,4 +1,4 @@
-"""The data files of the datasets: their state, and fetching them."""
+"""List, verify and download the data files of the datasets."""
 
 from collections.abc import Iterator
 
@@ -11,18 +11,18 @@ from datasets.table import DataUnavailable
 
 
 def data_files(name: str | None) -> Iterator[tuple[str, DataFile]]:
-    """(dataset, file) for one dataset or all; BenchError for an unknown name."""
-    known = entries("datasets")
-    if name is not None and name not in known:
-        raise unknown(name, "dataset", known)
-    for dataset in [name] if name else known:
-        module = known[dataset].load()
+    """Yield (dataset, file) of one dataset or all. BenchError for an unknown name."""
+    datasets = entries("datasets")
+    if name is not None and name not in datasets:
+        raise unknown(name, "dataset", datasets)
+    for dataset in [name] if name else datasets:
+        module = datasets[dataset].load()
         for file in module.data_files() if hasattr(module, "data_files") else []:
             yield dataset, file
 
 
 def files_table(name: str | None, *, verify: bool) -> Listing:
-    """The files and their state; `verify` compares checksums."""
+    """Make a table of the files and their state. `verify` compares checksums."""
     rows = Listing("dataset", "file", "state", title=f"below {data_folder()}", title_justify="left")
     for dataset, file in data_files(name):
         rows.add_row(dataset, file.path, state(file) if verify else _presence(file))
@@ -30,7 +30,7 @@ def files_table(name: str | None, *, verify: bool) -> Listing:
 
 
 def fetch_files(name: str | None) -> Iterator[str]:
-    """Fetch missing files; one line a file, with the reason of a failure."""
+    """Download missing files. Yield a line for each file."""
     for dataset, file in data_files(name):
         try:
             yield f"{dataset}: {fetch(file)}"

@@ -1,4 +1,4 @@
-"""The listing of what can be benchmarked, read from files alone: nothing heavy is imported."""
+"""List methods, tables, profiles and metrics without importing them."""
 
 import ast
 import tomllib
@@ -10,8 +10,8 @@ from bench.catalog import ROOT, Entry, entries, profiles
 from datasets._folder import data_folder
 
 
-def listing(kind: str) -> Listing:
-    """A table of all entries of a kind, with availability and the reason."""
+def list_entries(kind: str) -> Listing:
+    """Make a table of the entries of a kind, with their availability."""
     if kind == "profiles":
         return _rows(kind, [(n, _description(p), "") for n, p in profiles().items()])
     if kind == "metrics":
@@ -41,7 +41,7 @@ def _description(path: Path) -> str:
 
 
 def _metrics(path: Path) -> list[tuple[str, str, str]]:
-    """Name and first line of each metric: the functions that return a score of an Outcome."""
+    """Name and first docstring line of each metric: the functions of an Outcome."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return [
         (node.name, (ast.get_docstring(node) or "").split("\n")[0], "")

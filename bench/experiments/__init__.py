@@ -1,1 +1,1 @@
-"""Experiments about this project: `python -m bench.experiments list | run NAME | report`."""
+"""Experiments on this project: `python -m bench.experiments list`."""

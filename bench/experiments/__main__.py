@@ -13,7 +13,7 @@ from bench.experiments.runner import (
     Experiment,
     read_records,
     record_path,
-    run_apart,
+    run_in_process,
     write_record,
 )
 
@@ -30,25 +30,25 @@ FILES = {
 }
 EXPERIMENTS = {name: file for file, names in FILES.items() for name in names}
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
-Out = Annotated[Path, typer.Option(help="The folder of the records.")]
+Out = Annotated[Path, typer.Option(help="Folder of the records.")]
 
 
 @app.command("list")
 def list_experiments() -> None:
-    """Name the experiments, their targets and their cases."""
+    """List the experiments with their targets and numbers of cases."""
     for name in EXPERIMENTS:
-        known = experiment(name)
-        typer.echo(f"{name}: {known.target} ({len(known.cases)} cases)")
+        chosen = experiment(name)
+        typer.echo(f"{name}: {chosen.target} ({len(chosen.cases)} cases)")
 
 
 @app.command()
 def run(
     names: list[str],
     out: Out = OUT,
-    only: Annotated[str, typer.Option(help="Only cases whose name contains this.")] = "",
-    fresh: Annotated[bool, typer.Option(help="Measure cases again that have a record.")] = False,
+    only: Annotated[str, typer.Option(help="Only cases whose name contains this text.")] = "",
+    fresh: Annotated[bool, typer.Option(help="Measure cases with a record again.")] = False,
 ) -> None:
-    """Measure the cases that have no record yet."""
+    """Measure the cases of experiments that have no record yet."""
     for name in names:
         for case in experiment(name).cases:
             path = record_path(out, name, case.name)
@@ -56,10 +56,10 @@ def run(
                 continue
             start = time.perf_counter()
             typer.echo(f"{name} {case.name} ...")
-            run_apart(name, case, out)
+            run_in_process(name, case, out)
             measured = json.loads(path.read_text())["measured"]
-            shown = {k: v for k, v in measured.items() if isinstance(v, int | float | str)}
-            typer.echo(f"  {time.perf_counter() - start:.1f} s {json.dumps(shown)}")
+            scalars = {k: v for k, v in measured.items() if isinstance(v, int | float | str)}
+            typer.echo(f"  {time.perf_counter() - start:.1f} s {json.dumps(scalars)}")
 
 
 @app.command("case")
@@ -88,7 +88,7 @@ def report(out: Out = OUT) -> None:
 
 
 def experiment(name: str) -> Experiment:
-    """An experiment by its name."""
+    """Load an experiment by name."""
     if name not in EXPERIMENTS:
         raise unknown(name, "experiment", EXPERIMENTS, "bench.experiments")
     module = importlib.import_module(f"bench.experiments.{EXPERIMENTS[name]}")
@@ -96,7 +96,7 @@ def experiment(name: str) -> Experiment:
 
 
 def main() -> None:
-    """Run the command line; an error of ours ends it with exit code 2."""
+    """Run the command line. A BenchError ends it with exit code 2."""
     try:
         app(standalone_mode=False)
     except BenchError as error:

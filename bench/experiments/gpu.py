@@ -1,4 +1,4 @@
-"""The three full-size problems on a GPU, and whether it computes what the CPU computes.
+"""Three problems at full size on a GPU, and a comparison with the CPU.
 
 python -m bench.experiments run gpu --out results/engine        (needs a CUDA device)
 """
@@ -24,7 +24,7 @@ ROUNDS = 15
 
 
 def _same_as_cpu(seed: int, device: str, sizes: dict[str, Any]) -> dict[str, Any]:
-    """The difference of one model fitted on both; the order of summation differs."""
+    """Compare a model that is fitted on the CPU and on the device."""
     parameters = {"kind": "shift", "n_samples": 1000, "n_features": 1000} | sizes
     table = load_table("needles", seed=seed, **parameters)
     on_cpu, on_device = (
@@ -51,7 +51,7 @@ def _shuffled(seed: int, device: str, sizes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _expression(seed: int, device: str, sizes: dict[str, Any]) -> dict[str, Any]:
-    """Training to the goal; conversion from the host's memory, and of rows on the device."""
+    """Time training to the goal, and conversion of rows in host and in device memory."""
     table = load_table("expression", seed=seed, **sizes)
     split = split_table(table, seed)
     train_ours(*split, device=device, goal=GOAL, epochs=1)  # the first training loads kernels
@@ -60,7 +60,7 @@ def _expression(seed: int, device: str, sizes: dict[str, Any]) -> dict[str, Any]
 
 
 def _conversion(X: np.ndarray, device: str) -> dict[str, Any]:
-    """Milliseconds to images of a fitted converter, each of `ROUNDS`."""
+    """Milliseconds of a fitted converter, for each of `ROUNDS` conversions."""
     where = torch.device(device)
     converter = ImageConverter(device=device).fit(X)
     rows = torch.from_numpy(X).to(where)
@@ -76,12 +76,12 @@ def _conversion(X: np.ndarray, device: str) -> dict[str, Any]:
     }
 
 
-def _milliseconds(work: Callable[[], Any], where: torch.device) -> list[float]:
+def _milliseconds(call: Callable[[], Any], where: torch.device) -> list[float]:
     times = []
-    for _ in range(ROUNDS + 1):  # the first is a warm-up
+    for _ in range(ROUNDS + 1):  # the first round is a warm-up
         synchronise(where)
         start = time.perf_counter()
-        work()
+        call()
         synchronise(where)
         times.append(1e3 * (time.perf_counter() - start))
     return times[1:]
@@ -101,6 +101,6 @@ MEASURES: dict[str, Callable[[int, str, dict[str, Any]], dict[str, Any]]] = {
     grid("{what}_seed_{seed}", seed=range(3), what=MEASURES),
 )
 def gpu(what: str, seed: int, device: str = "cuda", **sizes: Any) -> dict[str, Any]:
-    """One of `MEASURES`; sizes go to the generator of the table, for a rehearsal."""
+    """Run one of `MEASURES`. Smaller `sizes` of the table allow a test run."""
     name = torch.cuda.get_device_name() if resolve_device(device).type == "cuda" else device
     return {"device": name, **MEASURES[what](seed, device, sizes)}

@@ -1,7 +1,7 @@
 """Seconds and memory at growing sizes.
 
-`scaling`: conversion and training over features and
-samples, as slopes in log-log. `million`: a million features from a file, against ten thousand.
+`scaling`: log-log slopes of conversion and training time over features and samples.
+`million`: a million features from a file, compared with ten thousand.
 """
 
 import tempfile
@@ -16,9 +16,9 @@ from bench.experiments.runner import (
     Case,
     experiment,
     grid,
-    measured,
-    seconds_of,
+    select_measurements,
     summarise,
+    time_call,
 )
 from bench.run.phases import Phases
 from deepmapper import DeepMapperClassifier
@@ -28,7 +28,7 @@ from deepmapper.networks.gate import PixelGate
 from deepmapper.training.objectives import Classification
 from deepmapper.training.trainer import Epoch, TrainingSettings, train
 
-# (samples, features): one side grows, the other stays.
+# (samples, features): one of them grows.
 GROWING = {
     "p": [(512, p) for p in (1_000, 3_162, 10_000, 31_623, 100_000, 316_228, 1_000_000)],
     "n": [(n, 1_024) for n in (1_000, 3_162, 10_000, 31_623, 100_000)],
@@ -41,16 +41,16 @@ def slope(sizes: list[int], seconds: list[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
-def summary_of_scaling(records: list[dict[str, Any]]) -> str:
+def summarise_scaling(records: list[dict[str, Any]]) -> str:
     lines = [summarise(records), ""]
     for side, sizes in GROWING.items():
-        points = [(n, p) for n, p in sizes if measured(records, side=side, n=n, p=p)]
+        points = [(n, p) for n, p in sizes if select_measurements(records, side=side, n=n, p=p)]
         if len(points) < 2:
             continue
-        grown = [size[side == "p"] for size in points]
-        found = [measured(records, side=side, n=n, p=p)[0] for n, p in points]
+        lengths = [size[side == "p"] for size in points]
+        measurements = [select_measurements(records, side=side, n=n, p=p)[0] for n, p in points]
         slopes = [
-            f"{step} {slope(grown, [m[f'{step}_seconds'] for m in found]):.2f}"
+            f"{step} {slope(lengths, [m[f'{step}_seconds'] for m in measurements]):.2f}"
             for step in ("conversion", "epoch")
         ]
         lines.append(f"- log-log slopes over {side}: {', '.join(slopes)}")
@@ -64,14 +64,14 @@ def summary_of_scaling(records: list[dict[str, Any]]) -> str:
         for side, sizes in GROWING.items()
         for n, p in sizes
     ],
-    summary_of_scaling,
+    summarise_scaling,
 )
 def scaling(side: str, n: int, p: int) -> dict[str, Any]:
-    """The median of five conversions; epochs of training in batches of 64, behind a gate."""
+    """Time five conversions, and epochs of training in batches of 64, with a gate."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n, p), dtype=np.float32)
     y = torch.from_numpy(rng.integers(0, 2, n))
-    conversion = [seconds_of(lambda: ImageConverter().fit_transform(X)) for _ in range(6)]
+    conversion = [time_call(lambda: ImageConverter().fit_transform(X)) for _ in range(6)]
     images = torch.from_numpy(ImageConverter().fit_transform(X))
     shape = tuple(images.shape[1:])
     network = build_network("patch", shape, 2, gate=PixelGate(torch.ones(shape)))
@@ -89,7 +89,7 @@ def scaling(side: str, n: int, p: int) -> dict[str, Any]:
         on_epoch=keep,
     )
     return {
-        "conversion_seconds": float(np.median(conversion[1:])),  # the first one warms up
+        "conversion_seconds": float(np.median(conversion[1:])),  # the first one is a warm-up
         "epoch_seconds": float(np.median(training)),
         "all_conversions": conversion,
         "all_epochs": training,
@@ -97,10 +97,10 @@ def scaling(side: str, n: int, p: int) -> dict[str, Any]:
 
 
 def warm_up() -> float:
-    """Seconds of a first, tiny fit: imports and first uses, which no size pays for."""
+    """Time a first, small fit, so that imports and first uses do not count."""
     X = np.random.default_rng(0).standard_normal((300, 64), dtype=np.float32)
     model = DeepMapperClassifier(passes=1, training={"max_epochs": 1}, device="cpu", random_state=0)
-    return seconds_of(lambda: model.fit(X, X[:, 0] > 0))
+    return time_call(lambda: model.fit(X, X[:, 0] > 0))
 
 
 def train_from_file(X: Any, y: np.ndarray, needles: np.ndarray, seed: int) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def train_from_file(X: Any, y: np.ndarray, needles: np.ndarray, seed: int) -> di
 def write_table(
     path: Path, n_samples: int, n_features: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Normal noise with shifted needles, written a block of rows at a time; labels and needles."""
+    """Write normal noise with shifted needles. Return labels and needles."""
     rng = np.random.default_rng(seed)
     y = rng.permutation(np.arange(n_samples) % 2)
     needles = np.sort(rng.choice(n_features, N_NEEDLES, replace=False))
@@ -151,10 +151,10 @@ def write_table(
     grid("p_{n_features:07d}_run_{run}", run=range(2), n_features=(10_000, 100_000, 1_000_000)),
 )
 def million(n_features: int, run: int) -> dict[str, Any]:
-    """One pass of two epochs, everything streamed from the file; attribution included.
+    """Time one pass of two epochs with attribution, streamed from the file.
 
-    The file (2,000 rows of 4 MB) lies in a temporary folder. Needles of class shift d = 0.5 sd at
-    random places give training something to find.
+    The file (2,000 rows of 4 MB) is in a temporary folder. Its needles, at random columns, differ
+    between the classes by 0.5 standard deviations.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.npy"

@@ -1,6 +1,6 @@
-"""The harness at sizes that no test has.
+"""The harness with thousands of cells.
 
-`overhead`: thousands of cells that do next to nothing: what a cell costs beside its own work.
+`overhead`: time of a trivial cell, and memory of the process that runs the cells.
 """
 
 import json
@@ -27,8 +27,8 @@ jobs = 2
 datasets = ["digits"]
 methods = ["majority"]
 """
-LOOK_SECONDS = 0.5  # between looks at a run
-WARM = 0.1  # the share of the cells after which everything has started
+POLL_SECONDS = 0.5
+WARM = 0.1  # fraction of the cells after which the run is warm
 
 
 @experiment(
@@ -36,14 +36,16 @@ WARM = 0.1  # the share of the cells after which everything has started
     grid("{executor}", executor=("local", "dask")),
 )
 def overhead(executor: str, cells: int = 2000) -> dict[str, Any]:
-    """Run a grid of trivial cells; seconds a cell, and the memory of the process that runs it."""
+    """Measure seconds a cell and the memory of the front process with trivial cells."""
     check_executor(executor)
-    with tempfile.TemporaryDirectory() as place:
-        spec, folder = Path(place) / "spec.toml", Path(place) / "out"
+    with tempfile.TemporaryDirectory() as root:
+        spec, folder = Path(root) / "spec.toml", Path(root) / "out"
         spec.write_text(SPEC.format(seeds=list(range(cells))))
-        words = [sys.executable, "-m", "bench", "run", str(spec), "--out", str(folder)]
-        words += ["--no-report", "--executor", executor, "--jobs", "2"]
-        looks = _watch(subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL), folder, cells)
+        command = [sys.executable, "-m", "bench", "run", str(spec), "--out", str(folder)]
+        command += ["--no-report", "--executor", executor, "--jobs", "2"]
+        looks = _watch(
+            subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL), folder, cells
+        )
         records = [json.loads(path.read_text()) for path in (folder / "cells").glob("*.json")]
     warm = next(look for look in looks if look[1] >= WARM * cells)
     last = looks[-1]
@@ -59,12 +61,12 @@ def overhead(executor: str, cells: int = 2000) -> dict[str, Any]:
 
 
 def _watch(run: subprocess.Popen[bytes], folder: Path, cells: int) -> list[tuple[float, int, int]]:
-    """Seconds since the start, records, and MiB of the front, until the run ends."""
+    """Poll seconds since the start, number of records, and MiB of the front process."""
     start, front = time.monotonic(), psutil.Process(run.pid)
     looks: list[tuple[float, int, int]] = []
     n = 0
     while run.poll() is None:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
         try:
             mib = front.memory_info().rss // 2**20
         except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""Commits with a known regression, to see whether the check finds it."""
+"""Commits with a known regression, to test whether the check finds it."""
 
 import inspect
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.catalog import ROOT
-from bench.regress.sides import git, resolve
+from bench.regress.sides import git, resolve_commit
 from deepmapper.images.converter import ImageConverter
 from deepmapper.images.layouts import Layout
 from deepmapper.training.trainer import train
@@ -63,53 +63,57 @@ Layout.fold = _broken
 """
 
 
-def _place(function: Callable[..., Any]) -> tuple[str, str]:
-    """The file of a function, below the root, and its name there."""
+def _locate(function: Callable[..., Any]) -> tuple[str, str]:
+    """The file of a function, relative to the root, and its qualified name."""
     path = Path(inspect.getfile(inspect.unwrap(function))).relative_to(ROOT)
     return str(path), function.__qualname__
 
 
-FOLD, TRAIN = _place(Layout.fold), _place(train)
-CONVERT = _place(ImageConverter.fit_transform)
+FOLD, TRAIN = _locate(Layout.fold), _locate(train)
+CONVERT = _locate(ImageConverter.fit_transform)
 
 
-def slowdown(share: float, base: str = "HEAD") -> str:
-    """A commit whose fold and whose training take `share` longer: they wait, busily."""
-    places = (FOLD, TRAIN)
-    return changed(base, {path: WAITING.format(where=w, share=share) for path, w in places})
-
-
-def extra_copy(base: str = "HEAD") -> str:
-    """A commit that copies the table once more than it has to, folding and converting."""
-    return changed(base, {path: COPIED.format(where=where) for path, where in (FOLD, CONVERT)})
-
-
-def harmless(base: str = "HEAD") -> str:
-    """A commit with other code and the same work in the files that the other injections change."""
-    places = (FOLD, TRAIN, CONVERT)
-    return changed(base, {path: HARMLESS.format(where=where) for path, where in places})
-
-
-def broken(base: str = "HEAD") -> str:
-    """A commit whose fold raises."""
-    return changed(base, {FOLD[0]: BROKEN})
-
-
-def not_installable(base: str = "HEAD") -> str:
-    """A commit whose pyproject.toml is broken."""
-    return changed(base, {"pyproject.toml": "\n[project\n"})
-
-
-def changed(base: str, additions: dict[str, str]) -> str:
-    """A commit on top of `base` with text added to files."""
-    return rewritten(
-        base, {path: f"{content(base, path)}\n{text}" for path, text in additions.items()}
+def commit_slowdown(share: float, base: str = "HEAD") -> str:
+    """Make a commit whose fold and training take `share` longer, by busy waiting."""
+    functions = (FOLD, TRAIN)
+    return commit_additions(
+        base, {path: WAITING.format(where=w, share=share) for path, w in functions}
     )
 
 
-def rewritten(base: str, files: dict[str, str]) -> str:
-    """A commit on top of `base` with other content of files; no branch and no checkout has it."""
-    commit = resolve(base)
+def commit_extra_copy(base: str = "HEAD") -> str:
+    """Make a commit whose fold and conversion make an unnecessary copy of the table."""
+    return commit_additions(
+        base, {path: COPIED.format(where=where) for path, where in (FOLD, CONVERT)}
+    )
+
+
+def commit_harmless_change(base: str = "HEAD") -> str:
+    """Make a commit that changes the same files, but not their work."""
+    functions = (FOLD, TRAIN, CONVERT)
+    return commit_additions(base, {path: HARMLESS.format(where=where) for path, where in functions})
+
+
+def commit_broken_fold(base: str = "HEAD") -> str:
+    """Make a commit whose fold raises."""
+    return commit_additions(base, {FOLD[0]: BROKEN})
+
+
+def commit_broken_install(base: str = "HEAD") -> str:
+    """Make a commit whose pyproject.toml is broken."""
+    return commit_additions(base, {"pyproject.toml": "\n[project\n"})
+
+
+def commit_additions(base: str, additions: dict[str, str]) -> str:
+    """Make a commit on top of `base` with text added to files."""
+    return commit_files(
+        base, {path: f"{read_file(base, path)}\n{text}" for path, text in additions.items()}
+    )
+
+
+def commit_files(base: str, files: dict[str, str]) -> str:
+    """Make a commit on top of `base` with new content of files. It is on no branch."""
+    commit = resolve_commit(base)
     with TemporaryDirectory() as folder:
         index = str(Path(folder) / "index")
         git("read-tree", commit, index=index)
@@ -120,6 +124,6 @@ def rewritten(base: str, files: dict[str, str]) -> str:
     return git("commit-tree", tree, "-p", commit, "-m", "A regression, on purpose")
 
 
-def content(revision: str, path: str) -> str:
-    """A file as a revision has it."""
+def read_file(revision: str, path: str) -> str:
+    """Read a file of a revision."""
     return git("show", f"{revision}:{path}")

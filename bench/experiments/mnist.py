@@ -1,12 +1,12 @@
 """MNIST with its pixels in a random order.
 
-`shuffled`: how much of the true grid a layout restores, under one CNN, without augmentation. Its
-case `aggmap` repeats AggMap's published check (Shen et al., Nucleic Acids Res 50, 2022): their CNN
-reached 99.53% on MNIST, 96.70% on shuffled pixels and 99.18% after AggMap had placed them anew.
+`shuffled`: error of one CNN, without augmentation, on the true grid and on layouts of shuffled
+pixels. Its case `aggmap` repeats the published check of AggMap (Shen et al., Nucleic Acids Res 50,
+2022): their CNN reached 99.53% on MNIST, 96.70% on shuffled pixels, and 99.18% on AggMap's layout.
 
-`max_norm`: the perceptron of Srivastava et al., JMLR 15 (2014), Table 2, which sees no positions:
+`max_norm`: the perceptron of Srivastava et al., JMLR 15 (2014), Table 2, which ignores positions:
 1.06% error with three layers of 1,024 rectified units, dropout and max-norm weights. An image
-method has to do better on shuffled pixels.
+method has to be better on shuffled pixels.
 """
 
 import time
@@ -16,7 +16,7 @@ from bench.catalog import entry
 from bench.experiments.runner import Case, build_method, experiment, grid, load_table
 from deepmapper import DeepMapperClassifier
 
-LONG = 120  # epochs of one run that comes nearer to the paper's million steps
+LONG = 120  # epochs of one run that is closer to the paper's million steps
 
 
 @experiment(
@@ -29,9 +29,9 @@ LONG = 120  # epochs of one run that comes nearer to the paper's million steps
     ),
 )
 def shuffled(layout: str, seed: int, device: str = "cpu") -> dict[str, Any]:
-    """Test error of one model with its pixels placed in one of five ways.
+    """Measure the test error of a model with one of five layouts.
 
-    `true_grid` has the images as they are, `shuffled` the permuted ones, `gated` is `learned` with
+    `true_grid` has the original images and `shuffled` the permuted ones. `gated` is `learned` with
     the gate, which dense signals do not need.
     """
     images = (
@@ -40,13 +40,13 @@ def shuffled(layout: str, seed: int, device: str = "cpu") -> dict[str, Any]:
     training, test = images.official_split
     X, y = images.X[training], images.y[training]
     start = time.perf_counter()
-    placed: Any = {"learned": "learned", "gated": "learned"}.get(layout, "natural")
+    chosen: Any = {"learned": "learned", "gated": "learned"}.get(layout, "natural")
     if layout == "aggmap":
-        placed = entry("methods", "aggmap").load().aggmap_layout(X, seed)
+        chosen = entry("methods", "aggmap").load().aggmap_layout(X, seed)
     # Min-max or standardised pixels were compared on 10,000 held-out training images (seed 100,
     # 8 epochs): standardised had 48 errors on the true grid and 52 learned, min-max 43 and 64.
     model = DeepMapperClassifier(
-        layout=placed,
+        layout=chosen,
         gate=layout == "gated",
         backbone="cnn_small",
         passes=1,
@@ -74,7 +74,7 @@ def shuffled(layout: str, seed: int, device: str = "cpu") -> dict[str, Any]:
     ],
 )
 def max_norm(seed: int, epochs: int | None = None) -> dict[str, Any]:
-    """Test error of the method `mlp` with the recipe `maxnorm`; by default with its epochs."""
+    """Measure the test error of `mlp` with the recipe `maxnorm`."""
     images = load_table("shuffled_mnist", seed=seed)
     training, test = images.official_split
     pipeline = build_method("mlp", seed, recipe="maxnorm", epochs=epochs)

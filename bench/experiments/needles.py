@@ -1,8 +1,8 @@
-"""Tables with known needles, the estimator with its default settings, and what it finds.
+"""The needles that the default estimator finds in tables with known needles.
 
 `nihs` is the paper's table at full size: 10,000 rows, 18,225 features, two needles at random
-places. In `xor` only the product of two features depends on the class (Passemiers et al., Sci Rep
-2024; see `generators/needles.py`).
+columns. In `xor` only the product of two features depends on the class (Passemiers et al., Sci Rep
+2024, see `generators/needles.py`).
 """
 
 import time
@@ -17,7 +17,7 @@ from deepmapper import DeepMapperClassifier
 def measure_needles(
     generator: str, parameters: dict[str, Any], seed: int, device: str = "cpu"
 ) -> dict[str, Any]:
-    """Accuracy on a quarter of the rows, ranks of the needles, seconds to attribution."""
+    """Measure test accuracy, ranks of the needles, and seconds of the fit."""
     table = load_table(generator, seed=seed, **parameters)
     X, X_test, y, y_test = split_table(table, seed)
     start = time.perf_counter()

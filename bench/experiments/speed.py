@@ -1,12 +1,12 @@
 """Seconds of conversion and of training.
 
-`conversion`: normalise and fold a table of 6,216 x 19,319, against copying the same bytes.
-`to_target`: seconds to 97% test accuracy on `expression` of that size, of this engine and of the
-published loop. `contended`: a fit of 79 x 12,625 beside other processes.
+`conversion`: normalise and fold a table of 6,216 x 19,319, compared with a copy of its bytes.
+`to_target`: seconds to 97% test accuracy on `expression` of that size, with this engine and with
+the published loop. `contended`: a fit of 79 x 12,625 beside other processes.
 
 The published loop (the notebooks of the paper): images -> DataLoader -> torchvision's ResNet-18
-from scratch on three channels, batch 20, AdamW 1e-3, weight decay 1e-5. Accuracy is evaluated after
-every epoch (ours) or every 500 steps (theirs: an epoch takes minutes), outside the clock.
+from scratch on three channels, batch 20, AdamW 1e-3, weight decay 1e-5. Accuracy is evaluated
+outside the clock, after every epoch of this engine, or every 500 steps of the published loop.
 """
 
 import ctypes
@@ -28,8 +28,8 @@ from bench.experiments.runner import (
     experiment,
     grid,
     load_table,
-    seconds_of,
     split_table,
+    time_call,
 )
 from bench.machine.slots import own_cores
 from deepmapper import DeepMapperClassifier
@@ -43,7 +43,7 @@ N_SAMPLES, N_FEATURES = 6_216, 19_319
 SCALES = ("standard", "minmax")
 GOAL = 0.97
 EVALUATE_EVERY = 500  # steps of 20 images
-MOST_SECONDS = 650.0  # of the published loop; beyond it the ratio is a lower bound
+MAX_SECONDS = 650.0  # of the published loop. If it takes longer, the ratio is a lower bound
 
 
 @experiment(
@@ -51,20 +51,19 @@ MOST_SECONDS = 650.0  # of the published loop; beyond it the ratio is a lower bo
     grid("{scale}_{memory}_run_{run}", run=range(3), scale=SCALES, memory=("kept", "fresh")),
 )
 def conversion(scale: str, memory: str, run: int) -> dict[str, Any]:
-    """Copy, convert, copy, convert, ..., 15 times.
+    """Time copies and conversions, alternating, 15 times.
 
-    "kept": freed memory stays in the process, so that neither has to get new pages. "fresh": both
-    do, as in an ordinary process. `fit_transform` learns the scaling too; `transform` is what new
-    rows cost.
+    "kept": freed memory stays in the process, so that neither needs new pages. "fresh": both do,
+    as in an ordinary process. `fit_transform` also learns the scaling, `transform` does not.
     """
     kept = memory == "kept" and keep_freed_memory()
-    X = counts(run)
+    X = make_counts(run)
     copy, fit, transform = [], [], []
     for _ in range(15):
-        copy.append(seconds_of(X.copy))
+        copy.append(time_call(X.copy))
         converter = ImageConverter(scale=scale)
-        fit.append(seconds_of(partial(converter.fit_transform, X)))
-        transform.append(seconds_of(partial(converter.transform, X)))
+        fit.append(time_call(partial(converter.fit_transform, X)))
+        transform.append(time_call(partial(converter.transform, X)))
     return {
         "freed_memory_is_kept": kept,
         "copy_seconds": copy,
@@ -76,8 +75,8 @@ def conversion(scale: str, memory: str, run: int) -> dict[str, Any]:
     }
 
 
-def counts(seed: int) -> np.ndarray:
-    """Log-normal counts, float32 (6,216, 19,319): heavy-tailed, so that logs are taken."""
+def make_counts(seed: int) -> np.ndarray:
+    """Draw log-normal counts, float32 (6,216, 19,319): scaling takes logs."""
     X = np.empty((N_SAMPLES, N_FEATURES), dtype=np.float32)
     rng = np.random.default_rng(seed)
     for start in range(0, N_SAMPLES, 256):
@@ -89,10 +88,10 @@ def counts(seed: int) -> np.ndarray:
 
 
 def keep_freed_memory() -> bool:
-    """Make this process's allocator keep freed memory; True if it can (the GNU C library).
+    """Make the allocator keep freed memory. Return whether it can (glibc).
 
-    Otherwise the kernel has to find and clear pages for every large array. On a virtual machine
-    that returns unused pages to its host this takes longer than a conversion, and varies.
+    Otherwise the kernel has to clear new pages for every large array. On a virtual machine that
+    returns unused pages to its host, this takes longer than a conversion, and varies.
     """
     trim_threshold, mmap_max, never = -1, -4, -1  # <malloc.h>
     try:
@@ -102,16 +101,12 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(mmap_max, 0) and mallopt(trim_threshold, never))
 
 
-class Reached(Exception):
-    """The goal, or the limit: training is over."""
+class GoalReached(Exception):
+    """Ends training, at the goal or at the time limit."""
 
 
 class Evaluations:
-    """Test accuracies during training, at seconds of training alone.
-
-    Args:
-        goal: the accuracy that ends training.
-    """
+    """Test accuracies over seconds of training. The accuracy `goal` ends training."""
 
     def __init__(self, goal: float) -> None:
         self.goal = goal
@@ -124,11 +119,11 @@ class Evaluations:
         yield
         self._start = time.perf_counter()
 
-    def add(self, accuracy: float, most_seconds: float = np.inf) -> None:
-        """Note an accuracy; raises `Reached` at the goal, or when the time is up."""
+    def add(self, accuracy: float, max_seconds: float = np.inf) -> None:
+        """Add an accuracy. Raises `GoalReached` at the goal or at the time limit."""
         self.points.append({"seconds": self._seconds, "accuracy": accuracy})
-        if accuracy >= self.goal or self._seconds > most_seconds:
-            raise Reached
+        if accuracy >= self.goal or self._seconds > max_seconds:
+            raise GoalReached
 
     def result(self, conversion: float) -> dict[str, Any]:
         last = self.points[-1]
@@ -152,7 +147,7 @@ def train_ours(
     goal: float = GOAL,
     epochs: int = 3,
 ) -> dict[str, Any]:
-    """Conversion, screen, and the default network behind its gate; one schedule of few epochs."""
+    """Convert, screen, and train the default network with its gate for a few epochs."""
     target = torch.device(device)
     start = time.perf_counter()
     converter = ImageConverter(device=device)
@@ -169,10 +164,10 @@ def train_ours(
 
     def evaluate(epoch: Epoch) -> None:
         with evaluations.paused():
-            right = predict_logits(network, test).argmax(1) == test_labels
-            evaluations.add(float(right.float().mean()))
+            is_correct = predict_logits(network, test).argmax(1) == test_labels
+            evaluations.add(float(is_correct.float().mean()))
 
-    with suppress(Reached):
+    with suppress(GoalReached):
         train(
             network,
             (images, labels),
@@ -205,10 +200,10 @@ def _train_published(
             network.eval()
             parts = [network(part.repeat(1, 3, 1, 1)).argmax(1) for part in test.split(64)]
             network.train()
-            evaluations.add(float((torch.cat(parts) == test_labels).float().mean()), MOST_SECONDS)
+            evaluations.add(float((torch.cat(parts) == test_labels).float().mean()), MAX_SECONDS)
 
     step = 0
-    with suppress(Reached):
+    with suppress(GoalReached):
         for _ in range(15):
             for batch, target in DataLoader(rows, batch_size=20, shuffle=True):
                 optimiser.zero_grad()
@@ -239,28 +234,28 @@ def to_target(who: str) -> dict[str, Any]:
     grid("run_{run}", run=range(3)),
 )
 def contended(run: int) -> dict[str, Any]:
-    """Fit alone, fit beside the busy processes, and so on: three times each after a first fit."""
+    """Time fits alone and beside busy processes, three times, after a first fit."""
     X = np.random.default_rng(run).normal(size=(79, 12_625)).astype(np.float32)
     y = np.arange(79) % 2
     X[y == 1, :20] += 1.2
     fit = partial(DeepMapperClassifier(random_state=run, device="cpu").fit, X, y)
-    result: dict[str, Any] = {"first_seconds": seconds_of(fit), "alone": [], "contended": []}
+    result: dict[str, Any] = {"first_seconds": time_call(fit), "alone": [], "contended": []}
     for _ in range(3):
-        result["alone"].append(seconds_of(fit))
+        result["alone"].append(time_call(fit))
         with _busy_cores():
-            result["contended"].append(seconds_of(fit))
+            result["contended"].append(time_call(fit))
     slowdowns = np.divide(result["contended"], result["alone"])
     return result | {"times_slower": float(np.median(slowdowns))}
 
 
 @contextmanager
 def _busy_cores() -> Iterator[None]:
-    """One process for each core that computes without a pause."""
-    words = [sys.executable, "-c", "while True: pass"]
-    busy = [subprocess.Popen(words) for _ in own_cores()]
+    """Run a busy process on each core."""
+    command = [sys.executable, "-c", "while True: pass"]
+    processes = [subprocess.Popen(command) for _ in own_cores()]
     try:
         yield
     finally:
-        for process in busy:
+        for process in processes:
             process.kill()
             process.wait()

@@ -1,1 +1,1 @@
-"""One machine: its cores and GPUs, and the processes that run on them."""
+"""A machine: its cores, its GPUs, and the processes that run on them."""

@@ -1,4 +1,4 @@
-"""Versions and hardware of a run, without the names of machine, user or folders."""
+"""Versions and hardware of a run, without names of machine, user or folders."""
 
 import hashlib
 import platform
@@ -18,16 +18,16 @@ PACKAGES = (
     *("torch", "torchvision", "captum", "numpy", "scipy", "pandas", "scikit-learn"),
     *("pydeepinsight", "pyarrow"),
 )
-# Instructions by which torch and numpy pick their kernels, so that last digits and seconds differ.
+# Instructions by which torch and numpy choose kernels. They affect last digits and times.
 CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 CPU_INFO = Path("/proc/cpuinfo")
 DEVICES = Path("/dev")
 
 
 class Hardware(NamedTuple):
-    """The hardware of a cell; None for a fact that its record lacks.
+    """The hardware of a cell. A field is None if the record lacks it.
 
-    Times of cells on the same hardware compare, also on several machines.
+    Times of cells on equal hardware are comparable, also between machines.
     """
 
     cpu: str | None
@@ -39,7 +39,7 @@ class Hardware(NamedTuple):
 
 @cache
 def environment() -> dict[str, Any]:
-    """Python, platform, processor, memory, GPU, package versions, the commit of the checkout."""
+    """Versions, platform, processor, memory, GPU, and commit of the checkout."""
     import psutil
 
     return {
@@ -58,25 +58,25 @@ def environment() -> dict[str, Any]:
 
 @cache
 def machine_id() -> str:
-    """Eight hexadecimal digits that are constant on this machine and do not identify it."""
+    """Eight hexadecimal digits, constant on this machine, that do not identify it."""
     paths = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
-    known = next((text for p in paths if p.is_file() and (text := p.read_text().strip())), None)
-    secret = f"deepmapper {known or uuid.getnode()}"
+    machine = next((text for p in paths if p.is_file() and (text := p.read_text().strip())), None)
+    secret = f"deepmapper {machine or uuid.getnode()}"
     return hashlib.sha256(secret.encode()).hexdigest()[:8]
 
 
 @cache
 def may_have_accelerator() -> bool:
-    """False if torch could find no GPU: on Linux, when no driver has made a device.
+    """Whether torch might find a GPU. On Linux, False without a device file.
 
     NVIDIA's drivers make nvidia* (on Tegra nvhost*, nvmap), AMD's kfd, Windows' subsystem dxg.
     """
-    made = ("nvidia*", "nvhost*", "nvmap", "kfd", "dxg")
-    return sys.platform != "linux" or any(any(DEVICES.glob(name)) for name in made)
+    patterns = ("nvidia*", "nvhost*", "nvmap", "kfd", "dxg")
+    return sys.platform != "linux" or any(any(DEVICES.glob(name)) for name in patterns)
 
 
 def hardware(record: dict[str, Any]) -> Hardware:
-    """The hardware of a cell, from its record."""
+    """Get the hardware of a cell from its record."""
     facts = record.get("environment") or {}
     features = facts.get("cpu_features")
     return Hardware(
@@ -88,11 +88,10 @@ def hardware(record: dict[str, Any]) -> Hardware:
     )
 
 
-def not_alone(record: dict[str, Any]) -> list[str]:
-    """Why a cell's seconds do not count: it shared its cores or its GPU.
+def sharing_reasons(record: dict[str, Any]) -> list[str]:
+    """Reasons why a cell's times do not count: it shared its cores or its GPU.
 
-    Records without `shared` did if more threads ran than cores, or if cells side by side used a
-    GPU.
+    For old records without `shared`: more threads than cores, or several cells on a GPU.
     """
     if record.get("shared") is not None:
         return list(record["shared"])
@@ -115,9 +114,9 @@ def _versions() -> dict[str, str]:
 
 
 def cpu_features(info: str) -> list[str]:
-    """The `CPU_FEATURES` among the flags of /proc/cpuinfo; [] without flags (ARM).
+    """Find the `CPU_FEATURES` in the flags of /proc/cpuinfo. [] on ARM.
 
-    A name is not enough: virtual machines with and without AVX-512 are called "AMD EPYC".
+    The CPU's name is not enough: virtual machines with and without AVX-512 report "AMD EPYC".
 
     >>> cpu_features("model name\\t: AMD EPYC\\nflags\\t\\t: fpu avx2 avx512f avx512vl\\n")
     ['avx2', 'avx512f']
@@ -144,9 +143,9 @@ def _gpu_name() -> str | None:
 
 
 def _commit() -> dict[str, Any]:
-    def git(*words: str) -> str:
+    def git(*arguments: str) -> str:
         done = subprocess.run(
-            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=10
+            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=10
         )
         return done.stdout.strip() if done.returncode == 0 else ""
 

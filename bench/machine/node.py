@@ -1,4 +1,4 @@
-"""Cells on this machine: each in a process of its own, within its limits, claimed by one run."""
+"""Run cells on this machine, each in a process with limits, claimed by one run."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -12,44 +12,42 @@ from bench.catalog import entry
 from bench.machine.environment import environment
 from bench.machine.processes import Job, Processes, job_environment
 from bench.machine.slots import Slot
-from bench.metrics import of_arrays
-from bench.run.phases import read_note
-from bench.run.work import Ended, Task, Work
+from bench.metrics import score_arrays
+from bench.run.phases import read_progress
+from bench.run.tasks import CellSettings, Task, TaskResult
 from bench.store.locks import Claims
 from bench.store.records import Record
 from bench.store.store import DISK_FULL, Store, disk_full
 from bench.store.tables import is_ready
 
-ATTEMPTS = 2  # a cell that was killed from outside is tried once more
+ATTEMPTS = 2  # a cell that was killed from outside is repeated
 
 
 class Node:
     """Runs tasks in the slots of this machine. Use as a context manager.
 
-    Args:
-        slots: room for one cell each.
-        executor: its name, for the records.
+    A slot has room for one cell. `executor` is a name for the records.
     """
 
-    def __init__(self, work: Work, slots: list[Slot], executor: str) -> None:
-        self.store = Store(work.folder)
-        self._work = work
+    def __init__(self, settings: CellSettings, slots: list[Slot], executor: str) -> None:
+        self.store = Store(settings.folder)
+        self._settings = settings
         self._claims = Claims(self.store.folder / "running")
         self._running: dict[int, tuple[Task, int]] = {}
-        self._ended: list[Ended] = []
+        self._results: list[TaskResult] = []
         self._source_hash = cache(lambda method: entry("methods", method).source_hash)
-        self._circumstances: dict[str, Any] = {
+        self._record_fields: dict[str, Any] = {
             "jobs": len(slots),
             "threads": len(slots[0].cores),
             "shared": list(slots[0].shared),
             "executor": executor,
             "environment": environment(),
-            "limits": asdict(work.limits),
+            "limits": asdict(settings.limits),
         }
         logs = self.store.folder / "running"
         logs.mkdir(exist_ok=True)
         self._processes = Processes(
-            ["bench.run.worker", *work.modules],
+            ["bench.run.worker", *settings.modules],
             slots,
             job_environment(len(slots[0].cores)),
             logs=logs,
@@ -69,29 +67,28 @@ class Node:
 
     @property
     def busy(self) -> bool:
-        return bool(self._running or self._ended)
+        return bool(self._running or self._results)
 
     def submit(self, task: Task) -> None:
-        """Run a task; there has to be room."""
+        """Run a task. There must be room."""
         if self.store.has(task.key):
-            self._ended.append(Ended(task.key, written=True))
-        elif reason := self._obstacle(task):
-            self._ended.append(Ended(task.key, reason=reason))
-        elif not self._take(task.key):
-            self._ended.append(Ended(task.key, held=True))
-        elif self.store.has(task.key):  # written between the look and the claim
+            self._results.append(TaskResult(task.key, written=True))
+        elif reason := self._find_obstacle(task):
+            self._results.append(TaskResult(task.key, reason=reason))
+        elif not self._claim(task.key):
+            self._results.append(TaskResult(task.key, claimed=True))
+        elif self.store.has(task.key):  # written between the check and the claim
             self._claims.drop(task.key)
-            self._ended.append(Ended(task.key, written=True))
+            self._results.append(TaskResult(task.key, written=True))
         else:
             self._start(task, 1)
 
-    def events(self) -> Iterator[Ended]:
-        """Tasks that end within the next moment.
+    def events(self) -> Iterator[TaskResult]:
+        """Wait for a moment, and return the tasks that have ended.
 
-        Raises:
-            BenchError: the disk is full, or the process that starts the cells is gone.
+        Raises BenchError if the disk is full, or if the process that starts the cells has died.
         """
-        waiting, self._ended = self._ended, []
+        waiting, self._results = self._results, []
         yield from waiting
         for job in self._processes.events(at_once=bool(waiting)):
             task, attempt = self._running.pop(job.number)
@@ -99,26 +96,26 @@ class Node:
                 self._start(task, attempt + 1)
                 continue
             try:
-                self._close(task, job)
+                self._record_killed(task, job)
             finally:
                 self._claims.drop(task.key)
-            yield Ended(task.key, written=True)
+            yield TaskResult(task.key, written=True)
 
-    def _take(self, key: str) -> bool:
+    def _claim(self, key: str) -> bool:
         try:
             return self._claims.take(key)
         except OSError as error:
             raise disk_full(self.store.folder) from error
 
-    def _obstacle(self, task: Task) -> str | None:
-        """Why this machine cannot run the task, without a record of it."""
+    def _find_obstacle(self, task: Task) -> str | None:
+        """The reason why this machine cannot run the task, or None."""
         if self._source_hash(task.cell.method) != task.cell.source_hash:
             return (
                 f"the source of {task.cell.method!r} differs from that where the run was started: "
                 "use the same checkout on all machines"
             )
         if not is_ready(self.store.folder / "tables", task.cell.table):
-            return "the arrays of its table are gone; run the same command again"
+            return "the arrays of its table are missing; run the same command again"
         return None
 
     def _start(self, task: Task, attempt: int) -> None:
@@ -127,42 +124,42 @@ class Node:
         payload = {
             "folder": str(self.store.folder),
             "cell": asdict(task.cell),
-            "record": task.record(**self._circumstances).to_dict(),
+            "record": task.record(**self._record_fields).to_dict(),
         }
         call = "bench.run.worker:run_job"
-        job = self._processes.submit(call, payload, self._work.limits, draft)
+        job = self._processes.submit(call, payload, self._settings.limits, draft)
         self._running[job.number] = (task, attempt)
 
     def _was_killed_by_others(self, task: Task, job: Job) -> bool:
         return job.code < 0 and not job.killed_for and not self.store.has(task.key)
 
-    def _close(self, task: Task, job: Job) -> None:
-        """Write the record of a killed process, which could not write it."""
+    def _record_killed(self, task: Task, job: Job) -> None:
+        """Write the record of a killed cell."""
         if self.store.has(task.key):
             return
         if job.code == DISK_FULL:
             raise disk_full(self.store.folder)
-        note = read_note(self.store.folder, task.key)
+        progress = read_progress(self.store.folder, task.key)
         status = job.killed_for or "failed"
         reason = job.excess or f"its process ended with code {job.code}"
         if job.code < 0 and not job.killed_for:
             reason = f"killed by signal {-job.code}"
-        if note.get("current"):
-            reason += f" during {note['current']}"
-        known = {
-            "phases": note.get("phases", {}),
+        if progress.get("current"):
+            reason += f" during {progress['current']}"
+        fields = {
+            "phases": progress.get("phases", {}),
             "transient": job.code < 0 and job.killed_for is None,
         }
         draft = self.store.draft(task.key)
         if draft is not None:  # with the predictions
             record, arrays = draft
-            known["attribution_status"], known["attribution_reason"] = status, reason
-            known["metrics"] = of_arrays(arrays, record.dataset.relevant)
-            put_record(self.store, replace(record, **known), arrays)
+            fields["attribution_status"], fields["attribution_reason"] = status, reason
+            fields["metrics"] = score_arrays(arrays, record.dataset.relevant)
+            put_record(self.store, replace(record, **fields), arrays)
             return
         record = task.record(
-            **self._circumstances,
-            **known,
+            **self._record_fields,
+            **fields,
             status=status,
             reason=reason,
             traceback=job.output.strip() or None,
@@ -173,11 +170,7 @@ class Node:
 
 
 def put_record(store: Store, record: Record, arrays: dict[str, np.ndarray] | None = None) -> None:
-    """Write a record that the cell's own process did not write.
-
-    Raises:
-        BenchError: the disk is full.
-    """
+    """Write a record for a cell without one. BenchError if the disk is full."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     try:
         store.put(replace(record, finished=now), arrays)

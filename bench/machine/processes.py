@@ -1,4 +1,4 @@
-"""Isolated processes for jobs: forked by the server, watched and killed from here."""
+"""Run jobs in processes that a server forks. Enforce their limits."""
 
 import contextlib
 import json
@@ -26,17 +26,15 @@ THREAD_VARIABLES = (
 )
 SERVER = Path(__file__).with_name("server.py")
 POLL_SECONDS = 0.05
-MEASURE_EVERY_SECONDS = 0.2  # a measurement takes time
+MEASURE_EVERY_SECONDS = 0.2  # a measurement has a cost
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a job may use before it is killed; None is no limit.
+    """Limits of a job, which is killed if it exceeds one. None: no limit.
 
-    Args:
-        cpu_seconds: of the process and its descendants, those that ended included.
-        wall_seconds: since it was submitted.
-        memory_mib: resident memory of its processes above that of its first moment.
+    CPU time includes that of all descendants. Wall-clock time starts at the submission. Memory is
+    the resident memory of its processes, minus that at the start.
     """
 
     cpu_seconds: float | None = None
@@ -49,14 +47,11 @@ NO_LIMITS = Limits()
 
 @dataclass
 class Job:
-    """A process at work, and how it ended.
+    """A job and its end.
 
-    Args:
-        payload: the argument of its function.
-        milestone: a file that the job writes half way. From then on it has its limits once more.
-        killed_for: "timeout", "out_of_memory" or None; `excess` is the limit that was exceeded.
-        code: its exit code; negative if it was killed by that signal.
-        output: the end of what it printed.
+    `payload` is the argument of its function. When the job writes the file `milestone`, its limits
+    start again. `killed_for` is "timeout", "out_of_memory" or None. `excess` is the exceeded limit.
+    `code` is the exit code, or minus the number of the signal. `output` is the end of its output.
     """
 
     number: int
@@ -69,7 +64,7 @@ class Job:
     pid: int | None = None
     baseline_mib: float = 0.0
     cpu_seconds: float = 0.0
-    measured: float = 0.0
+    measured_at: float = 0.0
     wall_start: float = 0.0
     cpu_start: float = 0.0
     killed_for: str | None = None
@@ -78,12 +73,12 @@ class Job:
     output: str = ""
 
     def enforce_limits(self) -> None:
-        """Measure the process, and kill it if it exceeds a limit."""
+        """Measure the process and kill it if it exceeds a limit."""
         now, limits = time.monotonic(), self.limits
-        if self.pid is None or self.killed_for or now - self.measured < MEASURE_EVERY_SECONDS:
+        if self.pid is None or self.killed_for or now - self.measured_at < MEASURE_EVERY_SECONDS:
             return
-        self.measured = now
-        cpu_seconds, mib = usage(self.pid)
+        self.measured_at = now
+        cpu_seconds, mib = measure_usage(self.pid)
         self.cpu_seconds = max(self.cpu_seconds, cpu_seconds)
         if self.milestone is not None and self.milestone.exists():
             self.milestone, self.wall_start, self.cpu_start = None, now, self.cpu_seconds
@@ -101,12 +96,10 @@ class Job:
 class Processes:
     """A server and the jobs that it forked. Use as a context manager.
 
-    Args:
-        preloaded: what the server imports before it forks, see `bench.machine.server`.
-        slots: one for each job that may run at a time; None leaves cores and GPU alone.
-        environment: the variables of the server and its jobs, all of them.
-        logs: a folder for the output of the jobs; None leaves it to the server's `stderr`.
-        stderr: of the server; None is that of this process.
+    `preloaded` lists the modules that the server imports, see `bench.machine.server`. Each slot
+    runs a job at a time. A slot None does not pin cores or a GPU. `environment` has all variables
+    of the server and its jobs. The output of jobs goes to files in `logs`, by default to the
+    server's `stderr`.
     """
 
     def __init__(
@@ -121,7 +114,7 @@ class Processes:
         self._free = list(reversed(slots))
         self._is_ready = False
         self.jobs: dict[int, Job] = {}
-        self.name = token_hex(4)  # of its files: two runs may share the folder of logs
+        self.name = token_hex(4)  # of its log files: two runs may share the folder
         self._logs = logs
         self._count = 0
         self._buffer = b""
@@ -146,7 +139,7 @@ class Processes:
 
     @property
     def room(self) -> int:
-        """The number of jobs that can start now: 0 until the server has loaded its libraries."""
+        """The number of jobs that can start now. 0 until the server is ready."""
         return len(self._free) if self._is_ready else 0
 
     def submit(
@@ -156,12 +149,10 @@ class Processes:
         limits: Limits = NO_LIMITS,
         milestone: Path | None = None,
     ) -> Job:
-        """Submit a job; there has to be a free slot.
+        """Submit a job. There must be a free slot.
 
-        Args:
-            call: "module:function". Its argument is the payload with `job` (a number), `slot`,
-                `log` and `dispatched` (`time.monotonic()`).
-            milestone: see `Job`.
+        `call` is "module:function". The argument of the function is the payload, with `job` (a
+        number), `slot`, `log` and `dispatched` (`time.monotonic()`).
         """
         self._count += 1
         log = None if self._logs is None else self._logs / f"{self.name}-{self._count}.log"
@@ -180,10 +171,9 @@ class Processes:
         return job
 
     def events(self, at_once: bool = False) -> Iterator[Job]:
-        """Jobs that end within the next moment, or have ended by now; enforces the limits.
+        """Enforce the limits, and return ended jobs. Waits unless `at_once`.
 
-        Raises:
-            BenchError: the server is gone.
+        Raises BenchError if the server has died.
         """
         assert self._server.stdout is not None
         stdout = self._server.stdout.fileno()
@@ -191,10 +181,10 @@ class Processes:
         if readable:
             received = os.read(stdout, 1 << 20)
             if not received:
-                raise self._server_gone()
+                raise self._server_error()
             *lines, self._buffer = (self._buffer + received).split(b"\n")
             for line in lines:
-                ended = self._take(json.loads(line))
+                ended = self._handle_event(json.loads(line))
                 if ended:
                     yield ended
         for job in self.jobs.values():
@@ -207,17 +197,17 @@ class Processes:
             self._server.stdin.write(line)
             self._server.stdin.flush()
         except BrokenPipeError:
-            raise self._server_gone() from None
+            raise self._server_error() from None
 
-    def _server_gone(self) -> BenchError:
+    def _server_error(self) -> BenchError:
         code = self._server.wait()
         message = (
-            f"the process that forks the jobs ended with code {code}. What is finished is kept: "
+            f"the process that forks the jobs ended with code {code}. Finished jobs are kept: "
             "run the same command again."
         )
         return BenchError(message)
 
-    def _take(self, event: dict[str, Any]) -> Job | None:
+    def _handle_event(self, event: dict[str, Any]) -> Job | None:
         if event["event"] == "ready":
             self._is_ready = True
         if event["event"] == "started":
@@ -225,7 +215,7 @@ class Processes:
             job.pid = event["pid"]
             with contextlib.suppress(psutil.NoSuchProcess):  # it has no descendants yet
                 job.baseline_mib = psutil.Process(job.pid).memory_info().rss / 2**20
-            job.measured = time.monotonic()
+            job.measured_at = time.monotonic()
         if event["event"] != "ended":
             return None
         job = self.jobs.pop(event["job"])
@@ -242,10 +232,10 @@ def _exceeds(value: float, limit: float | None) -> bool:
 
 
 def job_environment(n_threads: int) -> dict[str, str]:
-    """The variables of jobs of this project with a number of threads each.
+    """Environment variables of jobs of this project with `n_threads` threads each.
 
-    A look for GPUs through the driver's library leaves forks free to use them. With more threads
-    than its cores numba slows torch, too.
+    Detecting GPUs through NVML opens no CUDA context, which forks could not use. Numba with more
+    threads than cores slows torch, too.
     """
     path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
@@ -257,16 +247,15 @@ def job_environment(n_threads: int) -> dict[str, str]:
     }
 
 
-def usage(pid: int) -> tuple[float, float]:
-    """CPU seconds and resident MiB of a process and its descendants; 0 if it is gone.
+def measure_usage(pid: int) -> tuple[float, float]:
+    """Measure CPU seconds and resident MiB of a process and its descendants, or 0.
 
-    Of descendants that ended, the CPU time counts. Pages that a descendant still shares with its
-    parent since the fork count once.
+    CPU time includes ended descendants. Memory that descendants share with parents counts once.
     """
     cpu_seconds = mib = 0.0
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
-        cpu_seconds += sum(process.cpu_times()[:4])  # user, system, those of ended children
+        cpu_seconds += sum(process.cpu_times()[:4])  # user, system, and both of ended children
         mib += process.memory_info().rss / 2**20
         for member in process.children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):

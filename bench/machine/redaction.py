@@ -1,4 +1,4 @@
-"""Replaces folders of this machine in records and messages that are published."""
+"""Replace folders of this machine in published records and messages."""
 
 import sys
 import sysconfig
@@ -10,9 +10,9 @@ from bench.catalog import ROOT
 from datasets._folder import data_folder
 
 
-def folders_and_words(results: Path) -> list[tuple[str, str]]:
-    """Folders of this machine, the longest first, and the words that replace them."""
-    known = {
+def list_replacements(results: Path) -> list[tuple[str, str]]:
+    """List folders of this machine, longest first, with their replacements."""
+    replacements = {
         str(results.resolve()): "<results>",
         str(data_folder().resolve()): "$DEEPMAPPER_DATA",
         sysconfig.get_paths()["purelib"]: "<site-packages>",
@@ -22,18 +22,18 @@ def folders_and_words(results: Path) -> list[tuple[str, str]]:
         str(Path.home()): "~",
         tempfile.gettempdir(): "<tmp>",
     }
-    known.pop("/", None)  # the home folder of some users
-    return sorted(known.items(), key=lambda pair: -len(pair[0]))
+    replacements.pop("/", None)  # the home folder of some users
+    return sorted(replacements.items(), key=lambda pair: -len(pair[0]))
 
 
-def redacted(value: Any, words: list[tuple[str, str]]) -> Any:
-    """A JSON value with every folder in its texts replaced."""
+def redact(value: Any, words: list[tuple[str, str]]) -> Any:
+    """Replace every folder in the texts of a JSON value."""
     if isinstance(value, str):
         for folder, word in words:
             value = value.replace(folder, word)
         return value
     if isinstance(value, dict):
-        return {name: redacted(entry, words) for name, entry in value.items()}
+        return {name: redact(entry, words) for name, entry in value.items()}
     if isinstance(value, list):
-        return [redacted(entry, words) for entry in value]
+        return [redact(entry, words) for entry in value]
     return value

@@ -3,7 +3,7 @@
     python -P server.py MODULE... NAME=FOLDER...
 
 It loads each MODULE, and each package in a FOLDER under another NAME, and calls the module's
-`before_forks` if there is one. It reads jobs from its standard input, one JSON object a line, and
+`before_forks` if it exists. It reads jobs from its standard input, one JSON object a line, and
 reports on its standard output:
 
     {"job": 7, "call": "module:function", "log": PATH or null, "slot": {...} or null, ...}    in
@@ -33,33 +33,33 @@ from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
-POLL_SECONDS = 1.0  # a child that ends wakes the server up before
+POLL_SECONDS = 1.0  # a child that ends wakes the server earlier
 
 
 def main(preloaded: list[str]) -> None:
-    """Load what the jobs will need, then fork on demand until the input closes."""
-    for word in preloaded:
-        with contextlib.suppress(Exception):  # the job that needs it fails, with its reason
-            name, _, folder = word.partition("=")
+    """Load the modules, then fork jobs until the input closes."""
+    for argument in preloaded:
+        with contextlib.suppress(Exception):  # a job that needs it fails with the reason
+            name, _, folder = argument.partition("=")
             module = _load_package(name, Path(folder)) if folder else importlib.import_module(name)
             getattr(module, "before_forks", lambda: None)()
     gc.collect()
-    gc.freeze()  # a fork that collects garbage would copy every page that it visits
-    woken, waker = os.pipe()
-    for end in (woken, waker):
+    gc.freeze()  # garbage collection in a fork would copy every page that it visits
+    wakeup_read, wakeup_write = os.pipe()
+    for end in (wakeup_read, wakeup_write):
         os.set_blocking(end, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
     out = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # output of libraries must not reach the protocol
-    _say(out, event="ready")
+    _report(out, event="ready")
     running: dict[int, int] = {}  # pid -> job
     buffer = b""
     while True:
-        readable, _, _ = select.select([0, woken], [], [], POLL_SECONDS)
-        if woken in readable:
+        readable, _, _ = select.select([0, wakeup_read], [], [], POLL_SECONDS)
+        if wakeup_read in readable:
             with contextlib.suppress(BlockingIOError):
-                os.read(woken, 1 << 12)
+                os.read(wakeup_read, 1 << 12)
         if 0 in readable:
             received = os.read(0, 1 << 20)
             if not received:
@@ -69,14 +69,14 @@ def main(preloaded: list[str]) -> None:
                 job = json.loads(line)
                 pid = _fork(job)
                 running[pid] = job["job"]
-                _say(out, event="started", job=job["job"], pid=pid)
+                _report(out, event="started", job=job["job"], pid=pid)
         _reap(running, out)
     for pid in running:
         _kill_group(pid)
 
 
 def _load_package(name: str, folder: Path) -> Any:
-    """The package in a folder, under another name than its own."""
+    """Load the package in a folder under another name."""
     spec = importlib.util.spec_from_file_location(
         name, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
@@ -87,14 +87,14 @@ def _load_package(name: str, folder: Path) -> Any:
     return module
 
 
-def _say(out: Any, **event: Any) -> None:
+def _report(out: Any, **event: Any) -> None:
     out.write(json.dumps(event) + "\n")
 
 
 def _reap(running: dict[int, int], out: Any) -> None:
-    """Report the children that ended, and kill what they left running."""
+    """Report the children that ended, and kill their remaining descendants."""
     while running:
-        # The ended child keeps its number until it is waited for, so the group is surely its own.
+        # The pid of an ended child is not reused before waitpid, so the group is its own.
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if ended is None:
             return
@@ -103,7 +103,7 @@ def _reap(running: dict[int, int], out: Any) -> None:
         pid, status = os.waitpid(ended.si_pid, 0)
         if pid in running:
             code = os.waitstatus_to_exitcode(status)
-            _say(out, event="ended", job=running.pop(pid), code=code)
+            _report(out, event="ended", job=running.pop(pid), code=code)
 
 
 def _kill_group(pid: int) -> None:
@@ -133,7 +133,7 @@ def _fork(job: dict[str, Any]) -> int:
 
 
 def _become_job(log: str | None, slot: dict[str, Any] | None) -> None:
-    """Own process group (so that all of it can be killed), own cores and GPU, own log."""
+    """Set the process group (to kill all of it), log, cores and GPU of a child."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with contextlib.suppress(OSError):
@@ -148,7 +148,7 @@ def _become_job(log: str | None, slot: dict[str, Any] | None) -> None:
         return
     with contextlib.suppress(OSError, AttributeError):
         os.sched_setaffinity(0, slot["cores"])
-    if slot["gpu"] is not None:  # nothing here has looked for GPUs yet
+    if slot["gpu"] is not None:  # no library has detected GPUs yet
         os.environ["CUDA_VISIBLE_DEVICES"] = slot["gpu"]
     if "torch" in sys.modules:  # tables are made without it
         import torch
@@ -162,9 +162,9 @@ def _die_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    # A terminal's Ctrl-C reaches the whole group; the runner handles it. SLURM sends
-    # the other two to all of a job that it preempts; the process that started this handles them.
+    # Ctrl-C reaches the whole group, and the runner handles it. SLURM sends the other two signals
+    # to all processes of a job that it preempts, and the parent process handles them.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
-    _die_with_parent()  # also while libraries are loaded, when the input is not read
+    _die_with_parent()  # also while modules are loaded and the input is not read
     main(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Cores and GPUs of a machine, split fairly among cells, and the load of other processes."""
+"""Split cores and GPUs among cells, and measure the load of other processes."""
 
 import os
 import resource
@@ -11,8 +11,8 @@ from typing import Any
 
 from bench.store.locks import Claims
 
-OTHERS_SHARE = 0.15  # of a cell's cores: above it times do not count
-SHORTEST_SECONDS = 1.0  # the kernel counts a core's time in hundredths of a second
+OTHERS_SHARE = 0.15  # maximum load of other processes on a cell's cores for its times to count
+SHORTEST_SECONDS = 1.0  # minimum time to measure a load: the kernel counts in 0.01 s
 STAT = Path("/proc/stat")
 
 
@@ -20,10 +20,8 @@ STAT = Path("/proc/stat")
 class Slot:
     """Room for one cell at a time.
 
-    Args:
-        cores: the numbers of its cores.
-        gpu: its GPU as CUDA_VISIBLE_DEVICES names it; None leaves all of them visible.
-        shared: why a cell in it shares cores or a GPU; empty if it does not.
+    `cores` are core numbers. `gpu` is a value of CUDA_VISIBLE_DEVICES, or None to leave it.
+    `shared` has the reasons why cells in this slot share cores or a GPU.
     """
 
     cores: tuple[int, ...]
@@ -35,9 +33,10 @@ class Slot:
 
 
 def split_cores(n_slots: int, cores: Sequence[int], gpus: Sequence[str] = ()) -> list[Slot]:
-    """Split the cores evenly into `n_slots` slots, which share cores if there are too few.
+    """Split the cores evenly into `n_slots` slots.
 
-    Equal shares keep times comparable: with 3 slots on 8 cores, 2 cores are unused.
+    Slots share cores if there are more slots than cores. All slots have the same number of cores,
+    so that times are comparable: with 3 slots on 8 cores, 2 cores are unused.
 
     >>> [slot.cores for slot in split_cores(2, [0, 1, 2, 3, 4])]
     [(0, 1), (2, 3)]
@@ -46,7 +45,7 @@ def split_cores(n_slots: int, cores: Sequence[int], gpus: Sequence[str] = ()) ->
     >>> split_cores(3, [0, 1])[2]
     Slot(cores=(0,), gpu=None, shared=('cores: 3 cells side by side on 2 cores',))
     """
-    each = max(1, len(cores) // n_slots)
+    n_cores = max(1, len(cores) // n_slots)
     shared = []
     if n_slots > len(cores):
         shared.append(f"cores: {n_slots} cells side by side on {_count(len(cores), 'core')}")
@@ -54,7 +53,7 @@ def split_cores(n_slots: int, cores: Sequence[int], gpus: Sequence[str] = ()) ->
         shared.append(f"GPU: {n_slots} cells side by side on {_count(len(gpus), 'GPU')}")
     return [
         Slot(
-            tuple(cores[(i * each + j) % len(cores)] for j in range(each)),
+            tuple(cores[(i * n_cores + j) % len(cores)] for j in range(n_cores)),
             gpus[i % len(gpus)] if gpus else None,
             tuple(shared),
         )
@@ -63,19 +62,19 @@ def split_cores(n_slots: int, cores: Sequence[int], gpus: Sequence[str] = ()) ->
 
 
 def own_cores() -> list[int]:
-    """The cores that this process may use."""
+    """List the cores that this process may use."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     return cores or list(range(os.cpu_count() or 1))
 
 
 def visible_gpus() -> list[str]:
-    """The CUDA devices that this process may use, as CUDA_VISIBLE_DEVICES names them.
+    """List the CUDA devices of this process, in the form of CUDA_VISIBLE_DEVICES.
 
-    From the driver's library: torch would open a context, and forks could not use a GPU then.
+    NVML lists them: torch would open a CUDA context, and forks could not use a GPU then.
     """
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
+    variable = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if variable is not None:
+        return [name.strip() for name in variable.split(",") if name.strip() not in ("", "-1")]
     try:
         import pynvml
 
@@ -86,7 +85,7 @@ def visible_gpus() -> list[str]:
 
 
 class Leases:
-    """Cores and GPUs that workers of one machine leave to each other, by a lock for each.
+    """Leases of cores and GPUs among the workers of a machine, as lock files.
 
     A lease ends with its process.
     """
@@ -97,40 +96,40 @@ class Leases:
         self._claims = Claims(folder)
 
     def slot(self, n_cores: int, device: str) -> Slot:
-        """Room for a cell on free cores and a free GPU; marked as shared if there are too few."""
+        """Lease cores and a GPU for a cell. Mark the slot as shared if too few are free."""
         cores, gpus = own_cores(), visible_gpus() if device == "cuda" else []
-        mine = [c for c in cores if len(cores) >= n_cores and self._claims.take(f"core-{c}")]
-        for core in mine[n_cores:]:
+        leased = [c for c in cores if len(cores) >= n_cores and self._claims.take(f"core-{c}")]
+        for core in leased[n_cores:]:
             self._claims.drop(f"core-{core}")
         shared = []
-        if len(mine) < n_cores:
-            shared.append(f"cores: {_count(len(mine), 'core')} free of {n_cores} asked for")
-            mine = cores[:n_cores]
+        if len(leased) < n_cores:
+            shared.append(f"cores: {_count(len(leased), 'core')} free of {n_cores} asked for")
+            leased = cores[:n_cores]
         gpu = next((gpu for gpu in gpus if self._claims.take(f"gpu-{gpu}")), None)
         if gpus and gpu is None:
             shared.append(f"GPU: none of {len(gpus)} is free")
             gpu = gpus[0]
-        return Slot(tuple(mine[:n_cores]), gpu, tuple(shared))
+        return Slot(tuple(leased[:n_cores]), gpu, tuple(shared))
 
     def close(self) -> None:
-        """Give all leases back."""
+        """Release all leases."""
         self._claims.drop_all()
 
 
-class Watch:
+class LoadMonitor:
     """Measures the load of other processes on the cores and the GPU of this one."""
 
     def __init__(self) -> None:
         self._start = time.monotonic(), own_seconds(), _busy_seconds(own_cores())
 
-    def others(self, device: str) -> list[str]:
-        """The load of others so far, as reasons for which times do not count."""
+    def describe_load(self, device: str) -> list[str]:
+        """Describe the load so far as reasons why times do not count, or return []."""
         reasons = []
         start, own, busy = self._start
         seconds, now = time.monotonic() - start, _busy_seconds(own_cores())
         if busy is not None and now is not None and seconds >= SHORTEST_SECONDS:
-            theirs = now - busy - (own_seconds() - own)
-            share = theirs / (seconds * len(own_cores()))
+            load = now - busy - (own_seconds() - own)
+            share = load / (seconds * len(own_cores()))
             if share > OTHERS_SHARE:
                 reasons.append(f"cores: {share:.0%} of their time went to others")
         if device.startswith("cuda") and (n := _processes_on_gpu()) > 1:
@@ -139,16 +138,18 @@ class Watch:
 
 
 def own_seconds() -> float:
-    """Processor time of this process and of its children that have ended."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+    """CPU time of this process and of its ended children."""
+    usages = [
+        resource.getrusage(target) for target in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    ]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def _busy_seconds(cores: Sequence[int]) -> float | None:
-    """Time that cores have worked since the machine's start; None if unknown.
+    """Busy time of the cores since boot, or None if unknown.
 
-    proc_stat(5): user nice system idle iowait irq softirq steal. Steal, the time of another guest
-    of the same host, counts as work of others.
+    proc_stat(5): user nice system idle iowait irq softirq steal. Steal, the time of other virtual
+    machines, counts as busy.
     """
     if not STAT.exists():
         return None
@@ -157,14 +158,14 @@ def _busy_seconds(cores: Sequence[int]) -> float | None:
         for words in map(str.split, STAT.read_text().splitlines())
         if words[0].startswith("cpu")
     }
-    wanted = [f"cpu{core}" for core in cores]
-    if not all(name in ticks for name in wanted):
+    names = [f"cpu{core}" for core in cores]
+    if not all(name in ticks for name in names):
         return None
-    return sum(ticks[name] for name in wanted) / os.sysconf("SC_CLK_TCK")
+    return sum(ticks[name] for name in names) / os.sysconf("SC_CLK_TCK")
 
 
 def _processes_on_gpu() -> int:
-    """Processes that compute on the first visible GPU, with this one; 0 if unknown."""
+    """Count the processes that compute on the first visible GPU. 0 if unknown."""
     try:
         import pynvml
 
@@ -173,7 +174,7 @@ def _processes_on_gpu() -> int:
         by_index = pynvml.nvmlDeviceGetHandleByIndex
         handle = by_index(int(gpu)) if gpu.isdigit() else pynvml.nvmlDeviceGetHandleByUUID(gpu)
         return len(pynvml.nvmlDeviceGetComputeRunningProcesses(handle))
-    except Exception:  # a container may hide them
+    except Exception:  # a container may hide processes
         return 0
 
 

@@ -1,4 +1,4 @@
-"""Base against head: outputs, figures that need no clock, then pairs of fresh processes."""
+"""Compare base and head: outputs, figures, then times in pairs of processes."""
 
 import time
 from collections.abc import Callable
@@ -12,23 +12,23 @@ from bench.errors import BenchError
 from bench.machine.environment import environment
 from bench.regress.processes import Remote, SideProcesses
 from bench.regress.settings import Settings, measured_core
-from bench.regress.sides import Side, sides
+from bench.regress.sides import Side, install_sides
 from bench.regress.verdict import THRESHOLD, Estimate, Figure, Row, Verdict, estimate
 
-TOLERANCE = 1e-5  # of outputs, beside the largest: the order of a sum may differ
-FEWEST_PAIRS = 7  # that an interval needs
-MOST_PAIRS = 25
-CHUNK_SECONDS = 0.03  # short, so that other work on the machine meets both sides alike
-BLOCK_SECONDS = 0.25  # of a row in a pair: chunks A B B A are repeated until then
-MOST_BLOCKS = 4
-TIGHT = 0.7 * (THRESHOLD - 1)  # half an interval may be as wide
+TOLERANCE = 1e-5  # of outputs, relative to the largest: the order of a sum may differ
+MIN_PAIRS = 7  # that an interval needs
+MAX_PAIRS = 25
+CHUNK_SECONDS = 0.03  # short, so that other load affects both sides equally
+BLOCK_SECONDS = 0.25  # minimum time of a row in a pair, in repeated chunks A B B A
+MAX_BLOCKS = 4
+MAX_HALF_WIDTH = 0.7 * (THRESHOLD - 1)  # of the interval of a row that needs no more pairs
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass
 class Timings:
-    """Seconds a run of each row, by side; one entry a pair."""
+    """Seconds a run, by side and row. Each pair adds one entry."""
 
     base: dict[str, list[float]] = field(default_factory=dict)
     head: dict[str, list[float]] = field(default_factory=dict)
@@ -54,37 +54,38 @@ class Timings:
 class Pairs:
     """Measures rows of base and head, and the control, in pairs of fresh processes.
 
-    Args:
-        say: called with a line on each pair.
+    `log` is called with a line on each pair.
     """
 
     base: Side
     head: Side
-    say: Say
+    log: Log
 
     def measure(self, processes: SideProcesses, rows: dict[str, Sizes], seconds: float) -> Timings:
-        """Measure until the interval of each row is tight, or the time is up.
+        """Measure until the interval of each row is narrow, or the time is up.
 
-        After `seconds` no pair beyond the fewest begins; after twice that no pair at all.
-
-        Raises:
-            BenchError: a row has too few pairs.
+        After `seconds` only the first `MIN_PAIRS` pairs start, after twice that no pair. Raises
+        BenchError if a row has too few pairs.
         """
         timings = Timings()
-        left = dict(rows)
+        remaining = dict(rows)
         start = time.monotonic()
-        for pair in range(MOST_PAIRS):
+        for pair in range(MAX_PAIRS):
             spent = time.monotonic() - start
-            if not left or spent > 2 * seconds or (spent > seconds and pair >= FEWEST_PAIRS):
+            if not remaining or spent > 2 * seconds or (spent > seconds and pair >= MIN_PAIRS):
                 break
-            self._measure_pair(processes, pair, left, timings)
-            if pair + 1 >= FEWEST_PAIRS:
-                left = {r: left[r] for r in left if timings.estimate(r).half_width > TIGHT}
-            self.say(f"pair {pair + 1}: {len(left)} rows to go")
-        short = [row for row in rows if timings.n_pairs(row) < FEWEST_PAIRS]
+            self._measure_pair(processes, pair, remaining, timings)
+            if pair + 1 >= MIN_PAIRS:
+                remaining = {
+                    r: remaining[r]
+                    for r in remaining
+                    if timings.estimate(r).half_width > MAX_HALF_WIDTH
+                }
+            self.log(f"pair {pair + 1}: {len(remaining)} rows to go")
+        short = [row for row in rows if timings.n_pairs(row) < MIN_PAIRS]
         if short:
             message = (
-                f"{len(rows) - len(short)} of {len(rows)} rows had their {FEWEST_PAIRS} pairs when "
+                f"{len(rows) - len(short)} of {len(rows)} rows had their {MIN_PAIRS} pairs when "
                 f"the time was up; missing: {', '.join(short)}. Allow more --seconds, or name "
                 "fewer --only"
             )
@@ -95,66 +96,61 @@ class Pairs:
         self, processes: SideProcesses, number: int, rows: dict[str, Sizes], timings: Timings
     ) -> None:
         with processes.pair(self.base, self.head) as (base, head):
-            # The control first: no code of a revision is imported yet that could slow it down.
+            # The control first, before the code of a revision is imported and could slow it down.
             for row, (workload, parameters) in {CONTROL: CONTROL_WORKLOAD, **rows}.items():
-                both((base, head), "prepare", row, workload, parameters)
-                seconds = alternate(row, (base, head) if number % 2 == 0 else (head, base))
+                call_both((base, head), "prepare", row, workload, parameters)
+                seconds = time_alternately(row, (base, head) if number % 2 == 0 else (head, base))
                 timings.add(row, seconds[base.name], seconds[head.name])
-                both((base, head), "release", row)
+                call_both((base, head), "release", row)
 
 
-def alternate(row: str, order: tuple[Remote, Remote]) -> dict[str, float]:
-    """Seconds a run of each side: chunks A B B A, repeated for `BLOCK_SECONDS`.
+def time_alternately(row: str, order: tuple[Remote, Remote]) -> dict[str, float]:
+    """Measure seconds a run of each side in repeated chunks A B B A.
 
-    All chunks have the number of runs of the first one: the first run of a chunk finds cold caches,
-    and has to weigh the same on both sides.
+    All chunks have the same number of runs, so that first runs, which have cold caches, have the
+    same weight on both sides.
     """
     first, second = order
     spent: dict[str, list[float]] = {first.name: [], second.name: []}
     n_runs = 0
-    for _ in range(MOST_BLOCKS):
+    for _ in range(MAX_BLOCKS):
         for side in (first, second, second, first):
             runs = side("time", row, CHUNK_SECONDS, n_runs)
             n_runs = n_runs or len(runs)
             spent[side.name] += runs
         if sum(map(sum, spent.values())) >= BLOCK_SECONDS:
             break
-    # The lower quartile: other work on the machine only ever adds.
+    # The lower quartile: other load of the machine only adds time.
     return {name: float(np.percentile(runs, 25)) for name, runs in spent.items()}
 
 
-def both(remotes: tuple[Remote, Remote], action: str, *words: Any) -> list[Any]:
-    """Give both sides an order at once, outside the clock."""
+def call_both(remotes: tuple[Remote, Remote], action: str, *words: Any) -> list[Any]:
+    """Give both sides an order at the same time, outside the clock."""
     for remote in remotes:
         remote.start(action, *words)
     return [remote.finish(action, *words) for remote in remotes]
 
 
-def check(base: str, head: str | None, settings: Settings, say: Say = lambda line: None) -> Verdict:
-    """Compare two revisions.
+def check(base: str, head: str | None, settings: Settings, log: Log = lambda line: None) -> Verdict:
+    """Compare two revisions. `head` None is this checkout with its changes.
 
-    Args:
-        base, head: anything git can name; head None is the checkout as it stands.
-        say: called with a line on each step.
-
-    Raises:
-        BenchError: the check itself failed: a revision cannot be installed, a workload raised, or
-            rows did not get their pairs in time.
+    `log` is called with a line on each step. Raises BenchError if the check itself fails: a
+    revision cannot be installed, a workload raises, or rows have too few pairs.
     """
     start = time.monotonic()
     settings.check()
     rows, exact = settings.choose(ROWS), settings.choose(EXACT_ROWS)
     core = measured_core()
-    with sides(base, head) as (old, new):
-        say(f"base {old.commit[:10]}, head {new.commit[:10]}: checked out and installed")
-        pairs = Pairs(old, new, say)
+    with install_sides(base, head) as (old, new):
+        log(f"base {old.commit[:10]}, head {new.commit[:10]}: checked out and installed")
+        pairs = Pairs(old, new, log)
         with SideProcesses(core) as processes:
-            same, figures = _compare(processes, old, new, rows | exact)
-            say(f"outputs and figures of {len(same)} rows compared")
+            same, figures = _compare_outputs(processes, old, new, rows | exact)
+            log(f"outputs and figures of {len(same)} rows compared")
             first = pairs.measure(processes, rows, settings.seconds)
         flagged = {row: rows[row] for row in rows if first.estimate(row).is_slower}
         again = Timings()
-        if flagged:  # of a new server: an unlucky place in memory does not slow a row down twice
+        if flagged:  # with a new server, because memory addresses can slow down a row
             with SideProcesses(core) as processes:
                 again = pairs.measure(processes, flagged, settings.seconds / 2)
     return Verdict(
@@ -179,34 +175,34 @@ def check(base: str, head: str | None, settings: Settings, say: Say = lambda lin
     )
 
 
-def _compare(
+def _compare_outputs(
     processes: SideProcesses, old: Side, new: Side, rows: dict[str, Sizes]
 ) -> tuple[dict[str, bool], list[Figure]]:
-    """Whether each row computes the same on both sides, and the figures of rows with a table."""
+    """Compare the outputs of each row, and collect the figures of rows with a table."""
     same, figures = {}, []
     with processes.pair(old, new) as (base, head):
         for row, (workload, parameters) in rows.items():
-            both((base, head), "prepare", row, workload, parameters)
-            same[row] = same_arrays(*both((base, head), "output", row))
-            before, after = both((base, head), "figures", row)
+            call_both((base, head), "prepare", row, workload, parameters)
+            same[row] = arrays_equal(*call_both((base, head), "output", row))
+            before, after = call_both((base, head), "figures", row)
             figures += [
                 Figure(row, name, value, after[name][0], inexact)
                 for name, (value, inexact) in before.items()
             ]
-            both((base, head), "release", row)
+            call_both((base, head), "release", row)
     return same, figures
 
 
-def same_arrays(ours: list[np.ndarray], theirs: list[np.ndarray]) -> bool:
+def arrays_equal(ours: list[np.ndarray], theirs: list[np.ndarray]) -> bool:
     """Whether two lists of arrays are equal up to rounding."""
-    return len(ours) == len(theirs) and all(map(_same, ours, theirs))
+    return len(ours) == len(theirs) and all(map(_array_equal, ours, theirs))
 
 
-def _same(a: np.ndarray, b: np.ndarray) -> bool:
+def _array_equal(a: np.ndarray, b: np.ndarray) -> bool:
     if (a.shape, a.dtype) != (b.shape, b.dtype):
         return False
     if not np.issubdtype(a.dtype, np.floating):
         return bool(np.array_equal(a, b))
     finite = np.abs(a[np.isfinite(a)])
-    size = float(finite.max()) if finite.size else 0.0  # small outputs are compared as they are
+    size = float(finite.max()) if finite.size else 0.0  # relative to the largest output
     return bool(np.allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE * size, equal_nan=True))

@@ -1,4 +1,4 @@
-"""Base and head side by side: a worktree each, installed without a new resolution of versions."""
+"""Install base and head side by side, each from a worktree, in one environment."""
 
 import importlib.metadata
 import os
@@ -17,7 +17,7 @@ from filelock import FileLock
 from bench.errors import BenchError
 from bench.machine.processes import ROOT
 
-# Of temporary commits; a workflow's checkout has no name of its own.
+# The author of temporary commits: a workflow's checkout has none.
 IDENTITY = ("-c", "user.name=regress", "-c", "user.email=regress@localhost")
 INSTALL_SECONDS = 300.0
 NOT_MEASURED = ":(exclude)reports/published"  # thousands of files
@@ -26,12 +26,10 @@ OURS = ("deepmapper", "bench", "reports", "datasets", "generators", "baselines")
 
 @dataclass(frozen=True)
 class Side:
-    """A revision, ready to run.
+    """An installed revision.
 
-    Args:
-        name: "base" or "head", of equal length, so that their paths are, too.
-        commit: the full hash.
-        path: folders to put first on the path: what was installed, then the checkout.
+    `name` is "base" or "head": paths of equal length. `commit` is the full hash. `path` lists the
+    folders to prepend to sys.path: the installed package, then the checkout.
     """
 
     name: str
@@ -40,23 +38,19 @@ class Side:
 
 
 @contextmanager
-def sides(base: str, head: str | None) -> Iterator[tuple[Side, Side]]:
-    """Check out and install both; the worktrees are removed when the context ends.
+def install_sides(base: str, head: str | None) -> Iterator[tuple[Side, Side]]:
+    """Check out and install both revisions. Leaving removes the worktrees.
 
-    Args:
-        base, head: anything git can name. None is the checkout as it stands, changes to tracked
-            files included.
-
-    Raises:
-        BenchError: an unknown revision, or one that cannot be installed in this environment.
+    `head` None is this checkout, with changes to tracked files. Raises BenchError for an unknown
+    revision, and for one that cannot be installed in this environment.
     """
-    commits = resolve(base), resolve(head) if head else working_tree()
+    commits = resolve_commit(base), resolve_commit(head) if head else commit_working_tree()
     with TemporaryDirectory(prefix="regress-") as folder:
         names = ("base", "head")
         try:
             with ThreadPoolExecutor(2) as pool:
-                made = pool.map(lambda n, c: _side(Path(folder), n, c), names, commits)
-                yield tuple(made)  # type: ignore[misc]
+                installed = pool.map(lambda n, c: _install_side(Path(folder), n, c), names, commits)
+                yield tuple(installed)  # type: ignore[misc]
         finally:
             with _git_lock():
                 for name in names:
@@ -65,8 +59,8 @@ def sides(base: str, head: str | None) -> Iterator[tuple[Side, Side]]:
                 git("worktree", "prune", fails=True)
 
 
-def resolve(revision: str) -> str:
-    """The commit that a revision names."""
+def resolve_commit(revision: str) -> str:
+    """Return the commit of a revision."""
     commit = git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", fails=True)
     if not commit:
         message = (
@@ -77,13 +71,13 @@ def resolve(revision: str) -> str:
     return commit
 
 
-def working_tree() -> str:
-    """A commit of the checkout as it stands; HEAD if nothing has changed."""
+def commit_working_tree() -> str:
+    """Commit changes to tracked files, on no branch. HEAD if nothing changed."""
     with _git_lock():
         return git("stash", "create") or git("rev-parse", "HEAD")
 
 
-def _side(folder: Path, name: str, commit: str) -> Side:
+def _install_side(folder: Path, name: str, commit: str) -> Side:
     tree, site = folder / name / "tree", folder / name / "site"
     with _git_lock():
         git("worktree", "add", "--detach", "--force", "--no-checkout", str(tree), commit)
@@ -94,18 +88,18 @@ def _side(folder: Path, name: str, commit: str) -> Side:
         raise BenchError(message + f"of {', '.join(OURS)}")
     _install(tree, site, f"{name} ({commit[:10]})")
     _check_requirements(site, f"{name} ({commit[:10]})")
-    # Where Python may not write bytecode, each fresh process would compile what it imports.
+    # Without bytecode, each fresh process would compile its imports.
     subprocess.run([sys.executable, "-m", "compileall", "-q", *packages], check=False)
     return Side(name, commit, (str(site), str(tree)))
 
 
 def _install(tree: Path, site: Path, what: str) -> None:
-    """Build the wheel of this project and unpack it, with the tools of this environment."""
-    words = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--no-deps"]
-    words += ["--no-build-isolation", "--compile-bytecode", "--python", sys.executable]
+    """Build and unpack the wheel of this project, with the tools of this environment."""
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--no-deps"]
+    command += ["--no-build-isolation", "--compile-bytecode", "--python", sys.executable]
     try:
         done = subprocess.run(
-            [*words, "--target", str(site), str(tree)],
+            [*command, "--target", str(site), str(tree)],
             capture_output=True,
             text=True,
             check=False,
@@ -121,25 +115,25 @@ def _install(tree: Path, site: Path, what: str) -> None:
 
 
 def _check_requirements(site: Path, what: str) -> None:
-    """Refuse a revision that needs other packages: both sides run in this environment."""
+    """Refuse a revision that needs other versions than this environment has."""
     from packaging.requirements import Requirement
 
     for package in importlib.metadata.distributions(path=[str(site)]):
         for text in package.requires or []:
-            wanted = Requirement(text)
-            if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
+            requirement = Requirement(text)
+            if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
                 continue
-            version = _installed(wanted.name)
-            if version is None or not wanted.specifier.contains(version, prereleases=True):
+            version = _find_version(requirement.name)
+            if version is None or not requirement.specifier.contains(version, prereleases=True):
                 message = (
-                    f"{what} cannot be installed here: it needs {wanted}, and this environment has "
-                    f"{version or 'none'}. Both sides run in one environment: compare revisions "
-                    "that can share it"
+                    f"{what} cannot be installed: it needs {requirement}, and this environment has "
+                    f"{version or 'none'}. Both sides run in one environment: compare "
+                    "revisions that can share it"
                 )
                 raise BenchError(message)
 
 
-def _installed(package: str) -> str | None:
+def _find_version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -147,24 +141,22 @@ def _installed(package: str) -> str | None:
 
 
 def _git_lock() -> FileLock:
-    """Held by one check of this repository at a time: Git fails if two change its files at once."""
+    """The lock of this repository. Git fails if two checks change it at once."""
     return FileLock(ROOT / git("rev-parse", "--git-common-dir") / "regress.lock")
 
 
 def git(*words: str, fails: bool = False, given: str = "", index: str = "") -> str:
-    """The output of git; "" if it fails and `fails` allows it.
+    """Run git and return its output, or "" if it fails and `fails` allows it.
 
-    Args:
-        given: its standard input.
-        index: a file to use instead of the checkout's index.
+    `given` is its standard input. `index` is a file to use instead of the index of the checkout.
     """
     if shutil.which("git") is None:
-        message = "git is not installed, and base and head come from it"
+        message = "git is not installed. It is needed to check out base and head"
         raise BenchError(message)
     done = subprocess.run(
         ["git", *IDENTITY, *words],
         cwd=ROOT,
-        # A hook, or a linked worktree, would point git elsewhere.
+        # Variables of a hook or a linked worktree would select another repository.
         env={k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
         | ({"GIT_INDEX_FILE": index} if index else {}),
         input=given,

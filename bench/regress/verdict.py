@@ -1,4 +1,4 @@
-"""The statistics of a check, its findings, and its verdict: one word, one exit code."""
+"""The statistics, findings and verdict of a check."""
 
 import math
 from dataclasses import asdict, dataclass, field
@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 EXIT_CODES = {"no regression": 0, "regression": 1, "inconclusive": 3}
-# 2 is for a check that failed itself: the exit code of every error.
-RISE = 0.01  # figures that rise by less than this share are listed, and do not fail
+# 2 is the exit code of every error, i.e. of a check that failed.
+RISE = 0.01  # a figure that rises by a smaller fraction is listed and does not fail the check
 THRESHOLD = 1.05  # the ratio from which a row is slower
-TWICE = 1 + 2 * (THRESHOLD - 1)
+VAGUE = 1 + 2 * (THRESHOLD - 1)
 N_RESAMPLES = 4_000
 LEVEL = 0.95
 POWER = 0.9
@@ -20,15 +20,12 @@ SEED = 6
 
 @dataclass(frozen=True)
 class Estimate:
-    """The ratio head / base of a row.
+    """The ratio head / base of a row: the median over `n_pairs` pairs.
 
-    Args:
-        ratio: the median over the pairs.
-        low, high: its interval, nominally 95% (percentile bootstrap over the pairs; of 7 pairs it
-            is the second lowest to the second highest ratio, which covers 87.5%; of 9, 96%).
-        n_pairs: pairs of fresh processes.
-        detectable: the smallest slowdown that this number of pairs with this spread flags, twice,
-            nine times in ten (1.06: 6%).
+    `low` and `high` are its nominal 95% interval (percentile bootstrap over the pairs). For 7 pairs
+    it is the second lowest to the second highest ratio, which covers 87.5%. For 9 it covers 96%.
+    `detectable` is the smallest slowdown that would be flagged in both rounds, nine times in ten,
+    given the number of pairs and their spread (1.06: 6%).
     """
 
     ratio: float
@@ -43,7 +40,7 @@ class Estimate:
 
     @property
     def is_slower(self) -> bool:
-        """Slower by the threshold or more, with an interval above 1."""
+        """Whether it is slower by the threshold or more, with an interval above 1."""
         return self.ratio >= THRESHOLD and self.low > 1
 
     @property
@@ -52,12 +49,12 @@ class Estimate:
 
     @property
     def is_vague(self) -> bool:
-        """Whether twice the threshold's slowdown cannot be ruled out."""
-        return self.high >= TWICE
+        """Whether the interval includes a slowdown of twice the threshold."""
+        return self.high >= VAGUE
 
 
 def estimate(ratios: list[float]) -> Estimate:
-    """The estimate of a row from its paired ratios head / base.
+    """Estimate the ratio of a row from its paired ratios head / base.
 
     >>> e = estimate([1.1, 1.11, 1.09, 1.1, 1.1, 1.12, 1.08])
     >>> e.ratio, e.low > 1.05, e.detectable < 1.1
@@ -78,26 +75,22 @@ def estimate(ratios: list[float]) -> Estimate:
 
 
 def _detectable(errors: np.ndarray, half: float) -> float:
-    """The smallest true ratio that is flagged, in both rounds, in `POWER` of all checks.
+    """The smallest true ratio that both rounds flag in `POWER` of all checks.
 
-    A slowdown is flagged if the median reaches the threshold and the interval lies above 1. Both
-    fall short of the truth by the error of the median.
-
-    Args:
-        errors: of the logarithm of the median, (n,).
-        half: the factor from the median to either end of its interval.
+    A slowdown is flagged if the median reaches the threshold and the interval is above 1. Both
+    differ from the true ratio by the error of the median. `errors` are those of its logarithm.
+    `half` is the factor from the median to either end of its interval.
     """
-    once = POWER**0.5  # the second round has pairs of its own
-    short = np.exp(-np.percentile(errors, 100 * (1 - once)))
-    return float(max(THRESHOLD, half) * short)
+    power = POWER**0.5  # of each round: the second round has its own pairs
+    margin = np.exp(-np.percentile(errors, 100 * (1 - power)))
+    return float(max(THRESHOLD, half) * margin)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of one run that does not depend on the clock, on both sides.
+    """A figure of a run that does not depend on the clock, on both sides.
 
-    Args:
-        inexact: differences up to this mean nothing; 0 for most figures.
+    Differences up to `inexact` are ignored. It is 0 for most figures.
     """
 
     row: str
@@ -112,19 +105,17 @@ class Figure:
 
     @property
     def rises(self) -> bool:
-        """By 1% or more, and at least by a hundredth of a table or an operator."""
+        """Whether it rises by 1% or more, and by at least 0.01 tables or operators."""
         return self.changes and self.head - self.base >= max(RISE * self.base, RISE)
 
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured of a row.
+    """The measurements of a row.
 
-    Args:
-        seconds: the median over the pairs, base's and head's.
-        first: from the pairs that every row gets.
-        again: from the further pairs of a flagged row; None for the others.
-        same_output: whether both sides compute the same.
+    `seconds` are the medians of base and head. `first` is the estimate from the first round.
+    `again` is that of a flagged row from the second round, or None. `same_output` is whether both
+    sides compute the same.
     """
 
     name: str
@@ -144,22 +135,18 @@ class Row:
 
     @property
     def estimate(self) -> Estimate:
-        """The estimate that counts: of a flagged row the second, which was not selected."""
+        """The estimate that counts: that of the second round, if a row has one."""
         return self.again or self.first
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A whole check.
+    """The result of a check.
 
-    Args:
-        commits: base's and head's.
-        rows: in the order of `bench.asv.rows.ROWS`.
-        control: the control's estimate over all of its pairs.
-        figures: every figure of every row that has a table.
-        exact_same: whether both sides compute the same, of rows that were not timed.
-        accepted: intended changes: a row, "row.output" or "row.<figure>".
-        seconds: the time that the check took.
+    `commits` are those of base and head. `rows` are in the order of `bench.asv.rows.ROWS`.
+    `control` is estimated over all its pairs. `exact_same` is whether both sides compute
+    the same, for rows that were not timed. `accepted` lists intended changes: a row, "row.output"
+    or "row.<figure>". `seconds` is the duration of the check.
     """
 
     commits: tuple[str, str]
@@ -186,7 +173,7 @@ class Verdict:
 
     @property
     def other_output(self) -> list[str]:
-        """Rows that compute a different result on head."""
+        """Rows whose result on head differs."""
         same = {row.name: row.same_output for row in self.rows} | self.exact_same
         return [row for row in same if not same[row] and not self._accepts(row, "output")]
 
@@ -194,13 +181,13 @@ class Verdict:
     def control_moved(self) -> bool:
         """Whether the control differs between the sides, or varies too much.
 
-        It differs by half of what makes a row slower, with an interval that leaves 1 out; or it
-        varies enough to hide a slowdown.
+        It differs if it is slower or faster by half of the threshold and its interval excludes 1.
+        It varies too much if it could hide a slowdown.
         """
         limit = 1 + (THRESHOLD - 1) / 2
         ratio, low, high = self.control.ratio, self.control.low, self.control.high
-        off = not 1 / limit < ratio < limit and not low <= 1 <= high
-        return off or self.control.is_vague
+        differs = not 1 / limit < ratio < limit and not low <= 1 <= high
+        return differs or self.control.is_vague
 
     @property
     def word(self) -> str:
@@ -217,16 +204,16 @@ class Verdict:
 
     @property
     def detectable(self) -> float:
-        """The smallest slowdown that would have been found in any row (the worst row's)."""
+        """The smallest slowdown that this check detects in every row."""
         return max(row.estimate.detectable for row in self.rows)
 
     @property
     def noise_floor(self) -> tuple[float, float] | None:
-        """Differences of the median and the worst row if both sides are the same commit."""
+        """Median and maximum difference of the rows, if both sides are the same commit."""
         if self.commits[0] != self.commits[1]:
             return None
-        off = [abs(math.log(row.first.ratio)) for row in self.rows]
-        return math.exp(median(off)), math.exp(max(off))
+        differences = [abs(math.log(row.first.ratio)) for row in self.rows]
+        return math.exp(median(differences)), math.exp(max(differences))
 
     def to_dict(self) -> dict[str, Any]:
         """The content of verdict.json."""

@@ -1,1 +1,1 @@
-"""A run: from a spec to a filled store, and what one cell does."""
+"""A run: its tables, its cells and their records."""

@@ -1,4 +1,4 @@
-"""Time and peak memory of each phase of a cell, and the note of how far it is."""
+"""Time and peak memory of each phase of a cell, and the progress file of a cell."""
 
 import json
 import time
@@ -12,15 +12,12 @@ CLEAR_REFS = Path("/proc/self/clear_refs")
 
 
 class Phases:
-    """Records phases in order; `on_change` is called after each start and end.
+    """Record phases in order and call `on_change` after each start and end.
 
-    Seconds are wall time, the device synchronised at both ends. `peak_host_mib` is the highest
-    resident memory during the phase above that of the process when the cell began (the libraries
-    loaded before count for no method); `peak_device_mib` is the peak of torch's allocator, None
-    without a GPU.
-
-    Args:
-        device: "cpu", "cuda" or "mps"; on the CPU torch is not loaded.
+    Seconds are wall-clock time, with the device synchronised. `peak_host_mib` is the peak
+    resident memory of the phase, minus that of the process when the cell began, so that preloaded
+    libraries do not count. `peak_device_mib` is the peak of torch's allocator, None without a GPU.
+    `device` is "cpu", "cuda" or "mps". On the CPU, torch is not loaded.
     """
 
     def __init__(self, device: str, on_change: Callable[[], None] = lambda: None) -> None:
@@ -53,11 +50,11 @@ class Phases:
         return sum(float(record["seconds"] or 0.0) for record in self.records.values())
 
 
-class Note:
-    """Writes `running/<key>.json` at each phase: the `current` phase, or null, and `phases`.
+class ProgressFile:
+    """The file `running/<key>.json`: the `current` phase (or null), and `phases`.
 
-    The process that may have to kill the cell reads it. It is overwritten and never emptied:
-    closing an emptied file waits for the disk on ext4, 3 ms each, twenty times a cell.
+    The process that kills the cell reads it. The file is overwritten in place and never truncated:
+    on ext4, closing a truncated file waits for the disk, 3 ms each, twenty times a cell.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
@@ -70,7 +67,7 @@ class Note:
         text = json.dumps({"current": phases.current, "phases": phases.records}).encode()
         self._size = max(self._size, len(text))
         self._file.seek(0)
-        self._file.write(text.ljust(self._size))  # spaces over the rest of a longer one
+        self._file.write(text.ljust(self._size))  # spaces overwrite the rest of a longer text
         self._file.flush()
 
     def remove(self) -> None:
@@ -78,8 +75,8 @@ class Note:
         self._path.unlink(missing_ok=True)
 
 
-def read_note(folder: Path, key: str) -> dict[str, Any]:
-    """The last note of a killed cell; {} if it is missing or broken."""
+def read_progress(folder: Path, key: str) -> dict[str, Any]:
+    """Read the progress file of a killed cell. {} if it is missing or broken."""
     try:
         return json.loads(_path(folder, key).read_text())
     except (OSError, json.JSONDecodeError):
@@ -91,7 +88,7 @@ def _path(folder: Path, key: str) -> Path:
 
 
 def _synchronise(device: str) -> None:
-    if device == "cpu":  # a call returns when its work is done
+    if device == "cpu":  # calls are synchronous
         return
     import torch
 
@@ -110,7 +107,7 @@ def _reset_peaks(device: str) -> None:
 
 
 def _resident_mib(field: str) -> float:
-    """VmRSS (now) or VmHWM (peak since the last reset) in MiB."""
+    """Read VmRSS (now) or VmHWM (peak since the last reset), in MiB."""
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith(field))
     return int(line.split()[1]) / 1024
 

@@ -1,4 +1,4 @@
-"""The progress of a run: cells done, running, failed, time left."""
+"""The progress of a run: cells done, running and failed, and the time left."""
 
 import time
 from typing import Any
@@ -9,10 +9,9 @@ LINE_EVERY_SECONDS = 5.0
 
 
 class Progress:
-    """Counts cells and shows the counts: a live bar on a terminal, elsewhere (a CI log) lines.
+    """Count cells and show the counts on a rich `console`. None: show nothing.
 
-    Args:
-        console: of rich; None shows nothing.
+    A terminal gets a progress bar. A log, e.g. of CI, gets lines.
     """
 
     def __init__(self, console: Any = None) -> None:
@@ -36,27 +35,27 @@ class Progress:
         else:
             self._print(str(self))
 
-    def note(self, text: str) -> None:
-        """Show a line that is not about a cell."""
+    def show_message(self, text: str) -> None:
+        """Show a line of text."""
         self._print(text, style="dim")
 
-    def started(self) -> None:
+    def start_cell(self) -> None:
         self.running += 1
 
-    def requeued(self) -> None:
+    def requeue_cell(self) -> None:
         self.running -= 1
 
-    def ended(self, cell: Cell, status: str) -> None:
+    def finish_cell(self, cell: Cell, status: str) -> None:
         self.running = max(0, self.running - 1)
         self.done += 1
         self._finished_here += 1
         if status != "ok":
             self.failed += 1
-            dataset, method, seed = cell.place
+            dataset, method, seed = cell.grid_point
             self._print(f"{status}: {method} on {dataset}, seed {seed}", style="yellow")
 
     def tick(self) -> None:
-        """Show the counts; called several times a second."""
+        """Show the counts. The run calls this several times a second."""
         if self._bar is not None:
             self._bar.update(self._task, completed=self.done, description=str(self))
         elif time.monotonic() - self._last_line > LINE_EVERY_SECONDS:
@@ -73,8 +72,8 @@ class Progress:
         clock = "--:--"
         if self._finished_here:  # at the pace so far
             pace = (time.monotonic() - self._began) / self._finished_here
-            left = int(pace * (self.total - self.done))
-            clock = f"{left // 60}:{left % 60:02d}"
+            seconds = int(pace * (self.total - self.done))
+            clock = f"{seconds // 60}:{seconds % 60:02d}"
         return (
             f"{self.done}/{self.total} cells done, {self.running} running, "
             f"{self.failed} not ok, {clock} left"

@@ -1,4 +1,4 @@
-"""From a spec to a filled store: make tables, run missing cells, record lost ones."""
+"""Run a spec: make tables, run missing cells, and record lost ones."""
 
 import json
 import shutil
@@ -10,24 +10,24 @@ from typing import Any
 from bench.catalog import entry
 from bench.cell import Cell, expand
 from bench.cluster import make_executor
-from bench.cluster.submissions import elsewhere
+from bench.cluster.submissions import find_scheduled
 from bench.errors import BenchError
 from bench.machine.environment import environment
 from bench.machine.node import put_record
 from bench.machine.processes import Limits
 from bench.run.progress import Progress
 from bench.run.queue import Queue
-from bench.run.table_making import make_tables
-from bench.run.work import Task, Work
+from bench.run.tables import make_tables
+from bench.run.tasks import CellSettings, Task
 from bench.spec import Spec, parse_spec
-from bench.store.locks import Presence
+from bench.store.locks import RunLock
 from bench.store.store import Store, write_atomically
 from bench.store.tables import description, discard_arrays, is_ready
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The part of a spec to run; empty means all of it. `added` names further methods."""
+    """The part of a spec to run. An empty field selects all. `added` names further methods."""
 
     datasets: Collection[str] = ()
     methods: Collection[str] = ()
@@ -36,14 +36,12 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Means:
-    """The way in which cells run.
+class RunOptions:
+    """Options of a run.
 
-    Args:
-        executor: its name; the spec's if empty.
-        jobs: cells side by side; the executor's default if None.
-        fresh: run the selected cells again; their records are set aside.
-        detach: submit everything, and end.
+    `executor` is its name (default: the spec's), `jobs` the number of cells side by side (default:
+    the executor's). `fresh` supersedes the records of the selected cells and runs them again.
+    `detach` submits the cells and returns.
     """
 
     executor: str = ""
@@ -77,32 +75,26 @@ def run(
     device: str,
     *,
     selection: Selection = Selection(),
-    means: Means = Means(),
+    options: RunOptions = RunOptions(),
     progress: Progress | None = None,
 ) -> Store:
-    """Run the cells that have no record yet; returns the store.
+    """Run the cells that have no record yet. Return the store.
 
-    Several runs may work in one folder: each cell is run by one of them.
-
-    Args:
-        text: the spec as TOML, kept beside the results.
-        device: "cpu", "cuda" or "mps", already resolved.
-
-    Raises:
-        BenchError: the folder belongs to another spec, another run has to be alone in it, a disk
-            is full, a scheduler is out of reach.
+    Several runs may share a folder: one of them runs each cell. `text` is the spec as TOML, which
+    is stored with the results. `device` is "cpu", "cuda" or "mps". Raises BenchError if the folder
+    belongs to another spec or is locked, a disk is full, or a scheduler cannot be reached.
     """
     plan = Plan(expand(spec, device, **asdict(selection)))
     store = Store(folder.resolve())
     store.create()
-    with Presence(store.folder, alone=means.fresh) as presence:
-        _keep_spec(store.folder, spec, text)
-        with presence.alone() as alone:
-            if alone and _nothing_elsewhere(store):
+    with RunLock(store.folder, exclusive=options.fresh) as lock:
+        _store_spec(store.folder, spec, text)
+        with lock.exclusive() as is_exclusive:
+            if is_exclusive and _has_no_scheduled_cells(store):
                 store.clean_up()
         facts = json.dumps(environment(), indent=1).encode()
         write_atomically(store.folder / "environment.json", lambda file: file.write(facts))
-        _Run(store, spec, plan, means, device, progress or Progress()).all(presence)
+        _Run(store, spec, plan, options, device, progress or Progress()).execute(lock)
     return store
 
 
@@ -111,33 +103,33 @@ class _Run:
     store: Store
     spec: Spec
     plan: Plan
-    means: Means
+    options: RunOptions
     device: str
     progress: Progress
 
     def __post_init__(self) -> None:
-        self.executor = self.means.executor or self.spec.executor.name
-        self.circumstances: dict[str, Any] = {
-            "jobs": self.means.jobs or self.spec.jobs,
+        self.executor = self.options.executor or self.spec.executor.name
+        self.record_fields: dict[str, Any] = {
+            "jobs": self.options.jobs or self.spec.jobs,
             "threads": 1,
             "executor": self.executor,
             "environment": environment(),
         }
 
-    def all(self, presence: Presence) -> None:
+    def execute(self, lock: RunLock) -> None:
         self._make_tables([c for c in self.plan.cells if not self._has_description(c)])
-        self._set_aside()
-        presence.share()  # --fresh needs to be alone no longer
+        self._supersede_records()
+        lock.share()  # superseding is the only step of --fresh that needs the exclusive lock
         done = self.store.keys()
         missing = [c for c in self.plan.cells if self.plan.key(c) not in done]
         self.progress.start(len(self.plan.cells), len(self.plan.cells) - len(missing))
         self._make_tables([c for c in missing if not self._is_ready(c)])
-        tasks = self._tasks(self._record_impossible(missing))
+        tasks = self._tasks(self._record_unavailable(missing))
         if tasks:
-            self._give_out(tasks)
+            self._run_tasks(tasks)
         self.progress.stop()
-        with presence.alone() as alone:
-            if alone and _nothing_elsewhere(self.store):
+        with lock.exclusive() as is_exclusive:
+            if is_exclusive and _has_no_scheduled_cells(self.store):
                 discard_arrays(self.store.folder / "tables")
                 shutil.rmtree(self.store.folder / "running", ignore_errors=True)
 
@@ -146,10 +138,10 @@ class _Run:
         return self.store.folder / "tables"
 
     def _has_description(self, cell: Cell) -> bool:
-        known = description(self._tables, cell.table)
-        if known is not None:
-            self.plan.tables[cell.table.id] = known
-        return known is not None
+        facts = description(self._tables, cell.table)
+        if facts is not None:
+            self.plan.tables[cell.table.id] = facts
+        return facts is not None
 
     def _is_ready(self, cell: Cell) -> bool:
         unavailable = self.plan.tables[cell.table.id]["checksum"] is None
@@ -160,27 +152,27 @@ class _Run:
             [cell.table for cell in cells],
             self.store.folder,
             self.spec.limits,
-            jobs=self.means.jobs or self.spec.jobs,
-            note=self.progress.note,
+            jobs=self.options.jobs or self.spec.jobs,
+            show_message=self.progress.show_message,
         )
 
-    def _set_aside(self) -> None:
-        """Set aside the records of this grid that are stale, transient or unwanted.
+    def _supersede_records(self) -> None:
+        """Supersede records of this grid: stale and transient ones, or all (--fresh).
 
-        Each record is read here, so that a broken one or another schema stops the run.
+        Every record is read here, so that a broken record or another schema stops the run.
         """
-        keys = {cell.place: self.plan.key(cell) for cell in self.plan.cells}
+        keys = {cell.grid_point: self.plan.key(cell) for cell in self.plan.cells}
         for key in sorted(self.store.keys()):
             record = self.store.read(key)
-            if record.place not in keys:
+            if record.grid_point not in keys:
                 continue
-            stale = key != keys[record.place]
-            again = record.transient or record.status == "unavailable"
-            if stale or again or self.means.fresh:
+            stale = key != keys[record.grid_point]
+            must_repeat = record.transient or record.status == "unavailable"
+            if stale or must_repeat or self.options.fresh:
                 self.store.supersede(key)
 
-    def _record_impossible(self, cells: list[Cell]) -> list[Cell]:
-        """Record the cells whose table or method is unavailable; return the others."""
+    def _record_unavailable(self, cells: list[Cell]) -> list[Cell]:
+        """Record the cells whose table or method is unavailable. Return the other cells."""
         possible = []
         for cell in cells:
             facts = self.plan.facts(cell)
@@ -193,69 +185,71 @@ class _Run:
         return possible
 
     def _tasks(self, cells: list[Cell]) -> list[Task]:
-        """The tasks, the largest tables first: no long cell is left alone at the end."""
+        """Make the tasks, largest tables first, so that no long cell is the last."""
         order = sorted(cells, key=self.plan.size, reverse=True)
         return [Task(self.plan.key(cell), cell, self.plan.facts(cell)) for cell in order]
 
-    def _give_out(self, tasks: list[Task]) -> None:
+    def _run_tasks(self, tasks: list[Task]) -> None:
         limits = self.spec.limits
-        work = Work(
+        settings = CellSettings(
             str(self.store.folder),
             tuple(_modules([task.cell for task in tasks])),
             self.device,
             Limits(limits.cpu_seconds, limits.wall_seconds, limits.memory_mib),
         )
-        with make_executor(self.executor, self.spec, work, self.means.jobs) as executor:
-            if self.means.detach:
-                self._leave(executor, tasks)
+        with make_executor(self.executor, self.spec, settings, self.options.jobs) as executor:
+            if self.options.detach:
+                self._detach(executor, tasks)
             else:
                 Queue(self.store, self.progress, self._record_lost).run(executor, tasks)
 
-    def _leave(self, executor: Any, tasks: list[Task]) -> None:
-        """Submit the tasks that no scheduler has yet."""
-        taken = elsewhere(self.store).keys
-        rest = [task for task in tasks if task.key not in taken]
-        if rest:
-            executor.leave(rest)
-        self.progress.note(f"{len(rest)} cells submitted, {len(tasks) - len(rest)} were before")
+    def _detach(self, executor: Any, tasks: list[Task]) -> None:
+        """Submit the tasks that no scheduler has, and return."""
+        scheduled = find_scheduled(self.store).keys
+        new = [task for task in tasks if task.key not in scheduled]
+        if new:
+            executor.detach(new)
+        self.progress.show_message(
+            f"{len(new)} cells submitted, {len(tasks) - len(new)} were before"
+        )
 
     def _record(
         self, cell: Cell, status: str, reason: str | None, trace: str | None = None, **more: Any
     ) -> None:
         task = Task(self.plan.key(cell), cell, self.plan.facts(cell))
-        known = {"status": status, "reason": reason, "traceback": trace, **more}
-        put_record(self.store, task.record(**self.circumstances, **known))
-        self.progress.ended(cell, status)
+        values = {"status": status, "reason": reason, "traceback": trace, **more}
+        put_record(self.store, task.record(**self.record_fields, **values))
+        self.progress.finish_cell(cell, status)
 
     def _record_lost(self, task: Task, reason: str) -> None:
         self._record(task.cell, "failed", reason, transient=True)
 
 
-def _nothing_elsewhere(store: Store) -> bool:
-    """Whether all schedulers answer that they have no cells of this folder."""
-    keys, is_known = elsewhere(store)
+def _has_no_scheduled_cells(store: Store) -> bool:
+    """Whether every scheduler confirms that it has no cells of this folder."""
+    keys, is_known = find_scheduled(store)
     return is_known and not keys
 
 
 def _modules(cells: list[Cell]) -> list[str]:
-    """The modules that the server loads first: the methods and what they require."""
+    """The modules that the server preloads: the methods and their requirements."""
     names = {cell.method for cell in cells if cell.unavailable is None}
     methods = [entry("methods", name) for name in sorted(names)]
-    # torch imports _dynamo (4 s) when the first optimiser is made: not on a cell's clock.
+    # torch imports _dynamo (4 s) with the first optimiser. Preloading keeps it off a cell's clock.
     trains = any(method.relies_on("deepmapper/training/trainer.py") for method in methods)
     needs = ["torch"] if any(method.may_use_torch for method in methods) else []
     needs += ["torch._dynamo", "captum.attr"] if trains else []
     return [*needs, *(name for method in methods for name in (*method.requires, method.module))]
 
 
-def _keep_spec(folder: Path, spec: Spec, text: str) -> None:
-    """Keep the spec with its results; refuse a folder that holds the results of another one."""
+def _store_spec(folder: Path, spec: Spec, text: str) -> None:
+    """Store the spec with its results. Refuse a folder of another spec."""
     path = folder / "spec.toml"
     if not path.is_file():
         write_atomically(path, lambda file: file.write(text.encode()))
         return
-    before = parse_spec(path.read_text(), str(path)).what_is_measured()
-    now = spec.what_is_measured()
+    before = parse_spec(path.read_text(), str(path)).without_run_options()
+    now = spec.without_run_options()
     if before != now:
         changed = [
             name for name in type(spec).model_fields if getattr(before, name) != getattr(now, name)

@@ -1,11 +1,11 @@
-"""The work of a cell's own process: split, fit, predict, measure, and write the record.
+"""The process of a cell: split, fit, predict, measure, and write the record.
 
 Arrays of a run (`artifacts/<key>.npz`): y_test, test_rows, probabilities (n_test, n_classes),
 y_train, train_predictions, attributions (n_classes, n_features), history (JSON), and
 example_images (k, h, w), k >= 2 of different classes, with example_rows and example_labels.
 
-The predictions are kept as a draft before any other use of the model, so that the steps after them
-(`bench.run.afterwards`) cannot lose them. The server loads torch if a method may use it.
+The predictions are stored as a draft before any other use of the model, so that a failure in later
+steps (`bench.run.explanation`) cannot lose them. The server loads torch if a method may use it.
 """
 
 import sys
@@ -22,10 +22,10 @@ import numpy as np
 from bench import metrics
 from bench.catalog import entries, entry
 from bench.cell import Cell
-from bench.machine.slots import Watch, own_seconds
-from bench.run.afterwards import Arrays, Fitted, explain
-from bench.run.answers import predict
-from bench.run.phases import Note, Phases
+from bench.machine.slots import LoadMonitor, own_seconds
+from bench.run.explanation import Arrays, Fitted, explain
+from bench.run.outputs import predict
+from bench.run.phases import Phases, ProgressFile
 from bench.run.split import split_kind, split_rows
 from bench.store.records import Record, is_near
 from bench.store.store import DISK_FULL, Store
@@ -36,11 +36,11 @@ from deepmapper.training.streams import stream_seed
 
 
 class Unsupported(ValueError):
-    """A method refuses a table."""
+    """A method does not support a table."""
 
 
 class Ending(NamedTuple):
-    """How an action ended: a status of `bench.store.records`, and why."""
+    """The end of an action: a status of `bench.store.records`, and the reason."""
 
     status: str
     reason: str | None = None
@@ -49,34 +49,30 @@ class Ending(NamedTuple):
 
 @dataclass
 class Run:
-    """A cell at work: its record and arrays so far.
-
-    Args:
-        dispatched: `time.monotonic()` when it was submitted.
-    """
+    """A running cell, its record and arrays so far, and its time of submission."""
 
     cell: Cell
     record: Record
     phases: Phases
     dispatched: float
     arrays: Arrays = field(default_factory=dict)
-    watch: Watch = field(default_factory=Watch)
+    monitor: LoadMonitor = field(default_factory=LoadMonitor)
 
-    def measured(self, caught: list[warnings.WarningMessage]) -> Record:
-        """The record with times, warnings and the load of others so far."""
+    def build_record(self, caught: list[warnings.WarningMessage]) -> Record:
+        """Make the record so far, with times, warnings and the load of other processes."""
         wall = time.monotonic() - self.dispatched
         return replace(
             self.record,
             phases=dict(self.phases.records),
             wall_seconds=wall,
             overhead_seconds=wall - self.phases.total_seconds,
-            shared=[*self.record.shared, *self.watch.others(self.cell.device)],
+            shared=[*self.record.shared, *self.monitor.describe_load(self.cell.device)],
             warnings=sorted({f"{w.category.__name__}: {w.message}" for w in caught})[:20],
             finished=_now(),
         )
 
-    def used(self) -> dict[str, float]:
-        """The cell's use of its limits."""
+    def measure_usage(self) -> dict[str, float]:
+        """Measure the cell's use of its limits."""
         peaks = [float(phase["peak_host_mib"] or 0.0) for phase in self.phases.records.values()]
         return {
             "cpu_seconds": own_seconds(),
@@ -86,10 +82,9 @@ class Run:
 
 
 def before_forks() -> None:
-    """Fill caches in the server, so that no cell pays for them; starts no thread.
+    """Fill caches in the server, so that no cell pays for them. Starts no thread.
 
-    These are our methods, and scikit-learn's kinds of tables: it looks at every package on the path
-    (25 ms).
+    The caches are the list of methods, and scikit-learn's search for table libraries (25 ms).
     """
     entries("methods")
     labels, certain = np.array([0, 1]), np.eye(2)
@@ -97,7 +92,7 @@ def before_forks() -> None:
 
 
 def run_job(job: dict[str, Any]) -> int:
-    """Run the cell of a job of the server and write its record; returns the exit code."""
+    """Run the cell of a job of the server and write its record. Return the exit code."""
     cell = Cell.from_dict(job["cell"])
     record = replace(Record.from_dict(job["record"]), started=_now())
     run = Run(cell, record, Phases(cell.device), job["dispatched"])
@@ -110,14 +105,14 @@ def run_job(job: dict[str, Any]) -> int:
 
 
 def run_cell(store: Store, run: Run) -> None:
-    """Run a cell and write its record, whatever its method does."""
-    note = Note(store.folder, run.record.key)
-    run.phases.on_change = lambda: note.write(run.phases)
+    """Run a cell and write its record, also if its method fails."""
+    progress_file = ProgressFile(store.folder, run.record.key)
+    run.phases.on_change = lambda: progress_file.write(run.phases)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         fitted: list[Fitted] = []
-        ending = _attempt(run, lambda: fitted.append(_learn(store, run)))
-        used = run.used()
+        ending = _attempt(run, lambda: fitted.append(_fit_and_predict(store, run)))
+        used = run.measure_usage()
         run.record = replace(
             run.record,
             status=ending.status,
@@ -129,16 +124,16 @@ def run_cell(store: Store, run: Run) -> None:
         )
         if fitted:
             _explain(store, run, fitted[0], caught)
-    store.put(run.measured(caught), run.arrays)
-    note.remove()
+    store.put(run.build_record(caught), run.arrays)
+    progress_file.remove()
     store.draft_path(run.record.key).unlink(missing_ok=True)
 
 
 def _explain(store: Store, run: Run, fitted: Fitted, caught: list[warnings.WarningMessage]) -> None:
-    """Keep the predictions, explain the model, and score the arrays."""
+    """Store the predictions, explain the model, and score the arrays."""
 
     def keep() -> None:
-        store.put_draft(run.measured(caught), run.arrays)
+        store.put_draft(run.build_record(caught), run.arrays)
 
     keep()
     ending = _attempt(run, lambda: explain(fitted, run.phases, run.arrays, keep))
@@ -150,12 +145,12 @@ def _explain(store: Store, run: Run, fitted: Fitted, caught: list[warnings.Warni
         attribution_status=status,
         attribution_reason=ending.reason,
         traceback=ending.traceback,
-        metrics=metrics.of_arrays(run.arrays, fitted.table.relevant),
+        metrics=metrics.score_arrays(run.arrays, fitted.table.relevant),
     )
 
 
 def _attempt(run: Run, action: Callable[[], None]) -> Ending:
-    """How an action ended: the only place that catches all errors."""
+    """Run an action and return its end. Only this function catches all errors."""
     try:
         action()
     except Unsupported as error:
@@ -164,7 +159,7 @@ def _attempt(run: Run, action: Callable[[], None]) -> Ending:
         ending = Ending("unavailable", str(error), traceback.format_exc())
     except DivergedError as error:
         ending = Ending("diverged", str(error))
-    except Exception as error:  # a method may raise anything: that is a row in the table
+    except Exception as error:  # a method may raise any error, which the record reports
         if _is_out_of_memory(error):
             why = str(error) or "an allocation failed"
             ending = Ending("out_of_memory", why, traceback.format_exc())
@@ -184,7 +179,7 @@ def _is_out_of_memory(error: Exception) -> bool:
     return torch is not None and isinstance(error, torch.OutOfMemoryError)
 
 
-def _learn(store: Store, run: Run) -> Fitted:
+def _fit_and_predict(store: Store, run: Run) -> Fitted:
     """Split, fit and predict."""
     cell, phase = run.cell, run.phases
     method = entry("methods", cell.method).load()
@@ -206,19 +201,19 @@ def _learn(store: Store, run: Run) -> Fitted:
     if refusal:
         raise Unsupported(refusal)
     seed = stream_seed(cell.seed, "method") % 2**32
-    params = method.Params(**{name: _frozen(value) for name, value in cell.params.items()})
+    params = method.Params(**{name: _to_tuple(value) for name, value in cell.params.items()})
     pipeline = method.build(params, device=cell.device, seed=seed)
     convert, model = pipeline.named_steps["convert"], pipeline.named_steps["model"]
     looks = bool(getattr(convert, "looks_at_labels", False))
     run.record = replace(run.record, method=replace(record.method, looks_at_labels=looks))
     with phase("convert_fit"):
         convert.fit(X_train, y_train)
-    _keep_threads(record.threads)
+    _restore_threads(record.threads)
     with phase("convert_train"):
         Z_train = convert.transform(X_train)
     with phase("train"):
         model.fit(Z_train, y_train)
-    _keep_threads(record.threads)
+    _restore_threads(record.threads)
     with phase("convert_test"):
         Z_test = convert.transform(X_test)
     with phase("predict"):
@@ -237,26 +232,26 @@ def _learn(store: Store, run: Run) -> Fitted:
     return Fitted(table, convert, model, Z_train, y_train, Z_test, y_test, test, probabilities)
 
 
-def _keep_threads(given: int) -> None:
-    """Give torch back its threads if a method's library changed them.
+def _restore_threads(n_cores: int) -> None:
+    """Reset torch's number of threads if a method's library changed it.
 
-    More threads than cores wait for each other: after UMAP a cell was forty times slower.
+    Threads in excess of cores wait for each other: after UMAP, a cell was forty times slower.
     """
     torch = sys.modules.get("torch")
     if torch is None:
         return
     n_threads = torch.get_num_threads()
-    if n_threads != given:
-        message = f"the method left torch {n_threads} threads, the cell has {given}: set back"
+    if n_threads != n_cores:
+        message = f"the method set torch to {n_threads} threads, the cell has {n_cores}: reset"
         warnings.warn(message, RuntimeWarning, stacklevel=2)
-        torch.set_num_threads(given)
+        torch.set_num_threads(n_cores)
 
 
 def warm_up(device: str) -> None:
-    """First use of the device (context, libraries, thread pools): a training step on noise.
+    """Run a training step on noise, so that first uses are not measured.
 
-    A GPU also steps an optimiser, which loads its kernels. On the CPU that would only import
-    torch._dynamo, which the server loads if a method trains a network.
+    On a GPU an optimiser step loads kernels, too. On the CPU it would only import torch._dynamo,
+    which the server loads if a method trains a network.
     """
     import torch
 
@@ -267,9 +262,9 @@ def warm_up(device: str) -> None:
         torch.optim.AdamW(network.parameters(), fused=True).step()
 
 
-def _frozen(value: Any) -> Any:
-    """JSON's arrays as tuples: a frozen Params can be hashed."""
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+def _to_tuple(value: Any) -> Any:
+    """Turn JSON arrays into tuples, so that a frozen Params can be hashed."""
+    return tuple(map(_to_tuple, value)) if isinstance(value, list) else value
 
 
 def _count_parameters(model: Any) -> int | None:

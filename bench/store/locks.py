@@ -1,11 +1,11 @@
-"""Locks of an output folder, which end with the process that holds them (`filelock`).
+"""Locks of an output folder. A lock ends with the process that holds it.
 
-    .lock                       held while a run starts, cleans up or sets records aside
+    .lock                       held while a run starts, cleans up or supersedes records
     running/runs/<token>.lock   held by each run from its start to its end
-    running/<key>.lock          held while a cell is at work
+    running/<key>.lock          held while a cell runs
 
-A run is alone if no other run's file is locked while it holds `.lock`: no run can start meanwhile.
-No lock is ever converted from one kind to another.
+A run is alone if it holds `.lock` and no other file in running/runs is locked. No run can start
+while `.lock` is held.
 """
 
 import secrets
@@ -18,80 +18,72 @@ from filelock import FileLock, Timeout
 
 from bench.errors import BenchError
 
-START_SECONDS = 10.0  # to wait for a run that cleans up
+START_SECONDS = 10.0  # timeout for .lock, which a run holds while it cleans up
 
 
 class Claims:
-    """Names that this process alone holds (the keys of cells), by a lock file for each.
-
-    Args:
-        folder: of the lock files.
-    """
+    """Names that this process has claimed (keys of cells), as lock files."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._held: dict[str, FileLock] = {}
+        self._locks: dict[str, FileLock] = {}
 
     def take(self, name: str) -> bool:
-        """Claim a name; False if another process holds it."""
+        """Claim a name. Return False if another process holds it."""
         self._folder.mkdir(exist_ok=True)
         lock = try_lock(self._folder / f"{name}.lock")
         if lock is not None:
-            self._held[name] = lock
+            self._locks[name] = lock
         return lock is not None
 
     def drop(self, name: str) -> None:
-        _remove(self._held.pop(name))
+        _remove(self._locks.pop(name))
 
     def drop_all(self) -> None:
-        for name in list(self._held):
+        for name in list(self._locks):
             self.drop(name)
 
 
-class Presence:
-    """A run's presence in an output folder. Use as a context manager.
+class RunLock:
+    """The lock of a run on its folder, shared or exclusive, as a context manager.
 
-    Args:
-        alone: whether the run must be alone in the folder until it calls `share`.
-
-    Raises:
-        BenchError: another run must be alone in the folder, or this one must and is not; the file
-            system cannot lock.
+    An `exclusive` run keeps other runs out until it calls `share`. Entering raises BenchError if
+    another run keeps this one out, or if the file system cannot lock.
     """
 
-    def __init__(self, folder: Path, *, alone: bool = False) -> None:
-        self._folder, self._needs_all = folder, alone
+    def __init__(self, folder: Path, *, exclusive: bool = False) -> None:
+        self._folder, self._is_exclusive = folder, exclusive
         self._start = FileLock(folder / ".lock", thread_local=False, poll_interval=0.005)
         self._runs = folder / "running" / "runs"
         self._own = FileLock(self._runs / f"{secrets.token_hex(8)}.lock", thread_local=False)
 
     def __enter__(self) -> Self:
         try:
-            has_begun = self._begin()
+            acquired = self._acquire()
         except OSError as error:
             message = (
                 f"{self._folder} cannot be locked ({error.strerror}). Choose an --out on a file "
                 "system that has locks and free space."
             )
             raise BenchError(message) from error
-        if not has_begun:
+        if not acquired:
             message = (
                 f"another run is writing to {self._folder}; wait for it, or choose another --out"
-                + (" (--fresh sets records aside: it has to be alone)" if self._needs_all else "")
+                + (" (--fresh needs the folder alone)" if self._is_exclusive else "")
             )
             raise BenchError(message)
         return self
 
-    def _begin(self) -> bool:
+    def _acquire(self) -> bool:
         try:
             self._start.acquire(timeout=START_SECONDS)
         except Timeout:
             return False
-        may_begin = not (self._needs_all and self._others())
+        may_begin = not (self._is_exclusive and self._has_others())
         if may_begin:
             self._runs.mkdir(parents=True, exist_ok=True)
             self._own.acquire()
-        if not (self._needs_all and may_begin):
+        if not (self._is_exclusive and may_begin):
             self._start.release()
         return may_begin
 
@@ -100,24 +92,24 @@ class Presence:
         self._start.release(force=True)
 
     def share(self) -> None:
-        """Let other runs start, if this one was alone."""
+        """Let other runs start, if this one is exclusive."""
         self._start.release()
 
     @contextmanager
-    def alone(self) -> Iterator[bool]:
-        """Whether no other run is in the folder; inside, none can start."""
+    def exclusive(self) -> Iterator[bool]:
+        """Keep new runs out. Yield whether no other run is in the folder."""
         try:
             self._start.acquire(timeout=START_SECONDS)
         except Timeout:
             yield False
             return
         try:
-            yield not self._others()
+            yield not self._has_others()
         finally:
             self._start.release()
 
-    def _others(self) -> bool:
-        """Whether another run is at work; removes the files of runs that were killed."""
+    def _has_others(self) -> bool:
+        """Whether another run is in the folder. Removes the lock files of killed runs."""
         for path in self._runs.glob("*.lock"):
             if path == Path(self._own.lock_file):
                 continue
@@ -129,7 +121,7 @@ class Presence:
 
 
 def try_lock(path: Path) -> FileLock | None:
-    """Lock a file without waiting; None if another process holds it."""
+    """Lock a file without waiting. Return None if another process holds the lock."""
     lock = FileLock(path, thread_local=False)
     try:
         lock.acquire(blocking=False)
@@ -139,6 +131,6 @@ def try_lock(path: Path) -> FileLock | None:
 
 
 def _remove(lock: FileLock) -> None:
-    """Remove the file, then release: a process that opened it sees that it has no name."""
+    """Remove the file, then release the lock, so that no process reuses the file."""
     Path(lock.lock_file).unlink(missing_ok=True)
     lock.release()

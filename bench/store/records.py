@@ -1,10 +1,4 @@
-"""The record of a cell: one frozen class and its JSON.
-
-`status` is one of "ok", "failed", "timeout", "out_of_memory", "diverged", "unavailable",
-"unsupported". It is that of fitting and predicting. What follows the predictions has a status of
-its own (`attribution_status`): "ok", "timeout", "out_of_memory", "failed", or "none" for a method
-without attributions and a cell without predictions.
-"""
+"""The record of a cell, a frozen class that is stored as JSON."""
 
 import json
 from collections.abc import Mapping
@@ -12,12 +6,21 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 SCHEMA = 2
-NEAR_LIMIT = 0.7  # of a limit: a cell above this share of it is marked
+NEAR_LIMIT = 0.7  # a cell that used a larger fraction of a limit is marked
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A table and its split. Sizes are None for a table that could not be made."""
+    """A table and its split. Sizes are None if the table could not be made.
+
+    Attributes
+    ----------
+    name, label, params : see `bench.spec.Choice`
+    checksum : SHA-256 of the content
+    relevant : indices of the features that carry the labels, if they are known
+    source : citation, address and licence
+    prepare_seconds : time to make the table
+    """
 
     name: str
     label: str
@@ -36,7 +39,14 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Method:
-    """A method with its parameters; `source_hash` covers every file of ours that it imports."""
+    """A method with its parameters.
+
+    Attributes
+    ----------
+    name, label, params : see `bench.spec.Choice`
+    source_hash : SHA-256 of its source and of every file of this project that it imports
+    looks_at_labels : whether its conversion uses labels
+    """
 
     name: str
     label: str
@@ -47,7 +57,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Split:
-    """How test rows were drawn: "stratified", "random" or "official"."""
+    """How test rows were chosen. `kind` is "stratified", "random" or "official"."""
 
     kind: str | None
     test_fraction: float
@@ -55,19 +65,28 @@ class Split:
 
 @dataclass(frozen=True)
 class Record:
-    """What became of a cell.
+    """The result of a cell.
 
-    Args:
-        transient: something from outside ended it: the next run tries again.
-        phases: seconds and peak memory (MiB) by phase, in their order.
-        metrics: values of `bench.metrics`, of whose source `metrics_version` is the SHA-256.
-        wall_seconds: from giving the cell out to writing its record.
-        overhead_seconds: the part of it that lies in no phase.
-        cpu_seconds: of all processes of the cell, until its predictions were stored.
-        limits: that the cell had: `cpu_seconds`, `wall_seconds`, `memory_mib`.
-        near_limit: whether it used over 70% of one of them.
-        shared: why its times are not its own; empty if it was alone on its cores.
-        jobs, threads: cells side by side, and threads of each.
+    Attributes
+    ----------
+    key : hash of everything that affects the result, see `bench.cell.Cell.key`
+    schema : version of this class
+    status : of fitting and predicting: "ok", "failed", "timeout", "out_of_memory", "diverged",
+        "unavailable" or "unsupported"
+    reason, traceback : why the status is not "ok"
+    transient : whether the cell was ended from outside. The next run repeats it
+    attribution_status : of the steps after the predictions: "ok", "timeout", "out_of_memory",
+        "failed", or "none" for a method without attributions or a cell without predictions
+    phases : seconds and peak memory (MiB) of each phase, in order
+    metrics, metrics_version : values of `bench.metrics`, and the SHA-256 of its source
+    image_shape : (height, width) of the images, if the method makes images
+    wall_seconds : time from submission of the cell to its record
+    overhead_seconds : the part of `wall_seconds` that is in no phase
+    cpu_seconds : CPU time of all processes of the cell, until its predictions were stored
+    near_limit : whether the cell used more than 70% of a limit
+    shared : reasons why its times do not count (empty: it did not share cores or GPU)
+    jobs, threads : number of cells side by side, and of threads of each
+    limits : `cpu_seconds`, `wall_seconds` and `memory_mib`
     """
 
     key: str
@@ -103,8 +122,8 @@ class Record:
     limits: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def place(self) -> tuple[str, str, int]:
-        """Its place in the tables: (dataset label, method label, seed)."""
+    def grid_point(self) -> tuple[str, str, int]:
+        """Its point of the grid: (dataset label, method label, seed)."""
         return self.dataset.label, self.method.label, self.seed
 
     def to_dict(self) -> dict[str, Any]:
@@ -112,11 +131,7 @@ class Record:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The record of a dictionary as `to_dict` makes it.
-
-        Raises:
-            TypeError: a field is missing or unknown.
-        """
+        """Make a record of a dictionary. Raises TypeError for a wrong field."""
         parts = {
             "dataset": Dataset(**data["dataset"]),
             "method": Method(**data["method"]),
@@ -125,7 +140,7 @@ class Record:
         return cls(**{**data, **parts})
 
     def to_json(self) -> str:
-        """Raises ValueError for NaN and infinity, which JSON has not."""
+        """Write as JSON. Raises ValueError for NaN and infinity."""
         return json.dumps(self.to_dict(), indent=1, allow_nan=False)
 
     @classmethod
@@ -134,7 +149,7 @@ class Record:
 
 
 def is_near(limits: Mapping[str, float], used: Mapping[str, float]) -> bool:
-    """Whether something that was used exceeds 70% of its limit.
+    """Whether a used amount exceeds 70% of its limit.
 
     >>> is_near({"cpu_seconds": 10.0, "memory_mib": 1000}, {"cpu_seconds": 7.5})
     True

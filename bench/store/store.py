@@ -1,9 +1,9 @@
-"""The records of runs: one JSON file a cell, written whole or not at all.
+"""The store of records: a JSON file for each cell, written whole or not at all.
 
     DIR/spec.toml  environment.json  cells/<key>.json  artifacts/<key>.npz  tables/<id>.json
 
-A record is complete: its artifacts are written first, then the record is moved into place. A record
-that a newer source or new data replace goes to cells/superseded/.
+The arrays of a cell are written before its record, so a record that exists is complete. An outdated
+record goes to cells/superseded/.
 """
 
 import json
@@ -28,7 +28,12 @@ Record = dict[str, Any]
 
 
 class Store:
-    """The folder of one benchmark."""
+    """The records and arrays in the output folder of a benchmark.
+
+    Parameters
+    ----------
+    folder : path of the output folder, which `create` makes
+    """
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
@@ -36,7 +41,7 @@ class Store:
         self.artifacts = self.folder / "artifacts"
 
     def create(self) -> None:
-        """Make the folders; BenchError if that is not possible."""
+        """Make the folders. Raises BenchError if this is not possible."""
         try:
             for folder in (self.cells, self.artifacts, self.folder / "tables"):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -45,23 +50,30 @@ class Store:
             raise BenchError(message) from error
 
     def has(self, key: str) -> bool:
+        """Whether a current record has this key."""
         return (self.cells / f"{key}.json").is_file()
 
     def keys(self) -> set[str]:
-        """The keys of all current records."""
+        """Return the keys of all current records."""
         return {path.stem for path in self.cells.glob("*.json")}
 
     def record(self, key: str) -> Record:
-        """One record; BenchError if it is missing, unreadable or of another schema."""
+        """Read a record as a dictionary.
+
+        Raises
+        ------
+        BenchError
+            If the record is missing, unreadable or of another schema.
+        """
         return self._read(self.cells / f"{key}.json")
 
     def records(self) -> Iterator[Record]:
-        """All current records, in the order of their keys."""
+        """Read all current records, in the order of their keys. Raises like `record`."""
         for path in sorted(self.cells.glob("*.json")):
             yield self._read(path)
 
     def artifact(self, key: str) -> dict[str, np.ndarray]:
-        """The arrays of a run, named in `bench.run.worker`; {} if it stored no arrays."""
+        """Read the arrays of a cell, which `bench.run.worker` names, or return {}."""
         path = self.artifacts / f"{key}.npz"
         if not path.is_file():
             return {}
@@ -69,7 +81,7 @@ class Store:
             return {name: arrays[name] for name in arrays.files}
 
     def read(self, key: str) -> TypedRecord:
-        """One record; raises like `record`, and for unknown fields."""
+        """Read a record as an object. Raises like `record`, and for unknown fields."""
         try:
             return TypedRecord.from_dict(self.record(key))
         except (TypeError, KeyError) as error:
@@ -82,9 +94,17 @@ class Store:
     def put(
         self, record: TypedRecord | Record, arrays: dict[str, np.ndarray] | None = None
     ) -> bool:
-        """Write the arrays, then the record; each appears whole or not at all.
+        """Write the arrays, then the record. Each file is written whole or not at all.
 
-        The first record of a key stays: returns False if another run has written it meanwhile.
+        Parameters
+        ----------
+        record : the record, as an object or a dictionary
+        arrays : arrays by name
+
+        Returns
+        -------
+        bool
+            False if the store already has a record of this key, which stays.
         """
         if isinstance(record, TypedRecord):
             record = record.to_dict()
@@ -101,10 +121,11 @@ class Store:
         return write_atomically(path, lambda file: file.write(text), replace=False)
 
     def draft_path(self, key: str) -> Path:
+        """Path of the draft of a running cell."""
         return self.folder / "running" / f"{key}.draft.npz"
 
     def put_draft(self, record: TypedRecord, arrays: dict[str, np.ndarray]) -> None:
-        """Keep the record and arrays of a cell at work, in case it is killed."""
+        """Write the record and arrays of a running cell, in case it is killed."""
         text = np.array(record.to_json())
         write_atomically(
             self.draft_path(record.key),
@@ -113,7 +134,7 @@ class Store:
         )
 
     def draft(self, key: str) -> tuple[TypedRecord, dict[str, np.ndarray]] | None:
-        """The draft of a killed cell, if it kept one."""
+        """Read the draft of a killed cell, or None."""
         if not self.draft_path(key).is_file():
             return None
         with np.load(self.draft_path(key), allow_pickle=False) as file:
@@ -121,22 +142,22 @@ class Store:
         return TypedRecord.from_json(str(arrays.pop("record"))), arrays
 
     def supersede(self, key: str) -> None:
-        """Set a record aside that no longer counts: nothing is deleted."""
-        aside = self.cells / "superseded"
-        aside.mkdir(exist_ok=True)
-        names = (key, *(f"{key}.{n}" for n in range(1, len(list(aside.glob(f"{key}*"))) + 1)))
-        name = next(name for name in names if not (aside / f"{name}.json").exists())
+        """Move a record and its arrays to cells/superseded/."""
+        superseded = self.cells / "superseded"
+        superseded.mkdir(exist_ok=True)
+        names = (key, *(f"{key}.{n}" for n in range(1, len(list(superseded.glob(f"{key}*"))) + 1)))
+        name = next(name for name in names if not (superseded / f"{name}.json").exists())
         for path in (self.cells / f"{key}.json", self.artifacts / f"{key}.npz"):
             if path.is_file():
-                os.replace(path, aside / f"{name}{path.suffix}")
+                os.replace(path, superseded / f"{name}{path.suffix}")
 
     def clean_up(self) -> None:
-        """Remove half-written files, notes and logs of killed runs; call it only if alone."""
+        """Remove the leftover files of killed runs. The caller holds the exclusive lock."""
         for path in (self.folder / "running").glob("*"):
             if path.is_file():
                 path.unlink()
-        for place in (self.cells, self.artifacts, self.folder / "tables", self.folder):
-            for path in (*place.glob(".*.json.*"), *place.glob(".*.npz.*")):
+        for folder in (self.cells, self.artifacts, self.folder / "tables", self.folder):
+            for path in (*folder.glob(".*.json.*"), *folder.glob(".*.npz.*")):
                 path.unlink(missing_ok=True)
 
     def _read(self, path: Path) -> Record:
@@ -159,7 +180,7 @@ class Store:
 
 
 def disk_full(folder: Path) -> BenchError:
-    """The error for a folder that takes no more records."""
+    """Make the error for a folder on a full disk."""
     message = (
         f"a record could not be written to {folder}: the disk is full or a size limit is reached. "
         "Free some space and run the same command again: every finished cell is kept."
@@ -174,11 +195,13 @@ def write_atomically(
     replace: bool = True,
     sync: bool = True,
 ) -> bool:
-    """Let `write` fill a temporary file beside `path`, flush it to the disk, move it into place.
+    """Write a temporary file beside `path`, then rename it to `path`.
 
-    Args:
-        sync: whether the file has to survive a crash of the machine.
-        replace: whether to replace an existing file; otherwise it stays, and False is returned.
+    Parameters
+    ----------
+    write : called with the open temporary file
+    replace : whether to replace an existing file. If False, it stays and False is returned
+    sync : whether to flush the file to disk, so that it survives a crash of the machine
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -187,9 +210,9 @@ def write_atomically(
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's files are for their owner alone
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files that only their owner can read
         if not replace:
-            return _place_once(temporary, path)
+            return _rename_once(temporary, path)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -197,13 +220,13 @@ def write_atomically(
     return True
 
 
-def _place_once(temporary: str, path: Path) -> bool:
-    """Give a file its name if it is free: of two at the same moment, one gets False."""
+def _rename_once(temporary: str, path: Path) -> bool:
+    """Rename a file if the name is free. False if it is taken."""
     try:
         os.link(temporary, path)
     except FileExistsError:
         return False
-    except OSError:  # a file system without links: a race of a moment remains
+    except OSError:  # a file system without links: a short race remains
         if path.exists():
             return False
         os.replace(temporary, path)

@@ -1,7 +1,7 @@
-"""Tables made once a run and shared by its cells through files.
+"""Tables as files: each table is made once for a run, and its cells read it.
 
-tables/<id>.json keeps what a table is (checksum, sizes, classes, source) and stays;
-tables/<id>/ keeps its arrays and is removed when the run ends.
+tables/<id>.json is the description of a table (checksum, sizes, classes, source).
+tables/<id>/ has its arrays and is removed when the run ends.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from datasets.table import DataUnavailable, Source, Table
 
 
 def run_job(job: dict[str, Any]) -> int:
-    """Make a table in a process of its own and write its description; returns the exit code."""
+    """Make a table and write its description, in a process. Return the exit code."""
     try:
         facts = prepare(Path(job["folder"]) / "tables", TableRequest(**job["table"]))
         Path(job["answer"]).write_text(json.dumps(facts))
@@ -34,9 +34,9 @@ def run_job(job: dict[str, Any]) -> int:
 
 
 def prepare(folder: Path, request: TableRequest) -> dict[str, Any]:
-    """Load the table, write its arrays and its description; returns the description.
+    """Load a table, write its arrays and its description, and return the description.
 
-    The description of a table that is unavailable has `status` and `reason` instead of sizes.
+    The description of an unavailable table has `status` and `reason` instead of sizes.
     """
     start = time.perf_counter()
     entry = table_entry(request.name)
@@ -55,41 +55,41 @@ def prepare(folder: Path, request: TableRequest) -> dict[str, Any]:
 
 
 def description(folder: Path, request: TableRequest) -> dict[str, Any] | None:
-    """The description of a table from an earlier run, or None."""
+    """Read the description of a table from an earlier run, or return None."""
     path = folder / f"{request.id}.json"
     return {**json.loads(path.read_text()), **_request(request)} if path.is_file() else None
 
 
 def is_ready(folder: Path, request: TableRequest) -> bool:
-    """Whether its arrays exist."""
+    """Whether the arrays of the table exist."""
     return (folder / request.id / "table.json").is_file()
 
 
 def discard_arrays(folder: Path) -> None:
-    """Remove the arrays of all tables; the descriptions stay."""
+    """Remove the arrays of all tables, but not the descriptions."""
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
 
 
 def write_table(folder: Path, table: Table) -> None:
-    """Write the arrays of a table as .npy files, the whole folder at once.
+    """Write the arrays of a table to a temporary folder, then rename it.
 
-    A table that another run has made meanwhile stays: it may be in use.
+    If another run has made the table in the meantime, its folder stays: it may be in use.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    new.chmod(0o755)  # mkdtemp's are for their owner alone
+    new.chmod(0o755)  # mkdtemp makes folders that only their owner can read
     try:
         _write_arrays(new, table)
         if folder.is_dir() and not (folder / "table.json").is_file():
-            shutil.rmtree(folder)  # a part, left by a version that wrote in place
-        with contextlib.suppress(OSError):  # not empty: it is there
+            shutil.rmtree(folder)  # incomplete, from a version that wrote in place
+        with contextlib.suppress(OSError):  # not empty: the table exists
             new.rename(folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)
     if not (folder / "table.json").is_file():
-        message = f"the table could not be moved to {folder}: something else is in its place"
+        message = f"the table could not be moved to {folder}: that path is not a table"
         raise OSError(message)
 
 
@@ -117,7 +117,7 @@ def _write_arrays(folder: Path, table: Table) -> None:
 
 
 def read_table(folder: Path) -> Table:
-    """The table that `write_table` wrote."""
+    """Read a table that `write_table` wrote."""
     rest = json.loads((folder / "table.json").read_text())
     arrays = {path.stem: np.load(path) for path in folder.glob("*.npy")}
     X = arrays.get("X")
@@ -137,7 +137,7 @@ def read_table(folder: Path) -> Table:
 
 
 def describe(table: Table) -> dict[str, Any]:
-    """The description of a table for records."""
+    """Describe a table for records."""
     return {
         "checksum": table.checksum,
         "n_samples": table.n_samples,
@@ -154,7 +154,7 @@ def _request(request: TableRequest) -> dict[str, Any]:
 
 
 def describe_failure(request: TableRequest, status: str, reason: str) -> dict[str, Any]:
-    """The description of a table that is unavailable or broken."""
+    """Describe a table that is unavailable or could not be made."""
     sizes = dict.fromkeys(
         ("checksum", "n_samples", "n_features", "n_classes", "relevant", "source")
     )

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from baselines._deepinsight import DeepInsightConverter, class_cam
 from bench.catalog import entry
-from bench.run.answers import attribute
+from bench.run.outputs import attribute
 from deepmapper.errors import DeepMapperError
 
 

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.asv.stores import made_up
+from bench.asv.stores import make_cells
 from bench.cli import main
 from bench.cluster.collect import collect
 from bench.errors import BenchError
-from bench.store.locks import Presence
+from bench.store.locks import RunLock
 from bench.store.store import Store
 
 SPEC = 'name = "merge"\nseeds = [0]\ndatasets = ["digits"]\nmethods = ["majority"]\n'
 OTHER_SPEC = SPEC.replace("[0]", "[0, 7]")
-RECORDS = [record for record, _ in made_up(10)]
+RECORDS = [record for record, _ in make_cells(10)]
 SLOWER = {"wall_seconds": 99.0}
 UNAVAILABLE = {"status": "unavailable", "reason": "no data"}
 CUT_SHORT = {"status": "failed", "reason": "killed by signal 9", "transient": True}
@@ -138,7 +138,7 @@ def test_tables_of_one_name_have_one_content(tmp_path: Path) -> None:
     [
         (lambda out: (out / "cells/x.json").write_text('{"schema": 1, "ke'), r"x\.json cannot be"),
         (lambda out: next(out.glob("cells/*.json")).rename(out / "cells/x.json"), "another name"),
-        (lambda out: os.truncate(next(out.glob("artifacts/*.npz")), 200), r"a whole \.npz"),
+        (lambda out: os.truncate(next(out.glob("artifacts/*.npz")), 200), r"a complete \.npz"),
         (lambda out: (out / "spec.toml").unlink(), "is not an output folder"),
         (
             lambda out: (out / "spec.toml").write_text(OTHER_SPEC),
@@ -167,7 +167,7 @@ def test_strange_folders_and_folders_in_use_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="nothing to collect"):
         collect([first], first)
     for folder in (first, out):
-        with Presence(folder), pytest.raises(BenchError, match=f"run is .* {folder}"):
+        with RunLock(folder), pytest.raises(BenchError, match=f"run is .* {folder}"):
             collect([first], out)
     assert "2 records" in collect([first], out)
 

@@ -87,7 +87,7 @@ def test_a_dask_worker_leaves_and_comes_back(tmp_path: Path, plugin: Path, port:
 @pytest.mark.parametrize(
     ("more", "words", "message"),
     [
-        ("", ["--executor", "dask", "--detach"], "--detach leaves cells with SLURM"),
+        ("", ["--executor", "dask", "--detach"], "--detach needs the executor 'slurm'"),
         ("connect_seconds = 0.5\n", [], "no dask scheduler answers"),
     ],
 )

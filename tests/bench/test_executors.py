@@ -7,7 +7,7 @@ import pytest
 
 from bench.cell import Cell, TableRequest, expand
 from bench.cluster import submissions
-from bench.cluster.submissions import Submission, keep
+from bench.cluster.submissions import Submission, write_submission
 from bench.errors import BenchError
 from bench.machine.node import Node
 from bench.machine.processes import Limits
@@ -15,7 +15,7 @@ from bench.machine.slots import split_cores
 from bench.run.progress import Progress
 from bench.run.queue import Queue
 from bench.run.runner import Plan
-from bench.run.work import Ended, Task, Work
+from bench.run.tasks import CellSettings, Task, TaskResult
 from bench.spec import load_spec
 from bench.store.store import Store
 from bench.store.tables import prepare
@@ -47,8 +47,8 @@ def test_each_cell_of_a_gpu_run_sees_one_gpu(
     plan = Plan(expand(load_spec(str(spec_of(tmp_path, n=2, seconds=0.5)))[0], "cpu"))
     table = plan.cells[0].table
     plan.tables[table.id] = prepare(store.folder / "tables", table)
-    work = Work(str(store.folder), ("tally",), "cpu", Limits(60, 600, 2000))
-    with Node(work, split_cores(2, [0, 1], ["4", "7"]), "local") as node:
+    settings = CellSettings(str(store.folder), ("tally",), "cpu", Limits(60, 600, 2000))
+    with Node(settings, split_cores(2, [0, 1], ["4", "7"]), "local") as node:
         while node.room < 2:
             list(node.events())
         for cell in plan.cells:
@@ -73,12 +73,12 @@ def test_a_record_that_is_late_in_the_shared_folder_is_waited_for(tmp_path: Path
         def submit(self, task: Task) -> None:
             self.given = (task,)
 
-        def events(self) -> Iterator[Ended]:
+        def events(self) -> Iterator[TaskResult]:
             for task in self.given:
                 self.looks += 1
                 if self.looks == 3:
                     store.put({"schema": 2, "key": task.key, "status": "ok"})
-                yield Ended(task.key, written=True)
+                yield TaskResult(task.key, written=True)
             self.given = ()
 
     cell = Cell(TableRequest("t", "t", {}, ""), "m", "m", {}, "", 0, 0.25, "cpu")
@@ -93,15 +93,15 @@ def test_a_record_that_is_late_in_the_shared_folder_is_waited_for(tmp_path: Path
 def test_cells_of_an_unreachable_scheduler_may_still_run(
     answer: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def states(submission: Submission) -> object:
+    def query_states(submission: Submission) -> object:
         if isinstance(answer, BenchError):
             raise answer
         return answer
 
     store = Store(tmp_path)
     store.create()
-    keep(tmp_path, Submission({}, {"7": ["k"]}))
-    monkeypatch.setattr(submissions, "states", states)
-    assert submissions.elsewhere(store) == (set(), False)
+    write_submission(tmp_path, Submission({}, {"7": ["k"]}))
+    monkeypatch.setattr(submissions, "query_states", query_states)
+    assert submissions.find_scheduled(store) == (set(), False)
     store.put({"schema": 2, "key": "k", "status": "ok"})
-    assert submissions.elsewhere(store) == (set(), True)
+    assert submissions.find_scheduled(store) == (set(), True)

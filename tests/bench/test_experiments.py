@@ -12,7 +12,7 @@ from bench.experiments.__main__ import EXPERIMENTS, experiment, report, run
 from bench.experiments.gpu import gpu
 from bench.experiments.growth import scaling, slope, train_from_file, write_table
 from bench.experiments.needles import measure_needles
-from bench.experiments.runner import Case, of_seeds, read_records, summarise, write_record
+from bench.experiments.runner import Case, format_mean, read_records, summarise, write_record
 from deepmapper import DeepMapperError
 
 
@@ -38,7 +38,7 @@ def test_a_case_with_a_record_is_not_run_again(
         names.append(case.name)
         write_record(out, name, case, {"accuracy": 1.0})
 
-    monkeypatch.setattr("bench.experiments.__main__.run_apart", pretend)
+    monkeypatch.setattr("bench.experiments.__main__.run_in_process", pretend)
     for fresh in (False, False, True):
         run(["nihs"], out=tmp_path, only="seed_3", fresh=fresh)
     assert names == ["seed_3", "seed_3"]
@@ -88,8 +88,8 @@ def test_the_slope_of_a_line_is_one() -> None:
 
 
 def test_repeated_measurements_have_the_interval_of_student() -> None:
-    assert of_seeds([1.0, 2.0, 3.0]) == "2 ± 2.5 (1..3, n = 3)"
-    assert of_seeds([1.0]) == "1 (n = 1)"
+    assert format_mean([1.0, 2.0, 3.0]) == "2 ± 2.5 (1..3, n = 3)"
+    assert format_mean([1.0]) == "1 (n = 1)"
 
 
 SMALL = {

@@ -8,16 +8,16 @@ import pytest
 
 from bench.errors import BenchError
 from bench.store import locks
-from bench.store.locks import Claims, Presence
+from bench.store.locks import Claims, RunLock
 
 from .conftest import ROOT
 
 OTHER = """
 import sys
 from pathlib import Path
-from bench.store.locks import Claims, Presence
+from bench.store.locks import Claims, RunLock
 folder = Path(sys.argv[1])
-with Presence(folder):
+with RunLock(folder):
     claims = Claims(folder / 'running')
     print(claims.take("cell"), flush=True)
     sys.stdin.read()
@@ -51,7 +51,7 @@ def test_a_cell_has_one_owner_until_it_is_dropped(tmp_path: Path) -> None:
 def test_a_run_that_was_killed_holds_nothing(tmp_path: Path) -> None:
     process = start_other_run(tmp_path)
     claims = Claims(tmp_path / "running")
-    with Presence(tmp_path) as presence:
+    with RunLock(tmp_path) as presence:
         assert not claims.take("cell")
         with presence.alone() as alone:
             assert not alone
@@ -63,24 +63,27 @@ def test_a_run_that_was_killed_holds_nothing(tmp_path: Path) -> None:
 
 
 def test_a_run_that_asks_whether_it_is_alone_stays_in_the_folder(tmp_path: Path) -> None:
-    with Presence(tmp_path) as first, Presence(tmp_path) as second:
+    with RunLock(tmp_path) as first, RunLock(tmp_path) as second:
         for run in (second, first, second):
             with run.alone() as alone:
                 assert not alone
-        with pytest.raises(BenchError, match="it has to be alone"), Presence(tmp_path, alone=True):
+        with (
+            pytest.raises(BenchError, match="needs the folder alone"),
+            RunLock(tmp_path, exclusive=True),
+        ):
             pass
-    with Presence(tmp_path) as first, first.alone() as alone:
+    with RunLock(tmp_path) as first, first.alone() as alone:
         assert alone
-        with pytest.raises(BenchError, match="another run"), Presence(tmp_path):
+        with pytest.raises(BenchError, match="another run"), RunLock(tmp_path):
             pass
 
 
 def test_a_fresh_run_lets_no_other_start_before_it_says_so(tmp_path: Path) -> None:
-    with Presence(tmp_path, alone=True) as first:
+    with RunLock(tmp_path, alone=True) as first:
         with first.alone() as alone:
             assert alone
-        with pytest.raises(BenchError, match="another run"), Presence(tmp_path):
+        with pytest.raises(BenchError, match="another run"), RunLock(tmp_path):
             pass
         first.share()
-        with Presence(tmp_path), first.alone() as alone:
+        with RunLock(tmp_path), first.alone() as alone:
             assert not alone

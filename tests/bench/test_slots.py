@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.machine import slots
-from bench.machine.slots import Leases, Watch, split_cores
+from bench.machine.slots import Leases, LoadMonitor, split_cores
 
 BUSY = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
 
@@ -53,9 +53,9 @@ def test_others_on_a_core_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     neighbour = subprocess.Popen([sys.executable, "-c", BUSY, str(core)])
     try:
         time.sleep(0.3)
-        watch = Watch()
+        monitor = LoadMonitor()
         time.sleep(0.8)
-        reasons = watch.others("cpu")
+        reasons = monitor.describe_load("cpu")
     finally:
         neighbour.kill()
         neighbour.wait()
@@ -72,4 +72,4 @@ def test_a_cell_s_own_work_is_not_others_work(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(slots, "_busy_seconds", lambda cores: next(busy))
     monkeypatch.setattr(slots, "own_cores", lambda: [0])
     monkeypatch.setattr(slots.time, "monotonic", lambda: next(clock))
-    assert Watch().others("cpu") == []
+    assert LoadMonitor().describe_load("cpu") == []

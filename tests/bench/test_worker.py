@@ -1,4 +1,4 @@
-"""The steps of a cell around its method: torch, threads, and notes."""
+"""The steps of a cell around its method: torch, threads, and the progress file."""
 
 import subprocess
 import sys
@@ -9,9 +9,9 @@ import torch
 
 from bench.catalog import entries, module_entry
 from bench.cell import Cell, TableRequest
-from bench.run.phases import Note, Phases, read_note
-from bench.run.work import Task
-from bench.run.worker import Run, _attempt, _keep_threads
+from bench.run.phases import Phases, ProgressFile, read_progress
+from bench.run.tasks import Task
+from bench.run.worker import Run, _attempt, _restore_threads
 from bench.store.tables import describe_failure
 
 from .conftest import ROOT
@@ -27,8 +27,8 @@ def run() -> Run:
 def test_threads_that_a_method_takes_are_given_back_with_a_warning() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(before + 1)
-    with pytest.warns(RuntimeWarning, match=f"left torch {before + 1} threads, the cell has"):
-        _keep_threads(before)
+    with pytest.warns(RuntimeWarning, match=f"set torch to {before + 1} threads, the cell has"):
+        _restore_threads(before)
     assert torch.get_num_threads() == before
 
 
@@ -62,20 +62,20 @@ assert "torch" not in sys.modules
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-def test_a_note_is_whole_at_every_moment_and_gone_in_the_end(tmp_path: Path) -> None:
-    note, phases = Note(tmp_path, "key"), Phases("cpu")
-    phases.on_change = lambda: note.write(phases)
+def test_a_progress_file_is_whole_at_every_moment_and_gone_in_the_end(tmp_path: Path) -> None:
+    progress_file, phases = ProgressFile(tmp_path, "key"), Phases("cpu")
+    phases.on_change = lambda: progress_file.write(phases)
     for name in ("a_phase_with_a_long_name", "short"):
         with phases(name):
-            assert read_note(tmp_path, "key")["current"] == name
-        content = read_note(tmp_path, "key")
+            assert read_progress(tmp_path, "key")["current"] == name
+        content = read_progress(tmp_path, "key")
         assert content["current"] is None
         assert content["phases"] == phases.records
     phases.records.clear()
-    note.write(phases)  # shorter than before
-    assert read_note(tmp_path, "key") == {"current": None, "phases": {}}
-    note.remove()
-    assert read_note(tmp_path, "key") == {}
+    progress_file.write(phases)  # shorter than before
+    assert read_progress(tmp_path, "key") == {"current": None, "phases": {}}
+    progress_file.remove()
+    assert read_progress(tmp_path, "key") == {}
     assert not list((tmp_path / "running").iterdir())
 
 

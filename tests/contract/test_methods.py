@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from bench.catalog import Entry
 from bench.commands.contract import VARIANTS
-from bench.run.answers import attribute, predict
+from bench.run.outputs import attribute, predict
 from datasets.table import Source, Table
 
 AFFORDABLE: dict[str, dict[str, object]] = {  # settings that are quick enough for a test

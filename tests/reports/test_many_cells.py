@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bench.asv.stores import fill, made_up
+from bench.asv.stores import fill_store, make_cells
 from bench.store.store import Store
 from reports import figures, sections
 from reports.build import build
@@ -17,7 +17,7 @@ N_CELLS = 300
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Store:
     folder = tmp_path_factory.mktemp("scale") / "store"
-    fill(folder, N_CELLS)
+    fill_store(folder, N_CELLS)
     return Store(folder)
 
 
@@ -40,7 +40,7 @@ def test_records_are_made_as_a_run_makes_them(many: Store) -> None:
         assert record["dataset"].keys() >= real["dataset"].keys()
         assert record["metrics"].keys() == real["metrics"].keys()
         assert (record["status"] == "ok") == bool(many.artifact(record["key"]))
-    again = next(made_up(N_CELLS))[0]
+    again = next(make_cells(N_CELLS))[0]
     assert many.record(again["key"])["metrics"] == again["metrics"]
 
 

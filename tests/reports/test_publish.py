@@ -13,7 +13,7 @@ import pytest
 from bench import metrics
 from bench.catalog import entry
 from bench.errors import BenchError
-from bench.machine.redaction import folders_and_words, redacted
+from bench.machine.redaction import list_replacements, redact
 from bench.store.store import Store
 from reports.aggregate import results_frame
 from reports.build import build
@@ -61,7 +61,7 @@ def test_no_folder_of_the_machine_is_named(results: Store, published: Path) -> N
     text = json.dumps(list(Topic(published).records()))
     for path in published.glob("*.[mt]*"):
         text += path.read_text()
-    for folder, _ in folders_and_words(results.folder):
+    for folder, _ in list_replacements(results.folder):
         assert folder not in text
     assert "no file <results>/x and none in ~/y" in text
 
@@ -77,8 +77,8 @@ def test_a_topic_is_read_like_its_results(results: Store, published: Path, tmp_p
         *("README.md", "topic.toml", "spec.toml", "cells.parquet", "arrays.parquet"),
     }  # the made-up cells have no probabilities
     before, after = Results.read(results), Results.read(published)
-    words = folders_and_words(results.folder)
-    assert list(after.records.values()) == [redacted(r, words) for r in results.records()]
+    words = list_replacements(results.folder)
+    assert list(after.records.values()) == [redact(r, words) for r in results.records()]
     assert before.frame["accuracy"].equals(after.frame["accuracy"])
     cut = [a for key in after.records if "top_features" in (a := after.source.arrays(key))]
     assert len(cut) == 1
@@ -225,5 +225,5 @@ def test_a_readme_that_is_too_long_is_refused(published: Path, tmp_path: Path) -
 def test_longer_folders_are_replaced_first() -> None:
     words = [("/a/b", "<b>"), ("/a", "<a>")]
     value = {"x": ["/a/b/c", "/a/c", 1, None]}
-    assert redacted(value, words) == {"x": ["<b>/c", "<a>/c", 1, None]}
-    assert json.dumps(redacted(value, []), sort_keys=True) == json.dumps(value, sort_keys=True)
+    assert redact(value, words) == {"x": ["<b>/c", "<a>/c", 1, None]}
+    assert json.dumps(redact(value, []), sort_keys=True) == json.dumps(value, sort_keys=True)

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from bench.commands.comparing import comparison
-from bench.machine.environment import hardware, not_alone
+from bench.commands.comparison import compare_stores
+from bench.machine.environment import hardware, sharing_reasons
 from bench.store.store import Store
 from reports import figures, interactive, sections, terminal
 from reports.aggregate import columns, results_frame
@@ -164,7 +164,7 @@ def test_older_records_are_classified_by_their_threads(
     make_cell: Callable, change: Change, expected: list[str]
 ) -> None:
     record, _ = make_cell("nihs", "logistic", 0)
-    assert not_alone(record | change) == expected
+    assert sharing_reasons(record | change) == expected
 
 
 def test_the_machine_with_most_cells_is_a(make_cell: Callable) -> None:
@@ -201,7 +201,7 @@ def test_compare_has_a_ratio_only_for_equal_conditions(
     before = store_of({("logistic", 0): phases, ("majority", 0): phases, ("majority", 1): phases})
     cells = {("logistic", 0): twice | change, ("majority", 0): twice | change}
     after = store_of(cells | {("majority", 1): twice}, "after")
-    lines = printed(comparison(before, after)).splitlines()
+    lines = printed(compare_stores(before, after)).splitlines()
     of_method = {
         name: next(line for line in lines if name in line).rstrip(" │┃")
         for name in ("logistic", "majority")

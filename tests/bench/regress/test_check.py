@@ -13,9 +13,9 @@ from bench.asv.rows import CONTROL_WORKLOAD, EXACT_ROWS, ROWS
 from bench.cli import main
 from bench.errors import BenchError
 from bench.experiments import injections
-from bench.regress.check import same_arrays
+from bench.regress.check import arrays_equal
 from bench.regress.processes import SideProcesses
-from bench.regress.sides import git, sides
+from bench.regress.sides import git, install_sides
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -38,7 +38,14 @@ def regress(out: Path, *words: str) -> tuple[int, dict, str]:
 @pytest.mark.slow
 def test_an_extra_copy_is_a_regression_without_a_clock(tmp_path: Path) -> None:
     """Compare HEAD with a commit that makes one more copy of the table."""
-    words = ("--base", "HEAD", "--head", injections.extra_copy(), "--only", "fold,convert,unfold")
+    words = (
+        "--base",
+        "HEAD",
+        "--head",
+        injections.commit_extra_copy(),
+        "--only",
+        "fold,convert,unfold",
+    )
     code, verdict, summary = regress(tmp_path, *words, "--seconds", "30")
     assert code == 1
     assert verdict["verdict"] == "regression"
@@ -55,7 +62,7 @@ def test_an_extra_copy_is_a_regression_without_a_clock(tmp_path: Path) -> None:
 
 
 def test_a_workload_that_raises_ends_with_2(tmp_path: Path) -> None:
-    words = ("--base", "HEAD", "--head", injections.broken(), "--only", "fold")
+    words = ("--base", "HEAD", "--head", injections.commit_broken_fold(), "--only", "fold")
     code, verdict, summary = regress(tmp_path, *words)
     assert (code, verdict["verdict"]) == (2, "failed")
     assert "broken on purpose" in summary
@@ -65,13 +72,15 @@ def test_a_workload_that_raises_ends_with_2(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_revision_that_cannot_be_installed_ends_with_2(tmp_path: Path) -> None:
-    code, verdict, _ = regress(tmp_path, "--base", injections.not_installable(), "--head", "HEAD")
+    code, verdict, _ = regress(
+        tmp_path, "--base", injections.commit_broken_install(), "--head", "HEAD"
+    )
     assert (code, verdict["verdict"]) == (2, "failed")
     assert "cannot be installed" in verdict["reason"]
-    text = injections.content("HEAD", "pyproject.toml")
+    text = injections.read_file("HEAD", "pyproject.toml")
     assert '"numpy>=1.26"' in text
     changed = text.replace('"numpy>=1.26"', '"numpy>=999"')
-    commit = injections.rewritten("HEAD", {"pyproject.toml": changed})
+    commit = injections.commit_files("HEAD", {"pyproject.toml": changed})
     code, verdict, _ = regress(tmp_path, "--base", commit)
     assert code == 2
     assert "needs numpy>=999" in verdict["reason"]
@@ -107,8 +116,8 @@ def test_wrong_words_end_with_2(
 
 @pytest.mark.slow
 def test_the_sides_are_the_requested_commits() -> None:
-    slower = injections.slowdown(0.2)
-    with sides("HEAD", slower) as (base, head):
+    slower = injections.commit_slowdown(0.2)
+    with install_sides("HEAD", slower) as (base, head):
         assert (base.commit, head.commit) == (git("rev-parse", "HEAD"), slower)
         assert len(base.path[1]) == len(head.path[1])
         for side, expected in ((base, False), (head, True)):
@@ -123,19 +132,19 @@ def test_every_row_computes_the_same_twice(row: str) -> None:
     name, parameters = {**ROWS, **EXACT_ROWS, "control": CONTROL_WORKLOAD}[row]
     module, _, function = name.partition(".")
     timed = getattr(import_module(f"bench.asv.{module}"), function)(**parameters)
-    assert same_arrays(timed.output(timed.once()), timed.output(timed.once()))
+    assert arrays_equal(timed.output(timed.run_once()), timed.output(timed.run_once()))
 
 
 def test_outputs_are_the_same_up_to_rounding() -> None:
     a = np.array([1.0, np.nan, 3.0])
-    assert same_arrays([a], [a + 1e-7])
-    assert not same_arrays([a], [a + 1e-3])
-    assert not same_arrays([a], [a[:2]])
-    assert not same_arrays([a], [a, a])
-    assert not same_arrays([a], [a.astype(np.float32)])
-    assert not same_arrays([a * 1e-9], [a * 0])
-    assert same_arrays([np.array([1, 2])], [np.array([1, 2])])
-    assert not same_arrays([np.array([1, 2])], [np.array([1, 3])])
+    assert arrays_equal([a], [a + 1e-7])
+    assert not arrays_equal([a], [a + 1e-3])
+    assert not arrays_equal([a], [a[:2]])
+    assert not arrays_equal([a], [a, a])
+    assert not arrays_equal([a], [a.astype(np.float32)])
+    assert not arrays_equal([a * 1e-9], [a * 0])
+    assert arrays_equal([np.array([1, 2])], [np.array([1, 2])])
+    assert not arrays_equal([np.array([1, 2])], [np.array([1, 3])])
 
 
 def test_a_slowed_fold_waits_its_share_and_folds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,18 +163,18 @@ def test_a_slowed_fold_waits_its_share_and_folds_the_same(monkeypatch: pytest.Mo
 
 
 def test_a_harmless_commit_differs_and_computes_the_same() -> None:
-    commit = injections.harmless()
+    commit = injections.commit_harmless_change()
     changed = {injections.FOLD[0], injections.TRAIN[0], injections.CONVERT[0]}
     assert set(git("diff", "--name-only", "HEAD", commit).splitlines()) == changed
     namespace: dict = {"__name__": "harmless"}
-    exec(compile(injections.content(commit, injections.FOLD[0]), "layout.py", "exec"), namespace)
+    exec(compile(injections.read_file(commit, injections.FOLD[0]), "layout.py", "exec"), namespace)
     assert namespace["_unused"](namespace["Layout"](np.arange(1), (1, 1)), np.ones((1, 1))).shape
 
 
 @pytest.mark.slow
 def test_a_check_that_is_stopped_clears_up(tmp_path: Path) -> None:
     """A cancelled workflow sends SIGTERM."""
-    commit = injections.slowdown(0.5)
+    commit = injections.commit_slowdown(0.5)
     words = [sys.executable, "-m", "bench", "regress", "--base", commit, "--only", "fold"]
     process = subprocess.Popen(
         [*words, "--out", str(tmp_path)], cwd=ROOT, stderr=subprocess.PIPE, text=True
@@ -190,7 +199,7 @@ def test_an_error_leaves_no_older_verdict(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_dead_measuring_process_is_an_error_and_its_folder_is_removed() -> None:
-    with sides("HEAD", "HEAD") as (base, head), SideProcesses(0) as processes:
+    with install_sides("HEAD", "HEAD") as (base, head), SideProcesses(0) as processes:
         processes._processes._server.kill()
         with pytest.raises(BenchError, match="did not start"), processes.pair(base, head):
             pass
@@ -200,8 +209,8 @@ def test_a_dead_measuring_process_is_an_error_and_its_folder_is_removed() -> Non
 @pytest.mark.slow
 def test_two_checks_work_in_one_checkout_at_the_same_time() -> None:
     code = (
-        "from bench.regress.sides import sides\n"
-        "with sides('HEAD', None) as (base, head): print(base.commit)"
+        "from bench.regress.sides import install_sides\n"
+        "with install_sides('HEAD', None) as (base, head): print(base.commit)"
     )
     words = [sys.executable, "-c", code]
     both = [

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.regress.command import markdown
+from bench.regress.command import format_markdown
 from bench.regress.verdict import THRESHOLD, Estimate, Figure, Row, Verdict, estimate
 
 STILL = Estimate(1.0, 0.99, 1.01, 8, 1.06)
@@ -64,14 +64,14 @@ def verdict(*rows: Row, **changes: Any) -> Verdict:
 )
 def test_a_verdict_has_the_right_word_and_code(checked: Verdict, word: str, code: int) -> None:
     assert (checked.word, checked.exit_code) == (word, code)
-    text = markdown(checked)
+    text = format_markdown(checked)
     assert text.lower().startswith(f"# **{word}")
     assert json.loads(json.dumps(checked.to_dict()))["exit_code"] == code
 
 
 def test_the_summary_names_changes_and_what_is_detectable() -> None:
     rows = row(same=False), row(VAGUE, name="unfold")
-    text = markdown(verdict(*rows, figures=[PASSES]))
+    text = format_markdown(verdict(*rows, figures=[PASSES]))
     assert "2 of 2 benchmarks ran" in text
     assert "40.0% in the worst row." in text
     assert "noise floor" not in text
@@ -81,7 +81,7 @@ def test_the_summary_names_changes_and_what_is_detectable() -> None:
 
 def test_the_noise_floor_is_shown_if_both_sides_are_the_same() -> None:
     commits = ("a" * 40, "a" * 40)
-    text = markdown(verdict(row(), row(DRIFTS, name="unfold"), commits=commits))
+    text = format_markdown(verdict(row(), row(DRIFTS, name="unfold"), commits=commits))
     assert "2.0% in the median row, 4.0% in the worst" in text
 
 

@@ -1,4 +1,4 @@
-"""Predictions and attributions of a fitted model, checked before they are scored."""
+"""Compute and check the outputs of a fitted model: predictions and attributions."""
 
 from typing import Any
 
@@ -7,17 +7,15 @@ import numpy as np
 from datasets.table import Table
 
 
-class WrongAnswer(ValueError):
-    """A method returned something that cannot be scored."""
+class InvalidOutput(ValueError):
+    """A method returned an output that cannot be scored."""
 
 
 def predict(model: Any, Z: Any, n_classes: int) -> np.ndarray:
-    """Probabilities (n, n_classes) in the order of class codes, checked.
+    """Predict probabilities, shape (n, n_classes), in the order of class codes.
 
-    A model without `predict_proba` gets probability 1 for the label that it predicts.
-
-    Raises:
-        WrongAnswer: NaN, a wrong shape, rows that do not sum to one, labels that do not exist.
+    For a model without `predict_proba`, the predicted label has probability 1. Raises InvalidOutput
+    for NaN, a wrong shape, rows that do not sum to one, and unknown labels.
     """
     n = Z.shape[0]
     if not hasattr(model, "predict_proba"):
@@ -29,42 +27,40 @@ def predict(model: Any, Z: Any, n_classes: int) -> np.ndarray:
     _check_labels(classes, n_classes)
     if values.shape != (n, len(classes)):
         message = f"predict_proba returned shape {values.shape}, expected {(n, len(classes))}"
-        raise WrongAnswer(message)
-    bad = ~np.isfinite(values).all(1)
-    if bad.any():
-        message = f"predict_proba returned NaN or infinity for {int(bad.sum())} of {n} rows"
-        raise WrongAnswer(message)
+        raise InvalidOutput(message)
+    invalid = ~np.isfinite(values).all(1)
+    if invalid.any():
+        message = f"predict_proba returned NaN or infinity for {int(invalid.sum())} of {n} rows"
+        raise InvalidOutput(message)
     sums = values.sum(1)
     if values.min() < -1e-6 or np.abs(sums - 1).max() > 1e-3:
         message = (
             f"predict_proba returned values from {values.min():.3g} and row sums from "
-            f"{sums.min():.3g} to {sums.max():.3g}; probabilities are >= 0 and sum to 1"
+            f"{sums.min():.3g} to {sums.max():.3g}; expected values >= 0 that sum to 1"
         )
-        raise WrongAnswer(message)
+        raise InvalidOutput(message)
     probabilities = np.zeros((n, n_classes))
     probabilities[:, classes] = values
     return probabilities
 
 
 def _check_labels(labels: np.ndarray, n_classes: int) -> None:
-    known = set(range(n_classes))
-    strange = sorted({str(label) for label in labels.tolist() if label not in known})
-    if strange:
-        message = f"the method predicts labels that do not exist: {', '.join(strange[:5])}"
-        raise WrongAnswer(message)
+    codes = set(range(n_classes))
+    invalid = sorted({str(label) for label in labels.tolist() if label not in codes})
+    if invalid:
+        message = f"the method predicts labels that do not exist: {', '.join(invalid[:5])}"
+        raise InvalidOutput(message)
 
 
 def attribute(convert: Any, model: Any, Z: Any, y: np.ndarray, n_classes: int) -> np.ndarray | None:
-    """Attributions (n_classes, n_features) over the rows Z, or None for a model without any.
+    """Attributions (n_classes, n_features) over the rows Z, or None.
 
-    A model's own `attribute(Z, y)` comes first, then the size of linear weights (`coef_`), then
+    They come from the model's `attribute(Z, y)`, else from |`coef_`|, else from
     `feature_importances_`, the same for every class. The converter maps pixels back to features.
-
-    Args:
-        Z, y: training rows and labels; for a model whose `attributes_over` is "test", as in
-            published code that is reproduced, test rows and its own predictions.
+    Z and y are training rows and labels. If `model.attributes_over` is "test", as in published
+    code, they are test rows and predictions.
     """
-    model = getattr(model, "best_estimator_", model)  # of a search over settings
+    model = getattr(model, "best_estimator_", model)  # if the model is a grid search
     if hasattr(model, "attribute"):
         values = np.asarray(model.attribute(Z, y), dtype=np.float32)
         if values.ndim == 4:  # (n_classes, channels, h, w)
@@ -80,17 +76,16 @@ def attribute(convert: Any, model: Any, Z: Any, y: np.ndarray, n_classes: int) -
     return convert.to_features(values) if hasattr(convert, "to_features") else values
 
 
-def checked_attributions(values: np.ndarray, table: Table) -> np.ndarray:
-    """Attributions (n_classes, n_features) as float32.
+def check_attributions(values: np.ndarray, table: Table) -> np.ndarray:
+    """Check attributions and return them as float32.
 
-    Raises:
-        WrongAnswer: another shape, NaN or infinity.
+    Raises InvalidOutput for NaN, infinity, and shapes other than (n_classes, n_features).
     """
     expected = (table.n_classes, table.n_features)
     if values.shape != expected:
         message = f"attributions have shape {values.shape}, expected {expected}"
-        raise WrongAnswer(message)
+        raise InvalidOutput(message)
     if not np.isfinite(values).all():
         message = "attributions hold NaN or infinity"
-        raise WrongAnswer(message)
+        raise InvalidOutput(message)
     return values.astype(np.float32)

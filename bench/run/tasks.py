@@ -1,4 +1,4 @@
-"""The tasks of a run: a cell with the facts that its process needs, and what all cells share."""
+"""The tasks of a run, their shared settings, and their results."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -10,14 +10,11 @@ from bench.store.records import Dataset, Method, Record, Split
 
 
 @dataclass(frozen=True)
-class Work:
-    """The settings that all cells of a run share.
+class CellSettings:
+    """Settings that all cells of a run share.
 
-    Args:
-        folder: the output folder, absolute; every machine sees it under this path.
-        modules: those that a cell's process needs, loaded before.
-        device: "cpu", "cuda" or "mps".
-        limits: of one cell.
+    `folder` is the absolute path of the output folder, the same on every machine. `modules` are
+    loaded before cells start. `device` is "cpu", "cuda" or "mps". `limits` are those of a cell.
     """
 
     folder: str
@@ -26,20 +23,15 @@ class Work:
     limits: Limits
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "Work":
-        """The work of a dictionary that `asdict` made."""
+    def from_dict(cls, data: dict[str, Any]) -> "CellSettings":
+        """Make settings of a dictionary of `asdict`."""
         parts = {"modules": tuple(data["modules"]), "limits": Limits(**data["limits"])}
         return cls(**{**data, **parts})
 
 
 @dataclass(frozen=True)
 class Task:
-    """A cell to run.
-
-    Args:
-        key: of its record.
-        dataset: the description of its table, with the label.
-    """
+    """A cell to run, with the key of its record and the description of its table."""
 
     key: str
     cell: Cell
@@ -52,8 +44,8 @@ class Task:
     def from_dict(cls, data: dict[str, Any]) -> "Task":
         return cls(data["key"], Cell.from_dict(data["cell"]), data["dataset"])
 
-    def record(self, **known: Any) -> Record:
-        """Its record before the cell runs, with the fields in `known`."""
+    def record(self, **values: Any) -> Record:
+        """Make the record of the cell with the fields in `values`."""
         cell, facts = self.cell, self.dataset
         names = {field.name for field in fields(Dataset)}
         return Record(
@@ -64,21 +56,19 @@ class Task:
             split=Split(None, cell.test_fraction),
             device=cell.device,
             metrics=dict.fromkeys(METRICS),
-            **known,
+            **values,
         )
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A task that has left its executor. If the store has no record of its cell:
+class TaskResult:
+    """The end of a task. Its other fields count if the store has no record.
 
-    Args:
-        written: the other machine saw one: a shared folder may be slow to show it here.
-        held: another run works on the cell.
-        reason: why the record is missing, if the executor knows.
+    `written`: the other machine has seen a record, which a shared folder may show late.
+    `claimed`: another run has claimed the cell. `reason`: why the record is missing.
     """
 
     key: str
     written: bool = False
-    held: bool = False
+    claimed: bool = False
     reason: str = "it ended without a record"

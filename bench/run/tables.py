@@ -1,4 +1,4 @@
-"""The tables of a run, made before its cells, in processes of their own."""
+"""Make the tables of a run before its cells, each in a separate process."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ from bench.spec import Limits as CellLimits
 from bench.store.store import DISK_FULL, disk_full
 from bench.store.tables import describe_failure
 
-SECONDS_AT_LEAST = 600.0
+MIN_SECONDS = 600.0
 MEMORY_FACTOR = 8
 
 
@@ -24,29 +24,21 @@ def make_tables(
     limits: CellLimits,
     *,
     jobs: int,
-    note: Callable[[str], None],
+    show_message: Callable[[str], None],
 ) -> dict[str, dict[str, Any]]:
-    """Make tables on this machine; returns the description of each by the id of its request.
+    """Make tables, `jobs` at a time. Return descriptions by request id.
 
-    A table gets more time and memory than a cell.
-
-    Args:
-        folder: the output folder.
-        jobs: tables side by side.
-        note: called with a line on each table.
-
-    Raises:
-        BenchError: the disk is full.
+    A table gets more time and memory than a cell. Raises BenchError if the disk is full.
     """
     waiting = list({request.id: request for request in requests}.values())
-    found: dict[str, dict[str, Any]] = {}
+    descriptions: dict[str, dict[str, Any]] = {}
     if not waiting:
-        return found
+        return descriptions
     logs = folder / "running"
     logs.mkdir(exist_ok=True)
-    its_limits = Limits(
-        max(SECONDS_AT_LEAST, limits.cpu_seconds),
-        max(WALL_FACTOR * SECONDS_AT_LEAST, limits.wall_seconds),
+    table_limits = Limits(
+        max(MIN_SECONDS, limits.cpu_seconds),
+        max(WALL_FACTOR * MIN_SECONDS, limits.wall_seconds),
         MEMORY_FACTOR * limits.memory_mib,
     )
     slots = split_cores(jobs, own_cores())
@@ -55,17 +47,17 @@ def make_tables(
         while waiting or processes.jobs:
             while waiting and processes.room:
                 request = waiting.pop()
-                note(f"making table {request.label}")
+                show_message(f"making table {request.label}")
                 payload = {
                     "table": asdict(request),
                     "folder": str(folder.resolve()),
                     "answer": str((logs / f"{request.id}.{processes.name}.table.json").resolve()),
                 }
-                processes.submit("bench.store.tables:run_job", payload, its_limits)
+                processes.submit("bench.store.tables:run_job", payload, table_limits)
             for job in processes.events():
                 request = TableRequest(**job.payload["table"])
-                found[request.id] = _description(request, job, folder)
-    return found
+                descriptions[request.id] = _description(request, job, folder)
+    return descriptions
 
 
 def _description(request: TableRequest, job: Job, folder: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""One side of a pair: a process with one revision on its path that obeys orders.
+"""A side of a pair: a process that runs the workloads of one revision.
 
-It imports nothing of ours by name: `deepmapper`, `bench` and `reports` are those of the revision
-that is first on the path. Orders come over a connection, and each gets an answer:
+It imports no module of this project by name: `deepmapper`, `bench` and `reports` are those of the
+revision that is first on sys.path. It answers orders over a connection:
 
     ("prepare", row, workload, parameters) -> None
     ("output", row) -> list of arrays
@@ -26,33 +26,30 @@ OURS = ("deepmapper", "bench", "reports", "datasets", "generators", "baselines")
 
 
 def serve(order: dict[str, Any]) -> None:
-    """Obey until the connection closes.
+    """Answer orders until the connection closes.
 
-    Args:
-        order: `path` (folders to put first), `address` of the connection, `side` (its name),
-            `core` (to be timed on).
+    `order` has the `path` and the name of the `side`, the `address` of the connection, and the
+    `core` to measure on.
     """
     connection = Client(order["address"])
     connection.send(order["side"])
     side = Side(order["path"], order["core"])
     while True:
         try:
-            action, *words = connection.recv()
+            action, *arguments = connection.recv()
         except EOFError:
             return
         try:
-            answer = ("done", getattr(side, action)(*words))
-        except Exception:  # the check ends with it, whatever it is
+            answer = ("done", getattr(side, action)(*arguments))
+        except Exception:  # any error ends the check
             answer = ("error", traceback.format_exc())
         connection.send(answer)
 
 
 class Side:
-    """The prepared workloads of one revision.
+    """The prepared workloads of a revision with its packages in `path`.
 
-    Args:
-        path: folders that hold its packages; they come first.
-        core: the core to be timed on, with one thread.
+    They are timed on `core`, with one thread.
     """
 
     def __init__(self, path: list[str], core: int) -> None:
@@ -61,66 +58,66 @@ class Side:
         sys.path[:0] = path
         os.chdir(path[-1])
         self._path = [Path(folder).resolve() for folder in path]
-        self._timed: dict[str, Any] = {}
+        self._workloads: dict[str, Any] = {}
         self._core = core
         torch.set_num_threads(1)
 
     def prepare(self, row: str, workload: str, parameters: dict[str, Any]) -> None:
-        """Make the data of a row and run it once: the first run pays for what is loaded then."""
+        """Make the data of a row and run it once, because the first run loads libraries."""
         module, _, function = workload.partition(".")
         make = getattr(import_module(f"measured.{module}"), function)
-        self._timed[row] = make(**parameters)
-        self._timed[row].once()
+        self._workloads[row] = make(**parameters)
+        self._workloads[row].once()
         self._check_origin()
 
     def output(self, row: str) -> list[Any]:
-        """The arrays that a run gives."""
-        timed = self._timed[row]
-        return timed.output(timed.once())
+        """The output arrays of a run."""
+        workload = self._workloads[row]
+        return workload.output(workload.run_once())
 
     def time(self, row: str, seconds: float, n_runs: int) -> list[float]:
-        """Seconds of each of `n_runs` runs; if `n_runs` is 0, of runs for `seconds`."""
-        timed, clock = self._timed[row], time.perf_counter
+        """Time each of `n_runs` runs. If `n_runs` is 0, runs for `seconds`."""
+        workload, clock = self._workloads[row], time.perf_counter
         spent: list[float] = []
         with self._undisturbed():
             while len(spent) < n_runs or (not n_runs and sum(spent) < seconds):
-                given = timed.before()
+                argument = workload.before()
                 start = clock()
-                result = timed.run(given)
+                result = workload.run(argument)
                 spent.append(clock() - start)
-                del result, given
+                del result, argument
         return spent
 
     def figures(self, row: str) -> dict[str, tuple[float, float]]:
-        """Figures that do not depend on the clock; empty for a row without a table."""
-        if not self._timed[row].n_bytes:
+        """Figures that do not depend on the clock. Empty for a row without a table."""
+        if not self._workloads[row].n_bytes:
             return {}
-        return import_module("measured.figures").figures(self._timed[row])
+        return import_module("measured.figures").figures(self._workloads[row])
 
     def release(self, row: str) -> None:
-        """Forget the data of a row."""
-        del self._timed[row]
+        """Delete the data of a row."""
+        del self._workloads[row]
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
-        """On the measured core, without garbage collection."""
-        everywhere = os.sched_getaffinity(0)
+        """Use the measured core, and disable garbage collection."""
+        cores = os.sched_getaffinity(0)
         gc.collect()
         gc.disable()
         os.sched_setaffinity(0, {self._core})
         try:
             yield
         finally:
-            os.sched_setaffinity(0, everywhere)
+            os.sched_setaffinity(0, cores)
             gc.enable()
 
     def _check_origin(self) -> None:
-        """Refuse to measure anything but the revision that was asked for."""
+        """Refuse packages that are not those of the revision."""
         for name in OURS:
             module = sys.modules.get(name)
             if module is None:
                 continue
-            places = [Path(place).resolve() for place in module.__path__]
-            if not any(place.is_relative_to(root) for place in places for root in self._path):
-                message = f"{name} was imported from elsewhere than the revision under test"
+            folders = [Path(folder).resolve() for folder in module.__path__]
+            if not any(f.is_relative_to(root) for f in folders for root in self._path):
+                message = f"{name} was not imported from the revision under test"
                 raise ImportError(message)

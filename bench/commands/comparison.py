@@ -1,4 +1,4 @@
-"""Compares two stores by the cells that both have."""
+"""Compare two stores by the cells that both have."""
 
 from collections import defaultdict
 from typing import Any
@@ -7,47 +7,45 @@ import numpy as np
 from rich.table import Table as Listing
 
 from bench.errors import BenchError
-from bench.machine.environment import hardware, not_alone
+from bench.machine.environment import hardware, sharing_reasons
 from bench.store.store import Record, Store
 
-Place = tuple[str, str, int]
-# The phases that are the method's own; tables of times count no others.
+GridPoint = tuple[str, str, int]
+# The phases that tables of times count.
 TIMED = ("convert_fit", "convert_train", "train", "convert_test", "predict")
 
 
-def comparison(before: Store, after: Store) -> Listing:
-    """Per dataset and method: mean accuracies, their paired difference, the ratio of times.
+def compare_stores(before: Store, after: Store) -> Listing:
+    """Compare mean accuracies and times by dataset and method.
 
-    Times of conversion, training and prediction are compared between cells that ran alone on the
-    same kind of hardware; (2/3) means that 2 of 3 pairs did, a word is the reason why no pair did.
-
-    Raises:
-        BenchError: the stores have no cell in common.
+    Times of conversion, training and prediction are compared between cells on equal hardware that
+    shared neither cores nor a GPU. (2/3): 2 of 3 pairs are comparable. A word is the reason why no
+    pair is. Raises BenchError if the stores have no cell in common.
     """
-    old, new = _by_place(before), _by_place(after)
+    old, new = _by_point(before), _by_point(after)
     shared = sorted(old.keys() & new.keys())
     if not shared:
         message = f"{before.folder} and {after.folder} have no cell in common"
         raise BenchError(message)
-    groups: dict[tuple[str, str], list[Place]] = defaultdict(list)
-    for place in shared:
-        groups[place[:2]].append(place)
+    groups: dict[tuple[str, str], list[GridPoint]] = defaultdict(list)
+    for point in shared:
+        groups[point[:2]].append(point)
     rows = Listing()
     for name in ("dataset", "method", "seeds", "before", "after", "difference", "time ratio"):
         rows.add_column(name, overflow="fold")
-    for (dataset, method), places in groups.items():
-        pairs = [(old[place], new[place]) for place in places]
+    for (dataset, method), points in groups.items():
+        pairs = [(old[point], new[point]) for point in points]
         rows.add_row(dataset, method, str(len(pairs)), *_row(pairs))
     return rows
 
 
-def identical(before: Store, after: Store) -> tuple[int, int]:
-    """The numbers of shared cells with identical predictions, and with predictions at all."""
+def count_identical(before: Store, after: Store) -> tuple[int, int]:
+    """Count the common cells with identical predictions, and those with predictions."""
     n_same = n_all = 0
-    old, new = _by_place(before), _by_place(after)
-    for place in old.keys() & new.keys():
-        first = before.artifact(old[place]["key"])
-        second = after.artifact(new[place]["key"])
+    old, new = _by_point(before), _by_point(after)
+    for point in old.keys() & new.keys():
+        first = before.artifact(old[point]["key"])
+        second = after.artifact(new[point]["key"])
         if "probabilities" in first and "probabilities" in second:
             n_all += 1
             n_same += all(
@@ -69,24 +67,26 @@ def _row(pairs: list[tuple[Record, Record]]) -> list[str]:
 
 
 def _ratio(pairs: list[tuple[Record, Record]]) -> str:
-    """The geometric mean over the pairs whose times compare, or why no pair does."""
-    obstacles = [_obstacle(*pair) for pair in pairs]
-    fair = [pair for pair, obstacle in zip(pairs, obstacles, strict=True) if obstacle is None]
-    if not fair:
+    """Geometric mean of the time ratios of comparable pairs, or the obstacles."""
+    obstacles = [_find_obstacle(*pair) for pair in pairs]
+    comparable = [pair for pair, obstacle in zip(pairs, obstacles, strict=True) if obstacle is None]
+    if not comparable:
         return ", ".join(sorted({obstacle for obstacle in obstacles if obstacle}))
-    seconds = np.array([[_seconds(r) for r in pair] for pair in fair])
+    seconds = np.array([[_seconds(r) for r in pair] for pair in comparable])
     ratio = np.exp(np.log(seconds[:, 1] / seconds[:, 0]).mean())
-    return f"{ratio:.2f}" + (f" ({len(fair)}/{len(pairs)})" if len(fair) < len(pairs) else "")
+    return f"{ratio:.2f}" + (
+        f" ({len(comparable)}/{len(pairs)})" if len(comparable) < len(pairs) else ""
+    )
 
 
-def _obstacle(one: Record, two: Record) -> str | None:
-    """Why the times of two cells do not compare; None if they do."""
+def _find_obstacle(one: Record, two: Record) -> str | None:
+    """The reason why the times of two cells are not comparable, or None."""
     first, second = hardware(one), hardware(two)
     if first._replace(threads=None) != second._replace(threads=None):
         return "other machine"
     if first.threads != second.threads:
         return "other threads"
-    return "shared" if not_alone(one) or not_alone(two) else None
+    return "shared" if sharing_reasons(one) or sharing_reasons(two) else None
 
 
 def _seconds(record: dict[str, Any]) -> float:
@@ -94,5 +94,5 @@ def _seconds(record: dict[str, Any]) -> float:
     return sum(phases[name]["seconds"] for name in TIMED if name in phases)
 
 
-def _by_place(store: Store) -> dict[Place, Record]:
+def _by_point(store: Store) -> dict[GridPoint, Record]:
     return {(r["dataset"]["label"], r["method"]["label"], r["seed"]): r for r in store.records()}
