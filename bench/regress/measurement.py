@@ -67,7 +67,7 @@ class Side:
         module, _, function = workload.partition(".")
         make = getattr(import_module(f"measured.{module}"), function)
         self._workloads[row] = make(**parameters)
-        self._workloads[row].once()
+        self._workloads[row].run_once()
         self._check_origin()
 
     def output(self, row: str) -> list[Any]:
