@@ -59,6 +59,7 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_show_sourcelink = False
+html_sidebars = {"start": [], "your-table": []}  # without pages below them
 html_copy_source = False
 html_theme_options = {
     "logo": {"text": project},

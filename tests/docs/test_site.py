@@ -61,7 +61,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pages(site: Path) -> dict[Path, Page]:
-    return {path: Page(path) for path in sorted(site.rglob("*.html"))}
+    paths = sorted(path for path in site.rglob("*.html") if "_static" not in path.parts)
+    return {path: Page(path) for path in paths}
 
 
 def test_links_and_anchors_resolve(site: Path, pages: dict[Path, Page]) -> None:
@@ -87,13 +88,9 @@ def test_nothing_is_loaded_from_elsewhere(site: Path, pages: dict[Path, Page]) -
     assert remote == set()
 
 
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    return shutil.which("chromium") or pytest.skip("chromium is not installed")
-
-
-def browse(chromium: str, folder: Path, address: str) -> subprocess.CompletedProcess[str]:
+def browse(folder: Path, address: str) -> subprocess.CompletedProcess[str]:
     """The document at an address after its scripts ran, and the log of the browser."""
+    chromium = shutil.which("chromium") or pytest.skip("chromium is not installed")
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
     options += ["--enable-logging=stderr", "--v=0", f"--user-data-dir={folder}"]
     options += ["--virtual-time-budget=3000", "--dump-dom"]
@@ -103,13 +100,13 @@ def browse(chromium: str, folder: Path, address: str) -> subprocess.CompletedPro
 
 
 def test_pages_fit_a_phone_without_script_errors(
-    chromium: str, site: Path, pages: dict[Path, Page], tmp_path: Path
+    site: Path, pages: dict[Path, Page], tmp_path: Path
 ) -> None:
     problems = []
     for path in pages:
         frame = tmp_path / "frame.html"
         frame.write_text(FRAME.format(page=path.as_uri(), width=NARROW))
-        done = browse(chromium, tmp_path / "browser", frame.as_uri())
+        done = browse(tmp_path / "browser", frame.as_uri())
         name = str(path.relative_to(site))
         errors = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
         problems += [f"{name}: {line}" for line in errors]
