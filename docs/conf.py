@@ -19,7 +19,6 @@ for name, home in deepmapper._HOMES.items():
 _generate.write_pages()  # before Sphinx lists the files
 
 project = "DeepMapper benchmark"
-author = "The DeepMapper Benchmark founders"
 version = release = deepmapper.__version__
 
 extensions = [
@@ -60,7 +59,6 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_show_sourcelink = False
 html_sidebars = {"start": [], "your-table": []}  # without pages below them
-html_copy_source = False
 html_theme_options = {
     "logo": {"text": project},
     "navbar_end": ["theme-switcher"],
@@ -76,7 +74,7 @@ def link_results(app, docname, source):
 
 
 def escape_marks(app, what, name, obj, options, lines):
-    """Shapes such as (n, *shape) and amounts such as |x| are no marks of reStructuredText."""
+    """Keep the signs of shapes, (n, *shape), and of absolute values, |x|."""
     lines[:] = [re.sub(r"(?<=[ (])([*|])(?=\w)", r"\\\1", line) for line in lines]
 
 
