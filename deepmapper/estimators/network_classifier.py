@@ -117,7 +117,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
             `numpy.random.RandomState` draws one.
 
     Attributes:
-        passes_: the accepted `Pass`es.
+        passes_: the accepted passes, each a `Pass`.
         networks_: their networks.
         history_: a list of dicts, one per epoch and pass; "accepted" says whether the pass was.
         n_parameters_: number of weights of one network.

@@ -36,11 +36,12 @@ BLOCK_VALUES = 1 << 24  # maximum values of a block of rows: 64 MiB
 class Screen:
     """Absolute z-scores, half-normal for features without a difference.
 
-    mean, variance: (n_contrasts, n_features), each class against the rest; a single row for two
-        classes.
-    pairs: int64 (m, 2), pairs of features whose covariance differs between classes, the strongest
-        first; empty if they were not searched.
-    pair_strength: (m,).
+    Args:
+        mean, variance: (n_contrasts, n_features), each class against the rest; a single row for
+            two classes.
+        pairs: int64 (m, 2), pairs of features whose covariance differs between classes, the
+            strongest first; empty if they were not searched.
+        pair_strength: (m,).
     """
 
     mean: np.ndarray
