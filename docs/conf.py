@@ -33,7 +33,6 @@ exclude_patterns = ["_build", "examples", "generated/parts"]
 templates_path = ["_templates"]
 default_role = "literal"
 myst_heading_anchors = 3
-suppress_warnings = ["config.cache"]  # sphinx_gallery_conf cannot be cached
 
 autodoc_default_options = {
     "members": True,
@@ -60,7 +59,7 @@ html_theme = "pydata_sphinx_theme"
 html_show_sourcelink = False
 html_sidebars = {"start": [], "your-table": []}  # without pages below them
 html_theme_options = {
-    "logo": {"text": project},
+    "logo": {"text": "DeepMapper"},
     "navbar_end": ["theme-switcher"],
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 NARROW = 400  # pixels: a phone
-# Loads a page in a frame and writes its scroll width into this document.
+# Stores the scroll width of a page in a frame.
 FRAME = """<!doctype html><iframe src="{page}" width="{width}" height="800"></iframe><script>
 const frame = document.querySelector("iframe");
 frame.onload = () => setTimeout(() => {{
