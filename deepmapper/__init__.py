@@ -3,7 +3,7 @@
 After Ersavas, Smith, Mattick, Sci Rep 14 (2024), "Novel applications of Convolutional Neural
 Networks in the age of Transformers".
 
-Public modules. Every other module is private: its name or its folder's name begins with "_".
+Public modules. Every other module is private: its name or its folder's name begins with "_"::
 
     deepmapper                                    the estimators, `Layout`, the errors
     deepmapper.attribution                        which pixels a network uses

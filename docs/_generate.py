@@ -12,7 +12,6 @@ from numpydoc.docscrape import NumpyDocString
 
 import deepmapper
 from bench.catalog import ROOT, Entry, entries
-from bench.metrics import METRICS
 from datasets.table import Source
 from deepmapper.errors import DeepMapperError
 from deepmapper.tables import read_training
@@ -56,10 +55,10 @@ def write_pages() -> None:
         "methods.md": _page("Methods", METHODS, map(_method, entries("methods").values())),
         "tables.md": _page("Tables", TABLES, _tables()),
         "parts/messages.md": _messages(),
-        "parts/metrics.md": _metrics(),
         "api.rst": _api(),
     }
-    pages |= {f"results/{topic}.md": _result(topic) for topic in _topics()}
+    topics = [path.parent.name for path in PUBLISHED.glob("*/README.md")]
+    pages |= {f"results/{topic}.md": _result(topic) for topic in topics}
     for name, text in pages.items():
         path = GENERATED / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,20 +136,11 @@ def _messages() -> str:
     return "\n---\n\n".join(parts)
 
 
-def _metrics() -> str:
-    lines = [f"| `{name}` | {inspect.getdoc(m).splitlines()[0]} |" for name, m in METRICS.items()]
-    return "\n".join(["| metric | what it is |", "| --- | --- |", *lines]) + "\n"
-
-
 def _api() -> str:
     """The page of the public modules that `deepmapper` lists, and of two of the benchmark."""
     listed = re.findall(r"^ {4}(deepmapper\S*) ", deepmapper.__doc__ or "", re.MULTILINE)
     names = "\n".join(f"   {name}" for name in [*listed, *OTHER_MODULES])
     return f"{API}\n.. autosummary::\n   :toctree: ../api\n\n{names}\n"
-
-
-def _topics() -> list[str]:
-    return sorted(path.parent.name for path in PUBLISHED.glob("*/README.md"))
 
 
 def _result(topic: str) -> str:

@@ -19,7 +19,6 @@ for name, home in deepmapper._HOMES.items():
 _generate.write_pages()  # before Sphinx lists the files
 
 project = "DeepMapper benchmark"
-author = "The DeepMapper Benchmark founders"
 version = release = deepmapper.__version__
 
 extensions = [
@@ -34,7 +33,6 @@ exclude_patterns = ["_build", "examples", "generated/parts"]
 templates_path = ["_templates"]
 default_role = "literal"
 myst_heading_anchors = 3
-suppress_warnings = ["config.cache"]  # sphinx_gallery_conf cannot be cached
 
 autodoc_default_options = {
     "members": True,
@@ -59,9 +57,9 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_show_sourcelink = False
-html_copy_source = False
+html_sidebars = {"start": [], "your-table": []}  # without pages below them
 html_theme_options = {
-    "logo": {"text": project},
+    "logo": {"text": "DeepMapper"},
     "navbar_end": ["theme-switcher"],
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
@@ -75,7 +73,7 @@ def link_results(app, docname, source):
 
 
 def escape_marks(app, what, name, obj, options, lines):
-    """Shapes such as (n, *shape) and amounts such as |x| are no marks of reStructuredText."""
+    """Keep the signs of shapes, (n, *shape), and of absolute values, |x|."""
     lines[:] = [re.sub(r"(?<=[ (])([*|])(?=\w)", r"\\\1", line) for line in lines]
 
 

@@ -52,6 +52,6 @@ for axis, (name, values) in zip(
     )
 
 # %%
-# The F-test names these genes as well, because each differs between the classes by itself. Ask it
-# first. A network is worth its time if features matter together, as in the XOR pair of
-# ``generators.needles``.
+# The F-test names these genes as well, here even better, because each of them differs between the
+# classes by itself. Ask it first. A network is worth its time if features matter together, as in
+# the XOR pair of ``generators.needles``.

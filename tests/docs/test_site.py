@@ -15,12 +15,11 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 NARROW = 400  # pixels: a phone
-# Loads a page in a frame and writes its scroll width into this document.
-FRAME = """<!doctype html><iframe id="frame" src="{page}" width="{width}" height="800"></iframe>
-<script>
-document.getElementById("frame").onload = event => setTimeout(() => {{
-  const root = event.target.contentDocument.documentElement;
-  document.body.dataset.width = root.scrollWidth;
+# Stores the scroll width of a page in a frame.
+FRAME = """<!doctype html><iframe src="{page}" width="{width}" height="800"></iframe><script>
+const frame = document.querySelector("iframe");
+frame.onload = () => setTimeout(() => {{
+  document.body.dataset.width = frame.contentDocument.documentElement.scrollWidth;
 }}, 300);</script>"""
 
 
@@ -61,7 +60,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pages(site: Path) -> dict[Path, Page]:
-    return {path: Page(path) for path in sorted(site.rglob("*.html"))}
+    paths = sorted(path for path in site.rglob("*.html") if "_static" not in path.parts)
+    return {path: Page(path) for path in paths}
 
 
 def test_links_and_anchors_resolve(site: Path, pages: dict[Path, Page]) -> None:
@@ -87,13 +87,9 @@ def test_nothing_is_loaded_from_elsewhere(site: Path, pages: dict[Path, Page]) -
     assert remote == set()
 
 
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    return shutil.which("chromium") or pytest.skip("chromium is not installed")
-
-
-def browse(chromium: str, folder: Path, address: str) -> subprocess.CompletedProcess[str]:
+def browse(folder: Path, address: str) -> subprocess.CompletedProcess[str]:
     """The document at an address after its scripts ran, and the log of the browser."""
+    chromium = shutil.which("chromium") or pytest.skip("chromium is not installed")
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
     options += ["--enable-logging=stderr", "--v=0", f"--user-data-dir={folder}"]
     options += ["--virtual-time-budget=3000", "--dump-dom"]
@@ -103,16 +99,17 @@ def browse(chromium: str, folder: Path, address: str) -> subprocess.CompletedPro
 
 
 def test_pages_fit_a_phone_without_script_errors(
-    chromium: str, site: Path, pages: dict[Path, Page], tmp_path: Path
+    site: Path, pages: dict[Path, Page], tmp_path: Path
 ) -> None:
     problems = []
     for path in pages:
         frame = tmp_path / "frame.html"
         frame.write_text(FRAME.format(page=path.as_uri(), width=NARROW))
-        done = browse(chromium, tmp_path / "browser", frame.as_uri())
+        done = browse(tmp_path / "browser", frame.as_uri())
         name = str(path.relative_to(site))
-        errors = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-        problems += [f"{name}: {line}" for line in errors]
+        problems += [
+            f"{name}: {e}" for e in re.findall("CONSOLE.*(?:Uncaught|Error).*", done.stderr)
+        ]
         width = re.search(r'data-width="(\d+)"', done.stdout)
         if width is None or int(width[1]) > NARROW:
             problems.append(f"{name}: {width[1] if width else 'unknown'} pixels wide")
