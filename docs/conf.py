@@ -38,6 +38,7 @@ autodoc_default_options = {
     "members": True,
     "exclude-members": "set_fit_request, set_score_request",  # scikit-learn's own
 }
+add_module_names = False
 autodoc_typehints_format = "short"
 maximum_signature_line_length = 80
 napoleon_numpy_docstring = False
@@ -50,7 +51,6 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "ignore_repr_types": "int|list|matplotlib",
-    "show_memory": False,
     "show_signature": False,
     "write_computation_times": False,
 }
