@@ -26,7 +26,6 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.napoleon",  # for docstrings that are not yet in numpydoc's format
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "examples", "generated/parts"]
@@ -41,7 +40,6 @@ autodoc_default_options = {
 add_module_names = False
 autodoc_typehints_format = "short"
 maximum_signature_line_length = 80
-napoleon_numpy_docstring = False
 numpydoc_show_class_members = False
 python_use_unqualified_type_names = True
 

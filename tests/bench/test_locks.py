@@ -51,39 +51,39 @@ def test_a_cell_has_one_owner_until_it_is_dropped(tmp_path: Path) -> None:
 def test_a_run_that_was_killed_holds_nothing(tmp_path: Path) -> None:
     process = start_other_run(tmp_path)
     claims = Claims(tmp_path / "running")
-    with RunLock(tmp_path) as presence:
+    with RunLock(tmp_path) as run:
         assert not claims.take("cell")
-        with presence.alone() as alone:
+        with run.exclusive() as alone:
             assert not alone
         process.kill()
         process.wait()
         assert claims.take("cell")
-        with presence.alone() as alone:
+        with run.exclusive() as alone:
             assert alone
 
 
 def test_a_run_that_asks_whether_it_is_alone_stays_in_the_folder(tmp_path: Path) -> None:
     with RunLock(tmp_path) as first, RunLock(tmp_path) as second:
         for run in (second, first, second):
-            with run.alone() as alone:
+            with run.exclusive() as alone:
                 assert not alone
         with (
             pytest.raises(BenchError, match="needs the folder alone"),
             RunLock(tmp_path, exclusive=True),
         ):
             pass
-    with RunLock(tmp_path) as first, first.alone() as alone:
+    with RunLock(tmp_path) as first, first.exclusive() as alone:
         assert alone
         with pytest.raises(BenchError, match="another run"), RunLock(tmp_path):
             pass
 
 
 def test_a_fresh_run_lets_no_other_start_before_it_says_so(tmp_path: Path) -> None:
-    with RunLock(tmp_path, alone=True) as first:
-        with first.alone() as alone:
+    with RunLock(tmp_path, exclusive=True) as first:
+        with first.exclusive() as alone:
             assert alone
         with pytest.raises(BenchError, match="another run"), RunLock(tmp_path):
             pass
         first.share()
-        with RunLock(tmp_path), first.alone() as alone:
+        with RunLock(tmp_path), first.exclusive() as alone:
             assert not alone
