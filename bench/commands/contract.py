@@ -1,11 +1,7 @@
 """Run the contract suite on any method: `pytest --deepmapper-contract NAME`.
 
 NAME is a method, a package that adds methods through the entry point `deepmapper.baselines`, or an
-importable module with `Params` and `build`. From the checkout:
-
-    .venv/bin/python -m pytest --deepmapper-contract my_package
-
-The suite is `tests/contract/test_methods.py`. Without the option it tests every available method.
+importable module with `Params` and `build`. The suite is `tests/contract/test_methods.py`. Without the option it tests every available method.
 `tests/conftest.py` loads this plug-in.
 """
 

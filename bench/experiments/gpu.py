@@ -1,7 +1,4 @@
-"""Three problems at full size on a GPU, and a comparison with the CPU.
-
-python -m bench.experiments run gpu --out results/engine        (needs a CUDA device)
-"""
+"""Three problems at full size on a CUDA device, and a comparison with the CPU."""
 
 import time
 from collections.abc import Callable

@@ -3,13 +3,14 @@
 import json
 import shutil
 from collections.abc import Collection
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench.catalog import entry
 from bench.cell import Cell, expand
-from bench.cluster import make_executor
+from bench.cluster import Executor, make_executor
 from bench.cluster.submissions import find_scheduled
 from bench.errors import BenchError
 from bench.machine.environment import environment
@@ -117,16 +118,19 @@ class _Run:
         }
 
     def execute(self, lock: RunLock) -> None:
-        self._make_tables([c for c in self.plan.cells if not self._has_description(c)])
-        self._supersede_records()
-        lock.share()  # superseding is the only step of --fresh that needs the exclusive lock
-        done = self.store.keys()
-        missing = [c for c in self.plan.cells if self.plan.key(c) not in done]
-        self.progress.start(len(self.plan.cells), len(self.plan.cells) - len(missing))
-        self._make_tables([c for c in missing if not self._is_ready(c)])
-        tasks = self._tasks(self._record_unavailable(missing))
-        if tasks:
-            self._run_tasks(tasks)
+        with ExitStack() as stack:
+            new = [cell for cell in self.plan.cells if not self._has_description(cell)]
+            # The executor loads its libraries while the tables are made.
+            executor = stack.enter_context(self._make_executor()) if new else None
+            self._make_tables(new)
+            self._supersede_records()
+            lock.share()  # superseding is the only step of --fresh that needs the exclusive lock
+            done = self.store.keys()
+            missing = [c for c in self.plan.cells if self.plan.key(c) not in done]
+            self.progress.start(len(self.plan.cells), len(self.plan.cells) - len(missing))
+            self._make_tables([c for c in missing if not self._is_ready(c)])
+            if tasks := self._tasks(self._record_unavailable(missing)):
+                self._run_tasks(executor or stack.enter_context(self._make_executor()), tasks)
         self.progress.stop()
         with lock.exclusive() as is_exclusive:
             if is_exclusive and _has_no_scheduled_cells(self.store):
@@ -189,19 +193,21 @@ class _Run:
         order = sorted(cells, key=self.plan.size, reverse=True)
         return [Task(self.plan.key(cell), cell, self.plan.facts(cell)) for cell in order]
 
-    def _run_tasks(self, tasks: list[Task]) -> None:
+    def _make_executor(self) -> Executor:
         limits = self.spec.limits
         settings = CellSettings(
             str(self.store.folder),
-            tuple(_modules([task.cell for task in tasks])),
+            tuple(_modules(self.plan.cells)),
             self.device,
             Limits(limits.cpu_seconds, limits.wall_seconds, limits.memory_mib),
         )
-        with make_executor(self.executor, self.spec, settings, self.options.jobs) as executor:
-            if self.options.detach:
-                self._detach(executor, tasks)
-            else:
-                Queue(self.store, self.progress, self._record_lost).run(executor, tasks)
+        return make_executor(self.executor, self.spec, settings, self.options.jobs)
+
+    def _run_tasks(self, executor: Executor, tasks: list[Task]) -> None:
+        if self.options.detach:
+            self._detach(executor, tasks)
+        else:
+            Queue(self.store, self.progress, self._record_lost).run(executor, tasks)
 
     def _detach(self, executor: Any, tasks: list[Task]) -> None:
         """Submit the tasks that no scheduler has, and return."""
