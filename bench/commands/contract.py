@@ -1,7 +1,8 @@
 """Run the contract suite on any method: `pytest --deepmapper-contract NAME`.
 
 NAME is a method, a package that adds methods through the entry point `deepmapper.baselines`, or an
-importable module with `Params` and `build`. The suite is `tests/contract/test_methods.py`. Without the option it tests every available method.
+importable module with `Params` and `build`. The suite is `tests/contract/test_methods.py`.
+Without the option it tests every available method.
 `tests/conftest.py` loads this plug-in.
 """
 
