@@ -1,5 +1,6 @@
 """Tests run without network, and with real data if available."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -23,6 +24,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("network"):
             item.add_marker(skip)
+
+
+def pytest_collection_finish() -> None:
+    """Loaded libraries stay: the garbage collector need not visit their objects in every test."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
