@@ -31,7 +31,7 @@ Missing = Annotated[str, typer.Option(help="Missing values: error, median, zero 
 Marks = Annotated[
     list[str] | None, typer.Option("--na", help="Another mark of a missing value; repeatable.")
 ]
-Seed = Annotated[int, typer.Option(help="Seed of split, layout, weights and batch order.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of split, layout, weights and batch order.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Settings = Annotated[
     list[str] | None,

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.stats import binomtest, rankdata
 from sklearn.metrics import confusion_matrix
 
 from deepmapper.estimators._base import OnEpoch
@@ -205,7 +205,7 @@ def _write_ranked_features(estimator: Any, folder: Path) -> None:
     names = file_names([str(label) for label in estimator.classes_])
     for label, name in zip(estimator.classes_, names, strict=True):
         ranked = table[table["class"] == label].drop(columns="class").reset_index(drop=True)
-        ranked.insert(0, "rank", np.arange(1, len(ranked) + 1))
+        ranked.insert(0, "rank", rankdata(-ranked["mean"].abs(), method="min").astype(int))
         ranked.to_csv(folder / "ranked_features" / f"{name}.csv", index=False)
 
 

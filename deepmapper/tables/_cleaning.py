@@ -129,8 +129,8 @@ def check_labels(y: np.ndarray, where: str) -> None:
     problem = None
     if len(classes) == 1:
         problem = (
-            f"all {len(y)} rows have the label {classes[0]!r}; classification needs two classes "
-            f"or more (`deepmapper embed` works without labels)"
+            f"all {len(y)} rows have the label {str(classes[0])!r}; classification needs two "
+            f"classes or more (`deepmapper embed` works without labels)"
         )
     elif len(classes) > max(2, N_CLASSES_LIKE_ROWS * len(y)):
         problem = (

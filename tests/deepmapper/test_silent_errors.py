@@ -1,12 +1,16 @@
 """Tables on which a statistic or a ranking could be wrong without a word."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from deepmapper import DeepMapperClassifier, DeepMapperError
+from deepmapper._app.cli import app
 from deepmapper.networks.screen import false_discovery_rate, screen
 
 
@@ -118,3 +122,32 @@ def test_values_without_a_logarithm_are_refused() -> None:
     X = _counts(seed=1)[0]
     with pytest.raises(DeepMapperError, match=r"down to -\d.*units of the training rows"):
         model.predict(X - X.mean(0))
+
+
+def test_features_of_the_same_attribution_share_their_rank(tmp_path: Path) -> None:
+    X, y = _binary_table(p=30)
+    table = pd.DataFrame(X, columns=[f"gene{i}" for i in range(30)]).assign(status=y)
+    table["gene4"] = y
+    table.to_csv(tmp_path / "table.csv", index=False)
+    words = [
+        "fit",
+        str(tmp_path / "table.csv"),
+        "--label",
+        "status",
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    words += ["--device", "cpu", "--set", "passes=1"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    for path in (tmp_path / "run" / "ranked_features").glob("*.csv"):
+        ranked = pd.read_csv(path)
+        assert ranked.feature[0] == "gene4"
+        zero = ranked[ranked["mean"] == 0]
+        assert zero["rank"].nunique() <= 1
+        assert ranked["rank"].is_monotonic_increasing
+
+
+def test_a_negative_seed_is_one_line(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["fit", "x.csv", "--label", "y", "--out", "z", "--seed", "-1"])
+    assert result.exit_code == 2
+    assert "'--seed'" in result.output
