@@ -9,6 +9,7 @@ If only Python can read the file of a table (an `h5py.Dataset`, the X of an AnnD
 `backed="r"`), give it to the estimators as `RowsOnDisk(X)`.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -27,7 +28,15 @@ from deepmapper.tables._cleaning import (
     take_row_names,
 )
 from deepmapper.tables._preparation import MISSING_MODES, Preparation, PreparedTable, learn
-from deepmapper.tables._raw import Plan, Planner, RawTable, check_column, list_names, training_plan
+from deepmapper.tables._raw import (
+    Plan,
+    Planner,
+    RawTable,
+    check_column,
+    list_names,
+    row_numbers,
+    training_plan,
+)
 from deepmapper.training.streams import stream_seed
 
 __all__ = [
@@ -97,8 +106,8 @@ def read_training(
     label : str, default=None
         The column of the label (in .h5ad a column of obs). Default: no label.
     labels : str or Path, default=None
-        A file with the labels, in the order of the rows: a .npy vector, or a table with the column
-        `label`.
+        A file with the labels: a .npy vector in the order of the rows, or a table with the column
+        `label`. If both tables name their rows, labels are matched by name.
     row_names : str, default=None
         The column that names the rows. Default: a first column without a header, else the first
         text column without repeated values.
@@ -188,19 +197,49 @@ def _read(path: Path, planner: Planner, marks: tuple[str, ...]) -> RawTable:
 
 
 def _add_labels(raw: RawTable, path: Path, column: str | None) -> RawTable:
-    """Add the labels of another file: a `.npy` vector or a table's column."""
+    """Add the labels of another file: a `.npy` vector or a table's column.
+
+    If both tables name their rows, labels are matched by name, else by position with a warning.
+    """
     if not path.is_file():
         message = f"there is no file {path} for the labels"
         raise DeepMapperError(message)
-    labels = (
-        _read_label_vector(path)
-        if path.suffix.lower() == ".npy"
-        else _read_label_column(path, column)
-    )
+    if path.suffix.lower() == ".npy":
+        labels, names = _read_label_vector(path), None
+    else:
+        labels, names = _read_label_column(path, column, set(raw.row_names))
+    is_numbered = np.array_equal(raw.row_names, row_numbers(raw.n_samples))  # it has no names
+    if names is not None and not is_numbered and len(set(raw.row_names)) == raw.n_samples:
+        return replace(raw, labels=_match_labels(raw, labels, names, path))
     if len(labels) != raw.n_samples:
         message = f"{path} has {len(labels)} labels, {raw.where} has {raw.n_samples} rows"
         raise DeepMapperError(message)
+    if path.suffix.lower() != ".npy":
+        warnings.warn(
+            f"the labels of {path} were assigned by position: it has no column with the names of "
+            f"the rows of {raw.where}. Check that both have the same order",
+            stacklevel=3,
+        )
     return replace(raw, labels=labels)
+
+
+def _match_labels(raw: RawTable, labels: np.ndarray, names: np.ndarray, path: Path) -> np.ndarray:
+    """The labels in the order of the rows. Names that only one file has are refused."""
+    position = {name: i for i, name in enumerate(names)}
+    unlabelled = [name for name in raw.row_names if name not in position]
+    extra = sorted(set(names) - set(raw.row_names))
+    if unlabelled or extra:
+        parts = [
+            f"{len(only)} only in {where}: {list_names(only)}"
+            for only, where in ((unlabelled, raw.where), (extra, path))
+            if only
+        ]
+        message = (
+            f"the rows of {raw.where} and of {path} have different names, {'; '.join(parts)}. "
+            "Remove these rows, or add them to the other file"
+        )
+        raise DeepMapperError(message)
+    return labels[[position[name] for name in raw.row_names]]
 
 
 def _read_label_vector(path: Path) -> np.ndarray:
@@ -215,18 +254,28 @@ def _read_label_vector(path: Path) -> np.ndarray:
     return labels
 
 
-def _read_label_column(path: Path, column: str | None) -> np.ndarray:
+def _read_label_column(
+    path: Path, column: str | None, row_names: set[str]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The labels, and the column with the most of these row names; None if no column has one."""
+
     def plan(names: list[str], label_names: list[str], where: str) -> Plan:
         if column is not None:
             check_column(column, names, where, "label")
         elif len(names) > 1:
             message = f"{where} has the columns {list_names(names)}; name one of them as label"
             raise DeepMapperError(message)
-        return Plan([], column or names[0])
+        others = [name for name in names if name != (column or names[0])]
+        features = others if label_names == names else []  # in .h5ad they are the genes
+        return Plan(features, column or names[0], texts=frozenset(features))
 
-    labels = _read(path, plan, ()).labels
-    assert labels is not None  # the plan names one
-    return labels
+    table = _read(path, plan, ())
+    assert table.labels is not None  # the plan names one
+    named = [] if table.named_by is None else [table.row_names]
+    columns = [*named, *table.texts.values()]
+    unique = [values for values in columns if len(set(values) - {None}) == len(values)]
+    names = max(unique, key=lambda values: len(row_names & set(values)), default=None)
+    return table.labels, names if names is not None and row_names & set(names) else None
 
 
 def _split_rows(y: np.ndarray, fraction: float, random_state: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from deepmapper import DeepMapperClassifier, DeepMapperError
 from deepmapper._app.cli import app
 from deepmapper.networks.screen import false_discovery_rate, screen
+from deepmapper.tables import read_training
 
 
 def _binary_table(n: int = 200, p: int = 100, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -151,3 +152,53 @@ def test_a_negative_seed_is_one_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["fit", "x.csv", "--label", "y", "--out", "z", "--seed", "-1"])
     assert result.exit_code == 2
     assert "'--seed'" in result.output
+
+
+def _expression_and_clinical(folder: Path, ids: bool = True) -> tuple[pd.DataFrame, pd.DataFrame]:
+    X, y = _binary_table(n=40, p=6)
+    names = [f"S{i:02d}" for i in range(40)]
+    table = pd.DataFrame(X, columns=[f"gene{i}" for i in range(6)])
+    if ids:
+        table.insert(0, "sample", names)
+    table.to_csv(folder / "expression.csv", index=False)
+    clinical = pd.DataFrame({"patient": range(100, 140), "sample": names, "age": 50, "status": y})
+    return table, clinical
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
+def test_labels_of_another_file_are_matched_by_name(tmp_path: Path, suffix: str) -> None:
+    _, clinical = _expression_and_clinical(tmp_path)
+    mixed, path = clinical.sample(frac=1, random_state=0), tmp_path / f"clinical{suffix}"
+    if suffix == ".parquet":
+        mixed.to_parquet(path)
+    else:
+        mixed.to_csv(path, index=False, sep="," if suffix == ".csv" else "\t")
+    tables = read_training(tmp_path / "expression.csv", labels=path, label="status")
+    np.testing.assert_array_equal(tables.train.y, clinical.status)
+
+
+def test_names_that_only_one_file_has_are_listed(tmp_path: Path) -> None:
+    _, clinical = _expression_and_clinical(tmp_path)
+    clinical.loc[3, "sample"] = "S99"
+    clinical.to_csv(tmp_path / "clinical.csv", index=False)
+    with pytest.raises(DeepMapperError, match=r"1 only in .*expression.csv: 'S03'; 1 only.*'S99'"):
+        read_training(tmp_path / "expression.csv", labels=tmp_path / "clinical.csv", label="status")
+
+
+def test_labels_by_position_are_pointed_out(tmp_path: Path) -> None:
+    _, clinical = _expression_and_clinical(tmp_path, ids=False)
+    clinical.to_csv(tmp_path / "clinical.csv", index=False)
+    with pytest.warns(UserWarning, match="by position"):
+        tables = read_training(
+            tmp_path / "expression.csv", labels=tmp_path / "clinical.csv", label="status"
+        )
+    np.testing.assert_array_equal(tables.train.y, clinical.status)
+
+
+def test_ids_of_a_label_file_do_not_match_rows_without_names(tmp_path: Path) -> None:
+    X, y = _binary_table(n=20, p=4)
+    np.save(tmp_path / "X.npy", X)
+    pd.DataFrame({"id": range(19, -1, -1), "status": y}).to_csv(tmp_path / "y.csv", index=False)
+    with pytest.warns(UserWarning, match="by position"):
+        tables = read_training(tmp_path / "X.npy", labels=tmp_path / "y.csv", label="status")
+    np.testing.assert_array_equal(tables.train.y, y)
