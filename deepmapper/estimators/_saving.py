@@ -35,6 +35,9 @@ from deepmapper.training.devices import resolve_device
 FORMAT = 1
 MODEL, TENSORS = "model.json", "model.safetensors"
 ATTRIBUTIONS, HISTORY = "attributions.csv", "history.jsonl"
+# Files of a run. Those of an earlier model go with it; all other files in a folder stay.
+RUN_FILES = {MODEL, TENSORS, ATTRIBUTIONS, HISTORY, "ranked_features", "ranked_features.csv"}
+RUN_FILES |= {"embedding.csv", "predictions.csv", "report.html"}
 KINDS = ("DeepMapperClassifier", "DeepMapperEmbedder")
 
 
@@ -142,18 +145,25 @@ def read_preparation(folder: str | Path) -> Preparation:
 
 
 def check_target(folder: Path) -> None:
-    """Raise DeepMapperError if the folder holds something other than a model."""
+    """Raise DeepMapperError if the folder cannot be written or holds other things than a model."""
     is_empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     if not is_empty and not (folder / MODEL).is_file():
         message = f"{folder} exists and is not a saved model; choose another folder"
         raise DeepMapperError(message)
+    trial = folder.with_name(f".{folder.name}.{uuid4().hex}")
+    try:
+        trial.mkdir(parents=True)
+        trial.rmdir()
+    except OSError as error:
+        message = f"cannot write to {folder}: {error.strerror}"
+        raise DeepMapperError(message) from error
 
 
 @contextmanager
 def replace_folder(folder: Path) -> Iterator[Path]:
     """A new folder to fill. It replaces `folder` at the end, if there was no error.
 
-    Files of the old folder that the new one lacks are kept. A folder that cannot be written, or
+    Files of the old folder that are not of a run are kept. A folder that cannot be written, or
     that holds something other than a saved model, raises a DeepMapperError.
     """
     check_target(folder)
@@ -177,7 +187,7 @@ def _swap(new: Path, folder: Path) -> None:
     os.replace(folder, old)
     os.replace(new, folder)
     for entry in old.iterdir():
-        if not (folder / entry.name).exists():
+        if entry.name not in RUN_FILES and not (folder / entry.name).exists():
             os.replace(entry, folder / entry.name)
     shutil.rmtree(old)
 

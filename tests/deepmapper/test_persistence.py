@@ -144,9 +144,12 @@ def test_an_attribute_that_cannot_be_saved_is_named(
 def test_another_model_is_replaced_and_other_files_stay(
     fitted: DeepMapperClassifier, folder: Path
 ) -> None:
-    (folder / "predictions.csv").write_text("mine")
+    (folder / "notes.txt").write_text("mine")
+    for name in ("predictions.csv", "embedding.csv", "ranked_features.csv"):
+        (folder / name).write_text("of the old model")
     save_model(fitted, folder)
-    assert (folder / "predictions.csv").read_text() == "mine"
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert not {"predictions.csv", "embedding.csv"} & {path.name for path in folder.iterdir()}
     load_model(folder)
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
 

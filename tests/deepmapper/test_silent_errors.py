@@ -202,3 +202,12 @@ def test_ids_of_a_label_file_do_not_match_rows_without_names(tmp_path: Path) -> 
     with pytest.warns(UserWarning, match="by position"):
         tables = read_training(tmp_path / "X.npy", labels=tmp_path / "y.csv", label="status")
     np.testing.assert_array_equal(tables.train.y, y)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    _expression_and_clinical(tmp_path)
+    words = ["fit", str(tmp_path / "expression.csv"), "--label", "gene0"]
+    result = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "file" / "run")])
+    assert "cannot write to" in str(result.exception)
+    assert "trained" not in result.output
