@@ -1,6 +1,7 @@
 """The command line: fit, predict and embed a table. Imports are in the commands."""
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -206,6 +207,8 @@ def _train(
         write_run(run, out, report(run))
     for note in run.notes:
         _show(f"note: {note}")
+    logs = "log(1 + x)" if estimator.converter_.scaler_.log_ else "no logarithms"
+    _show(f"transformation: {logs}, then {estimator.scale}")
     _show(f"trained on {len(tables.train.row_names)} rows in {run.seconds:.1f} s")
     return run
 
@@ -242,6 +245,17 @@ def _show_tables(tables: "TrainingTables") -> None:
     shown = ", ".join(f"{count} {name}" for name, count in left_out.items() if count)
     if shown:
         _show(f"left out: {shown}")
+    _show(f"names of the rows: {preparation.row_names or 'none'}")
+    labels = [part.y for part in (tables.train, tables.test) if part and part.y is not None]
+    if labels:
+        counts = Counter(str(label) for part in labels for label in part)
+        _show("classes: " + ", ".join(f"{name} ({n})" for name, n in counts.most_common(20)))
+        alike = Counter(name.strip().casefold() for name in counts)
+        for name in [name for name in counts if alike[name.strip().casefold()] > 1]:
+            _show(f"note: the class {name!r} differs from another in blanks or capitals only")
+    if preparation.levels:
+        names = ", ".join(list(preparation.levels)[:20])
+        _show(f"texts taken as categories: {names} ({len(preparation.levels)} columns)")
 
 
 def _show_evaluation(run: "Run") -> None:
