@@ -125,21 +125,20 @@ def test_values_without_a_logarithm_are_refused() -> None:
         model.predict(X - X.mean(0))
 
 
+def _fit_status(folder: Path, *options: str) -> str:
+    """Fit table.csv with the label `status`; return what was printed."""
+    words = ["fit", str(folder / "table.csv"), "--label", "status", "--out", str(folder / "run")]
+    result = CliRunner().invoke(app, [*words, "--device", "cpu", "--set", "passes=1", *options])
+    assert result.exit_code == 0
+    return result.output
+
+
 def test_features_of_the_same_attribution_share_their_rank(tmp_path: Path) -> None:
     X, y = _binary_table(p=30)
     table = pd.DataFrame(X, columns=[f"gene{i}" for i in range(30)]).assign(status=y)
     table["gene4"] = y
     table.to_csv(tmp_path / "table.csv", index=False)
-    words = [
-        "fit",
-        str(tmp_path / "table.csv"),
-        "--label",
-        "status",
-        "--out",
-        str(tmp_path / "run"),
-    ]
-    words += ["--device", "cpu", "--set", "passes=1"]
-    assert CliRunner().invoke(app, words).exit_code == 0
+    _fit_status(tmp_path)
     for path in (tmp_path / "run" / "ranked_features").glob("*.csv"):
         ranked = pd.read_csv(path)
         assert ranked.feature[0] == "gene4"
@@ -219,16 +218,7 @@ def test_the_terminal_shows_what_was_understood(tmp_path: Path) -> None:
     status[np.flatnonzero(status == "normal")[:3]] = "Normal "
     table = table.assign(sex=["f", "m"] * 20, status=status)
     table.to_csv(tmp_path / "table.csv", index=False)
-    words = [
-        "fit",
-        str(tmp_path / "table.csv"),
-        "--label",
-        "status",
-        "--out",
-        str(tmp_path / "run"),
-    ]
-    words += ["--device", "cpu", "--set", "passes=1", "--set", "max_epochs=1", "--test-fraction=0"]
-    output = CliRunner().invoke(app, words).output
+    output = _fit_status(tmp_path, "--set", "max_epochs=1", "--test-fraction=0")
     assert "names of the rows: sample" in output
     assert "tumor (20)" in output
     assert "note: the class 'Normal ' differs from another in blanks or capitals only" in output
