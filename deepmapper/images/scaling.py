@@ -19,6 +19,11 @@ from deepmapper.images._rows import Scratch, check_rows, dense, map_blocks, spli
 # Counts and expression values spread over orders of magnitude. Grey values and uniform noise do
 # not. The largest value is 7 times the mean in MNIST, 2 times in NIHS, above 10,000 times in TCGA.
 HEAVY_TAIL = 100.0
+# In such tables most features have tails of their own: their largest value is several times their
+# mean. In a table of ages with one column of incomes only that column has.
+FEATURE_TAIL = 2.5
+TAILED_SHARE = 0.1  # of the features, and more than one
+TAIL_ROWS, TAIL_VALUES = 128, 1 << 24  # read for this, at most
 
 # Special cases of log1p, enough of them for its vectorised code.
 SPECIAL_CASES = torch.tensor([-1.0, -2.0, -0.0]).repeat(32)
@@ -95,7 +100,8 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     log : bool or "auto", default="auto"
-        "auto": log1p if no value is negative and the largest is more than 100 times the mean.
+        "auto": log1p if no value is negative, the largest is more than 100 times the mean, and at
+        least a tenth of the features have a value above 2.5 times their own mean.
     scale : {"standard", "minmax", "none"}, default="standard"
         "standard": mean 0, sd 1 over training rows. "minmax": 0 to 1.
     clip : float, default=5.0
@@ -157,9 +163,9 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
             first = _Statistics(torch.empty(X.shape[1]), by_range=True)
             first.check(dense(X, rows), rows)
             first.n = rows.stop - rows.start
-            guess = first.is_heavy_tailed
+            guess = first.is_heavy_tailed and _have_tails(X)
         statistics = self._sweep(X, guess, keep, target)
-        if self.log == "auto" and statistics.is_heavy_tailed != guess:
+        if self.log == "auto" and (statistics.is_heavy_tailed and _have_tails(X)) != guess:
             guess = not guess
             statistics = self._sweep(X, guess, keep, target)
         self.log_ = guess
@@ -234,6 +240,18 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
         if self.scale not in ("standard", "minmax", "none"):
             message = f"scale is 'standard', 'minmax' or 'none', got {self.scale!r}"
             raise DeepMapperError(message)
+
+
+def _have_tails(X: Any) -> bool:
+    """Whether more than one feature, and a tenth of them, has a value far above its mean.
+
+    X (n_samples, n_features) has no negative value. The first rows decide.
+    """
+    n, p = X.shape
+    values = dense(X, slice(0, min(TAIL_ROWS, n, max(1, TAIL_VALUES // p))))
+    mean = values.mean(0)
+    n_tailed = int((values.amax(0) > FEATURE_TAIL * mean).sum())
+    return n_tailed > min(1, p - 1) and n_tailed >= TAILED_SHARE * int((mean > 0).sum())
 
 
 def log1p(block: torch.Tensor, into: torch.Tensor) -> torch.Tensor:

@@ -66,3 +66,14 @@ def test_the_input_is_unchanged() -> None:
 def test_wrong_settings_are_named(settings_: dict, match: str) -> None:
     with pytest.raises(DeepMapperError, match=match):
         FeatureScaler(**settings_).fit(_table() - 20)
+
+
+@pytest.mark.parametrize("n_features", [5, 40, 400])
+def test_one_feature_with_a_tail_puts_no_logarithms_on_the_others(n_features: int) -> None:
+    rng = np.random.default_rng(0)
+    table = rng.integers(20, 80, (100, n_features)).astype(np.float32)
+    table[:, 2] = rng.lognormal(13, 1, 100)
+    assert table.max() > 100 * table.mean() or n_features < 40
+    assert not FeatureScaler().fit(table).log_
+    counts = rng.poisson(rng.lognormal(4, 2, n_features) * rng.lognormal(0, 1, table.shape))
+    assert FeatureScaler().fit(np.float32(counts)).log_ == (n_features == 400)
