@@ -1,7 +1,13 @@
 """The command line: fit, predict and embed a table. Imports are in the commands."""
 
+import io
+import os
 import sys
+import tempfile
+import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,14 +29,30 @@ app = typer.Typer(
 
 Table = Annotated[
     Path,
-    typer.Argument(help=".csv, .tsv, .txt (also .gz, .bz2, .xz), .parquet, .h5ad, .npy."),
+    typer.Argument(
+        help="Text (CSV, TSV, GCT, GEO series matrix; also compressed), .parquet (or a folder of "
+        "them), .h5ad, 10x (.h5 or folder), .npy."
+    ),
 ]
 Out = Annotated[Path, typer.Option(help="The run's folder.")]
 RowNames = Annotated[str | None, typer.Option(help="The column that names the rows.")]
 Drop = Annotated[list[str] | None, typer.Option(help="A column that is not a feature; repeatable.")]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(help="A column to use although it looks like an id; repeatable."),
+]
 Missing = Annotated[str, typer.Option(help="Missing values: error, median, zero or drop-rows.")]
 Marks = Annotated[
     list[str] | None, typer.Option("--na", help="Another mark of a missing value; repeatable.")
+]
+Transpose = Annotated[
+    bool, typer.Option("--transpose", help="The file has features in rows, samples in columns.")
+]
+Layer = Annotated[
+    str | None, typer.Option(help="The layer of an .h5ad file in place of X, or raw.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Read the table, show what was understood, and stop.")
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of split, layout, weights and batch order.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
@@ -40,6 +62,16 @@ Settings = Annotated[
         "--set", help="NAME=VALUE: a parameter of the estimator (layout=learned); repeatable."
     ),
 ]
+
+
+@app.callback(invoke_without_command=True)
+def _show_version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from deepmapper import __version__
+
+        _show(f"deepmapper {__version__}")
 
 
 @app.command()
@@ -52,12 +84,16 @@ def fit(
     ] = None,
     row_names: RowNames = None,
     drop: Drop = None,
+    keep: Keep = None,
     missing: Missing = "error",
     marks: Marks = None,
+    transpose: Transpose = False,
+    layer: Layer = None,
     test_fraction: Annotated[float, typer.Option(help="Share of rows kept for testing.")] = 0.2,
     device: Device = "auto",
     seed: Seed = 0,
     settings: Settings = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Train a classifier on a table. Write the model, ranked features and a report."""
     if label is None and labels is None:
@@ -67,20 +103,27 @@ def fit(
     from deepmapper.tables import read_training
 
     estimator = _build_estimator(DeepMapperClassifier, settings, device, seed)
-    with _console().status(f"reading {table}"):
+    with _status(f"reading {table}"):
         tables = read_training(
             table,
             label=label,
             labels=labels,
             row_names=row_names,
             leave_out=drop or (),
+            keep=keep or (),
             missing=missing,
             marks=marks or (),
+            transpose=transpose,
+            layer=layer,
             test_fraction=test_fraction,
             random_state=seed,
         )
-    run = _train(estimator, tables, table, label or "label", out)
+    run = _train(estimator, tables, table, label or "label", out, dry_run=dry_run)
+    if run is None:
+        return
     _show_evaluation(run)
+    if run.difference is not None:
+        _show(run.conclusion)
     _show(f"report: {out / 'report.html'}")
 
 
@@ -91,13 +134,37 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(help="A CSV file; default: predictions.csv in the folder.")
     ] = None,
+    row_names: RowNames = None,
+    drop: Drop = None,
+    missing: Annotated[
+        str | None,
+        typer.Option(help="Missing values: error, median, zero or drop-rows; default: as in fit."),
+    ] = None,
+    marks: Marks = None,
+    transpose: Transpose = False,
+    layer: Layer = None,
+    ignore_versions: Annotated[
+        bool, typer.Option("--ignore-versions", help="Match ENSG00000141510.16 without its .16.")
+    ] = False,
 ) -> None:
     """Predict the rows of a table: classes and probabilities, or an embedding."""
     from deepmapper._app.runs import predictions
 
-    with _console().status(f"predicting {table}"):
-        frame, new = predictions(model, table)
-    _write(frame, out or model / "predictions.csv")
+    target = out or model / "predictions.csv"
+    _check_writable(target)
+    with _status(f"predicting {table}"):
+        frame, new = predictions(
+            model,
+            table,
+            row_names=row_names,
+            leave_out=drop or (),
+            missing=missing,
+            marks=marks or (),
+            transpose=transpose,
+            layer=layer,
+            ignore_versions=ignore_versions,
+        )
+    _write(frame, target)
     if new.dropped.n:
         _show(f"left out: {new.dropped.n} rows with missing values")
     for column, count in new.unseen.items():
@@ -113,28 +180,43 @@ def embed(
     out: Out,
     row_names: RowNames = None,
     drop: Drop = None,
+    keep: Keep = None,
     missing: Missing = "error",
     marks: Marks = None,
+    transpose: Transpose = False,
+    layer: Layer = None,
     device: Device = "auto",
     seed: Seed = 0,
     settings: Settings = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Embed the rows of a table without labels. Rank the features that separate them."""
     from deepmapper.estimators._embedder import DeepMapperEmbedder
     from deepmapper.tables import read_training
 
     estimator = _build_estimator(DeepMapperEmbedder, settings, device, seed)
-    with _console().status(f"reading {table}"):
+    with _status(f"reading {table}"):
         tables = read_training(
-            table, row_names=row_names, leave_out=drop or (), missing=missing, marks=marks or ()
+            table,
+            row_names=row_names,
+            leave_out=drop or (),
+            keep=keep or (),
+            missing=missing,
+            marks=marks or (),
+            transpose=transpose,
+            layer=layer,
         )
-    _train(estimator, tables, table, None, out)
+    if _train(estimator, tables, table, None, out, dry_run=dry_run) is None:
+        return
     _show(f"embedding: {out / 'embedding.csv'}")
     _show(f"report: {out / 'report.html'}")
 
 
 def main() -> None:
     """Run the command line. A DeepMapperError ends it with one line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal of ASCII
     try:
         app(standalone_mode=True)
     except DeepMapperError as error:
@@ -173,6 +255,7 @@ def _build_estimator(
             )
             raise DeepMapperError(message)
         estimator.set_params(**{f"training__{name}" if name in nested else name: _value(text)})
+    estimator._validate_params()
     return estimator
 
 
@@ -187,15 +270,24 @@ def _value(text: str) -> Any:
 
 
 def _train(
-    estimator: Any, tables: "TrainingTables", table: Path, label: str | None, out: Path
-) -> "Run":
+    estimator: Any,
+    tables: "TrainingTables",
+    table: Path,
+    label: str | None,
+    out: Path,
+    *,
+    dry_run: bool,
+) -> "Run | None":
+    """Show what was understood, train, and write the run. None for a dry run."""
     from deepmapper._app.report import report
     from deepmapper._app.runs import fit, write_run
     from deepmapper.estimators._saving import check_target
 
     check_target(out)
-    _show_tables(tables)
-    with _console().status("training", spinner="dots") as status:
+    _show_tables(tables, estimator)
+    if dry_run:
+        return None
+    with _status("training") as status:
         run = fit(
             estimator,
             tables,
@@ -204,11 +296,16 @@ def _train(
             on_epoch=lambda row: status.update(epoch_text(row, estimator.passes)),
         )
         status.update("writing")
-        write_run(run, out, report(run))
-    for note in run.notes:
+        page = report(run)
+        try:
+            write_run(run, out, page)
+        except (DeepMapperError, OSError) as error:  # a full disk: the model is not lost
+            rescue = Path(tempfile.mkdtemp()) / out.name
+            write_run(run, rescue, page)
+            message = f"{error}. The run was written to {rescue}"
+            raise DeepMapperError(message) from error
+    for note in run.notes[len(tables.notes) :]:
         _show(f"note: {note}")
-    logs = "log(1 + x)" if estimator.converter_.scaler_.log_ else "no logarithms"
-    _show(f"transformation: {logs}, then {estimator.scale}")
     _show(f"trained on {len(tables.train.row_names)} rows in {run.seconds:.1f} s")
     return run
 
@@ -229,13 +326,30 @@ def epoch_text(row: dict[str, Any], passes: int) -> str:
     return f"pass {row['pass'] + 1} of at most {passes}, epoch {row['epoch']}: {', '.join(figures)}"
 
 
-def _show_tables(tables: "TrainingTables") -> None:
+def _show_tables(tables: "TrainingTables", estimator: Any) -> None:
+    """Show what was understood of the table, before training."""
+    from deepmapper._app.runs import transformation
+    from deepmapper.images.scaling import FeatureScaler
+
     preparation, dropped = tables.preparation, tables.dropped
     _show(
         f"{tables.n_rows} rows and {tables.n_columns} columns of features read, "
         f"{len(tables.train.features)} features in use"
     )
+    _show(f"names of the rows: {preparation.row_names or 'none'}")
+    labels = [part.y for part in (tables.train, tables.test) if part and part.y is not None]
+    if labels:
+        counts = Counter(str(label) for part in labels for label in part)
+        _show("classes: " + ", ".join(f"{name} ({n})" for name, n in counts.most_common(20)))
+        alike = Counter(name.casefold() for name in counts)
+        for name in [name for name in counts if alike[name.casefold()] > 1]:
+            _show(f"note: the class {name!r} differs from another in capitals only")
+        for name in [name for name in counts if name.lower() in ("none", "null", "unknown", "?")]:
+            _show(f"note: if the class {name!r} means a missing label: --na {name}")
+    names = ", ".join(list(preparation.levels)[:20])
+    _show(f"texts taken as categories: {names or 'none'} ({len(preparation.levels)} columns)")
     left_out = {
+        f"ids: {', '.join(tables.ids[:20])}": len(tables.ids),
         "columns all zero": len(preparation.zero_columns),
         "columns empty": len(preparation.empty_columns),
         "rows empty or all zero": len(dropped.blank),
@@ -243,19 +357,9 @@ def _show_tables(tables: "TrainingTables") -> None:
         "rows without a label": len(dropped.unlabelled),
     }
     shown = ", ".join(f"{count} {name}" for name, count in left_out.items() if count)
-    if shown:
-        _show(f"left out: {shown}")
-    _show(f"names of the rows: {preparation.row_names or 'none'}")
-    labels = [part.y for part in (tables.train, tables.test) if part and part.y is not None]
-    if labels:
-        counts = Counter(str(label) for part in labels for label in part)
-        _show("classes: " + ", ".join(f"{name} ({n})" for name, n in counts.most_common(20)))
-        alike = Counter(name.strip().casefold() for name in counts)
-        for name in [name for name in counts if alike[name.strip().casefold()] > 1]:
-            _show(f"note: the class {name!r} differs from another in blanks or capitals only")
-    if preparation.levels:
-        names = ", ".join(list(preparation.levels)[:20])
-        _show(f"texts taken as categories: {names} ({len(preparation.levels)} columns)")
+    _show(f"left out: {shown or 'nothing'}")
+    scaler = FeatureScaler(log=estimator.log, scale=estimator.scale)
+    _show(f"transformation: {transformation(scaler.fit(tables.train.X))}")
 
 
 def _show_evaluation(run: "Run") -> None:
@@ -271,20 +375,55 @@ def _show_evaluation(run: "Run") -> None:
     )
 
 
+def _check_writable(path: Path) -> None:
+    """Raise DeepMapperError if a file cannot be written, before the work."""
+    folder = path.parent
+    if path.is_dir():
+        message = f"{path} is a folder; name a file"
+        raise DeepMapperError(message)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        message = f"cannot write to {path}: {error.strerror}. Choose another file (--out FILE)"
+        raise DeepMapperError(message) from error
+
+
 def _write(frame: Any, path: Path) -> None:
     """Write a CSV file, completely or not at all."""
     partial = path.with_name(f".{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
     frame.to_csv(partial, index=False)
     partial.replace(path)
     _show(f"written: {path}")
 
 
 def _show(text: str) -> None:
-    _console().print(text, highlight=False, markup=False, soft_wrap=True)
+    """Print a line. If the reader of the output has gone, the command goes on without it."""
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except (BrokenPipeError, ValueError):
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    except AttributeError:  # there is no standard output
+        pass
 
 
-def _console() -> Any:
+@contextmanager
+def _status(text: str) -> Iterator[Any]:
+    """Show a line of progress on the terminal, then the warnings of the block as notes.
+
+    Ctrl-C ends the command with one line.
+    """
     from rich.console import Console
 
-    return Console()
+    with warnings.catch_warnings(record=True) as records:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            with Console(stderr=True).status(text) as status:
+                yield status
+        except KeyboardInterrupt:
+            sys.stderr.write("stopped; nothing was written\n")
+            raise typer.Exit(130) from None
+    for message in dict.fromkeys(str(r.message) for r in records if r.category is UserWarning):
+        _show(f"note: {message}")

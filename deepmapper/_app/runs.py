@@ -26,6 +26,8 @@ from deepmapper.tables import PreparedTable, TrainingTables, read_new
 
 PREDICT_BYTES = 256 << 20  # of a table's rows that are predicted at a time
 LONGEST_FILE_NAME = 80
+FDR = 0.1  # false discovery rate of features that differ between classes
+PERMUTED_VALUES = 1 << 28  # values that permuted labels are compared on, in all
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,24 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """How many features differ between the classes, alone or in a pair, in the training rows.
+
+    n_features: at a false discovery rate of at most `FDR`.
+    n_by_chance: the same with permuted labels, the mean of `n_permutations`. Pairs are not searched
+    then.
+    """
+
+    n_features: int
+    n_by_chance: float
+    n_permutations: int
+
+    @property
+    def is_chance(self) -> bool:
+        return self.n_features <= self.n_by_chance
+
+
+@dataclass(frozen=True)
 class Run:
     """A fitted estimator with its table and results.
 
@@ -79,7 +99,8 @@ class Run:
     label: column of the label, None without labels.
     evaluation: on the test rows, None without test rows.
     seconds: of fitting.
-    notes: warnings of the estimator.
+    notes: warnings of reading and of the estimator.
+    difference: None without classes, or if the table is sparse or on disk.
     """
 
     estimator: Any
@@ -89,6 +110,41 @@ class Run:
     evaluation: Evaluation | None
     seconds: float
     notes: tuple[str, ...]
+    difference: Difference | None = None
+
+    @property
+    def is_chance(self) -> bool:
+        """Whether neither a feature nor the accuracy differs from chance."""
+        has_chance_accuracy = (
+            self.evaluation is None or self.evaluation.interval()[0] <= self.evaluation.majority
+        )
+        return self.difference is not None and self.difference.is_chance and has_chance_accuracy
+
+    @property
+    def conclusion(self) -> str:
+        """A sentence about the features that differ between the classes."""
+        assert self.difference is not None
+        difference = self.difference
+        counts = (
+            f"{difference.n_features} features differ between the classes, alone or in a pair "
+            f"(false discovery rate {FDR:.0%}); with permuted labels "
+            f"{difference.n_by_chance:.1f} do, the mean of {difference.n_permutations} permutations"
+        )
+        if self.is_chance:
+            return f"No feature stands out: {counts}. The order of the features is chance."
+        if difference.is_chance:
+            return f"No single feature stands out: {counts}. The model uses several together."
+        return f"{counts}."
+
+    @property
+    def transformation(self) -> str:
+        """What is done to every value before training."""
+        return transformation(self.estimator.converter_.scaler_)
+
+
+def transformation(scaler: Any) -> str:
+    """What a fitted scaler does to every value."""
+    return f"{'log(1 + x)' if scaler.log_ else 'no logarithms'}, then {scaler.scale}"
 
 
 def fit(
@@ -121,7 +177,34 @@ def fit(
         confusion = confusion_matrix(tables.test.y, predicted, labels=estimator.classes_)
         evaluation = Evaluation(estimator.classes_, confusion)
     notes = tuple(dict.fromkeys(str(w.message) for w in records if w.category is UserWarning))
-    return Run(estimator, tables, source, label, evaluation, seconds, notes)
+    difference = _compare_classes(estimator, train) if label is not None else None
+    notes = (*tables.notes, *notes)
+    return Run(estimator, tables, source, label, evaluation, seconds, notes, difference)
+
+
+def _compare_classes(estimator: Any, train: PreparedTable) -> Difference | None:
+    """Count the features that differ between the classes, and those that do by chance."""
+    import torch
+
+    from deepmapper.networks.screen import screen
+
+    if not isinstance(train.X, np.ndarray) or is_on_disk(train.X):
+        return None
+    X = torch.from_numpy(estimator.converter_.scaler_.transform(train.X))
+    assert train.y is not None
+    codes = torch.from_numpy(np.searchsorted(estimator.classes_, train.y))
+    n_classes = len(estimator.classes_)
+    result = screen(X, codes, n_classes)
+    n_permutations = int(np.clip(PERMUTED_VALUES // X.numel(), 3, 20))
+    generator = torch.Generator().manual_seed(0)
+    permuted = [
+        screen(
+            X, codes[torch.randperm(len(codes), generator=generator)], n_classes, interactions=False
+        )
+        for _ in range(n_permutations)
+    ]
+    counts = [int((each.opening() >= 1 - FDR).sum()) for each in (result, *permuted)]
+    return Difference(counts[0], float(np.mean(counts[1:])), n_permutations)
 
 
 def write_run(run: Run, folder: Path, report: str) -> None:
@@ -134,14 +217,14 @@ def write_run(run: Run, folder: Path, report: str) -> None:
         (new / "report.html").write_text(report, encoding="utf-8")
 
 
-def predictions(folder: Path, table: Path) -> tuple[pd.DataFrame, PreparedTable]:
-    """Predictions of a saved model, and the table as read.
+def predictions(folder: Path, table: Path, **options: Any) -> tuple[pd.DataFrame, PreparedTable]:
+    """Predictions of a saved model, and the table as read with the options of `read_new`.
 
     The columns are row, predicted, and probability_<class> of each class. For an embedder they are
     those of `embedding`. A folder without a model, or a table with other columns, raises a
     DeepMapperError.
     """
-    new = read_new(table, read_preparation(folder))
+    new = read_new(table, read_preparation(folder), **options)
     estimator = load_model(folder)
     if not hasattr(estimator, "predict_proba"):
         return embedding(estimator, new), new

@@ -1,7 +1,10 @@
 """Read a table from a file, check and clean it, and turn it into numbers.
 
+_detection    which reader a file needs, by its first bytes
 _raw          content of a file: numbers, text columns, labels, row names (.npy files)
-_delimited, _parquet, _h5ad            one format each: file -> _raw
+_delimited, _parquet, _h5ad, _tenx     one format each: file -> _raw (text: also _text_format)
+_numbers      numbers as people write them: decimal commas, thousands separators
+_roles        ids that are no features, genes in rows, copies of the label
 _cleaning     checks before learning: text columns, labels, rows without content
 _preparation  values learnt from the training rows and applied to every later table
 
@@ -10,7 +13,8 @@ If only Python can read the file of a table (an `h5py.Dataset`, the X of an AnnD
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -25,18 +29,24 @@ from deepmapper.tables._cleaning import (
     convert_text,
     drop_rows,
     parse_labels,
-    take_row_names,
+    refuse_infinities,
+    refuse_missing,
+    strip_blanks,
 )
+from deepmapper.tables._detection import recognise
 from deepmapper.tables._preparation import MISSING_MODES, Preparation, PreparedTable, learn
 from deepmapper.tables._raw import (
     Plan,
     Planner,
     RawTable,
+    ReadOptions,
     check_column,
     list_names,
     row_numbers,
     training_plan,
+    transpose_table,
 )
+from deepmapper.tables._roles import note_dates, note_orientation, note_separating, separate_ids
 from deepmapper.training.streams import stream_seed
 
 __all__ = [
@@ -47,15 +57,6 @@ __all__ = [
     "read_new",
     "read_training",
 ]
-
-# The module of each ending, `deepmapper.tables._<name>`, imported when needed.
-FORMATS = {
-    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), "delimited"),
-    **dict.fromkeys((".parquet", ".pq"), "parquet"),
-    ".h5ad": "h5ad",
-    ".npy": "raw",
-}
-COMPRESSIONS = (".gz", ".bz2", ".xz")  # of delimited text
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,10 @@ class TrainingTables:
         Rows of the file that are in neither table.
     n_rows, n_columns : int
         Of the file, without label and row names.
+    ids : tuple of str
+        Columns that were left out because they name or number the rows.
+    notes : tuple of str
+        What the reader has to know: warnings of reading.
     """
 
     train: PreparedTable
@@ -82,6 +87,8 @@ class TrainingTables:
     dropped: DroppedRows
     n_rows: int
     n_columns: int
+    ids: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read_training(
@@ -91,18 +98,22 @@ def read_training(
     labels: str | Path | None = None,
     row_names: str | None = None,
     leave_out: Sequence[str] = (),
+    keep: Sequence[str] = (),
     missing: str = "error",
     marks: Sequence[str] = (),
+    transpose: bool = False,
+    layer: str | None = None,
     test_fraction: float = 0.0,
     random_state: int = 0,
 ) -> TrainingTables:
-    """Read a table from a CSV, TSV, Parquet, AnnData or numpy file, and prepare it.
+    """Read a table from text, Parquet, AnnData, 10x or numpy files, and prepare it.
 
     Parameters
     ----------
     path : str or Path
-        .csv, .tsv, .tab, .txt (also .gz, .bz2, .xz), .parquet, .h5ad or .npy. A .npy file of
-        float32, and the X of an .h5ad file of more than 2 GiB, stay on disk.
+        Text (CSV, TSV, GCT, GEO series matrix; also .gz, .bz2, .xz, .zip), Parquet (a file or a
+        folder), .h5ad, 10x (.h5 or a folder) or .npy. A .npy file of float32, and the X of an
+        .h5ad file of more than 2 GiB, stay on disk.
     label : str, default=None
         The column of the label (in .h5ad a column of obs). Default: no label.
     labels : str or Path, default=None
@@ -110,14 +121,21 @@ def read_training(
         `label`. If both tables name their rows, labels are matched by name.
     row_names : str, default=None
         The column that names the rows. Default: a first column without a header, else the first
-        text column without repeated values.
+        id (see `keep`) or text column without repeated values.
     leave_out : sequence of str, default=()
         Columns that are not features.
+    keep : sequence of str, default=()
+        Columns to use as features although they look like ids: their name is "id", "sample" or
+        the like, or they hold whole numbers that rise by one.
     missing : {"error", "median", "zero", "drop-rows"}, default="error"
         Treatment of missing values. "median" is that of the training rows. For text it is the most
         frequent level.
     marks : sequence of str, default=()
         Marks of a missing value in text files, besides the usual ones.
+    transpose : bool, default=False
+        Whether the file has features in rows and samples in columns.
+    layer : str, default=None
+        The layer of an AnnData file to read in place of X, or "raw".
     test_fraction : float, default=0.0
         Share of rows for testing, the same for every class.
     random_state : int, default=0
@@ -138,62 +156,114 @@ def read_training(
     if not 0 <= test_fraction < 1:
         message = f"test_fraction is a share of the rows, 0 to below 1; got {test_fraction}"
         raise DeepMapperError(message)
-    path = Path(path)
-    if labels is None and label is not None and path.suffix.lower() == ".npy":
-        message = f"{path} has no named columns; give a file with the labels (--labels FILE)"
-        raise DeepMapperError(message)
-    planner = training_plan(label if labels is None else None, row_names, leave_out)
-    raw = take_row_names(convert_text(_read(path, planner, tuple(marks))))
-    if labels is not None:
-        raw = _add_labels(raw, Path(labels), label)
-    n_rows, n_columns = raw.n_samples, len(raw.names) + len(raw.texts)
-    raw, dropped = drop_rows(raw, missing, training=True)
-    train_rows, test_rows = np.arange(raw.n_samples), np.empty(0, dtype=np.int64)
-    if raw.labels is not None:
-        y = parse_labels(raw.labels, raw.where)
-        check_labels(y, raw.where)
-        train_rows, test_rows = _split_rows(y, test_fraction, random_state)
+    path, options = Path(path), ReadOptions(tuple(marks), transpose, layer)
+    planner = training_plan(label if labels is None else None, row_names, leave_out, keep)
+    with _collect_notes() as notes:
+        raw = separate_ids(convert_text(_read(path, planner, options)), keep)
+        if not transpose:
+            note_orientation(raw)
+        note_dates(raw)
+        if labels is not None:
+            raw = _add_labels(raw, Path(labels), label)
+        n_rows, n_columns = raw.n_samples, len(raw.names) + len(raw.texts)
+        raw, dropped = drop_rows(raw, missing, training=True)
+        refuse_infinities(raw)
+        if missing == "error":
+            refuse_missing(raw, training=True)
+        train_rows, test_rows = np.arange(raw.n_samples), np.empty(0, dtype=np.int64)
+        if raw.labels is not None:
+            y = parse_labels(raw.labels, raw.where)
+            check_labels(y, raw.where)
+            note_separating(raw, y)
+            train_rows, test_rows = _split_rows(y, test_fraction, random_state)
+            if test_fraction and not len(test_rows):
+                warnings.warn(
+                    f"{raw.where}: no rows were separated for testing, because each class needs "
+                    f"one on both sides and test_fraction is {test_fraction}",
+                    stacklevel=2,
+                )
     training = raw.take(train_rows)
-    preparation = learn(training, missing, marks)
+    preparation = learn(training, missing, options)
     test = preparation.apply(raw.take(test_rows)) if len(test_rows) else None
     train = preparation.apply(training)
-    return TrainingTables(train, test, preparation, dropped, n_rows, n_columns)
+    return TrainingTables(
+        train, test, preparation, dropped, n_rows, n_columns, raw.ids, tuple(notes)
+    )
 
 
-def read_new(path: str | Path, preparation: Preparation) -> PreparedTable:
+def read_new(
+    path: str | Path,
+    preparation: Preparation,
+    *,
+    row_names: str | None = None,
+    leave_out: Sequence[str] = (),
+    missing: str | None = None,
+    marks: Sequence[str] = (),
+    transpose: bool = False,
+    layer: str | None = None,
+    ignore_versions: bool = False,
+) -> PreparedTable:
     """Read a table to predict. Columns are matched by name, in any order.
 
-    Every row is kept, except rows with a missing value under missing="drop-rows".
+    Every row is kept, except rows with a missing value under missing="drop-rows". Columns that the
+    training table did not have are ignored with a warning.
 
     Parameters
     ----------
     path : str or Path
     preparation : Preparation
         Of the training table.
+    row_names, leave_out, transpose
+        As in `read_training`, for this file.
+    missing : {"error", "median", "zero", "drop-rows"}, default=None
+        Default: as in training. Medians are those of the training rows.
+    marks, layer
+        As in `read_training`. Default: as in training.
+    ignore_versions : bool, default=False
+        Match ENSG00000141510.16 with ENSG00000141510 or another version of it.
+
+    Returns
+    -------
+    PreparedTable
 
     Raises
     ------
     DeepMapperError
-        Features are missing, columns are unknown, or an error of `read_training`.
+        Features are missing, or an error of `read_training`.
     """
-    raw = _read(Path(path), preparation.plan, preparation.marks)
+    if missing is not None:
+        preparation = preparation.with_missing(missing)
+    options = ReadOptions(
+        (*preparation.marks, *marks), transpose, layer if layer is not None else preparation.layer
+    )
+    planner = preparation.planner(row_names, leave_out, ignore_versions)
+    raw = _read(Path(path), planner, options)
+    if ignore_versions:
+        raw = preparation.rename(raw)
     return preparation.apply(convert_text(raw, frozenset(preparation.levels)))
 
 
-def _read(path: Path, planner: Planner, marks: tuple[str, ...]) -> RawTable:
-    """Read a file with the reader of its ending."""
-    if not path.is_file():
-        message = f"there is no file {path}"
-        raise DeepMapperError(message)
-    *inner, last = ["", *(suffix.lower() for suffix in path.suffixes)]
-    name = FORMATS.get(inner[-1] if inner and last in COMPRESSIONS else last)
-    if name is None or (last in COMPRESSIONS and name != "delimited"):
-        message = (
-            f"the ending of {path} is not known; known are {', '.join(FORMATS)}, and compressed "
-            f"text with {', '.join(COMPRESSIONS)}"
-        )
-        raise DeepMapperError(message)
-    return import_module(f"deepmapper.tables._{name}").read(path, planner, marks)
+def _read(path: Path, planner: Planner, options: ReadOptions) -> RawTable:
+    """Read a file or folder with the reader that its content needs."""
+    reader = recognise(path)
+    read = import_module(f"deepmapper.tables._{reader}").read
+    if not options.transpose or reader == "delimited":
+        return strip_blanks(read(path, planner, options))
+    everything = separate_ids(convert_text(read(path, training_plan(None), options)))
+    return transpose_table(everything, planner)
+
+
+@contextmanager
+def _collect_notes() -> Iterator[list[str]]:
+    """Collect the warnings of a block. They are shown as well, after it."""
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as records:
+        warnings.simplefilter("always", UserWarning)
+        yield notes
+    for record in records:
+        if record.category is UserWarning:
+            notes.append(str(record.message))
+        warnings.warn_explicit(record.message, record.category, record.filename, record.lineno)
 
 
 def _add_labels(raw: RawTable, path: Path, column: str | None) -> RawTable:
@@ -201,20 +271,26 @@ def _add_labels(raw: RawTable, path: Path, column: str | None) -> RawTable:
 
     If both tables name their rows, labels are matched by name, else by position with a warning.
     """
-    if not path.is_file():
-        message = f"there is no file {path} for the labels"
-        raise DeepMapperError(message)
-    if path.suffix.lower() == ".npy":
+    is_vector = recognise(path) == "raw"
+    if is_vector:
         labels, names = _read_label_vector(path), None
     else:
-        labels, names = _read_label_column(path, column, set(raw.row_names))
+        labels, names = _read_label_column(path, column, {*raw.row_names, *raw.names})
+    if names is not None and len(set(names) & set(raw.names)) > len(set(names) & {*raw.row_names}):
+        message = (
+            f"the names in {path} are columns of {raw.where}, not rows: the table has its samples "
+            f"in columns. Transpose it (--transpose)"
+        )
+        raise DeepMapperError(message)
     is_numbered = np.array_equal(raw.row_names, row_numbers(raw.n_samples))  # it has no names
     if names is not None and not is_numbered and len(set(raw.row_names)) == raw.n_samples:
         return replace(raw, labels=_match_labels(raw, labels, names, path))
     if len(labels) != raw.n_samples:
         message = f"{path} has {len(labels)} labels, {raw.where} has {raw.n_samples} rows"
+        if len(labels) == len(raw.names):
+            message += f" and {len(raw.names)} columns. If samples are in columns: --transpose"
         raise DeepMapperError(message)
-    if path.suffix.lower() != ".npy":
+    if not is_vector:
         warnings.warn(
             f"the labels of {path} were assigned by position: it has no column with the names of "
             f"the rows of {raw.where}. Check that both have the same order",
@@ -269,7 +345,7 @@ def _read_label_column(
         features = others if label_names == names else []  # in .h5ad they are the genes
         return Plan(features, column or names[0], texts=frozenset(features))
 
-    table = _read(path, plan, ())
+    table = _read(path, plan, ReadOptions())
     assert table.labels is not None  # the plan names one
     named = [] if table.named_by is None else [table.row_names]
     columns = [*named, *table.texts.values()]

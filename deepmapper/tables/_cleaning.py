@@ -10,15 +10,33 @@ import numpy as np
 import pandas as pd
 
 from deepmapper.errors import DeepMapperError
+from deepmapper.tables._numbers import TextNumbers, choose_styles
 from deepmapper.tables._raw import RawTable, list_names
 
-TRUTH = {"true": 1.0, "false": 0.0}
 # A column with at least this share of numbers holds numbers. Its other values are mistakes.
 MEANT_AS_NUMBERS = 0.5
 N_CLASSES_LIKE_ROWS = 0.5  # labels with more values than this share of the rows are row names
 LARGEST_INTEGER = 2**53  # beyond it a float rounds
+N_COLUMNS_SHOWN = 5  # in an error
 # A row of zeros is an observation in a narrow table and a failed sample in a wide one.
 NARROW = 16
+
+
+def strip_blanks(raw: RawTable) -> RawTable:
+    """Cut the blanks around labels, row names and texts: "tumor " is "tumor"."""
+
+    def strip(values: np.ndarray) -> np.ndarray:
+        stripped = [value.strip() if isinstance(value, str) else value for value in values]
+        return np.array(stripped, dtype=object)
+
+    return replace(
+        raw,
+        texts={name: strip(values) for name, values in raw.texts.items()},
+        row_names=strip(raw.row_names),
+        labels=strip(raw.labels)
+        if raw.labels is not None and raw.labels.dtype == object
+        else raw.labels,
+    )
 
 
 def convert_text(raw: RawTable, texts: frozenset[str] | None = None) -> RawTable:
@@ -26,69 +44,55 @@ def convert_text(raw: RawTable, texts: frozenset[str] | None = None) -> RawTable
 
     `texts` names the columns that are categories in any case: all others must be numbers. By
     default the values decide: a column holds numbers if all values are, and categories if fewer
-    than half are. A column between these limits is refused.
+    than half look like numbers. A column between these limits is refused.
     """
-    converted: dict[str, np.ndarray] = {}
+    columns: dict[str, TextNumbers] = {}
+    mistakes = []
     for name, values in raw.texts.items():
         if texts is not None and name in texts:
             continue
-        numbers, wrong = _parse_numbers(values)
+        column = TextNumbers(values)
+        if column.is_plain or column.styles:
+            columns[name] = column
+        elif texts is not None or column.share_measured() >= MEANT_AS_NUMBERS:
+            mistakes.append((name, column.wrong()))
+    if mistakes:
+        raise _not_numbers(raw, mistakes, may_drop=texts is None)
+    if not columns:
+        return raw
+    styles = choose_styles(columns, raw.separator, raw.where)
+    converted = [column.to_numbers(styles.get(name)) for name, column in columns.items()]
+    return replace(
+        raw,
+        numbers=np.concatenate([raw.numbers, np.stack(converted, axis=1)], axis=1),
+        names=[*raw.names, *columns],
+        texts={name: values for name, values in raw.texts.items() if name not in columns},
+    )
+
+
+def _not_numbers(
+    raw: RawTable, mistakes: list[tuple[str, list[int]]], *, may_drop: bool
+) -> DeepMapperError:
+    """The error that lists values which are not numbers, column by column."""
+    parts = []
+    for name, wrong in mistakes[:N_COLUMNS_SHOWN]:
+        values = raw.texts[name]
+        shown = ", ".join(f"{values[i]!r} (row {raw.row_names[i]})" for i in wrong[:5])
         n_present = sum(value is not None for value in values)
-        meant = 1 - len(wrong) / max(n_present, 1) >= MEANT_AS_NUMBERS
-        if wrong and (texts is not None or meant):
-            shown = ", ".join(f"{values[i]!r} (row {raw.row_names[i]})" for i in wrong[:5])
-            message = (
-                f"{raw.where}: column {name!r} holds numbers, but {len(wrong)} of its {n_present} "
-                f"values are not numbers: {shown}{' ...' if len(wrong) > 5 else ''}; correct them, "
-                f"leave the column out, or name the mark of a missing value"
-            )
-            raise DeepMapperError(message)
-        if not wrong:
-            converted[name] = numbers
-    if not converted:
-        return raw
-    return replace(
-        raw,
-        numbers=np.concatenate([raw.numbers, np.stack(list(converted.values()), axis=1)], axis=1),
-        names=[*raw.names, *converted],
-        texts={name: values for name, values in raw.texts.items() if name not in converted},
+        dots = " ..." if len(wrong) > 5 else ""
+        parts.append(
+            f"column {name!r} holds numbers, but {len(wrong)} of its {n_present} values are not "
+            f"numbers: {shown}{dots}"
+        )
+    more = len(mistakes) - len(parts)
+    if more:
+        parts.append(f"{more} more columns: {list_names([name for name, _ in mistakes[-more:]])}")
+    drop = "leave the column out (--drop COLUMN), " if may_drop else ""
+    message = (
+        f"{raw.where}: {'; '.join(parts)}. Correct the values, {drop}or name the mark of a missing "
+        f"value (--na MARK)"
     )
-
-
-def _parse_numbers(values: np.ndarray) -> tuple[np.ndarray, list[int]]:
-    """float32 (n,), NaN if missing, and the positions of values that are not numbers."""
-    numbers = np.full(len(values), np.nan, dtype=np.float32)
-    wrong = []
-    for i, value in enumerate(values):
-        if value is None:
-            continue
-        truth = TRUTH.get(value.strip().lower())
-        try:
-            numbers[i] = float(value.replace("_", "?")) if truth is None else truth
-        except ValueError:
-            wrong.append(i)
-    return numbers, wrong
-
-
-def take_row_names(raw: RawTable) -> RawTable:
-    """Use the first text column without repeated values as row names.
-
-    Nothing changes if the rows have names. A table with only this column is refused.
-    """
-    unique = (c for c, values in raw.texts.items() if len(set(values) - {None}) == len(values))
-    name = next(unique, None)
-    if raw.named_by is not None or name is None:
-        return raw
-    if len(raw.texts) + len(raw.names) == 1:
-        message = f"{raw.where} has no feature: its column {name!r} only names the rows"
-        raise DeepMapperError(message)
-    return replace(
-        raw,
-        texts={column: values for column, values in raw.texts.items() if column != name},
-        row_names=raw.texts[name],
-        ignored=(*raw.ignored, name),
-        named_by=name,
-    )
+    return DeepMapperError(message)
 
 
 def parse_labels(values: np.ndarray, where: str) -> np.ndarray:
@@ -160,10 +164,15 @@ def refuse_infinities(raw: RawTable) -> None:
         raise DeepMapperError(message)
 
 
-def refuse_missing(raw: RawTable) -> None:
-    """Raise DeepMapperError that lists the columns with missing values."""
+def refuse_missing(raw: RawTable, *, training: bool = False) -> None:
+    """Raise DeepMapperError that lists the columns with missing values.
+
+    In training, columns without any value do not count: they are left out.
+    """
     counts = Counter(dict(zip(raw.names, raw.survey.n_missing.tolist(), strict=True)))
     counts.update({name: sum(v is None for v in values) for name, values in raw.texts.items()})
+    if training:
+        counts = Counter({name: n for name, n in counts.items() if n < raw.n_samples})
     if counts.total():
         worst = [f"{name!r} ({count})" for name, count in counts.most_common(10) if count]
         message = (

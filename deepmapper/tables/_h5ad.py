@@ -4,6 +4,8 @@ They are read from HDF5 by the documented layout (anndata "On-disk format", vers
 The package anndata requires pandas below 3 and reads X at the precision of the file.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +15,25 @@ from scipy import sparse
 from deepmapper.errors import DeepMapperError
 from deepmapper.images._rows import RowsOnDisk
 from deepmapper.tables import _raw
-from deepmapper.tables._raw import Matrix, Planner, RawTable, check_names, install_hint, take
+from deepmapper.tables._raw import (
+    Matrix,
+    Planner,
+    RawTable,
+    ReadOptions,
+    check_names,
+    install_hint,
+    list_names,
+    take,
+)
 
 CACHE_BYTES = 64 << 20  # of uncompressed chunks: blocks of rows are smaller than most chunks
 
 
-def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
+def read(path: Path, planner: Planner, options: ReadOptions) -> RawTable:
     """Read an AnnData file: features are var_names, rows obs_names, CSR stays CSR.
 
-    X of more than `_raw.IN_MEMORY_BYTES` stays in the file and is read in blocks of rows. Refused:
-    h5py is missing, the file is not AnnData, X is missing, or a name occurs twice.
+    A matrix of more than `_raw.IN_MEMORY_BYTES` stays in the file and is read in blocks of rows.
+    Refused: h5py is missing, the file is not AnnData, X is missing, or a name occurs twice.
     """
     try:
         import h5py
@@ -31,12 +42,25 @@ def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTabl
         raise DeepMapperError(message) from error
     try:
         # Not closed here: X may be read later. HDF5 closes the file with its last object.
-        return _read(h5py.File(path, "r", rdcc_nbytes=CACHE_BYTES), path, planner)
+        file = h5py.File(path, "r", rdcc_nbytes=CACHE_BYTES)
+        if "obs" in file and "var" in file:
+            return _read(file, path, planner, options)
+        if "matrix" in file and "barcodes" in file["matrix"]:
+            return _read_tenx(file["matrix"], path, planner)
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         if isinstance(error, DeepMapperError):
             raise
-        message = f"cannot read {path} as AnnData: {error}. Write it again with anndata >= 0.7"
+        message = (
+            f"cannot read {path} as AnnData: {error}. If an old version of anndata wrote it: "
+            f"python -c \"import anndata; anndata.read_h5ad('{path}').write_h5ad('new.h5ad')\""
+        )
         raise DeepMapperError(message) from error
+    loom = " It is a loom file: anndata.read_loom(...).write_h5ad(...)." * ("row_attrs" in file)
+    message = (
+        f"{path} is HDF5, but neither AnnData (groups obs and var) nor of 10x (group matrix): it "
+        f"has {list_names(list(file))}.{loom} Write it as .h5ad with anndata"
+    )
+    raise DeepMapperError(message)
 
 
 class CsrOnDisk:
@@ -69,13 +93,14 @@ class CsrOnDisk:
         return matrix
 
 
-def _read(file: Any, path: Path, planner: Planner) -> RawTable:
-    obs, var = file["obs"], file["var"]
+def _read(file: Any, path: Path, planner: Planner, options: ReadOptions) -> RawTable:
+    obs = file["obs"]
+    node, var = _choose_matrix(file, path, options.layer)
     names = [str(name) for name in _index(var)]
     check_names(names, str(path))
     annotations = [str(name) for name in obs.attrs["column-order"]]
     plan = planner(names, annotations, str(path))
-    matrix = _matrix(file["X"])
+    matrix = _matrix(node)
     if matrix.shape[1] != len(names):
         message = f"{path}: X has {matrix.shape[1]} columns, var has {len(names)} names"
         raise DeepMapperError(message)
@@ -93,7 +118,69 @@ def _read(file: Any, path: Path, planner: Planner) -> RawTable:
         np.array([str(name) for name in _index(obs)], dtype=object),
         _column(obs, str(plan.label)) if in_obs else None,
         tuple(name for name in names if name not in used),
+        "obs_names",
     )
+
+
+def _choose_matrix(file: Any, path: Path, layer: str | None) -> tuple[Any, Any]:
+    """The matrix to read, X or a layer or raw, and its description of the features."""
+    layers = {name: (file["layers"][name], file["var"]) for name in file.get("layers", ())}
+    if "raw" in file and "X" in file["raw"]:
+        layers["raw"] = (file["raw"]["X"], file["raw"]["var"])
+    names = f"layers: {', '.join(layers) or 'none'}"
+    if layer is not None:
+        if layer not in layers:
+            message = f"{path} has no layer {layer!r}; it has {names}"
+            raise DeepMapperError(message)
+        return layers[layer]
+    node = file.get("X")
+    is_null = node is not None and (
+        _text(node.attrs.get("encoding-type", "")) == "null" or getattr(node, "shape", 0) is None
+    )
+    if node is None or is_null:
+        remedy = f"Choose one: --layer {next(iter(layers))}" if layers else "It holds no values"
+        message = f"{path} has no X; {names}. {remedy}"
+        raise DeepMapperError(message)
+    return node, file["var"]
+
+
+def _read_tenx(group: Any, path: Path, planner: Planner) -> RawTable:
+    """A file of 10x Cell Ranger, version 3 and up: columns of its matrix are cells."""
+    features = group["features"]
+    names = unique_names(_values(features["name"]), _values(features["id"]))
+    n_features, n_cells = (int(size) for size in group["shape"][...])
+    matrix = CsrOnDisk(group, (n_cells, n_features))[:]
+    return select_features(matrix, names, _values(group["barcodes"]), path, planner)
+
+
+def select_features(
+    matrix: Matrix, names: list[str], barcodes: np.ndarray, path: Path, planner: Planner
+) -> RawTable:
+    """A table of cells from a CSR matrix (n_cells, n_features) of 10x."""
+    plan = planner(names, [], str(path))
+    place = {name: i for i, name in enumerate(names)}
+    columns = np.array([place[name] for name in plan.features], dtype=np.int64)
+    used = set(plan.features)
+    return RawTable(
+        str(path),
+        take(matrix, np.arange(matrix.shape[0]), columns),
+        plan.features,
+        {},
+        np.array([str(name) for name in barcodes], dtype=object),
+        None,
+        tuple(name for name in names if name not in used),
+        "barcodes",
+    )
+
+
+def unique_names(names: Iterable[Any], ids: Iterable[Any]) -> list[str]:
+    """Names of genes. A name that occurs twice gets its id: "TBCE (ENSG00000284770)"."""
+    names = list(names)
+    counts = Counter(map(str, names))
+    return [
+        str(name) if counts[str(name)] == 1 else f"{name} ({identifier})"
+        for name, identifier in zip(names, ids, strict=True)
+    ]
 
 
 def _matrix(node: Any) -> Matrix:

@@ -9,6 +9,7 @@ from deepmapper.errors import DeepMapperError
 from deepmapper.tables._raw import (
     Planner,
     RawTable,
+    ReadOptions,
     check_names,
     install_hint,
     list_names,
@@ -16,54 +17,64 @@ from deepmapper.tables._raw import (
     scratch,
 )
 
-PANDAS_INDEX = "__index_level_"  # pandas' name for an index that it writes as a column
 
-
-def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
-    """Read a Parquet file.
+def read(path: Path, planner: Planner, options: ReadOptions) -> RawTable:
+    """Read a Parquet file, or all files of a folder.
 
     Refused: pyarrow is missing, the file is not Parquet, a column is neither number nor text (a
     date, a list), or a name occurs twice.
     """
     try:
         import pyarrow
-        from pyarrow import parquet
+        from pyarrow import dataset
     except ImportError as error:
         message = install_hint("pyarrow", f"reading {path}")
         raise DeepMapperError(message) from error
     try:
-        file = parquet.ParquetFile(path)
+        # In a folder, name=value/part.parquet adds a column.
+        partitioning = "hive" if path.is_dir() else None
+        parts = dataset.dataset(path, format="parquet", partitioning=partitioning)
+        return _read(parts, path, planner, options)
     except (pyarrow.ArrowException, OSError) as error:
         message = f"cannot read {path}: {error}"
         raise DeepMapperError(message) from error
-    with file:
-        names = list(file.schema_arrow.names)
-        check_names(names, str(path))
-        plan = planner(names, names, str(path))
-        row_names = plan.row_names
-        if row_names is None:
-            row_names = next((name for name in names if name.startswith(PANDAS_INDEX)), None)
-        features = [name for name in plan.features if name != row_names]
-        texts = _texts(file.schema_arrow, features, plan.texts or frozenset(), path)
-        is_text = set(texts)
-        as_numbers = [name for name in features if name not in is_text]
-        as_text = [name for name in (*texts, plan.label, row_names) if name is not None]
-        numbers, columns = _columns(file, as_numbers, as_text, frozenset(missing))
+
+
+def _read(parts: Any, path: Path, planner: Planner, options: ReadOptions) -> RawTable:
+    names = list(parts.schema.names)
+    check_names(names, str(path))
+    plan = planner(names, names, str(path))
+    index = _index(parts.schema) if plan.row_names is None else [plan.row_names]
+    index = [name for name in index if name != plan.label]
+    features = [name for name in plan.features if name not in index]
+    texts = _texts(parts.schema, features, plan.texts or frozenset(), path)
+    is_text = set(texts)
+    as_numbers = [name for name in features if name not in is_text]
+    as_text = [name for name in (*texts, plan.label, *index) if name is not None]
+    numbers, columns = _columns(parts, as_numbers, as_text, frozenset(options.marks))
     n = len(numbers)
     if n == 0:
         message = f"{path} has columns and no rows"
         raise DeepMapperError(message)
     used = set(features)
+    levels = [_strings(columns[name]) for name in index]
+    row_names = ["/".join(map(str, row)) for row in zip(*levels, strict=True)]
     return RawTable(
         str(path),
         numbers,
         as_numbers,
         {name: _strings(columns[name]) for name in texts},
-        row_numbers(n) if row_names is None else _strings(columns[row_names]),
+        np.array(row_names, dtype=object) if index else row_numbers(n),
         None if plan.label is None else np.array(columns[plan.label], dtype=object),
         tuple(name for name in names if name not in used),
-        row_names,
+        "/".join(index) or None,
     )
+
+
+def _index(schema: Any) -> list[str]:
+    """The columns in which pandas wrote its index."""
+    described = (schema.pandas_metadata or {}).get("index_columns", [])
+    return [name for name in described if isinstance(name, str) and name in schema.names]
 
 
 def _texts(schema: Any, features: list[str], text_names: frozenset[str], path: Path) -> list[str]:
@@ -96,22 +107,25 @@ def _texts(schema: Any, features: list[str], text_names: frozenset[str], path: P
 
 
 def _columns(
-    file: Any, as_numbers: list[str], as_text: list[str], marks: frozenset[str]
+    parts: Any, as_numbers: list[str], as_text: list[str], marks: frozenset[str]
 ) -> tuple[np.ndarray, dict[str, list[Any]]]:
-    """Read numbers (n, p), float32, and the other columns, a row group at a time."""
+    """Read numbers (n, p), float32, and the other columns, a batch of rows at a time."""
     import pyarrow
 
-    numbers = scratch((file.metadata.num_rows, len(as_numbers)))
+    numbers = scratch((parts.count_rows(), len(as_numbers)))
     columns: dict[str, list[Any]] = {name: [] for name in as_text}
     start = 0
-    for group in range(file.num_row_groups):
-        table = file.read_row_group(group, columns=[*as_numbers, *as_text])
+    for table in parts.to_batches(
+        columns=[*as_numbers, *as_text], batch_readahead=0, fragment_readahead=0
+    ):
         stop = start + table.num_rows
         for j, name in enumerate(as_numbers):
             column = table.column(name)
             if pyarrow.types.is_boolean(column.type):  # Arrow has no cast from boolean to float
                 column = column.cast(pyarrow.int8())
-            numbers[start:stop, j] = column.cast(pyarrow.float32(), safe=False).to_numpy()
+            numbers[start:stop, j] = column.cast(pyarrow.float32(), safe=False).to_numpy(
+                zero_copy_only=False
+            )
         for name, values in columns.items():
             values += [None if v in marks else v for v in table.column(name).to_pylist()]
         start = stop

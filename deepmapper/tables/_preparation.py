@@ -6,6 +6,8 @@ level that is not in the training rows counts as other. Without "other", all of 
 features are 0 for it, and such rows are counted.
 """
 
+import re
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -26,17 +28,22 @@ from deepmapper.tables._cleaning import (
 from deepmapper.tables._raw import (
     Matrix,
     Plan,
+    Planner,
     RawTable,
+    ReadOptions,
+    check_column,
     check_names,
     copy_part,
     is_sparse,
     list_names,
     take,
 )
+from deepmapper.tables._roles import is_id_name
 
 MISSING_MODES = ("error", "median", "zero", "drop-rows")
 MAX_LEVELS = 32  # features a category may become
 OTHER = "other"
+VERSION = re.compile(r"(?<=\d)\.\d+$")  # of Ensembl's ids: ENSG00000141510.16
 COLUMN_BLOCK = 1024  # columns whose medians are taken at once
 
 
@@ -80,7 +87,10 @@ class Preparation:
     marks : tuple of str
         Marks of a missing value in text files, besides the usual ones.
     medians : tuple of float or None
-        Of `numbers`, if `missing` is "median". Texts get their most frequent level.
+        Of `numbers`. None if the table is sparse or larger than memory. Texts get their most
+        frequent level.
+    layer : str or None
+        The layer of an AnnData file in place of X.
     """
 
     numbers: tuple[str, ...]
@@ -93,6 +103,7 @@ class Preparation:
     missing: str
     marks: tuple[str, ...] = ()
     medians: tuple[float, ...] | None = None
+    layer: str | None = None
 
     @property
     def features(self) -> list[str]:
@@ -104,35 +115,90 @@ class Preparation:
                 names.append(f"{column}={OTHER}")
         return names
 
-    def plan(self, names: list[str], label_names: list[str], where: str) -> Plan:
+    def planner(
+        self,
+        row_names: str | None = None,
+        leave_out: Sequence[str] = (),
+        ignore_versions: bool = False,
+    ) -> Planner:
         """A `Planner` for new tables: columns by name, in any order.
 
-        Missing or unknown columns are refused.
+        Missing columns are refused. Extra ones are not read, with a warning. `ignore_versions`
+        matches ENSG00000141510.16 with ENSG00000141510 or another version of it.
         """
-        needed = [*self.numbers, *self.levels]
-        names_in_table = set(names)
-        absent = [name for name in needed if name not in names_in_table]
-        known = {*needed, *self.ignored, *self.zero_columns, *self.empty_columns}
-        # Row names may stand under an empty header, or be pandas' index in Parquet.
-        nameless = ("unnamed_0", "__index_level_")
-        unknown = [name for name in names if name not in known and not name.startswith(nameless)]
-        if absent or unknown:
-            parts = []
+        wanted = [*self.numbers, *self.levels]
+
+        def plan(names: list[str], label_names: list[str], where: str) -> Plan:
+            if row_names is not None:
+                check_column(row_names, names, where, "names of the rows")
+            for name in leave_out:
+                check_column(name, names, where, "columns to leave out")
+            present = [name for name in names if name not in leave_out]
+            matched = _match(wanted, present, where, ignore_versions)
+            absent = [name for name in wanted if name not in matched]
+            used = set(matched.values())
+            known = {*self.ignored, *self.zero_columns, *self.empty_columns, row_names}
+            extra = [
+                name
+                for name in present
+                if name not in used and name not in known and not is_id_name(name)
+            ]
             if absent:
-                parts.append(
-                    f"{len(absent)} features of the model are missing: {list_names(absent)}"
+                raise self._absent(absent, present, extra, where)
+            if extra:
+                warnings.warn(
+                    f"{where}: {len(extra)} columns are not in the training table and were "
+                    f"ignored: {list_names(extra)}",
+                    stacklevel=2,
                 )
-            if unknown:
-                parts.append(
-                    f"{len(unknown)} columns are unknown to the model: {list_names(unknown)}"
-                )
+            named_by = self.row_names if row_names is None else row_names
+            return Plan(
+                [matched[name] for name in wanted],
+                row_names=named_by if named_by in set(names) else None,
+                texts=frozenset(matched[name] for name in self.levels),
+            )
+
+        return plan
+
+    def with_missing(self, missing: str) -> "Preparation":
+        """The same with another treatment of missing values."""
+        if missing not in MISSING_MODES:
+            message = f"missing is one of {', '.join(MISSING_MODES)}; got {missing!r}"
+            raise DeepMapperError(message)
+        if missing == "median" and self.medians is None:
             message = (
-                f"{where} does not have the columns that the model was trained on: "
-                f"{'; '.join(parts)}. The order does not matter, the names do"
+                "the model has no medians of its training rows, because its table was sparse or on "
+                "disk. Choose zero or drop-rows"
             )
             raise DeepMapperError(message)
-        row_names = self.row_names if self.row_names in names_in_table else None
-        return Plan(needed, row_names=row_names, texts=frozenset(self.levels))
+        return replace(self, missing=missing)
+
+    def rename(self, raw: RawTable) -> RawTable:
+        """Give columns that match without their version the names of the model."""
+        columns = [*raw.names, *raw.texts]
+        matched = _match([*self.numbers, *self.levels], columns, raw.where, ignore_versions=True)
+        names = {column: name for name, column in matched.items()}
+        texts = {names.get(column, column): values for column, values in raw.texts.items()}
+        return replace(raw, names=[names.get(name, name) for name in raw.names], texts=texts)
+
+    def _absent(
+        self, absent: list[str], present: list[str], extra: list[str], where: str
+    ) -> DeepMapperError:
+        """The error that features are missing, with the likely cause."""
+        hint = "The order does not matter, the names do"
+        lower = {name.lower() for name in present}
+        if set(map(_without_version, absent)) & set(map(_without_version, present)):
+            hint = "Names match without the version suffix: use --ignore-versions"
+        elif any(name.lower() in lower for name in absent):
+            hint = "Some names differ in capitals only: rename them"
+        elif len(absent) == len(self.numbers) + len(self.levels):
+            hint = "If the samples are in columns, use --transpose"
+        unknown = f"; {len(extra)} columns are unknown: {list_names(extra)}" if extra else ""
+        message = (
+            f"{where} does not have the columns that the model was trained on: {len(absent)} "
+            f"features of the model are missing: {list_names(absent)}{unknown}. {hint}"
+        )
+        return DeepMapperError(message)
 
     def apply(self, raw: RawTable) -> PreparedTable:
         """Turn a table into features.
@@ -201,8 +267,7 @@ class Preparation:
             return sparse.csr_matrix((data, X.indices, X.indptr), shape=X.shape)
         if isinstance(X, RowsOnDisk) or not X.flags.writeable:
             X = copy_part(X, np.arange(X.shape[0]), np.arange(X.shape[1]))
-        fills = np.zeros(X.shape[1]) if self.medians is None else np.array(self.medians)
-        fills = fills.astype(np.float32)
+        fills = np.array(self.medians if self.missing == "median" else [0] * X.shape[1], np.float32)
         for rows in split_rows(X):
             block = X[rows]
             np.copyto(block, fills, where=np.isnan(block))
@@ -228,7 +293,7 @@ class Preparation:
         return out
 
 
-def learn(raw: RawTable, missing: str = "error", marks: Sequence[str] = ()) -> Preparation:
+def learn(raw: RawTable, missing: str, options: ReadOptions) -> Preparation:
     """Learn from the training rows: columns in use, levels of text columns, medians.
 
     Refused: a text column that differs in each row, no feature left, two features of one name.
@@ -238,6 +303,7 @@ def learn(raw: RawTable, missing: str = "error", marks: Sequence[str] = ()) -> P
     numbers = [name for name, out in zip(raw.names, zero | empty, strict=True) if not out]
     levels, with_other = _learn_levels(raw)
     empty_texts = [name for name in raw.texts if name not in levels]
+    has_medians = missing == "median" or type(raw.numbers) is np.ndarray
     preparation = Preparation(
         tuple(numbers),
         levels,
@@ -247,8 +313,9 @@ def learn(raw: RawTable, missing: str = "error", marks: Sequence[str] = ()) -> P
         tuple(np.array(raw.names, dtype=object)[zero]),
         (*np.array(raw.names, dtype=object)[empty], *empty_texts),
         missing,
-        tuple(marks),
-        tuple(_medians(raw.numbers, ~(zero | empty))) if missing == "median" else None,
+        options.marks,
+        tuple(_medians(raw.numbers, ~(zero | empty))) if has_medians else None,
+        options.layer,
     )
     if not preparation.features:
         message = (
@@ -292,6 +359,26 @@ def _medians(matrix: Matrix, used: np.ndarray) -> list[float]:
         block = copy_part(matrix, rows, columns[start : start + COLUMN_BLOCK])
         medians += np.nanmedian(block, axis=0).tolist()
     return medians
+
+
+def _match(
+    wanted: list[str], present: list[str], where: str, ignore_versions: bool
+) -> dict[str, str]:
+    """The column of each feature of the model, for features that have one."""
+    in_table = set(present)
+    matched = {name: name for name in wanted if name in in_table}
+    if ignore_versions:
+        stems = [_without_version(name) for name in present]
+        check_names(stems, f"{where} (without versions)")
+        column = dict(zip(stems, present, strict=True))
+        for name in wanted:
+            if _without_version(name) in column:
+                matched.setdefault(name, column[_without_version(name)])
+    return matched
+
+
+def _without_version(name: str) -> str:
+    return VERSION.sub("", name)
 
 
 def _strings(values: Any) -> tuple[str, ...]:

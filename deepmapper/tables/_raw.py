@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
@@ -49,6 +49,8 @@ class RawTable:
     labels: (n_samples,) or None.
     ignored: columns of the file that are not features (label, row names, left out).
     named_by: the column that names the rows, or None.
+    separator: of the columns in a text file.
+    ids: columns that were left out because they name or number the rows.
     """
 
     where: str
@@ -59,6 +61,8 @@ class RawTable:
     labels: np.ndarray | None = None
     ignored: tuple[str, ...] = ()
     named_by: str | None = None
+    separator: str = ""
+    ids: tuple[str, ...] = ()
 
     @property
     def n_samples(self) -> int:
@@ -97,6 +101,23 @@ class Plan:
     texts: frozenset[str] | None = None
 
 
+@dataclass(frozen=True)
+class ReadOptions:
+    """What the caller says about a file.
+
+    marks: marks of a missing value in text, besides the usual ones.
+    transpose: whether the file has features in rows and samples in columns.
+    layer: the layer of an AnnData file to read in place of X, or "raw".
+    """
+
+    marks: tuple[str, ...] = ()
+    transpose: bool = False
+    layer: str | None = None
+
+    def all_marks(self, usual: Iterable[str]) -> frozenset[str]:
+        return frozenset((*usual, *self.marks))
+
+
 # (names of the columns, names among which the label is, the file) -> their roles
 Planner = Callable[[list[str], list[str], str], Plan]
 
@@ -126,7 +147,7 @@ def count_values(matrix: Matrix) -> Survey:
     return Survey(*column_counts, *row_counts)
 
 
-def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTable:
+def read(path: Path, planner: Planner, options: ReadOptions) -> RawTable:
     """Read a `.npy` file, (n_samples, n_features). Features are called x0, x1, ...
 
     The file is mapped, so it may be larger than memory. float32 stays on disk. Other numbers are
@@ -149,13 +170,33 @@ def read(path: Path, planner: Planner, missing: tuple[str, ...] = ()) -> RawTabl
         message = f"{path} holds no rows or no features: its shape is {matrix.shape}"
         raise DeepMapperError(message)
     names = [f"x{i}" for i in range(matrix.shape[1])]
-    features = planner(names, names, str(path)).features
+    features = planner(names, [], str(path)).features
     if matrix.dtype != np.float32 or features != names:
         columns = np.array([int(name[1:]) for name in features], dtype=np.int64)
         matrix = take(matrix, np.arange(len(matrix)), columns)
     used = set(features)
     ignored = tuple(name for name in names if name not in used)
     return RawTable(str(path), matrix, features, {}, row_numbers(len(matrix)), None, ignored)
+
+
+def transpose_table(raw: RawTable, planner: Planner) -> RawTable:
+    """Exchange rows and columns of a table of numbers in memory."""
+    if isinstance(raw.numbers, RowsOnDisk) or raw.texts:
+        reason = (
+            "too large" if not raw.texts else f"it has text columns: {list_names([*raw.texts])}"
+        )
+        message = f"{raw.where} cannot be transposed: {reason}. Write it with samples in rows"
+        raise DeepMapperError(message)
+    names = [str(name) for name in raw.row_names]
+    check_names(names, raw.where)
+    features = planner(names, names, raw.where).features
+    place = {name: i for i, name in enumerate(names)}
+    numbers = raw.numbers.T
+    numbers = numbers.tocsr() if sparse.issparse(numbers) else np.ascontiguousarray(numbers)
+    columns = np.array([place[name] for name in features], dtype=np.int64)
+    matrix = take(numbers, np.arange(numbers.shape[0]), columns)
+    samples = np.array(raw.names, dtype=object)
+    return RawTable(raw.where, matrix, features, {}, samples, named_by="the header")
 
 
 def take(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> Matrix:
@@ -214,18 +255,31 @@ def check_column(name: str, known: Sequence[str], where: str, role: str) -> None
         return
     nearest = get_close_matches(name, known, n=3, cutoff=0.6)
     hint = f"nearest: {list_names(nearest)}" if nearest else f"it has {list_names(list(known))}"
+    if role == "label":
+        hint += ". Labels of another file: --labels FILE. Samples in columns: --transpose"
     message = f"{where} has no column {name!r} for the {role}; {hint}"
     raise DeepMapperError(message)
 
 
 def training_plan(
-    label: str | None, row_names: str | None = None, leave_out: Sequence[str] = ()
+    label: str | None,
+    row_names: str | None = None,
+    leave_out: Sequence[str] = (),
+    keep: Sequence[str] = (),
 ) -> Planner:
-    """A `Planner`: all columns are features but label, row names, those left out."""
+    """A `Planner`: all columns are features but label, row names, those left out.
+
+    The columns of `keep` must exist.
+    """
 
     def plan(names: list[str], label_names: list[str], where: str) -> Plan:
+        if label is not None and not label_names:
+            message = f"{where} has no columns of labels; give a file with them (--labels FILE)"
+            raise DeepMapperError(message)
         if label is not None:
             check_column(label, label_names, where, "label")
+        for name in keep:
+            check_column(name, names, where, "columns to keep")
         if row_names is not None:
             check_column(row_names, names, where, "names of the rows")
         for name in leave_out:

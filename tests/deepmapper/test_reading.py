@@ -30,7 +30,7 @@ def _csv(folder: Path, text: str, name: str = "table.csv") -> Path:
 
 def _small(folder: Path, columns: Mapping[str, Any], n: int = 4) -> Path:
     """Write a CSV file of a number `g`, a label `y` of two classes, and more columns."""
-    data: dict[str, object] = {"g": np.arange(1, n + 1), "y": ["p", "q"] * (n // 2)}
+    data: dict[str, object] = {"g": np.arange(1, n + 1) ** 2, "y": ["p", "q"] * (n // 2)}
     pd.DataFrame(data | dict(columns)).to_csv(folder / "table.csv", index=False)
     return folder / "table.csv"
 
@@ -84,7 +84,7 @@ def test_true_and_false_are_one_and_zero(tmp_path: Path) -> None:
 
 
 def test_a_number_with_a_plus_after_the_sample_is_still_a_number(tmp_path: Path) -> None:
-    rows = [f"{i},{'pq'[i % 2]},{'+' if i == 39 else ''}{i}.5" for i in range(40)]
+    rows = [f"{i * i},{'pq'[i % 2]},{'+' if i == 39 else ''}{i}.5" for i in range(40)]
     table = _read(_csv(tmp_path, "\n".join(["g,y,late", *rows])), label="y")
     assert sorted(table.features) == ["g", "late"]
     np.testing.assert_array_equal(
@@ -212,6 +212,7 @@ def test_a_preparation_survives_json() -> None:
     ("text", "message"),
     [
         ("", "is empty"),
+        ("\n\n", "is empty"),
         ("a,y\n", "no rows"),
         ("y\np\nq\n", "no feature"),
         ("a,a,y\n1,2,p\n3,4,q\n", "same name: 'a'"),
@@ -237,22 +238,18 @@ def test_bad_tables_are_refused(tmp_path: Path, text: str, message: str) -> None
 def test_bad_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DeepMapperError, match="no file"):
         _read(tmp_path / "none.csv")
-    with pytest.raises(DeepMapperError, match=r"known are \.csv"):
-        _read(_csv(tmp_path, "a", "table.xlsx"))
-    for name in ("t.parquet", "t.npy", "t.h5ad", "t.csv.gz"):
+    for start in (b"PAR1", b"\x89HDF\r\n\x1a\n", b"\x93NUMPY", b"\x1f\x8b"):
+        (tmp_path / "t.csv").write_bytes(start + b"nonsense")
         with pytest.raises(DeepMapperError, match=r"cannot read|deepmapper-benchmark\[tables\]"):
-            _read(_csv(tmp_path, "nonsense", name))
+            _read(tmp_path / "t.csv")
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"a,y\n" + b"1,p\n2,q\n" * 999)[:-20])
     with pytest.raises(DeepMapperError, match="cannot read"):
         _read(tmp_path / "cut.csv.gz", label="y")
-    (tmp_path / "latin.csv").write_bytes("größe,y\n1,p\n2,q\n".encode("latin-1"))
-    with pytest.raises(DeepMapperError, match="cannot read"):
-        _read(tmp_path / "latin.csv", label="y")
 
 
 def test_a_text_column_of_unique_values_is_refused(tmp_path: Path) -> None:
     n = 80
-    frame = pd.DataFrame({"g": range(n), "y": ["p", "q"] * (n // 2)})
+    frame = pd.DataFrame({"g": np.arange(n) ** 2, "y": ["p", "q"] * (n // 2)})
     frame["one"] = [f"i{i}" for i in range(n)]
     frame["two"] = [f"j{i}" for i in range(n)]
     frame.to_csv(tmp_path / "t.csv", index=False)

@@ -215,12 +215,13 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path: Pa
 def test_the_terminal_shows_what_was_understood(tmp_path: Path) -> None:
     table, clinical = _expression_and_clinical(tmp_path)
     status = np.where(clinical.status == 1, "tumor", "normal").astype(object)
-    status[np.flatnonzero(status == "normal")[:3]] = "Normal "
+    status[np.flatnonzero(status == "normal")[:3]] = "Normal"
+    status[np.flatnonzero(status == "tumor")[:3]] = "tumor "
     table = table.assign(sex=["f", "m"] * 20, status=status)
     table.to_csv(tmp_path / "table.csv", index=False)
     output = _fit_status(tmp_path, "--set", "max_epochs=1", "--test-fraction=0")
     assert "names of the rows: sample" in output
     assert "tumor (20)" in output
-    assert "note: the class 'Normal ' differs from another in blanks or capitals only" in output
+    assert "note: the class 'Normal' differs from another in blanks or capitals only" in output
     assert "texts taken as categories: sex (1 columns)" in output
     assert "transformation: no logarithms, then standard" in output
