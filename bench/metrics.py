@@ -11,6 +11,25 @@ from pathlib import Path
 
 import numpy as np
 
+__all__ = [
+    "METRICS",
+    "Outcome",
+    "accuracy",
+    "auroc",
+    "balanced_accuracy",
+    "compute",
+    "feature_strength",
+    "log_loss",
+    "macro_f1",
+    "needle_auprc",
+    "precision_at_k",
+    "recall_at_k",
+    "score_arrays",
+    "train_accuracy",
+    "version",
+    "worst_needle_rank",
+]
+
 # scipy and scikit-learn are imported where they are used: listing the metrics needs neither.
 
 TOP = 20  # the number of top features in the paper's notebooks

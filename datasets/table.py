@@ -11,6 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from scipy import sparse
 
+__all__ = ["DataUnavailable", "Source", "Table", "TableError", "require_size", "wrong_file"]
+
 Matrix: TypeAlias = np.ndarray | sparse.csr_matrix
 
 

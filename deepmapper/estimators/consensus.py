@@ -13,6 +13,8 @@ from scipy.stats import rankdata
 
 from deepmapper.errors import DeepMapperError
 
+__all__ = ["Consensus"]
+
 
 class Consensus:
     """Accumulate attribution maps of shape (n_classes, n_features), one per pass.

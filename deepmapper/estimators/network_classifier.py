@@ -31,6 +31,8 @@ from deepmapper.training.objectives import Classification, class_weights, weight
 from deepmapper.training.streams import seed_of, stream_seed, torch_stream
 from deepmapper.training.trainer import Epoch, TrainingSettings, autocast, predict_logits, train
 
+__all__ = ["NetworkClassifier", "Pass"]
+
 ClassWeight = str | Mapping[Any, float] | None
 Training = TrainingSettings | Mapping[str, Any] | None
 MOST_ATTRIBUTED = 128  # images that attribution runs at a time

@@ -13,6 +13,8 @@ from deepmapper.images.layouts import Array, Layout, make_layout, needs_rows
 from deepmapper.images.scaling import FeatureScaler
 from deepmapper.training.devices import free_bytes, resolve_device
 
+__all__ = ["LAYOUT_VALUES", "FoldedRows", "ImageConverter"]
+
 # Maximum number of values of the rows that learned layouts use: 512 MiB, all 60,000 images of MNIST
 # (share of adjacent pixels that stay adjacent: 0.90 with 20,000 images, 0.97 with all).
 LAYOUT_VALUES = 1 << 27

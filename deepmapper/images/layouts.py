@@ -16,6 +16,8 @@ import torch
 from deepmapper.errors import DeepMapperError
 from deepmapper.training.streams import stream
 
+__all__ = ["LAYOUTS", "Array", "Layout", "make_layout", "natural", "square_side"]
+
 LAYOUTS = ("natural", "random", "learned")
 Array = TypeVar("Array", np.ndarray, torch.Tensor)
 

@@ -22,6 +22,8 @@ from deepmapper.images._neighbours import strongest_products as strongest_produc
 from deepmapper.images._swaps import anneal, tie_length
 from deepmapper.training.streams import stream
 
+__all__ = ["assign", "strongest_products"]
+
 PATH_BUDGET = 2_000_000  # lengths of paths that are kept: landmarks x features
 FEWEST_LANDMARKS = 48
 REPULSION_BUDGET = 1 << 20  # pairs that repel each other in a step

@@ -16,6 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from deepmapper.errors import DeepMapperError
 from deepmapper.images._rows import Scratch, check_rows, dense, map_blocks, split_rows
 
+__all__ = ["FeatureScaler"]
+
 # Counts and expression values spread over orders of magnitude. Grey values and uniform noise do
 # not. The largest value is 7 times the mean in MNIST, 2 times in NIHS, above 10,000 times in TCGA.
 HEAVY_TAIL = 100.0

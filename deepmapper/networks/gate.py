@@ -15,6 +15,8 @@ an L1 penalty, Beck & Teboulle 2009). No threshold is set by hand:
 import torch
 from torch import nn
 
+__all__ = ["PixelGate"]
+
 
 class PixelGate(nn.Module):
     """Multiply each pixel of images (n, 1, h, w) by its weight.

@@ -20,6 +20,8 @@ from scipy import optimize, stats
 
 from deepmapper.training.devices import has_bfloat16, in_threads
 
+__all__ = ["Screen", "screen"]
+
 N_PAIRS = 4096  # candidates whose strength is computed exactly
 PAIR_BUDGET = 5e11  # multiply-adds of the search for pairs: about two seconds on two cores
 FEWEST_ROWS = 200  # with fewer rows, chance covariances of many pairs exceed true ones

@@ -5,6 +5,8 @@ from typing import Protocol
 import torch
 from torch.nn import functional
 
+__all__ = ["Classification", "Objective", "class_weights"]
+
 
 class Objective(Protocol):
     """A loss to lower and a score to watch, which histories call `score_name`."""

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.utils import check_random_state
 
+__all__ = ["stream", "stream_seed", "torch_stream"]
+
 
 def stream_seed(seed: int, *names: str | int) -> int:
     """A 63-bit seed for the stream `names` of `seed`, the same on every machine."""

@@ -24,6 +24,8 @@ from deepmapper.networks.gate import GatedNetwork, ProximalSGD
 from deepmapper.training.devices import few_threads_for, has_bfloat16
 from deepmapper.training.objectives import Objective
 
+__all__ = ["Epoch", "TrainingSettings", "predict_logits", "train"]
+
 FEWEST_TO_STOP = 200  # held-out images; fewer can all be classified correctly by chance
 
 
