@@ -43,10 +43,26 @@ class PixelGate(nn.Module):
         self.register_buffer("doubt", doubt.clamp(0, 1), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Multiply images by the weights.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, 1, h, w)
+
+        Returns
+        -------
+        tensor of shape (n, 1, h, w)
+        """
         return x * self.weight
 
     def n_open(self) -> int:
-        """Count the open pixels."""
+        """Count the open pixels.
+
+        Returns
+        -------
+        int
+            Number of weights above 0.
+        """
         return int((self.weight > 0).sum())
 
 

@@ -58,7 +58,12 @@ def resolve_device(name: str) -> torch.device:
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has finished its work, so that a clock can be read."""
+    """Wait until the device has finished its work, so that a clock can be read.
+
+    Parameters
+    ----------
+    device : torch.device
+    """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
