@@ -11,6 +11,25 @@ from pathlib import Path
 
 import numpy as np
 
+__all__ = [
+    "METRICS",
+    "Outcome",
+    "accuracy",
+    "auroc",
+    "balanced_accuracy",
+    "compute",
+    "feature_strength",
+    "log_loss",
+    "macro_f1",
+    "needle_auprc",
+    "precision_at_k",
+    "recall_at_k",
+    "score_arrays",
+    "train_accuracy",
+    "version",
+    "worst_needle_rank",
+]
+
 # scipy and scikit-learn are imported where they are used: listing the metrics needs neither.
 
 TOP = 20  # the number of top features in the paper's notebooks
@@ -45,6 +64,7 @@ class Outcome:
 
     @property
     def predictions(self) -> np.ndarray:
+        """Predicted class codes of the test rows, (n_test,)."""
         return self.probabilities.argmax(1)
 
     @property
@@ -57,45 +77,111 @@ class Outcome:
 
 
 def feature_strength(attributions: np.ndarray) -> np.ndarray:
-    """Average the classes' normalised |attributions|, giving shape (n_features,)."""
+    """Average the classes' normalised absolute attributions.
+
+    Parameters
+    ----------
+    attributions : array, shape (n_classes, n_features)
+
+    Returns
+    -------
+    float64 array, shape (n_features,)
+    """
     magnitude = np.abs(np.asarray(attributions, dtype=np.float64))
     total = magnitude.sum(axis=1, keepdims=True)
     return (magnitude / np.where(total > 0, total, 1.0)).mean(0)
 
 
 def train_accuracy(o: Outcome) -> float | None:
-    """Fraction of training rows that are classified correctly."""
+    """Fraction of training rows that are classified correctly.
+
+    Parameters
+    ----------
+    o : Outcome
+
+    Returns
+    -------
+    float or None
+        None without training predictions.
+    """
     if o.train_predictions is None:
         return None
     return float((o.y_train == o.train_predictions).mean())
 
 
 def accuracy(o: Outcome) -> float:
-    """Fraction of test rows that are classified correctly."""
+    """Fraction of test rows that are classified correctly.
+
+    Parameters
+    ----------
+    o : Outcome
+
+    Returns
+    -------
+    float
+    """
     return float((o.y_test == o.predictions).mean())
 
 
 def balanced_accuracy(o: Outcome) -> float:
-    """Accuracy of each class, averaged over the classes."""
+    """Accuracy of each class, averaged over the classes.
+
+    Parameters
+    ----------
+    o : Outcome
+
+    Returns
+    -------
+    float
+    """
     hits = o.y_test == o.predictions
     return float(np.mean([hits[o.y_test == c].mean() for c in np.unique(o.y_test)]))
 
 
 def macro_f1(o: Outcome) -> float:
-    """Mean over the classes of F1, the harmonic mean of precision and recall."""
+    """Mean over the classes of F1, the harmonic mean of precision and recall.
+
+    Parameters
+    ----------
+    o : Outcome
+
+    Returns
+    -------
+    float
+    """
     from sklearn import metrics as scores
 
     return float(scores.f1_score(o.y_test, o.predictions, average="macro", zero_division=0))
 
 
 def log_loss(o: Outcome) -> float:
-    """Mean negative log-probability of the true class, clipped at 1e-7."""
+    """Mean negative log-probability of the true class, clipped at 1e-7.
+
+    Parameters
+    ----------
+    o : Outcome
+
+    Returns
+    -------
+    float
+        In nats.
+    """
     true = o.probabilities[np.arange(len(o.y_test)), o.y_test].astype(np.float64)
     return abs(float(np.log(np.clip(true, 1e-7, 1.0)).mean()))
 
 
 def auroc(o: Outcome) -> float | None:
-    """Area under the ROC curve of each class against the rest, averaged."""
+    """Area under the ROC curve of each class against the rest, averaged.
+
+    Parameters
+    ----------
+    o : Outcome
+
+    Returns
+    -------
+    float or None
+        None if the test rows have a single class.
+    """
     from scipy.stats import rankdata
 
     # Mann-Whitney U: how often a row of the class is ranked above a row of another class.
@@ -109,25 +195,65 @@ def auroc(o: Outcome) -> float | None:
 
 
 def precision_at_k(o: Outcome) -> float | None:
-    """Fraction of relevant features among the k strongest, for k relevant features."""
+    """Fraction of relevant features among the k strongest, for k relevant features.
+
+    Parameters
+    ----------
+    o : Outcome
+
+    Returns
+    -------
+    float or None
+        None without attributions or relevant features.
+    """
     ranks = o.ranks
     return None if ranks is None else float((ranks <= len(ranks)).mean())
 
 
 def recall_at_k(o: Outcome) -> float | None:
-    """Fraction of the k relevant features among the max(20, k) strongest."""
+    """Fraction of the k relevant features among the max(20, k) strongest.
+
+    Parameters
+    ----------
+    o : Outcome
+
+    Returns
+    -------
+    float or None
+        None without attributions or relevant features.
+    """
     ranks = o.ranks
     return None if ranks is None else float((ranks <= max(TOP, len(ranks))).mean())
 
 
 def worst_needle_rank(o: Outcome) -> float | None:
-    """Rank (from 1) of the lowest-ranked relevant feature. Ties get the worst rank."""
+    """Rank (from 1) of the lowest-ranked relevant feature. Ties get the worst rank.
+
+    Parameters
+    ----------
+    o : Outcome
+
+    Returns
+    -------
+    float or None
+        None without attributions or relevant features.
+    """
     ranks = o.ranks
     return None if ranks is None else float(ranks.max())
 
 
 def needle_auprc(o: Outcome) -> float | None:
-    """Average precision of strength against relevance."""
+    """Average precision of strength against relevance.
+
+    Parameters
+    ----------
+    o : Outcome
+
+    Returns
+    -------
+    float or None
+        None without attributions or relevant features.
+    """
     if o.attributions is None or o.relevant is None:
         return None
     from sklearn import metrics as scores
@@ -156,14 +282,37 @@ METRICS: dict[str, Callable[[Outcome], float | None]] = {
 
 
 def compute(outcome: Outcome) -> dict[str, float | None]:
-    """Compute every metric of a run. None if a metric does not apply."""
+    """Compute every metric of a run.
+
+    Parameters
+    ----------
+    outcome : Outcome
+
+    Returns
+    -------
+    dict of str to float or None
+        None for a metric that does not apply.
+    """
     return {name: metric(outcome) for name, metric in METRICS.items()}
 
 
 def score_arrays(
     arrays: Mapping[str, np.ndarray], relevant: Sequence[int] | np.ndarray | None
 ) -> dict[str, float | None]:
-    """Compute every metric from stored arrays, which `bench.run.worker` names."""
+    """Compute every metric from stored arrays, which `bench.run.worker` names.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array
+        The first five fields of `Outcome`. The last two of them may be missing.
+    relevant : sequence of int or None
+        Indices of the relevant features, if they are known.
+
+    Returns
+    -------
+    dict of str to float or None
+        See `compute`.
+    """
     return compute(
         Outcome(
             arrays["y_test"],
@@ -178,5 +327,11 @@ def score_arrays(
 
 @cache
 def version() -> str:
-    """SHA-256 of this file. Stored metrics of another version are computed again."""
+    """SHA-256 of this file. Stored metrics of another version are computed again.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
     return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()

@@ -11,6 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from scipy import sparse
 
+__all__ = ["DataUnavailable", "Source", "Table", "TableError", "require_size", "wrong_file"]
+
 Matrix: TypeAlias = np.ndarray | sparse.csr_matrix
 
 
@@ -93,14 +95,17 @@ class Table:
 
     @property
     def n_samples(self) -> int:
+        """Number of samples."""
         return int(self.X.shape[0])
 
     @property
     def n_features(self) -> int:
+        """Number of features."""
         return int(self.X.shape[1])
 
     @property
     def n_classes(self) -> int:
+        """Number of classes."""
         return len(self.classes)
 
     @cached_property
@@ -120,7 +125,22 @@ class Table:
 
 
 def require_size(table: str, largest: int, /, **sizes: int) -> None:
-    """Raise a TableError if a number of samples is outside 1..largest."""
+    """Raise a TableError if a number of samples is outside 1..largest.
+
+    Parameters
+    ----------
+    table : str
+        Name of the table.
+    largest : int
+        Number of samples that the source has.
+    **sizes : int
+        Name and value of each parameter to check.
+
+    Raises
+    ------
+    TableError
+        A value is less than 1 or more than `largest`.
+    """
     for parameter, n in sizes.items():
         if not 1 <= n <= largest:
             message = f"table {table!r}: expected {parameter} in 1..{largest}, got {n!r}"
@@ -128,7 +148,20 @@ def require_size(table: str, largest: int, /, **sizes: int) -> None:
 
 
 def wrong_file(path: Path | str, expected: str, got: object) -> TableError:
-    """Return the error for a data file with unexpected content."""
+    """Return the error for a data file with unexpected content.
+
+    Parameters
+    ----------
+    path : Path or str
+    expected : str
+        Description of the content that the file should have.
+    got : object
+        Description of the content that it has.
+
+    Returns
+    -------
+    TableError
+    """
     return TableError(
         f"{path} is truncated or another file: expected {expected}, got {got}. Move the file and "
         "its .sha256, if it has one, to another folder. The next run downloads it again."

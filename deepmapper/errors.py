@@ -1,5 +1,7 @@
 """The exceptions of the engine."""
 
+__all__ = ["DeepMapperError", "DivergedError"]
+
 
 class DeepMapperError(ValueError):
     """Input that the engine cannot use.

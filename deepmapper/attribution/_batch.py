@@ -103,6 +103,11 @@ def evaluated(network: nn.Module) -> Iterator[None]:
 
     On exit this is undone, and the attributes that Captum left on the modules (LRP's `rule` and
     `activations`, DeepLift's `input`) are removed.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Changed in place.
     """
     modules = list(network.modules())
     weights = [(weight, weight.requires_grad) for weight in network.parameters()]

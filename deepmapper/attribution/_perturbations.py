@@ -70,8 +70,20 @@ def kernel_shap(batch: Batch) -> torch.Tensor:
 def grid(image_shape: tuple[int, ...], most: int = 64) -> np.ndarray:
     """Group the pixels of an image by at most `most` blocks of a regular grid.
 
-    The result holds a group number per pixel, (height, width).
+    Parameters
+    ----------
+    image_shape : tuple of int
+        The last two are height and width.
+    most : int, default=64
+        Maximum number of groups.
 
+    Returns
+    -------
+    int array of shape (height, width)
+        The group of each pixel, counted from 0.
+
+    Examples
+    --------
     >>> grid((1, 4, 6), most=4)
     array([[0, 0, 0, 1, 1, 1],
            [0, 0, 0, 1, 1, 1],
@@ -92,9 +104,25 @@ def occlusion_window(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Choose window and stride of occlusion, in pixels, for images of this shape.
 
-    By default, the window is a seventh of a side and the stride half of that. A window that does
-    not fit into the image, or strides that leave gaps, raise a DeepMapperError.
+    Parameters
+    ----------
+    image_shape : tuple of int
+        The last two are height and width.
+    settings : Settings, default=None
+        By default, the window is a seventh of a side and the stride half of that.
 
+    Returns
+    -------
+    window, stride : tuple of int
+        Height and width of the window, and steps down and to the right.
+
+    Raises
+    ------
+    DeepMapperError
+        The window does not fit into the image, or the strides leave gaps.
+
+    Examples
+    --------
     >>> occlusion_window((1, 139, 139))
     ((20, 20), (10, 10))
     """

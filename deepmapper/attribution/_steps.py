@@ -124,7 +124,18 @@ def is_affine(module: nn.Module) -> bool:
 
 
 def forward_steps(network: nn.Module, image_shape: tuple[int, ...]) -> list[Step]:
-    """Record the steps of a network in evaluation mode for a blank image, in order."""
+    """Record the steps of a network in evaluation mode for a blank image, in order.
+
+    Parameters
+    ----------
+    network : nn.Module
+    image_shape : tuple of int
+        Shape of one input, (1, height, width).
+
+    Returns
+    -------
+    list of Step
+    """
     recorder = _Recorder()
     weight = next(network.parameters(), torch.empty(()))
     blank = torch.zeros((1, *image_shape), device=weight.device, dtype=weight.dtype)
@@ -140,6 +151,16 @@ def spatial_step(steps: list[Step]) -> Step | None:
     through the modules that keep its shape. It comes after a nonlinearity. A linear cut of the
     image into patches (a vision transformer's first convolution) has channels that do not detect
     anything yet.
+
+    Parameters
+    ----------
+    steps : list of Step
+        The result of `forward_steps`.
+
+    Returns
+    -------
+    Step or None
+        None if there is no such map.
     """
     result, is_nonlinear = None, False
     shape: tuple[int, ...] = ()

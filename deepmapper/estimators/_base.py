@@ -46,7 +46,24 @@ class ValidatedEstimator(BaseEstimator):
     training: Any  # only some estimators have it
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters. `training__max_epochs` sets one of the training settings."""
+        """Set parameters. `training__max_epochs` sets one of the training settings.
+
+        Parameters
+        ----------
+        **params : Any
+            Names and values.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        DeepMapperError
+            A training setting is unknown or out of range.
+        ValueError
+            A parameter is unknown (scikit-learn's message).
+        """
         nested = {name: value for name, value in params.items() if name.startswith(NESTED)}
         super().set_params(**{name: params[name] for name in params if name not in nested})
         if nested:

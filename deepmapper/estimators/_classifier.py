@@ -168,6 +168,10 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         on_epoch : callable, default=None
             Called after each epoch with its row of the history.
 
+        Returns
+        -------
+        self : DeepMapperClassifier
+
         Raises
         ------
         DeepMapperError
@@ -226,17 +230,45 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         return self.classifier_.predict_proba(images)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Predict the labels (n_samples,) of rows X (n_samples, n_features)."""
+        """Predict the labels of rows.
+
+        Parameters
+        ----------
+        X : array, CSR, DataFrame or memmap of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples,)
+        """
         check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(1)]
 
     def transform(self, X: Any) -> np.ndarray:
-        """Make the images of rows X, numpy float32 (n_samples, 1, height, width)."""
+        """Make the images of rows.
+
+        Parameters
+        ----------
+        X : array, CSR, DataFrame or memmap of shape (n_samples, n_features)
+
+        Returns
+        -------
+        float32 array of shape (n_samples, 1, height, width)
+        """
         images = self._images(X)
         return images if isinstance(images, np.ndarray) else images[:].cpu().numpy()
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """The feature of each pixel of `transform`, row by row (empty0, ... if empty)."""
+        """The feature of each pixel of `transform`, row by row (empty0, ... if empty).
+
+        Parameters
+        ----------
+        input_features : sequence of str, default=None
+            Names of the features. Default: those of the training table, or x0, x1, ...
+
+        Returns
+        -------
+        object array of shape (height * width,)
+        """
         check_is_fitted(self)
         height, width = self.layout_.shape
         names = np.array([f"empty{i}" for i in range(height * width)], dtype=object)
@@ -270,7 +302,18 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         return values.cpu().numpy()
 
     def save(self, folder: str | Path) -> None:
-        """Write the model into a folder, as safetensors and JSON. See `_saving`."""
+        """Write the model into a folder, as safetensors and JSON. See `_saving`.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Created if missing. A model in it is replaced.
+
+        Raises
+        ------
+        DeepMapperError
+            The backbone is a function, or the folder cannot be written or holds something else.
+        """
         from deepmapper.estimators._saving import save_model
 
         save_model(self, folder)
@@ -278,6 +321,14 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """Read the model that `save` wrote. Loading runs no code from the folder.
+
+        Parameters
+        ----------
+        folder : str or Path
+
+        Returns
+        -------
+        DeepMapperClassifier
 
         Raises
         ------

@@ -151,6 +151,10 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         on_epoch : callable, default=None
             Called after each epoch with its row of the history.
 
+        Returns
+        -------
+        self : DeepMapperEmbedder
+
         Raises
         ------
         DeepMapperError
@@ -181,7 +185,16 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        """Embed rows X, (n_samples, n_features): float32 (n_samples, n_components)."""
+        """Embed rows.
+
+        Parameters
+        ----------
+        X : array, CSR or DataFrame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        float32 array of shape (n_samples, n_components)
+        """
         return self.latent(X)
 
     def latent(self, X: Any, layer: str = "bottleneck") -> np.ndarray:
@@ -196,6 +209,11 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         Returns
         -------
         float32 array of shape (n_samples, ...)
+
+        Raises
+        ------
+        DeepMapperError
+            No layer has that name. The message gives the nearest.
         """
         check_is_fitted(self)
         return latent(self.network_, self._images(X), layer, BATCH_SIZE).cpu().numpy()

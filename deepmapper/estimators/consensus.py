@@ -13,6 +13,8 @@ from scipy.stats import rankdata
 
 from deepmapper.errors import DeepMapperError
 
+__all__ = ["Consensus"]
+
 
 class Consensus:
     """Accumulate attribution maps of shape (n_classes, n_features), one per pass.
@@ -22,6 +24,16 @@ class Consensus:
     top : int, default=20
         A feature is selected in a pass if it ranks in the top `top` features of a class and its
         attribution is not zero (as behind a closed gate).
+
+    Attributes
+    ----------
+    maps : list of array of shape (n_classes, n_features)
+        One per pass. The absolute values of each class add up to 1.
+
+    Raises
+    ------
+    DeepMapperError
+        `top` is less than 1.
     """
 
     def __init__(self, top: int = 20) -> None:
@@ -63,7 +75,12 @@ class Consensus:
         return float(np.where(has_none, 1.0, common).mean())
 
     def selection_frequency(self) -> np.ndarray:
-        """The share of passes that selected each feature, (n_classes, n_features)."""
+        """The share of passes that selected each feature.
+
+        Returns
+        -------
+        array of shape (n_classes, n_features)
+        """
         return np.mean([self._select_top(m) for m in self.maps], axis=0)
 
     def table(self, features: ArrayLike, classes: ArrayLike) -> pd.DataFrame:

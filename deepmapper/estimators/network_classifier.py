@@ -31,6 +31,8 @@ from deepmapper.training.objectives import Classification, class_weights, weight
 from deepmapper.training.streams import seed_of, stream_seed, torch_stream
 from deepmapper.training.trainer import Epoch, TrainingSettings, autocast, predict_logits, train
 
+__all__ = ["NetworkClassifier", "Pass"]
+
 ClassWeight = str | Mapping[Any, float] | None
 Training = TrainingSettings | Mapping[str, Any] | None
 MOST_ATTRIBUTED = 128  # images that attribution runs at a time
@@ -198,6 +200,10 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         on_epoch : callable, default=None
             Called after each epoch with the number of the pass and its `Epoch`.
 
+        Returns
+        -------
+        self : NetworkClassifier
+
         Raises
         ------
         DeepMapperError
@@ -245,19 +251,45 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Average the probabilities (n_samples, n_classes) over the accepted passes."""
+        """Average the probabilities over the accepted passes.
+
+        Parameters
+        ----------
+        X : array, tensor or `FoldedRows` of shape (n_samples, ...)
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+        """
         check_is_fitted(self)
         images = self._to_device(X)
         probabilities = [self._probabilities(network, images) for network in self.networks_]
         return torch.stack(probabilities).mean(0).double().cpu().numpy()
 
     def predict(self, X: Any) -> np.ndarray:
-        """Predict the labels (n_samples,), as given to `fit`."""
+        """Predict the labels, as given to `fit`.
+
+        Parameters
+        ----------
+        X : array, tensor or `FoldedRows` of shape (n_samples, ...)
+
+        Returns
+        -------
+        array of shape (n_samples,)
+        """
         best = self.predict_proba(X).argmax(1)
         return self.classes_[best]
 
     def staged_predict_proba(self, X: Any) -> Iterator[np.ndarray]:
-        """Probabilities (n_samples, n_classes) after each epoch of the first pass.
+        """Probabilities after each epoch of the first pass.
+
+        Parameters
+        ----------
+        X : array, tensor or `FoldedRows` of shape (n_samples, ...)
+
+        Yields
+        ------
+        array of shape (n_samples, n_classes)
 
         Raises
         ------
@@ -275,7 +307,19 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
             yield self._probabilities(network, images).double().cpu().numpy()
 
     def attribute(self, Z: Any, y: np.ndarray) -> np.ndarray:
-        """Mean absolute attribution, (n_classes, *Z.shape[1:]), over rows and passes."""
+        """Mean absolute attribution over rows and passes.
+
+        Parameters
+        ----------
+        Z : array, tensor or `FoldedRows` of shape (n_samples, ...)
+        y : array of shape (n_samples,)
+            Labels.
+
+        Returns
+        -------
+        array of shape (n_classes, *Z.shape[1:])
+            All values together add up to 1.
+        """
         check_is_fitted(self)
         images = self._to_device(Z)
         labels = torch.from_numpy(np.searchsorted(self.classes_, y)).to(self.device_)
@@ -284,10 +328,22 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         return np.mean([m / max(float(m.sum()), 1e-30) for m in maps], axis=0)
 
     def attribute_pass(self, trained: Pass, X: Any, y: np.ndarray) -> np.ndarray:
-        """The map of one pass, (n_classes, *X.shape[1:]), over its held-out images.
+        """The map of one pass over its held-out images.
 
-        X and y are those given to `fit`. Without held-out images, the training images are used. The
-        baseline is always the mean of the training images.
+        Without held-out images, the training images are used. The baseline is always the mean of
+        the training images.
+
+        Parameters
+        ----------
+        trained : Pass
+            An element of `passes_`.
+        X : array, tensor or `FoldedRows` of shape (n_samples, ...)
+        y : array of shape (n_samples,)
+            Both as given to `fit`.
+
+        Returns
+        -------
+        array of shape (n_classes, *X.shape[1:])
         """
         images = self._to_device(X)
         labels = torch.from_numpy(np.searchsorted(self.classes_, y)).to(self.device_)

@@ -95,8 +95,18 @@ def strongest_products(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k largest inner products of each vector with the others.
 
-    Returns indices and values, (p, k) each. `vectors` are float32 (p, dimensions). At most
-    `block_elements` products are in memory.
+    Parameters
+    ----------
+    vectors : float32 tensor of shape (p, n_dimensions)
+    k : int
+        Number of products per vector, at most p - 1.
+    block_elements : int, default=2**25
+        Maximum number of products in memory.
+
+    Returns
+    -------
+    index, value : int64 array and float32 array of shape (p, k)
+        The other vectors and their products.
     """
     p = len(vectors)
     rough = vectors.bfloat16() if has_bfloat16() else vectors

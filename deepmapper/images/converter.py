@@ -13,6 +13,8 @@ from deepmapper.images.layouts import Array, Layout, make_layout, needs_rows
 from deepmapper.images.scaling import FeatureScaler
 from deepmapper.training.devices import free_bytes, resolve_device
 
+__all__ = ["LAYOUT_VALUES", "FoldedRows", "ImageConverter"]
+
 # Maximum number of values of the rows that learned layouts use: 512 MiB, all 60,000 images of MNIST
 # (share of adjacent pixels that stay adjacent: 0.90 with 20,000 images, 0.97 with all).
 LAYOUT_VALUES = 1 << 27
@@ -70,14 +72,43 @@ class ImageConverter(TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: object = None) -> Self:
-        """Learn scaling and layout from X, shape (n_samples, n_features), without y."""
+        """Learn scaling and layout.
+
+        Parameters
+        ----------
+        X : array, CSR or memory-mapped file of shape (n_samples, n_features)
+        y : ignored
+
+        Returns
+        -------
+        self : ImageConverter
+
+        Raises
+        ------
+        DeepMapperError
+            The layout, `log` or `scale` is unknown or does not fit the table.
+        ValueError
+            NaN or infinite values, or wrong shapes (scikit-learn's messages).
+        """
         X = check_rows(self, X, reset=True, ensure_all_finite=False)  # the scaler checks values
         self.scaler_ = FeatureScaler(self.log, self.scale, self.clip).learn(X)
         self.layout_ = self._make_layout(X)
         return self
 
     def fit_transform(self, X: Any, y: object = None, **fit_params: Any) -> Any:
-        """Do `fit`, then `transform`, in fewer sweeps over the table."""
+        """Do `fit`, then `transform`, in fewer sweeps over the table.
+
+        Parameters
+        ----------
+        X : array, CSR or memory-mapped file of shape (n_samples, n_features)
+        y : ignored
+        **fit_params : ignored
+
+        Returns
+        -------
+        float32 array of shape (n_samples, 1, height, width)
+            As from `transform`. Errors are those of `fit`.
+        """
         X = check_rows(self, X, reset=True, ensure_all_finite=False)  # the scaler checks values
         device = resolve_device(self.device)
         if needs_rows(self.layout) or self._streams(X, device) or device.type != "cpu":
@@ -129,7 +160,16 @@ class ImageConverter(TransformerMixin, BaseEstimator):
         return images.numpy() if device.type == "cpu" else images
 
     def to_features(self, pixels: Array) -> Array:
-        """Convert values of pixels (..., height, width) to values of features."""
+        """Convert values of pixels to values of features.
+
+        Parameters
+        ----------
+        pixels : array or tensor of shape (..., height, width)
+
+        Returns
+        -------
+        array or tensor of shape (..., n_features)
+        """
         check_is_fitted(self)
         return self.layout_.unfold(pixels)
 
@@ -178,6 +218,15 @@ class FoldedRows:
 
     `images[rows]` reads these rows of the table, scales and folds them, and returns a tensor on the
     device. Rows are a slice or a tensor of indices.
+
+    Parameters
+    ----------
+    X : array, CSR or memory-mapped file of shape (n_samples, n_features)
+    scaler : FeatureScaler
+        Fitted.
+    layout : Layout
+    device : torch.device
+        Device of the images.
     """
 
     dtype = torch.float32

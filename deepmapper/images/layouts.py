@@ -16,12 +16,23 @@ import torch
 from deepmapper.errors import DeepMapperError
 from deepmapper.training.streams import stream
 
+__all__ = ["LAYOUTS", "Array", "Layout", "make_layout", "natural", "square_side"]
+
 LAYOUTS = ("natural", "random", "learned")
 Array = TypeVar("Array", np.ndarray, torch.Tensor)
 
 
 def square_side(n_features: int) -> int:
     """The side of the smallest square image that holds the features.
+
+    Parameters
+    ----------
+    n_features : int
+
+    Returns
+    -------
+    int
+        In pixels.
 
     Examples
     --------
@@ -44,7 +55,7 @@ class Layout:
     name : str, default="given"
         Origin of the layout, for reports.
     quality : float, default=None
-        `placement.neighbour_preservation` of a learned layout, 0 (random) to 1. None if no
+        Share of the neighbours that a learned layout keeps together, 0 (random) to 1. None if no
         neighbours are known.
 
     Raises
@@ -97,7 +108,21 @@ class Layout:
         return len(self.pixel_of_feature)
 
     def fold(self, X: Array) -> Array:
-        """Images (n_samples, 1, height, width) of rows (n_samples, n_features)."""
+        """Fold rows into images.
+
+        Parameters
+        ----------
+        X : array or tensor of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array or tensor of shape (n_samples, 1, height, width)
+
+        Raises
+        ------
+        DeepMapperError
+            The rows have another number of features.
+        """
         if X.ndim != 2 or X.shape[1] != self.n_features:
             message = (
                 f"this layout folds rows of {self.n_features} features, got shape {tuple(X.shape)}"
@@ -113,14 +138,35 @@ class Layout:
         return images.reshape(n, 1, height, width)
 
     def place(self, flat: torch.Tensor, X: torch.Tensor) -> None:
-        """Write rows (n, n_features) into flat images (n, height * width)."""
+        """Write rows into flat images.
+
+        Parameters
+        ----------
+        flat : tensor of shape (n_samples, height * width)
+            Changed in place. Pixels without a feature keep their values.
+        X : tensor of shape (n_samples, n_features)
+        """
         if self.is_natural:
             flat[:, : self.n_features].copy_(X)
         else:
             flat.index_copy_(1, torch.from_numpy(self.pixel_of_feature).to(flat.device), X)
 
     def unfold(self, images: Array) -> Array:
-        """Values of features (..., n_features) from images (..., height, width)."""
+        """Read the values of features from images.
+
+        Parameters
+        ----------
+        images : array or tensor of shape (..., height, width)
+
+        Returns
+        -------
+        array or tensor of shape (..., n_features)
+
+        Raises
+        ------
+        DeepMapperError
+            The images have another shape.
+        """
         if tuple(images.shape[-2:]) != self.shape:
             message = f"this layout unfolds images of {self.shape}, got {tuple(images.shape[-2:])}"
             raise DeepMapperError(message)
@@ -152,7 +198,7 @@ def make_layout(
     layout : str, Layout or int array of shape (n_features,)
     n_features : int
     seed : int
-        Of random and learned layouts.
+        Seed of random and learned layouts.
     X : float32 array of shape (n_samples, n_features), default=None
         Scaled training rows, needed only by "learned".
 
@@ -191,7 +237,16 @@ def make_layout(
 
 
 def natural(n_features: int) -> Layout:
-    """Features row by row, in the order of the table, in the smallest square."""
+    """Features row by row, in the order of the table, in the smallest square.
+
+    Parameters
+    ----------
+    n_features : int
+
+    Returns
+    -------
+    Layout
+    """
     side = square_side(n_features)
     return Layout(np.arange(n_features), (side, side), "natural")
 

@@ -22,6 +22,8 @@ from deepmapper.images._neighbours import strongest_products as strongest_produc
 from deepmapper.images._swaps import anneal, tie_length
 from deepmapper.training.streams import stream
 
+__all__ = ["assign", "strongest_products"]
+
 PATH_BUDGET = 2_000_000  # lengths of paths that are kept: landmarks x features
 FEWEST_LANDMARKS = 48
 REPULSION_BUDGET = 1 << 20  # pairs that repel each other in a step
@@ -110,7 +112,20 @@ def best_turn(graph: FeatureGraph, plane: np.ndarray, shape: tuple[int, int]) ->
 
 
 def assign(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Assign a different cell (flat index) near each point, (n_points,)."""
+    """Assign a different cell near each point.
+
+    Parameters
+    ----------
+    plane : array of shape (n_points, 2)
+        Coordinates, in any unit.
+    shape : tuple of int
+        Height and width of the grid, with at least n_points cells.
+
+    Returns
+    -------
+    int64 array of shape (n_points,)
+        Flat index of each cell.
+    """
     low, high = np.quantile(plane, [0.01, 0.99], axis=0)
     scale = (np.array(shape) - 1) / max(float((high - low).max()), 1e-12)
     places = (plane - (low + high) / 2) * scale + (np.array(shape) - 1) / 2

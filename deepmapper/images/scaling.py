@@ -16,6 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from deepmapper.errors import DeepMapperError
 from deepmapper.images._rows import Scratch, check_rows, dense, map_blocks, split_rows
 
+__all__ = ["FeatureScaler"]
+
 # Counts and expression values spread over orders of magnitude. Grey values and uniform noise do
 # not. The largest value is 7 times the mean in MNIST, 2 times in NIHS, above 10,000 times in TCGA.
 HEAVY_TAIL = 100.0
@@ -131,6 +133,10 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
         X : array, CSR or memory-mapped file of shape (n_samples, n_features)
         y : ignored
 
+        Returns
+        -------
+        self : FeatureScaler
+
         Raises
         ------
         ValueError
@@ -141,7 +147,21 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
         return self.learn(check_rows(self, X, reset=True))
 
     def transform(self, X: Any) -> np.ndarray:
-        """Scale X, (n_samples, n_features), to a float32 array of the same shape."""
+        """Scale a table.
+
+        Parameters
+        ----------
+        X : array, CSR or memory-mapped file of shape (n_samples, n_features)
+
+        Returns
+        -------
+        float32 array of shape (n_samples, n_features)
+
+        Raises
+        ------
+        DeepMapperError
+            `log_` is True, and a value is -1 or less.
+        """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
         out = np.empty(X.shape, dtype=np.float32)
@@ -151,10 +171,25 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
     def learn(self, X: Any, keep: Keep | None = None, target: torch.Tensor | None = None) -> Self:
         """Do `fit` without scikit-learn's checks. The logs can be kept.
 
-        `keep` is called with the slice and the logs of every block of rows. `target` is filled with
-        the logs, which saves a copy. The table is read once: the first block decides whether the
-        values are counts, and the whole table confirms it at the end. If it does not, the table is
-        read again.
+        The table is read once: the first block decides whether the values are counts, and the whole
+        table confirms it at the end. If it does not, the table is read again.
+
+        Parameters
+        ----------
+        X : array, CSR or memory-mapped file of shape (n_samples, n_features)
+        keep : callable, default=None
+            Called with the slice and the logs of every block of rows.
+        target : tensor of shape (n_samples, n_features), default=None
+            Filled with the logs, which saves a copy.
+
+        Returns
+        -------
+        self : FeatureScaler
+
+        Raises
+        ------
+        ValueError, DeepMapperError
+            As in `fit`.
         """
         self._check_parameters()
         guess = bool(self.log)
@@ -176,7 +211,19 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
         return self
 
     def scale_into(self, target: torch.Tensor, block: torch.Tensor) -> None:
-        """Write the scaled block into target, (rows, n_features), on target's device."""
+        """Write the scaled block into target, on target's device.
+
+        Parameters
+        ----------
+        target : float32 tensor of shape (n_rows, n_features)
+            Changed in place.
+        block : tensor of shape (n_rows, n_features)
+
+        Raises
+        ------
+        DeepMapperError
+            `log_` is True, and a value is -1 or less.
+        """
         if self.log_ and (low := float(block.min())) <= -1:
             message = (
                 f"the table has values down to {low:g}, and the logarithms log(1 + x) that were "
@@ -194,7 +241,15 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
         self.to_range(target, shift, factor)
 
     def to_range(self, logged: torch.Tensor, shift: torch.Tensor, factor: torch.Tensor) -> None:
-        """Shift, scale and clip in place: (rows, n) with shift and factor (n,)."""
+        """Shift, scale and clip in place.
+
+        Parameters
+        ----------
+        logged : tensor of shape (n_rows, n)
+            Values after the log, changed in place.
+        shift, factor : tensor of shape (n,)
+            See the attributes `shift_` and `factor_`.
+        """
         if self.scale == "none":
             return
         logged.sub_(shift).mul_(factor)

@@ -15,6 +15,8 @@ an L1 penalty, Beck & Teboulle 2009). No threshold is set by hand:
 import torch
 from torch import nn
 
+__all__ = ["PixelGate"]
+
 
 class PixelGate(nn.Module):
     """Multiply each pixel of images (n, 1, h, w) by its weight.
@@ -41,10 +43,26 @@ class PixelGate(nn.Module):
         self.register_buffer("doubt", doubt.clamp(0, 1), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Multiply images by the weights.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, 1, h, w)
+
+        Returns
+        -------
+        tensor of shape (n, 1, h, w)
+        """
         return x * self.weight
 
     def n_open(self) -> int:
-        """Count the open pixels."""
+        """Count the open pixels.
+
+        Returns
+        -------
+        int
+            Number of weights above 0.
+        """
         return int((self.weight > 0).sum())
 
 

@@ -20,6 +20,8 @@ from scipy import optimize, stats
 
 from deepmapper.training.devices import has_bfloat16, in_threads
 
+__all__ = ["Screen", "screen"]
+
 N_PAIRS = 4096  # candidates whose strength is computed exactly
 PAIR_BUDGET = 5e11  # multiply-adds of the search for pairs: about two seconds on two cores
 FEWEST_ROWS = 200  # with fewer rows, chance covariances of many pairs exceed true ones
@@ -70,9 +72,12 @@ class Screen:
         return _z_of_p(len(self.mean) * _p_of_z(self.by_class.max(axis=0)))
 
     def pair_sureness(self) -> np.ndarray:
-        """1 - the p-value of each pair, (m,), corrected for all pairs (Bonferroni).
+        """1 - the p-value of each pair, corrected for all pairs (Bonferroni).
 
-        Near 1 for a pair that interacts and 0 for a pair that chance explains.
+        Returns
+        -------
+        array of shape (m,)
+            Near 1 for a pair that interacts and 0 for a pair that chance explains.
         """
         n_varying = int(self.varies.sum())
         n_pairs = n_varying * (n_varying - 1) / 2
@@ -85,11 +90,19 @@ class Screen:
         return bool(len(is_sure)) and float(is_sure.mean()) > SURE
 
     def opening(self, most: float = math.inf) -> np.ndarray:
-        """The opening of each gate, (n_features,), from 0 for noise to 1 for signal.
+        """The opening of each gate, from 0 for noise to 1 for signal.
 
         It is 1 - the false discovery rate at the feature's strength. Both features of a pair that
-        stands out among all pairs are open too. `most` is the maximum sum of all openings,
-        default=inf.
+        stands out among all pairs are open too.
+
+        Parameters
+        ----------
+        most : float, default=inf
+            Maximum sum of all openings.
+
+        Returns
+        -------
+        array of shape (n_features,)
         """
         opening = np.zeros(len(self.varies))
         opening[self.varies] = 1 - false_discovery_rate(_p_of_z(self.strength[self.varies]))

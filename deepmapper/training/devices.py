@@ -13,6 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from deepmapper.errors import DeepMapperError
 
+__all__ = ["resolve_device", "synchronise"]
+
 # Steps below both limits run on one thread: in a small operation, threads wait for each other
 # longer than they compute. A default fit of 79 x 12,625 beside ten busy processes on two cores took
 # 17 to 29 s with one thread and 137 to 289 s with two.
@@ -56,7 +58,12 @@ def resolve_device(name: str) -> torch.device:
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has finished its work, so that a clock can be read."""
+    """Wait until the device has finished its work, so that a clock can be read.
+
+    Parameters
+    ----------
+    device : torch.device
+    """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

@@ -5,19 +5,48 @@ from typing import Protocol
 import torch
 from torch.nn import functional
 
+__all__ = ["Classification", "Objective", "class_weights"]
+
 
 class Objective(Protocol):
-    """A loss to lower and a score to watch, which histories call `score_name`."""
+    """A loss to lower and a score to watch.
+
+    Attributes
+    ----------
+    score_name : str
+        Name of the score in histories.
+    """
 
     score_name: str
 
     def loss(
         self, outputs: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """The mean over the batch, a scalar. `weight` (n,) weighs its samples."""
+        """The mean loss of a batch.
+
+        Parameters
+        ----------
+        outputs, targets : tensor of shape (n, ...)
+            Outputs of the network, and the values they should have.
+        weight : tensor of shape (n,), default=None
+            Weight of each sample. Default: 1.
+
+        Returns
+        -------
+        scalar tensor
+        """
 
     def score(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """One number per sample, shape (n,)."""
+        """The score of each sample of a batch.
+
+        Parameters
+        ----------
+        outputs, targets : tensor of shape (n, ...)
+
+        Returns
+        -------
+        tensor of shape (n,)
+        """
 
 
 class Classification:
@@ -37,7 +66,21 @@ class Classification:
     def loss(
         self, outputs: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """The weighted mean of the cross-entropy, a scalar."""
+        """The weighted mean of the cross-entropy.
+
+        Parameters
+        ----------
+        outputs : tensor of shape (n, n_classes)
+            Logits.
+        targets : tensor of shape (n,)
+            Class codes.
+        weight : tensor of shape (n,), default=None
+            Weight of each sample. Default: 1.
+
+        Returns
+        -------
+        scalar tensor
+        """
         if weight is None:
             return functional.cross_entropy(outputs.float(), targets, weight=self.weight)
         losses = functional.cross_entropy(outputs.float(), targets, reduction="none")
@@ -46,7 +89,17 @@ class Classification:
         return weighted_mean(losses, weight)
 
     def score(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """1 for a sample that is classified correctly, else 0, (n,)."""
+        """1 for a sample that is classified correctly, else 0.
+
+        Parameters
+        ----------
+        outputs : tensor of shape (n, n_classes)
+        targets : tensor of shape (n,)
+
+        Returns
+        -------
+        tensor of shape (n,)
+        """
         return (outputs.argmax(1) == targets).float()
 
 
@@ -58,9 +111,19 @@ def weighted_mean(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 def class_weights(
     labels: torch.Tensor, n_classes: int, sample_weight: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Weights (n_classes,) that make every class count the same, 1 on average.
+    """Weights that make every class count the same, 1 on average.
 
-    `labels` are class codes (n,). `sample_weight` (n,) weighs the samples.
+    Parameters
+    ----------
+    labels : tensor of shape (n,)
+        Class codes.
+    n_classes : int
+    sample_weight : tensor of shape (n,), default=None
+        Weight of each sample. Default: 1.
+
+    Returns
+    -------
+    tensor of shape (n_classes,)
     """
     if sample_weight is None:
         counts = torch.bincount(labels, minlength=n_classes).clamp(min=1)

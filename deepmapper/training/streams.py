@@ -7,16 +7,40 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.utils import check_random_state
 
+__all__ = ["stream", "stream_seed", "torch_stream"]
+
 
 def stream_seed(seed: int, *names: str | int) -> int:
-    """A 63-bit seed for the stream `names` of `seed`, the same on every machine."""
+    """A 63-bit seed for the stream `names` of `seed`, the same on every machine.
+
+    Parameters
+    ----------
+    seed : int
+        0 or more.
+    *names : str or int
+        Name of the stream, in parts.
+
+    Returns
+    -------
+    int
+    """
     path = [zlib.crc32(str(name).encode()) for name in names]
     high, low = np.random.SeedSequence(seed, spawn_key=path).generate_state(2, np.uint32)
     return (int(high) << 31) ^ int(low)
 
 
 def stream(seed: int, *names: str | int) -> np.random.Generator:
-    """A numpy generator for the stream `names` of `seed`. See `stream_seed`.
+    """A numpy generator for the stream `names` of `seed`.
+
+    Parameters
+    ----------
+    seed : int
+    *names : str or int
+        See `stream_seed`.
+
+    Returns
+    -------
+    numpy.random.Generator
 
     Examples
     --------
@@ -43,7 +67,14 @@ def seed_of(random_state: int | np.random.RandomState | None) -> int:
 
 @contextmanager
 def torch_stream(seed: int, *names: str | int) -> Iterator[None]:
-    """Seed torch's global generators by a stream. Restore them at the end."""
+    """Seed torch's global generators by a stream. Restore them at the end.
+
+    Parameters
+    ----------
+    seed : int
+    *names : str or int
+        See `stream_seed`.
+    """
     import torch
 
     with torch.random.fork_rng():

@@ -24,6 +24,8 @@ from deepmapper.networks.gate import GatedNetwork, ProximalSGD
 from deepmapper.training.devices import few_threads_for, has_bfloat16
 from deepmapper.training.objectives import Objective
 
+__all__ = ["Epoch", "TrainingSettings", "predict_logits", "train"]
+
 FEWEST_TO_STOP = 200  # held-out images; fewer can all be classified correctly by chance
 
 
@@ -97,7 +99,19 @@ class TrainingSettings:
     def of(cls, value: "TrainingSettings | Mapping[str, Any] | None") -> Self:
         """Make settings from settings, a mapping of names to values, or None.
 
-        None gives the defaults. An unknown name raises a DeepMapperError.
+        Parameters
+        ----------
+        value : TrainingSettings, mapping or None
+            None gives the defaults.
+
+        Returns
+        -------
+        TrainingSettings
+
+        Raises
+        ------
+        DeepMapperError
+            A name is unknown, or a value is out of range.
         """
         if isinstance(value, cls):
             return value
@@ -111,7 +125,17 @@ class TrainingSettings:
         return cls(**values)
 
     def batch_size_for(self, n_samples: int) -> int:
-        """The number of images per step for `n_samples` images."""
+        """The number of images per step.
+
+        Parameters
+        ----------
+        n_samples : int
+            Number of training images.
+
+        Returns
+        -------
+        int
+        """
         if self.batch_size is not None:
             return min(self.batch_size, n_samples)
         return min(max(16, 2 ** round(math.log2(max(n_samples, 2) / 64))), 128, n_samples)
@@ -138,8 +162,18 @@ CONSTRAINTS: dict[str, list[Any]] = {
 class Epoch:
     """The results of one epoch.
 
-    `validation_loss` and `validation_score` are None without held-out images. `open_pixels` is None
-    without a gate.
+    Parameters
+    ----------
+    epoch : int
+        Counted from 1.
+    train_loss, train_score : float
+        Means over the training images, while the network is trained.
+    validation_loss, validation_score : float or None
+        Means over the held-out images after the epoch. None without such images.
+    open_pixels : int or None
+        Number of pixels whose gate is open. None without a gate.
+    seconds : float
+        Wall time.
     """
 
     epoch: int
@@ -151,7 +185,17 @@ class Epoch:
     seconds: float
 
     def row(self, score_name: str) -> dict[str, Any]:
-        """A row of a history, with the score under its own name."""
+        """A row of a history, with the score under its own name.
+
+        Parameters
+        ----------
+        score_name : str
+            Replaces "score" in the names of the fields.
+
+        Returns
+        -------
+        dict
+        """
         return {name.replace("score", score_name): value for name, value in vars(self).items()}
 
 
@@ -269,7 +313,22 @@ def predict_logits(
     batch_size: int | None = None,
     cast: Cast = nullcontext,
 ) -> torch.Tensor:
-    """Logits (n, n_classes) of images (n, 1, h, w), in evaluation mode, float32."""
+    """Compute the logits of images, in evaluation mode.
+
+    Parameters
+    ----------
+    network : nn.Module
+    images : tensor of shape (n, ...)
+        On the network's device. Also an object with `len` and `shape` that slices to such tensors.
+    batch_size : int, default=None
+        Images at a time. Default: 256, or fewer of more than 2**18 pixels.
+    cast : callable, default=contextlib.nullcontext
+        Makes the context to run the network in, such as autocast.
+
+    Returns
+    -------
+    float32 tensor of shape (n, n_classes)
+    """
     network.eval()
     batch_size = batch_size or prediction_batch(images)
     outputs = []

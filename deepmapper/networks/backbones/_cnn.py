@@ -133,10 +133,16 @@ class BasicBlock(nn.Module):
 class ResNet(nn.Module):
     """(n, 1, h, w) or (n, 3, h, w) -> logits (n, n_classes).
 
-    Grey is repeated on `channels`. `small_stem` is the first layer of the paper's section 4.2, for
-    images of about 32 pixels a side: 3x3, no stride, no pooling. Every later map then has 16 times
-    the pixels. `depths` are the blocks of each stage: (2, 2, 2, 2) is ResNet-18, (3, 4, 6, 3) is
-    ResNet-34.
+    Parameters
+    ----------
+    n_classes : int
+    channels : int, default=3
+        Channels of the first layer. Grey images are repeated on all of them.
+    small_stem : bool, default=False
+        The first layer of the paper's section 4.2, for images of about 32 pixels a side: 3x3, no
+        stride, no pooling. Every later map then has 16 times the pixels.
+    depths : tuple of 4 int, default=(2, 2, 2, 2)
+        Blocks of each stage: (2, 2, 2, 2) is ResNet-18, (3, 4, 6, 3) is ResNet-34.
     """
 
     def __init__(
@@ -165,6 +171,16 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Compute the logits.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, 1 or channels, h, w)
+
+        Returns
+        -------
+        tensor of shape (n, n_classes)
+        """
         x = x.expand(-1, self.channels, -1, -1)
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # (n, 64, h/4, w/4); small: h, w
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (n, 512, h/32, w/32); h/8, w/8

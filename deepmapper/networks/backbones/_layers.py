@@ -21,18 +21,51 @@ class Dropout(nn.Dropout):
 
     A random byte per value decides, so the share dropped is p rounded to a 256th. On a CPU, drawing
     eight bytes at a time is several times faster than drawing a number for each value.
+
+    Parameters
+    ----------
+    p : float, default=0.5
+        Probability to drop a value.
+    inplace : bool, default=False
+        Used only if there is no generator.
+
+    Attributes
+    ----------
+    generator : torch.Generator, default=None
+        None draws from torch's global generator.
     """
 
     generator: torch.Generator | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Drop values in training mode, and divide the others by the share kept.
+
+        Parameters
+        ----------
+        x : tensor of any shape
+
+        Returns
+        -------
+        tensor of the same shape
+        """
         if self.generator is None or not self.training or self.p == 0.0:
             return super().forward(x)
         n_dropped = min(round(256 * self.p), 255)
         return x * self.kept(x, n_dropped).to(x.dtype).mul_(256 / (256 - n_dropped))
 
     def kept(self, x: torch.Tensor, n_dropped: int) -> torch.Tensor:
-        """Bool of x's shape, False with probability n_dropped / 256."""
+        """Draw the values to keep.
+
+        Parameters
+        ----------
+        x : tensor of any shape
+        n_dropped : int
+            A value is dropped with probability n_dropped / 256.
+
+        Returns
+        -------
+        bool tensor of the same shape
+        """
         words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
         words.random_(-(2**63), None, generator=self.generator)  # all 64 bits
         return words.view(torch.uint8)[: x.numel()].view(x.shape) >= n_dropped
