@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -235,6 +236,9 @@ def data_fetch(name: Dataset = "") -> None:
 
 def main() -> None:
     """Run the command line. An error of this project ends it with exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal of ASCII
     try:
         app(standalone_mode=True)
     except ValueError as error:

@@ -64,6 +64,9 @@ Settings = Annotated[
 ]
 
 
+INTERRUPTED = 130  # typer's exit code after Ctrl-C
+
+
 @app.callback(invoke_without_command=True)
 def _show_version(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
@@ -219,6 +222,10 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal of ASCII
     try:
         app(standalone_mode=True)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            sys.stderr.write("stopped; nothing was written\n")
+        raise
     except DeepMapperError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
@@ -248,11 +255,13 @@ def _build_estimator(
             message = f"--set takes NAME=VALUE, got {setting!r}"
             raise DeepMapperError(message)
         if name not in names + nested:
-            nearest = get_close_matches(name, names + nested) or names + nested
-            message = (
-                f"{estimator_class.__name__} has no parameter {name!r}; "
+            nearest = get_close_matches(name, names + nested)
+            hint = (
                 f"nearest: {', '.join(nearest)}"
+                if nearest
+                else f"known: {', '.join(names + nested)}"
             )
+            message = f"{estimator_class.__name__} has no parameter {name!r}; {hint}"
             raise DeepMapperError(message)
         estimator.set_params(**{f"training__{name}" if name in nested else name: _value(text)})
     estimator._validate_params()
@@ -411,19 +420,12 @@ def _show(text: str) -> None:
 
 @contextmanager
 def _status(text: str) -> Iterator[Any]:
-    """Show a line of progress on the terminal, then the warnings of the block as notes.
-
-    Ctrl-C ends the command with one line.
-    """
+    """Show a line of progress on the terminal, then the warnings of the block as notes."""
     from rich.console import Console
 
     with warnings.catch_warnings(record=True) as records:
         warnings.simplefilter("always", UserWarning)
-        try:
-            with Console(stderr=True).status(text) as status:
-                yield status
-        except KeyboardInterrupt:
-            sys.stderr.write("stopped; nothing was written\n")
-            raise typer.Exit(130) from None
+        with Console(stderr=True).status(text) as status:
+            yield status
     for message in dict.fromkeys(str(r.message) for r in records if r.category is UserWarning):
         _show(f"note: {message}")

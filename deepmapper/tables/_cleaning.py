@@ -13,8 +13,6 @@ from deepmapper.errors import DeepMapperError
 from deepmapper.tables._numbers import TextNumbers, choose_styles
 from deepmapper.tables._raw import RawTable, list_names
 
-# A column with at least this share of numbers holds numbers. Its other values are mistakes.
-MEANT_AS_NUMBERS = 0.5
 N_CLASSES_LIKE_ROWS = 0.5  # labels with more values than this share of the rows are row names
 LARGEST_INTEGER = 2**53  # beyond it a float rounds
 N_COLUMNS_SHOWN = 5  # in an error
@@ -54,7 +52,7 @@ def convert_text(raw: RawTable, texts: frozenset[str] | None = None) -> RawTable
         column = TextNumbers(values)
         if column.is_plain or column.styles:
             columns[name] = column
-        elif texts is not None or column.share_measured() >= MEANT_AS_NUMBERS:
+        elif texts is not None or column.is_measured:
             mistakes.append((name, column.wrong()))
     if mistakes:
         raise _not_numbers(raw, mistakes, may_drop=texts is None)
@@ -131,10 +129,10 @@ def check_labels(y: np.ndarray, where: str) -> None:
     """Refuse one class, a class with one sample, and labels that name the rows."""
     classes, counts = np.unique(y, return_counts=True)
     problem = None
-    if len(classes) == 1:
+    if len(classes) < 2:
         problem = (
-            f"all {len(y)} rows have the label {str(classes[0])!r}; classification needs two "
-            f"classes or more (`deepmapper embed` works without labels)"
+            f"all {len(y)} rows have the label {', '.join(map(repr, classes.tolist()))}; "
+            f"classification needs two classes or more (`deepmapper embed` works without labels)"
         )
     elif len(classes) > max(2, N_CLASSES_LIKE_ROWS * len(y)):
         problem = (

@@ -6,7 +6,6 @@ A format with the features in rows (GCT, GEO series matrix) is read row by row.
 """
 
 import csv
-import lzma
 import re
 import warnings
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from deepmapper.errors import DeepMapperError
+from deepmapper.tables._detection import READ_ERRORS
 from deepmapper.tables._numbers import PLAIN
 from deepmapper.tables._raw import (
     Plan,
@@ -84,7 +84,7 @@ def read(path: Path, planner: Planner, options: ReadOptions) -> RawTable:
             return table
     except DeepMapperError:
         raise
-    except (ValueError, csv.Error, OSError, EOFError, lzma.LZMAError) as error:
+    except (ValueError, csv.Error, *READ_ERRORS) as error:
         message = f"cannot read {path}: {error}"
         raise DeepMapperError(message) from error
 

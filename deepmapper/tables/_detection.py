@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 from deepmapper.errors import DeepMapperError
 
 FIRST_BYTES = 1 << 16
+# What reading a damaged file raises.
+READ_ERRORS = (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error)
 
 # First bytes -> how to open the file decompressed.
 COMPRESSIONS: dict[bytes, Callable[..., Any]] = {
@@ -112,7 +115,7 @@ def first_bytes(path: Path, *, decompressed: bool = True) -> bytes:
     try:
         with open_bytes(path) if decompressed else path.open("rb") as file:
             return bytes(file.read(FIRST_BYTES))
-    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except READ_ERRORS as error:
         message = f"cannot read {path}: {error}"
         raise DeepMapperError(message) from error
 

@@ -47,7 +47,7 @@ def read(path: Path, planner: Planner, options: ReadOptions) -> RawTable:
             return _read(file, path, planner, options)
         if "matrix" in file and "barcodes" in file["matrix"]:
             return _read_tenx(file["matrix"], path, planner)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         if isinstance(error, DeepMapperError):
             raise
         message = (
@@ -101,9 +101,6 @@ def _read(file: Any, path: Path, planner: Planner, options: ReadOptions) -> RawT
     annotations = [str(name) for name in obs.attrs["column-order"]]
     plan = planner(names, annotations, str(path))
     matrix = _matrix(node)
-    if matrix.shape[1] != len(names):
-        message = f"{path}: X has {matrix.shape[1]} columns, var has {len(names)} names"
-        raise DeepMapperError(message)
     if plan.features != names:
         place = {name: i for i, name in enumerate(names)}
         columns = np.array([place[name] for name in plan.features], dtype=np.int64)
@@ -198,7 +195,7 @@ def _matrix(node: Any) -> Matrix:
         return on_disk if is_large else on_disk[:]
     if not encoding.startswith("csc"):
         message = f"X is stored as {encoding!r}; known are dense, csr_matrix and csc_matrix"
-        raise DeepMapperError(message)
+        raise ValueError(message)
     # Columns cannot be read by rows: the transpose is CSR, and is transposed in memory.
     return CsrOnDisk(node, shape[::-1])[:].T.tocsr()
 

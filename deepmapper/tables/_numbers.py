@@ -15,7 +15,7 @@ BLANKS = "'\u2019 \u00a0\u2007\u2009\u202f"  # between thousands
 # The number in each style, and what to replace to get a plain number.
 STYLES = {
     "decimal commas": (
-        rf"[+-]?(\d+|[1-9]\d{{0,2}}([.{BLANKS}]\d{{3}})+)?(,\d+)?([eE][+-]?\d+)?",
+        rf"[+-]?((\d+|[1-9]\d{{0,2}}([.{BLANKS}]\d{{3}})+)(,\d+)?|,\d+)([eE][+-]?\d+)?",
         {**dict.fromkeys("." + BLANKS, ""), ",": "."},
     ),
     "commas between thousands": (r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?|" + PLAIN, {",": ""}),
@@ -24,6 +24,9 @@ STYLES = {
         dict.fromkeys(BLANKS, ""),
     ),
 }
+# A column with at least this share of numbers holds numbers. Its other values are mistakes.
+MEANT_AS_NUMBERS = 0.5
+FEW_LEVELS = 4
 PATTERNS = {style: re.compile(pattern, re.ASCII) for style, (pattern, _) in STYLES.items()}
 PLAIN_PATTERN = re.compile(rf"{PLAIN}|[+-]?(inf|infinity)", re.ASCII | re.IGNORECASE)
 # "<0.1", "5 mg", "12%": a number that is not alone
@@ -65,11 +68,18 @@ class TextNumbers:
             is_wrong = {v: not PLAIN_PATTERN.fullmatch(text) for v, text in self.texts.items()}
         return [i for i, v in enumerate(self.values) if v is not None and is_wrong[v]]
 
-    def share_measured(self) -> float:
-        """The share of present values that are numbers, perhaps with a sign or a unit."""
-        measured = {v: MEASUREMENT.fullmatch(text) for v, text in self.texts.items()}
+    @property
+    def is_measured(self) -> bool:
+        """Whether most values are numbers, perhaps with a sign or a unit.
+
+        Without a plain number, most values have to differ: ">=3" may be a category.
+        """
         present = [v for v in self.values if v is not None]
-        return sum(measured[v] is not None for v in present) / max(len(present), 1)
+        measured = {v for v, text in self.texts.items() if MEASUREMENT.fullmatch(text)}
+        if sum(v in measured for v in present) < MEANT_AS_NUMBERS * len(present):
+            return False
+        has_number = any(_is_number_in_any_style(text) for text in self.texts.values())
+        return has_number or len(measured) > max(FEW_LEVELS, MEANT_AS_NUMBERS * len(present))
 
 
 def choose_styles(columns: dict[str, TextNumbers], separator: str, where: str) -> dict[str, str]:
@@ -123,7 +133,8 @@ def _common_styles(texts: Iterable[str]) -> list[str]:
         if texts and all(text and pattern.fullmatch(text) for text in texts)
     ]
     has_points = any("." in text for text in texts)
-    if has_points and not any("." in text and "," in text for text in texts):
+    has_both = any("." in text and "," in text for text in texts)
+    if (has_points and not has_both) or not any("," in text for text in texts):
         styles = [style for style in styles if style != "decimal commas"]
     return styles
 

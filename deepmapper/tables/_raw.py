@@ -64,6 +64,18 @@ class RawTable:
     separator: str = ""
     ids: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse parts of different sizes: the file is damaged."""
+        expected = (len(self.row_names), len(self.names))
+        n_labels = expected[0] if self.labels is None else len(self.labels)
+        if tuple(self.numbers.shape) != expected or n_labels != expected[0]:
+            message = (
+                f"{self.where} is damaged: it has values of {self.numbers.shape[0]} rows and "
+                f"{self.numbers.shape[1]} columns, names of {expected[0]} rows and {expected[1]} "
+                f"columns, and labels of {n_labels} rows. Write it again"
+            )
+            raise DeepMapperError(message)
+
     @property
     def n_samples(self) -> int:
         return len(self.row_names)
