@@ -35,7 +35,9 @@ def read(path: Path, planner: Planner, options: ReadOptions) -> RawTable:
         partitioning = "hive" if path.is_dir() else None
         parts = dataset.dataset(path, format="parquet", partitioning=partitioning)
         return _read(parts, path, planner, options)
-    except (pyarrow.ArrowException, OSError) as error:
+    except DeepMapperError:
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         message = f"cannot read {path}: {error}"
         raise DeepMapperError(message) from error
 

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import os
 import pickle
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -152,6 +155,37 @@ def test_another_model_is_replaced_and_other_files_stay(
     assert not {"predictions.csv", "embedding.csv"} & {path.name for path in folder.iterdir()}
     load_model(folder)
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_kill_while_saving_leaves_a_whole_model_and_all_other_files(
+    fitted: DeepMapperClassifier, folder: Path
+) -> None:
+    (folder / "notes.txt").write_text("mine")
+    (folder / "plots").mkdir()
+    (folder / "plots" / "one.png").write_text("also mine")
+    delays = np.random.default_rng(0).uniform(0, 0.06, 20)
+    for delay in delays:
+        child = os.fork()
+        if child == 0:
+            while True:
+                save_model(fitted, folder)
+        time.sleep(delay)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        load_model(folder)
+        assert (folder / "notes.txt").read_text() == "mine"
+        assert (folder / "plots" / "one.png").read_text() == "also mine"
+
+
+def test_the_model_of_a_linked_folder_is_replaced(
+    fitted: DeepMapperClassifier, folder: Path
+) -> None:
+    link = folder.with_name("link")
+    link.symlink_to(folder)
+    save_model(fitted, link)
+    assert link.is_symlink()
+    load_model(folder)
 
 
 def test_a_folder_of_other_things_is_left_alone(
