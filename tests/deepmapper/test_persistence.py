@@ -5,8 +5,10 @@ import json
 import os
 import pickle
 import signal
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +166,7 @@ def test_a_kill_while_saving_leaves_a_whole_model_and_all_other_files(
     (folder / "notes.txt").write_text("mine")
     (folder / "plots").mkdir()
     (folder / "plots" / "one.png").write_text("also mine")
-    delays = np.random.default_rng(0).uniform(0, 0.06, 20)
+    delays = np.random.default_rng(0).uniform(0, 0.06, 8)
     for delay in delays:
         child = os.fork()
         if child == 0:
@@ -176,6 +178,25 @@ def test_a_kill_while_saving_leaves_a_whole_model_and_all_other_files(
         load_model(folder)
         assert (folder / "notes.txt").read_text() == "mine"
         assert (folder / "plots" / "one.png").read_text() == "also mine"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges folders in one step")
+@pytest.mark.parametrize("n_renames", range(3))
+def test_a_kill_after_any_rename_leaves_a_whole_model(
+    fitted: DeepMapperClassifier, folder: Path, n_renames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, calls = os.replace, []
+
+    def kill_after(source: Path, target: Path) -> None:
+        replace(source, target)
+        calls.append(target)
+        if len(calls) > n_renames:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", kill_after)
+    with suppress(KeyboardInterrupt):
+        save_model(fitted, folder)
+    load_model(folder)
 
 
 def test_the_model_of_a_linked_folder_is_replaced(
