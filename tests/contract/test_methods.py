@@ -245,6 +245,46 @@ def test_a_sparse_table_gives_the_same_predictions(method: Entry) -> None:
     np.testing.assert_allclose(*predictions, atol=0.02)
 
 
+CHANGES = {
+    "columns in another order": lambda X, y, rng: (X[:, rng.permutation(X.shape[1])], y),
+    "rows in another order": lambda X, y, rng: _reorder_training_rows(X, y, rng),
+    "constant columns": lambda X, y, rng: (np.insert(X, [0, 20, 20, 90], [0, 1, -3.5, 1e4], 1), y),
+    "one feature in other units": lambda X, y, rng: (X * np.where(np.arange(90) == 7, 1e3, 1), y),
+    "a feature twice": lambda X, y, rng: (np.hstack([X, X[:, [61]]]), y),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_that_adds_no_information_changes_little(fitted: Fitted, change: str) -> None:
+    X, y = CHANGES[change](fitted.table.X, fitted.table.y, np.random.default_rng(0))
+    X = X.astype(np.float32)
+    pipeline = fit(pipeline_of(fitted.method), X[:N_TRAIN], y[:N_TRAIN])
+    changed = probabilities(pipeline, X[N_TRAIN:])
+    right, right_before = (
+        (p.argmax(1) == y[N_TRAIN:]).mean() for p in (changed, fitted.probabilities)
+    )
+    # 250 rows: four standard errors of the difference of two independent accuracies, near 0.9
+    # and near 0.5.
+    assert abs(right - right_before) < (0.11 if right_before > 0.8 else 0.18)
+
+
+@pytest.mark.slow
+def test_names_of_classes_change_no_prediction(fitted: Fitted) -> None:
+    X, y = fitted.training
+    names = np.array(["a", "b", "c"])
+    pipeline = fit(pipeline_of(fitted.method), X, names[y])
+    predicted = pipeline["model"].predict(pipeline["convert"].transform(fitted.test[0]))
+    np.testing.assert_array_equal(predicted, names[fitted.probabilities.argmax(1)])
+
+
+def _reorder_training_rows(
+    X: np.ndarray, y: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    order = np.r_[rng.permutation(N_TRAIN), N_TRAIN : len(y)]
+    return X[order], y[order]
+
+
 def is_same_array(first: object, second: object) -> bool:
     """Whether both have the same type, sparse or dense, and the same values."""
     return type(first) is type(second) and np.array_equal(as_array(first), as_array(second))
