@@ -3,16 +3,19 @@
 import inspect
 import re
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
 from numpydoc.docscrape import NumpyDocString
+from typer.testing import CliRunner
 
 import deepmapper
 from bench.catalog import ROOT, Entry, entries
 from datasets.table import Source
+from deepmapper._app.cli import app
 from deepmapper.errors import DeepMapperError
 from deepmapper.tables import read_training
 
@@ -35,9 +38,9 @@ or folder begins with ``_`` are private.
 """
 # Tables that `deepmapper fit --label status` refuses, and what to do.
 PROBLEMS = [
-    ("gene,S1,S2,S3\nTP53,5,6,7\nMYC,1,2,3\n", "Transpose the table: samples must be rows."),
+    ("gene,S1,S2,S3\nTP53,5,6,7\nMYC,1,2,3\n", "Samples are in columns: add `--transpose`."),
     ("TP53,state\n5,ill\n6,well\n", "Give `--label` the name that the file has."),
-    ("TP53\tstatus\n5\till\n6\twell\n", "A `.csv` file has commas: name it `.tsv`."),
+    ("TP53\tstatus\n1,234\till\n2,345\twell\n", "Write 1234, or 1.234."),
     ("TP53,status\n5,ill\n6,well\n7,well,x\n", "Correct that line of the file."),
     ("TP53,MYC,status\n5,1,ill\n,2,well\n7,3,ill\n", "Choose `--missing median`, for example."),
     ("TP53,status\n5,ill\n--,well\n7,ill\n", "If it marks a missing value: `--na=--`."),
@@ -55,6 +58,7 @@ def write_pages() -> None:
         "methods.md": _page("Methods", METHODS, map(_method, entries("methods").values())),
         "tables.md": _page("Tables", TABLES, _tables()),
         "parts/messages.md": _messages(),
+        "parts/understood.md": _understood(),
         "api.rst": _api(),
     }
     topics = [path.parent.name for path in PUBLISHED.glob("*/README.md")]
@@ -121,6 +125,17 @@ def _tables() -> Iterator[str]:
                 yield f"Source: {source.citation}. Licence: {source.licence}."
 
 
+def _understood() -> str:
+    """What `deepmapper fit --dry-run` prints for a small table."""
+    rows = [f"P{i},{i + 1},{i * 7 % 11},{'fm'[i % 2]},{('ill', 'well')[i // 6]}" for i in range(12)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "expression.csv"
+        path.write_text("\n".join(["patient,number,TP53,sex,status", *rows]), encoding="utf-8")
+        words = ["fit", str(path), "--label", "status", "--out", f"{folder}/run", "--dry-run"]
+        output = CliRunner().invoke(app, words).output
+    return f"```text\n{output.strip()}\n```\n"
+
+
 def _messages() -> str:
     """A table of a file, the message of `fit --label status`, and what to do."""
     parts = []
@@ -129,7 +144,9 @@ def _messages() -> str:
         for text, advice in PROBLEMS:
             path.write_text(text, encoding="utf-8")
             try:
-                read_training(path, label="status")
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    read_training(path, label="status")
             except DeepMapperError as error:
                 message = str(error).replace(f"{folder}/", "")
                 parts.append(f"```text\n{text}```\n\n> error: {message}\n\n{advice}\n")

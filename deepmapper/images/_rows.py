@@ -58,7 +58,17 @@ class RowsOnDisk:
         return block.astype(np.float32, copy=False)
 
     def take(self, rows: np.ndarray, columns: np.ndarray) -> "RowsOnDisk":
-        """Select rows and columns of this table without reading them."""
+        """Select rows and columns of this table without reading them.
+
+        Parameters
+        ----------
+        rows, columns : int array
+            Positions in this table, in the order of the new one.
+
+        Returns
+        -------
+        RowsOnDisk
+        """
         if self.columns is not None:
             columns = self.columns[columns]
         return RowsOnDisk(self.source, self.rows[rows], columns)

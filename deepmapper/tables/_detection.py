@@ -27,7 +27,7 @@ COMPRESSIONS: dict[bytes, Callable[..., Any]] = {
 }
 # First bytes -> module `deepmapper.tables._<name>`. Other files are text.
 READERS = {b"PAR1": "parquet", b"\x89HDF\r\n\x1a\n": "h5ad", b"\x93NUMPY": "raw"}
-# First bytes of files that no reader knows -> what they are, and how to get a table from them.
+# First bytes of files that no reader knows -> their kind, and how to get a table from them.
 OTHERS = {
     b"\x28\xb5\x2f\xfd": ("compressed with zstd", "unpack it: zstd -d {path}"),
     b"7z\xbc\xaf\x27\x1c": ("a 7-Zip archive", "unpack it: 7z x {path}"),

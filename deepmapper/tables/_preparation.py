@@ -51,9 +51,18 @@ COLUMN_BLOCK = 1024  # columns whose medians are taken at once
 class PreparedTable:
     """A table to train on or to predict.
 
-    `X` is float32 (n_samples, n_features), without missing values: an array, memory-mapped, CSR or
-    `RowsOnDisk`. `y` is (n_samples,) or None. `dropped` holds the rows that were left out. `unseen`
-    counts, for each column, the rows with a category that is not in the training rows.
+    Parameters
+    ----------
+    X : float32 of shape (n_samples, n_features)
+        Without missing values: an array, memory-mapped, CSR or `RowsOnDisk`.
+    y : array of shape (n_samples,) or None
+        The labels.
+    features : list of str
+    row_names : array of shape (n_samples,)
+    dropped : DroppedRows
+        The rows that were left out.
+    unseen : dict of str to int
+        For each column, the number of rows with a category that is not in the training rows.
     """
 
     X: Matrix
@@ -123,8 +132,20 @@ class Preparation:
     ) -> Planner:
         """A `Planner` for new tables: columns by name, in any order.
 
-        Missing columns are refused. Extra ones are not read, with a warning. `ignore_versions`
-        matches ENSG00000141510.16 with ENSG00000141510 or another version of it.
+        Missing columns are refused. Extra ones are not read, with a warning.
+
+        Parameters
+        ----------
+        row_names : str, default=None
+            The column that names the rows. Default: as in training.
+        leave_out : sequence of str, default=()
+            Columns that are not read.
+        ignore_versions : bool, default=False
+            Match ENSG00000141510.16 with ENSG00000141510 or another version of it.
+
+        Returns
+        -------
+        Planner
         """
         wanted = [*self.numbers, *self.levels]
 
@@ -161,7 +182,21 @@ class Preparation:
         return plan
 
     def with_missing(self, missing: str) -> "Preparation":
-        """The same with another treatment of missing values."""
+        """Change the treatment of missing values.
+
+        Parameters
+        ----------
+        missing : {"error", "median", "zero", "drop-rows"}
+
+        Returns
+        -------
+        Preparation
+
+        Raises
+        ------
+        DeepMapperError
+            Another value, or "median" if no medians were learnt.
+        """
         if missing not in MISSING_MODES:
             message = f"missing is one of {', '.join(MISSING_MODES)}; got {missing!r}"
             raise DeepMapperError(message)
@@ -174,7 +209,16 @@ class Preparation:
         return replace(self, missing=missing)
 
     def rename(self, raw: RawTable) -> RawTable:
-        """Give columns that match without their version the names of the model."""
+        """Give columns that match without their version the names of the model.
+
+        Parameters
+        ----------
+        raw : RawTable
+
+        Returns
+        -------
+        RawTable
+        """
         columns = [*raw.names, *raw.texts]
         matched = _match([*self.numbers, *self.levels], columns, raw.where, ignore_versions=True)
         names = {column: name for name, column in matched.items()}
@@ -203,7 +247,18 @@ class Preparation:
     def apply(self, raw: RawTable) -> PreparedTable:
         """Turn a table into features.
 
-        Refused: missing values (if `missing` is "error"), infinite values, a table without rows.
+        Parameters
+        ----------
+        raw : RawTable
+
+        Returns
+        -------
+        PreparedTable
+
+        Raises
+        ------
+        DeepMapperError
+            Missing values (if `missing` is "error"), infinite values, a table without rows.
         """
         raw, dropped = self._select(raw), DroppedRows()
         if self.missing == "drop-rows":
@@ -222,9 +277,16 @@ class Preparation:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Preparation":
-        """The preparation from the values of its fields in JSON.
+        """Make a preparation of the values of its fields in JSON.
 
-        Other fields, or values of other types, are refused.
+        Parameters
+        ----------
+        data : dict
+            By the names of the fields. Other fields, or values of other types, are refused.
+
+        Returns
+        -------
+        Preparation
         """
         try:
             names = ("numbers", "with_other", "ignored", "zero_columns", "empty_columns", "marks")

@@ -1,4 +1,4 @@
-"""What columns and rows are, whatever their place: ids, genes, copies of the label.
+"""Roles of columns and rows that no option names: ids, genes, copies of the label.
 
 Such a column or orientation gives a result that looks right and is not.
 """

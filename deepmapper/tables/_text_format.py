@@ -26,7 +26,7 @@ GEO_BEGIN, GEO_END = "!series_matrix_table_begin", "!series_matrix_table_end"
 class TextFormat:
     """How a text file is divided into rows and columns.
 
-    names: of the columns, as many as fields in a row.
+    names: of the columns, one for each field of a row.
     n_skipped: lines up to and including the header.
     genes_in_rows: whether the format (GCT, GEO series matrix) has the features in rows.
     n_descriptions: columns after the first that describe the feature of their row.
