@@ -2,7 +2,9 @@
 
     python tests/bench/kills.py 20
     python tests/bench/kills.py 50 --seeds 25 --quick [--executor dask]      300 cells
+    python tests/bench/kills.py 50 --seeds 10 --quick --fronts 20 --slow-folder
 
+With --fronts, that many runs work in one folder, each with cells of its own choice.
 The finished table must equal that of an undisturbed run, except for times. No finished cell may run
 again, and no record may be half-written.
 """
@@ -41,11 +43,28 @@ ALL = (
 )
 
 
-def start(spec: Path, out: Path, executor: str) -> subprocess.Popen[bytes]:
+# Loaded by every Python process of a run: its folder answers late, as a shared folder does.
+SLOW_FOLDER = """
+import os, random, time
+for name in ("replace", "rename", "unlink", "link", "open"):
+    def late(*args, _call=getattr(os, name), **options):
+        time.sleep(random.uniform(0, 0.02))
+        return _call(*args, **options)
+    setattr(os, name, late)
+"""
+
+
+def start(
+    spec: Path, out: Path, executor: str, *selection: str, slow: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a run of the selected cells; `slow` is a folder that makes its file system slow."""
     arguments = [sys.executable, "-m", "bench", "run", str(spec), "--no-report", "--out", str(out)]
-    arguments += ["--executor", executor]
+    arguments += ["--executor", executor, *selection]
+    environment = os.environ | ({} if slow is None else {"PYTHONPATH": str(slow)})
     quiet = subprocess.DEVNULL
-    return subprocess.Popen(arguments, cwd=ROOT, stdout=quiet, stderr=quiet, start_new_session=True)
+    return subprocess.Popen(
+        arguments, cwd=ROOT, stdout=quiet, stderr=quiet, start_new_session=True, env=environment
+    )
 
 
 def table_of(out: Path) -> dict[str, Any]:
@@ -142,6 +161,69 @@ def disturb(
     return facts
 
 
+def storm(
+    kills: int, n_fronts: int, *, n_seeds: int = 4, seed: int = 0, slow: bool = False
+) -> dict[str, Any]:
+    """Kill runs that share a folder, and their processes. Returns the counts of `disturb`.
+
+    lost: finished cells whose record vanished.
+    failed: runs that ended with an error by themselves.
+    """
+    rng = random.Random(seed)
+    facts = {"fronts": n_fronts, "slow_folder": slow, "runs_killed": 0, "processes_killed": 0}
+    facts |= {"repeated": 0, "broken": 0, "lost": 0, "failed": 0}
+    methods = ["majority", "stump", "random_forest", "nearest_neighbours", "logistic", "univariate"]
+    with tempfile.TemporaryDirectory() as folder:
+        spec, late = Path(folder) / "spec.toml", Path(folder) / "late"
+        late.mkdir()
+        (late / "sitecustomize.py").write_text(SLOW_FOLDER)
+        text = SPEC.replace("METHODS", QUICK).replace("SEEDS", str(list(range(n_seeds))))
+        spec.write_text(text)
+        calm, wild = Path(folder) / "calm", Path(folder) / "wild"
+        if start(spec, calm, "local").wait():
+            message = "the undisturbed run failed"
+            raise RuntimeError(message)
+        expected = table_of(calm)
+
+        def front() -> subprocess.Popen[bytes]:
+            seeds = sorted(rng.sample(range(n_seeds), rng.randint(1, n_seeds)))
+            chosen = rng.sample(methods, rng.randint(1, len(methods)))
+            selection = ("--seeds", ",".join(map(str, seeds)), "--methods", ",".join(chosen))
+            return start(spec, wild, "local", *selection, slow=late if slow else None)
+
+        fronts = [front() for _ in range(n_fronts)]
+        before: dict[str, int] = {}
+        while facts["runs_killed"] + facts["processes_killed"] < kills:
+            # Before the first cell of a run, during cells, and after them.
+            target, end = len(before) + rng.randint(0, 4), time.monotonic() + rng.uniform(0, 20)
+            while len(stamps(wild)) < target and time.monotonic() < end:
+                time.sleep(0.02)
+            i = rng.randrange(n_fronts)
+            processes = victims(fronts[i].pid)
+            if processes and rng.random() < 0.5:
+                with contextlib.suppress(psutil.NoSuchProcess, AttributeError):
+                    rng.choice(processes).kill()
+                facts["processes_killed"] += 1
+            elif fronts[i].poll() is None:
+                os.kill(fronts[i].pid, signal.SIGKILL)
+                facts["runs_killed"] += 1
+            if fronts[i].poll() is not None:
+                facts["failed"] += fronts[i].wait() not in (0, -signal.SIGKILL)
+                fronts[i] = front()
+            after = stamps(wild)
+            facts["lost"] += len(set(before) - set(after))
+            facts["repeated"] += sum(after.get(name, s) != s for name, s in before.items())
+            facts["broken"] += sum(not _is_whole(wild / "cells" / name) for name in after)
+            before = after
+        for process in fronts:
+            facts["failed"] += process.wait() not in (0, -signal.SIGKILL)
+        facts["cells_before_the_last_run"] = len(stamps(wild))
+        facts["finished"] = start(spec, wild, "local").wait() == 0
+        facts["equal"] = table_of(wild) == expected
+        facts["cells"] = len(expected)
+    return facts
+
+
 def _is_whole(path: Path) -> bool:
     try:
         return json.loads(path.read_text())["key"] == path.stem
@@ -155,7 +237,14 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=3, help="12 cells each, 16 with networks")
     parser.add_argument("--quick", action="store_true", help="no networks, most kills of cells")
     parser.add_argument("--executor", default="local")
+    parser.add_argument("--fronts", type=int, default=1, help="runs that share the folder")
+    parser.add_argument("--slow-folder", action="store_true")
     arguments = parser.parse_args()
+    if arguments.fronts > 1:
+        n_fronts, slow = arguments.fronts, arguments.slow_folder
+        facts = storm(arguments.rounds, n_fronts, n_seeds=arguments.seeds, slow=slow)
+        sys.stdout.write(json.dumps(facts, indent=1) + "\n")
+        sys.exit()
     quick: dict[str, Any] = {"methods": QUICK, "runs_killed": 0.3} if arguments.quick else {}
     facts = disturb(arguments.rounds, n_seeds=arguments.seeds, executor=arguments.executor, **quick)
     sys.stdout.write(json.dumps(facts, indent=1) + "\n")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .kills import FEW, disturb
+from .kills import FEW, disturb, storm
 
 
 @pytest.mark.slow
@@ -15,3 +15,12 @@ def test_a_killed_run_resumes_without_loss(rounds: int) -> None:
     assert facts["repeated"] == 0
     assert facts["broken"] == 0
     assert facts["runs_killed"] >= rounds - 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_fronts", [2, 5])
+def test_runs_that_share_a_folder_lose_and_repeat_nothing_when_killed(n_fronts: int) -> None:
+    facts = storm(8, n_fronts, slow=n_fronts == 5)
+    assert facts["finished"]
+    assert facts["equal"]
+    assert facts["repeated"] == facts["broken"] == facts["lost"] == facts["failed"] == 0
