@@ -19,8 +19,10 @@ class Training:
         Name of a network in `deepmapper.networks.backbones`.
     passes : int
         Maximum number of networks to train. Their probabilities are averaged.
-    epochs, learning_rate : int, float
-        Maximum number of epochs, and the peak of the learning rate.
+    epochs : int
+        Maximum number of epochs.
+    learning_rate : float
+        Peak of the learning rate.
     gate : bool
         Whether a gate in front of the network weights the pixels by a screen of the features.
     attribution : str

@@ -36,8 +36,10 @@ class Params(Training):
 
     Attributes
     ----------
-    n_neighbours, min_dist : int, float
-        UMAP's number of neighbours and smallest distance of points.
+    n_neighbours : int
+        UMAP's number of neighbours.
+    min_dist : float
+        UMAP's smallest distance of points.
     """
 
     n_neighbours: int = 15

@@ -26,12 +26,22 @@ class Params:
 
     Attributes
     ----------
-    max_rounds, patience : int
-        Maximum number of trees, and the rounds without gain after which a fit stops.
+    learning_rate : float
+        Share of each tree in the sum.
+    max_rounds : int
+        Maximum number of trees.
+    patience : int
+        Rounds without gain after which a fit stops.
     depths : tuple of int
         Candidate depths. `n_columns` is chosen with the first.
     n_columns : tuple of int or None
         Candidate numbers of features a tree, drawn anew for each tree. None: all.
+    row_fraction : float
+        Share of the rows that a tree sees, drawn anew for each tree.
+    n_bins : int
+        Maximum number of bins of a feature.
+    min_leaf_rows : int
+        Minimum number of rows of a leaf.
     validation_fraction : float
         Share of the training rows that is held out.
     """

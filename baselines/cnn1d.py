@@ -33,8 +33,11 @@ class Params:
     Attributes
     ----------
     architecture : {"strided", "tc1"}
-    epochs, learning_rate : int, float, optional
-        Default: 10 and 5e-3 (`strided`), 400 and 0.01 (`tc1`).
+        The network: three strided convolutions, or TC1 of the CANDLE benchmarks.
+    epochs : int, optional
+        Default: 10 (`strided`), 400 (`tc1`).
+    learning_rate : float, optional
+        Default: 5e-3 (`strided`), 0.01 (`tc1`).
     passes : int, optional
         Number of networks whose probabilities are averaged. Default: 2 (`strided`), 1 (`tc1`).
     """

@@ -35,8 +35,10 @@ class Params:
     ----------
     notebook : {"tables", "mnist"}
         Batches of 20 at a rate of 1e-3 (NIHS and TCGA), or of 256 at 1e-4.
-    epochs, keep_epochs : int, bool
-        Number of epochs, and whether to keep the network of each, see `NetworkClassifier`.
+    epochs : int
+        Number of epochs.
+    keep_epochs : bool
+        Whether to keep the network of each epoch, see `NetworkClassifier`.
     """
 
     notebook: Literal["tables", "mnist"] = "tables"

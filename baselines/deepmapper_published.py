@@ -24,6 +24,10 @@ class Params:
 
     Attributes
     ----------
+    passes : int
+        Number of networks whose probabilities are averaged.
+    epochs : int
+        Number of epochs.
     learning_rate : float
         Constant rate of the notebooks, or the peak with training="engine".
     batch_size : int, optional

@@ -31,8 +31,10 @@ class Params(_tintolib.Params):
 
     Attributes
     ----------
-    max_step, val_step : int
-        Maximum number of steps. Stop if `val_step` steps gain less than MIN_GAIN of the error.
+    max_step : int
+        Maximum number of steps.
+    val_step : int
+        Stop if this number of steps gains less than MIN_GAIN of the error.
     """
 
     max_step: int = 10_000

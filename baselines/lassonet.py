@@ -29,6 +29,16 @@ class Params:
 
     Attributes
     ----------
+    hidden : tuple of int
+        Number of units of each hidden layer.
+    epochs : int
+        Maximum number of epochs of each penalty.
+    batch_size : int
+        Rows of a training step.
+    patience : int
+        Epochs without gain after which a penalty's training stops.
+    tolerance : float
+        A loss below this share of the best one is a gain.
     lambda_start : float
         First penalty.
     path_multiplier : float

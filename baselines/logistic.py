@@ -33,10 +33,13 @@ class Params:
     Attributes
     ----------
     penalty : {"l2", "l1", "elasticnet"}
+        The norm of the coefficients.
     strengths : tuple of float
         Values of C (the inverse of an L2 penalty), tried in ascending order until the loss rises.
-    n_folds, max_iter : int
-        Number of folds of the training rows, maximum number of lbfgs iterations.
+    n_folds : int
+        Number of folds of the training rows.
+    max_iter : int
+        Maximum number of lbfgs iterations.
     n_strengths : int
         Penalties of an L1 or elastic-net path. The first leaves no feature. The path ends when the
         loss has been above its minimum three times in a row.

@@ -32,10 +32,21 @@ class Params:
     Attributes
     ----------
     recipe : {"plain", "maxnorm"}
-    layers, hidden : int, optional
-        Number of hidden layers and of units in each.
-    dropout, input_dropout : float, optional
-        Shares of hidden units and of features that are dropped.
+        The settings that replace None.
+    layers : int, optional
+        Number of hidden layers.
+    hidden : int, optional
+        Number of units of each hidden layer.
+    dropout : float, optional
+        Share of hidden units that are dropped.
+    input_dropout : float, optional
+        Share of features that are dropped.
+    batch_norm : bool, optional
+        Whether hidden layers have batch normalisation.
+    epochs : int, optional
+        Number of epochs.
+    learning_rate : float, optional
+        Peak of the learning rate.
     passes : int, optional
         Number of networks whose probabilities are averaged.
     """

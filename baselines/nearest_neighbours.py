@@ -27,8 +27,12 @@ class Params:
 
     Attributes
     ----------
-    n_neighbours, metrics, standardise : tuple
-        Numbers of neighbours, scikit-learn's names of distances, whether to standardise.
+    n_neighbours : tuple of int
+        Candidate numbers of neighbours.
+    metrics : tuple of str
+        Candidate distances, by scikit-learn's names.
+    standardise : tuple of bool
+        Whether to standardise: the candidates.
     n_folds : int
         Number of folds of the training rows.
     """

@@ -34,8 +34,10 @@ class Params:
     ----------
     n_best : tuple of int
         Candidate numbers of pairs, and of single features.
-    n_trees, max_depth : int
-        Number and depth of the trees.
+    n_trees : int
+        Number of trees.
+    max_depth : int
+        Depth of the trees.
     """
 
     n_best: tuple[int, ...] = (1, 5, 20, 100)

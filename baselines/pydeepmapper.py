@@ -40,6 +40,12 @@ class Params:
         The networks that need no other library.
     passes : int
         Number of networks whose probabilities are averaged.
+    epochs : int
+        Number of epochs of each network.
+    batch_size : int
+        Rows of a training step.
+    learning_rate : float
+        Learning rate of the optimiser.
     """
 
     backbone: str = "cnn_small"

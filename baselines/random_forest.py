@@ -24,8 +24,10 @@ class Params:
 
     Attributes
     ----------
-    n_trees, n_tuning_trees : int
-        Trees of the final forest, and of each forest that is fitted to choose.
+    n_trees : int
+        Trees of the final forest.
+    n_tuning_trees : int
+        Trees of each forest that is fitted to choose.
     times_root : tuple of float
         Candidate numbers of features a split, in square roots of the number of features.
     most_features : int

@@ -14,6 +14,14 @@ from sklearn.tree import DecisionTreeClassifier
 
 @dataclass(frozen=True)
 class Params:
+    """Settings of the tree.
+
+    Attributes
+    ----------
+    max_depth : int
+        Number of splits from the root to a leaf.
+    """
+
     max_depth: int = 1
 
 

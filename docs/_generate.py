@@ -106,7 +106,7 @@ def _meanings(params: type) -> dict[str, str]:
     for each in reversed(params.__mro__[:-1]):
         doc = NumpyDocString(inspect.getdoc(each) or "")
         for parameter in doc["Parameters"] + doc["Attributes"]:
-            texts |= dict.fromkeys(parameter.name.split(", "), " ".join(parameter.desc))
+            texts[parameter.name] = " ".join(parameter.desc)
     return texts
 
 

@@ -1,6 +1,7 @@
 """The contract of a method, for baselines/ or the methods that the command names."""
 
 import pickle
+import re
 from dataclasses import FrozenInstanceError, dataclass, fields
 
 import numpy as np
@@ -106,6 +107,14 @@ def test_it_is_documented_and_its_parameters_are_frozen(method: Entry) -> None:
     assert hash(params) == hash(module.Params())
     with pytest.raises(FrozenInstanceError):
         params.anything = 1
+    if method.module.startswith("baselines."):
+        texts = "\n".join(cls.__doc__ or "" for cls in module.Params.__mro__[:-1])
+        unexplained = [
+            f.name
+            for f in fields(params)
+            if not re.search(rf"^( +){f.name} : .+\n\1 +\S", texts, re.M)
+        ]
+        assert not unexplained
 
 
 def test_its_input_is_unchanged(fitted: Fitted) -> None:
