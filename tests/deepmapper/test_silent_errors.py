@@ -222,6 +222,6 @@ def test_the_terminal_shows_what_was_understood(tmp_path: Path) -> None:
     output = _fit_status(tmp_path, "--set", "max_epochs=1", "--test-fraction=0")
     assert "names of the rows: sample" in output
     assert "tumor (20)" in output
-    assert "note: the class 'Normal' differs from another in blanks or capitals only" in output
+    assert "note: the class 'Normal' differs from another in capitals only" in output
     assert "texts taken as categories: sex (1 columns)" in output
     assert "transformation: no logarithms, then standard" in output
