@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from deepmapper.errors import DeepMapperError
+from deepmapper.images._rows import is_on_disk
 from deepmapper.tables._raw import RawTable, list_names, take
 
 # Names of columns that name the rows, in lower case, letters and digits only.
@@ -22,7 +23,7 @@ ID_NAMES = re.compile(
 )
 MOSTLY_DIFFERENT = 0.5  # of the rows; the ids of patients may repeat
 FEWEST_NUMBERED = 5  # in fewer rows, numbers that rise by one happen by chance
-ROWS_VALUES = 1 << 29  # values of the rows that are looked at
+HEAD_VALUES = 1 << 27  # of the first rows, which show whether a column numbers the rows
 COLUMN_BLOCK = 1024
 # Above the names of genes. Lower case, letters and digits only.
 GENE_HEADERS = re.compile(
@@ -38,9 +39,7 @@ DATE = re.compile(
     r"\d{1,2}/\d{1,2}/\d{2,4}",
     re.IGNORECASE,
 )
-CHANCE_FACTOR = (
-    10  # more separating columns than this many times the number by chance are no chance
-)
+CHANCE_FACTOR = 10  # times the number by chance: more separating columns are pointed out
 
 
 def separate_ids(raw: RawTable, keep: Sequence[str] = ()) -> RawTable:
@@ -114,7 +113,7 @@ def _are_numbered(numbers: np.ndarray) -> np.ndarray:
 
     So is the only column whose numbers do so after sorting.
     """
-    numbers = numbers[: max(FEWEST_NUMBERED, ROWS_VALUES // max(1, numbers.shape[1]))]
+    numbers = numbers[: max(FEWEST_NUMBERED, HEAD_VALUES // max(1, numbers.shape[1]))]
     n, p = numbers.shape
     if n < FEWEST_NUMBERED:
         return np.zeros(p, dtype=bool)
@@ -186,8 +185,8 @@ def note_separating(raw: RawTable, y: np.ndarray) -> None:
 
 def _separating_numbers(raw: RawTable, y: np.ndarray) -> list[str]:
     """Numeric columns in which the ranges of the classes do not overlap."""
-    if not isinstance(raw.numbers, np.ndarray):
-        return []  # sparse, or larger than memory
+    if not isinstance(raw.numbers, np.ndarray) or is_on_disk(raw.numbers):
+        return []
     members = [np.flatnonzero(y == label) for label in np.unique(y)]
     names: list[str] = []
     for start in range(0, len(raw.names), COLUMN_BLOCK):
