@@ -191,7 +191,9 @@ def _regularity(lines: list[str], separator: str) -> tuple[float, int]:
         width, count = header, rows.count(header)  # rows may be broken, the header is not
     if width == 1:
         return 0.0, 1
-    return max(count, 0.5) / len(rows) * (1.0 if header == width else 0.9), width
+    # A header that is one name short is R's. If it is one name, the separator is in the values.
+    weight = 1.0 if header == width else 0.9 if header > 1 else 0.5
+    return max(count, 0.5) / len(rows) * weight, width
 
 
 def _header_in_comment(comment: str, sample: list[list[str]], separator: str) -> list[str] | None:

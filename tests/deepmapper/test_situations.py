@@ -156,6 +156,12 @@ def test_the_short_header_of_r_is_understood(tmp_path: Path) -> None:
     assert "taken as row names" in notes
 
 
+def test_a_comma_in_every_row_does_not_hide_the_tabs(tmp_path: Path) -> None:
+    text = _text(_expression().assign(stage="a,b"), sep="\t", index_label="x").removeprefix("x\t")
+    tables, _ = _read(_write(tmp_path, "r.csv", text), label="status")
+    assert tables.train.features == [*GENES, "stage=a,b"]
+
+
 @pytest.mark.parametrize("separator", [",", "\t", ";", "|", " "])
 @pytest.mark.parametrize("ending", ["csv", "tsv", "txt", "dat"])
 def test_the_separator_is_found(tmp_path: Path, separator: str, ending: str) -> None:
