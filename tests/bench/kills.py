@@ -62,9 +62,15 @@ def start(
     arguments += ["--executor", executor, *selection]
     environment = os.environ | ({} if slow is None else {"PYTHONPATH": str(slow)})
     quiet = subprocess.DEVNULL
-    return subprocess.Popen(
-        arguments, cwd=ROOT, stdout=quiet, stderr=quiet, start_new_session=True, env=environment
-    )
+    with (out.parent / "errors.txt").open("ab") as errors:
+        return subprocess.Popen(
+            arguments,
+            cwd=ROOT,
+            stdout=quiet,
+            stderr=errors,
+            start_new_session=True,
+            env=environment,
+        )
 
 
 def table_of(out: Path) -> dict[str, Any]:
@@ -166,12 +172,12 @@ def storm(
 ) -> dict[str, Any]:
     """Kill runs that share a folder, and their processes. Returns the counts of `disturb`.
 
-    lost: finished cells whose record vanished.
-    failed: runs that ended with an error by themselves.
+    repeated, lost: cells with status "ok" whose record changed or vanished.
+    failed: the last line of runs that ended with an error by themselves.
     """
     rng = random.Random(seed)
-    facts = {"fronts": n_fronts, "slow_folder": slow, "runs_killed": 0, "processes_killed": 0}
-    facts |= {"repeated": 0, "broken": 0, "lost": 0, "failed": 0}
+    facts: dict[str, Any] = {"fronts": n_fronts, "slow_folder": slow, "failed": []}
+    facts |= dict.fromkeys(("runs_killed", "processes_killed", "repeated", "broken", "lost"), 0)
     methods = ["majority", "stump", "random_forest", "nearest_neighbours", "logistic", "univariate"]
     with tempfile.TemporaryDirectory() as folder:
         spec, late = Path(folder) / "spec.toml", Path(folder) / "late"
@@ -191,6 +197,11 @@ def storm(
             selection = ("--seeds", ",".join(map(str, seeds)), "--methods", ",".join(chosen))
             return start(spec, wild, "local", *selection, slow=late if slow else None)
 
+        def note_end(process: subprocess.Popen[bytes]) -> None:
+            if process.wait() not in (0, -signal.SIGKILL):
+                lines = (Path(folder) / "errors.txt").read_text().splitlines()
+                facts["failed"] += [line for line in lines if line.startswith("error")][-1:]
+
         fronts = [front() for _ in range(n_fronts)]
         before: dict[str, int] = {}
         while facts["runs_killed"] + facts["processes_killed"] < kills:
@@ -208,15 +219,15 @@ def storm(
                 os.kill(fronts[i].pid, signal.SIGKILL)
                 facts["runs_killed"] += 1
             if fronts[i].poll() is not None:
-                facts["failed"] += fronts[i].wait() not in (0, -signal.SIGKILL)
+                note_end(fronts[i])
                 fronts[i] = front()
-            after = stamps(wild)
+            after = {name: stamp for name, stamp in stamps(wild).items() if _is_ok(wild, name)}
             facts["lost"] += len(set(before) - set(after))
             facts["repeated"] += sum(after.get(name, s) != s for name, s in before.items())
-            facts["broken"] += sum(not _is_whole(wild / "cells" / name) for name in after)
+            facts["broken"] += sum(not _is_whole(path) for path in wild.glob("cells/*.json"))
             before = after
         for process in fronts:
-            facts["failed"] += process.wait() not in (0, -signal.SIGKILL)
+            note_end(process)
         facts["cells_before_the_last_run"] = len(stamps(wild))
         facts["finished"] = start(spec, wild, "local").wait() == 0
         facts["equal"] = table_of(wild) == expected
@@ -224,9 +235,18 @@ def storm(
     return facts
 
 
+def _is_ok(out: Path, name: str) -> bool:
+    """Whether a record is of a cell that ended well. Others may run again."""
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+        return json.loads((out / "cells" / name).read_text())["status"] == "ok"
+    return False
+
+
 def _is_whole(path: Path) -> bool:
     try:
         return json.loads(path.read_text())["key"] == path.stem
+    except FileNotFoundError:  # a cell that was killed runs again
+        return True
     except (json.JSONDecodeError, KeyError):
         return False
 
