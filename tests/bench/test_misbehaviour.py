@@ -80,7 +80,7 @@ def test_misbehaviour_is_recorded_with_its_reason(how: str, records: dict[str, R
 
 
 def test_a_killed_cell_keeps_the_phases_it_finished(records: dict[str, Record]) -> None:
-    assert list(records["hang"]["phases"]) == ["warm_up", "load", "convert_fit", "convert_train"]
+    assert list(records["hang"]["phases"]) == ["load", "warm_up", "convert_fit", "convert_train"]
 
 
 @pytest.mark.parametrize("how", sorted(LATE))
