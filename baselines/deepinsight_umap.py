@@ -3,8 +3,8 @@
 Sharma et al., Sci Rep 9 (2019), through pyDeepInsight, with the defaults of UMAP (McInnes, Healy,
 Melville 2018: 15 neighbours, Euclidean, min_dist 0.1). The image (224 x 224 by default) goes to the
 CNN of `deepmapper`, with its settings.
-Limits: at least 4 features. Features that share a pixel share its value. 56,537 genes of 364 samples
-took 58 s on two cores, compilation (`warm_up`) included.
+Limits: at least 4 features. Features that share a pixel share its value. 56,537 genes of 364
+samples took 58 s on two cores, with compilation, which is now in `warm_up`.
 """
 
 from typing import Any
