@@ -4,9 +4,12 @@ Every class is in the training rows, even the smallest. A class with too few row
 training rows only.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
+WORSE_IN_A_ROW = 3  # losses above the minimum after which a search ends
 Parts = tuple[np.ndarray, np.ndarray]  # training rows, held-out rows
 
 
@@ -42,3 +45,11 @@ def folds(codes: np.ndarray, n_folds: int, seed: int) -> list[Parts]:
 def _by_size(codes: np.ndarray, minimum: int) -> Parts:
     is_common = np.bincount(codes)[codes] >= minimum
     return np.flatnonzero(is_common), np.flatnonzero(~is_common)
+
+
+def is_past_minimum(losses: Sequence[float]) -> bool:
+    """Return whether the loss has been above its minimum three times in a row.
+
+    The loss over a penalty may have more than one dip.
+    """
+    return len(losses) - 1 - int(np.argmin(losses)) >= WORSE_IN_A_ROW

@@ -60,6 +60,12 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
     return Pipeline([("convert", converter), ("model", model)])
 
 
+def warm_up(table: Table) -> None:
+    """Let numba compile UMAP on a small table."""
+    X = np.random.default_rng(0).normal(size=(20, 20)).astype(np.float32)
+    AggMapConverter(Params()).fit(X)
+
+
 class AggMapConverter(TransformerMixin, BaseEstimator):
     """Images with the layout of `aggmap_layout` and the scaling of `deepmapper`.
 

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
 from baselines._classifier import SeededClassifier
-from baselines._folds import Parts, folds
+from baselines._folds import Parts, folds, is_past_minimum
 from baselines._row_space import RowSpace
 from deepmapper.images.scaling import FeatureScaler
 
@@ -30,7 +30,8 @@ class Params:
     Attributes
     ----------
     strengths : tuple of float
-        Values of C (the inverse penalty), tried in ascending order until the log loss rises.
+        Values of C (the inverse penalty), tried in ascending order until the log loss has been
+        above its minimum three times in a row.
     n_folds : int
         Number of folds of the training rows.
     tolerance : float
@@ -59,14 +60,17 @@ class LinearSvm(SeededClassifier):
         space = RowSpace().fit(X)
         rows = space.coordinates(X)
         parts = folds(codes, self.params.n_folds, self.random_state)
-        best_loss = np.inf
-        for C in sorted(self.params.strengths):  # larger C take longer, and the loss has one dip
+        strengths, losses, temperatures = sorted(self.params.strengths), [], []
+        for C in strengths:  # larger C take longer
             loss, temperature = self._held_out(rows, codes, parts, C)
-            if loss > best_loss:
+            losses.append(loss)
+            temperatures.append(temperature)
+            if is_past_minimum(losses):
                 break
-            best_loss, self.temperature_, self.C_ = loss, temperature, C
-        best = self._machine(self.C_).fit(rows, codes)
-        self.coef_, self.intercept_ = space.weights(best.coef_), best.intercept_
+        best = int(np.argmin(losses))
+        self.temperature_, self.C_ = temperatures[best], strengths[best]
+        machine = self._machine(self.C_).fit(rows, codes)
+        self.coef_, self.intercept_ = space.weights(machine.coef_), machine.intercept_
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:

@@ -18,12 +18,11 @@ from sklearn.pipeline import Pipeline
 
 from baselines._classifier import SeededClassifier
 from baselines._elastic_net import path, strengths_of
-from baselines._folds import folds
+from baselines._folds import folds, is_past_minimum
 from baselines._row_space import RowSpace
 from deepmapper.images.scaling import FeatureScaler
 
 L1_RATIOS = {"l1": 1.0, "elasticnet": 0.5}
-WORSE_IN_A_ROW = 3  # strengths after which the path ends
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,8 @@ class Params:
     penalty : {"l2", "l1", "elasticnet"}
         The norm of the coefficients.
     strengths : tuple of float
-        Values of C (the inverse of an L2 penalty), tried in ascending order until the loss rises.
+        Values of C (the inverse of an L2 penalty), tried in ascending order until the loss has been
+        above its minimum three times in a row.
     n_folds : int
         Number of folds of the training rows.
     max_iter : int
@@ -76,12 +76,12 @@ class RidgeLogistic(SeededClassifier):
         self._space = RowSpace().fit(X)
         rows = self._space.coordinates(X)
         parts = folds(codes, self.params.n_folds, self.random_state)
-        best_loss = np.inf
-        for C in sorted(self.params.strengths):  # larger C take longer, and the loss has one dip
-            loss = float(np.mean([self._loss(rows, codes, *part, C) for part in parts]))
-            if loss > best_loss:
+        strengths, losses = sorted(self.params.strengths), []
+        for C in strengths:  # larger C take longer
+            losses.append(float(np.mean([self._loss(rows, codes, *part, C) for part in parts])))
+            if is_past_minimum(losses):
                 break
-            best_loss, self.C_ = loss, C
+        self.C_ = strengths[int(np.argmin(losses))]
         self._model = self._regression(self.C_).fit(rows, codes)
         self.coef_, self.intercept_ = self._space.weights(self._model.coef_), self._model.intercept_
         return self
@@ -138,6 +138,6 @@ class SparseLogistic(SeededClassifier):
                 for (weights, intercepts), (_, held) in zip(models, parts, strict=True)
             ]
             losses.append(float(np.mean(of_folds)))
-            if len(losses) - 1 - int(np.argmin(losses)) == WORSE_IN_A_ROW:
+            if is_past_minimum(losses):
                 break
         return int(np.argmin(losses)) + 1

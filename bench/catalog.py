@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +22,8 @@ from bench.errors import BenchError, unknown
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"methods": "baselines", "datasets": "datasets", "generators": "generators"}
-# Files of bench/run/ that affect results, so that a change of them invalidates records.
+# Files of bench/run/ that affect results, so that a change of them, or of a file of OUR_PACKAGES
+# that they import, invalidates records.
 HARNESS = ("split", "worker", "explanation", "outputs")
 NOT_ENTRIES = {"table", "fetch"}  # the shared files of datasets/
 # Packages that never import torch.
@@ -80,17 +82,22 @@ class Entry:
 
     @property
     def source_hash(self) -> str:
-        """SHA-256 of its source and of every file of this project that it imports."""
-        return _hash_sources(self.path)
+        """SHA-256 of its source and of every file of this project that it imports.
+
+        For a plug-in, also of the files of its own package, and of files beside it that it imports.
+        In site-packages these would be other libraries: there, only its own package counts.
+        """
+        return _hash_sources(self.path, self.module)
 
     def relies_on(self, path: str) -> bool:
         """Whether it imports, directly or not, the file `path` of this project."""
-        return ROOT / path in _import_closure(self.path)
+        return ROOT / path in _import_closure(self.path, self.module)
 
     @property
     def may_use_torch(self) -> bool:
         """Whether torch may be imported. Imports by other files of this project count."""
-        imported = frozenset().union(*map(_imported_names, _import_closure(self.path)))
+        closure = _import_closure(self.path, self.module)
+        imported = frozenset().union(*map(_imported_names, closure))
         packages = {name.split(".")[0] for name in imported}
         return bool(self.requires) or not packages <= TORCH_FREE | set(OUR_PACKAGES)
 
@@ -179,8 +186,8 @@ def _read_entry(name: str, kind: str, module: str, path: Path) -> Entry:
 
 
 @cache
-def _hash_sources(path: Path) -> str:
-    return _hash_files(sorted(_import_closure(path), key=str))
+def _hash_sources(path: Path, module: str) -> str:
+    return _hash_files(sorted(_import_closure(path, module), key=str))
 
 
 def _hash_files(paths: Iterable[Path]) -> str:
@@ -192,13 +199,28 @@ def _hash_files(paths: Iterable[Path]) -> str:
 
 @cache
 def harness_hash() -> str:
-    """SHA-256 over the sources of `HARNESS`."""
-    return _hash_files(ROOT / "bench" / "run" / f"{name}.py" for name in HARNESS)
+    """SHA-256 over the sources of `HARNESS` and the files of OUR_PACKAGES that they import."""
+    paths = [ROOT / "bench" / "run" / f"{name}.py" for name in HARNESS]
+    closure = frozenset().union(*(_import_closure(path, "") for path in paths))
+    return _hash_files(sorted(closure, key=str))
 
 
 @cache
-def _import_closure(path: Path) -> frozenset[Path]:
-    """A file and every file of this project that it imports, directly or not."""
+def _import_closure(path: Path, module: str) -> frozenset[Path]:
+    """A file and every file that it imports, directly or not, see `Entry.source_hash`.
+
+    `module` is the name of the module, "" for a file of which only OUR_PACKAGES are followed.
+    """
+    own = module.split(".")[0]
+    folder = path.parents[module.count(".") + (path.name == "__init__.py")]
+    is_plugin = module != "" and own not in OUR_PACKAGES
+    is_library = folder == Path(sysconfig.get_path("purelib"))
+
+    def find_root(top: str) -> Path | None:
+        if top in OUR_PACKAGES:
+            return ROOT
+        return folder if is_plugin and (top == own or not is_library) else None
+
     seen: set[Path] = set()
     todo = [path]
     while todo:
@@ -206,13 +228,17 @@ def _import_closure(path: Path) -> frozenset[Path]:
         if current in seen:
             continue
         seen.add(current)
-        todo += [file for name in _imported_names(current) for file in _find_files(name)]
+        for name in _imported_names(current):
+            level = len(name) - len(name.lstrip("."))
+            parts = name[level:].split(".")
+            root = current.parents[level - 1] if level else find_root(parts[0])
+            todo += [] if root is None else _find_files(root, parts)
     return frozenset(seen)
 
 
 @cache
 def _imported_names(path: Path) -> frozenset[str]:
-    """Full names of imported modules, and of the objects imported from them."""
+    """Names of imported modules and of objects imported from them. Relative ones begin with "."."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError:
@@ -222,15 +248,13 @@ def _imported_names(path: Path) -> frozenset[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            module = "." * node.level + (node.module or "")  # this project imports by full names
-            names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+            module = "." * node.level + (node.module or "")
+            dot = "." if node.module else ""
+            names |= {module, *(f"{module}{dot}{alias.name}" for alias in node.names)}
     return frozenset(names)
 
 
-def _find_files(module: str) -> list[Path]:
-    top, *rest = module.split(".")
-    if top not in OUR_PACKAGES:
-        return []
-    base = ROOT.joinpath(top, *rest)
+def _find_files(root: Path, parts: list[str]) -> list[Path]:
+    base = root.joinpath(*parts)
     candidates = [base.with_suffix(".py"), base / "__init__.py"]
     return [p for p in candidates if p.is_file()]

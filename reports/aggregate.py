@@ -7,6 +7,7 @@ import pandas as pd
 
 from bench.machine.environment import hardware, sharing_reasons
 from bench.metrics import METRICS
+from bench.run.phases import COUNTED
 from bench.store.store import Record, Store, write_atomically
 from reports.machines import letters
 from reports.scores import metrics_of
@@ -114,7 +115,8 @@ def _seconds(phases: dict[str, dict[str, float]], names: tuple[str, ...]) -> flo
 
 
 def _peak(phases: dict[str, dict[str, float | None]], name: str) -> float | None:
-    peaks = [phase.get(name) for phase in phases.values()]
+    """Return the peak over the phases whose seconds count, or None."""
+    peaks = [phases[phase].get(name) for phase in COUNTED if phase in phases]
     return max((peak for peak in peaks if peak is not None), default=None)
 
 

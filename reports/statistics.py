@@ -47,14 +47,18 @@ class Estimate:
         return self.ends[0] <= other.ends[1] and other.ends[0] <= self.ends[1]
 
 
-def t_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Student's t interval of the mean of n >= 2 values: mean +- t(n-1) sd / sqrt(n)."""
+def t_interval(values: Sequence[float], overlap: float = 0.0) -> tuple[float, float]:
+    """Student's t interval of the mean of n >= 2 values: mean +- t(n-1) sd sqrt(1/n + overlap).
+
+    `overlap` is 0 for independent values. For values of splits of the same rows it is n_test /
+    n_train, because they share training rows (Nadeau and Bengio, Machine Learning 52, 2003).
+    """
     n = len(values)
     if n < 2:
         message = f"a t interval needs at least two values, got {n}. Use wilson_interval."
         raise ValueError(message)
     mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
-    half = float(special.stdtrit(n - 1, (1 + LEVEL) / 2)) * sd / math.sqrt(n)
+    half = float(special.stdtrit(n - 1, (1 + LEVEL) / 2)) * sd * math.sqrt(1 / n + overlap)
     return mean - half, mean + half
 
 
@@ -75,14 +79,14 @@ def wilson_interval(share: float, n: int) -> tuple[float, float]:
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
-def estimate(values: Sequence[float]) -> Estimate | None:
-    """Return mean, sd and t interval over seeds, or None for no values."""
+def estimate(values: Sequence[float], overlap: float = 0.0) -> Estimate | None:
+    """Return mean, sd and t interval over seeds, or None for no values. See `t_interval`."""
     if not len(values):
         return None
     mean = float(np.mean(values))
     if len(values) == 1:
         return Estimate(mean, 1)
-    return Estimate(mean, len(values), float(np.std(values, ddof=1)), *t_interval(values))
+    return Estimate(mean, len(values), float(np.std(values, ddof=1)), *t_interval(values, overlap))
 
 
 def accuracy_estimate(values: Sequence[float], n_test: int | None) -> Estimate | None:
@@ -111,7 +115,8 @@ def paired_differences(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Return accuracy minus the reference's, paired by (dataset, seed).
 
     Columns: dataset_label, method_label, n, difference, sd, low, high (t interval of the paired
-    differences, null for one pair). Not corrected for the number of comparisons.
+    differences, null for one pair). Drawn splits count as splits of the same rows, also of a table
+    that is generated for each seed. Not corrected for the number of comparisons.
     """
     ok = frame[(frame["status"] == "ok") & frame["accuracy"].notna()]
     base = ok[ok["method_label"] == reference].set_index(BLOCK)["accuracy"]
@@ -120,7 +125,9 @@ def paired_differences(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
     others = others[others["base"].notna()]
     rows = []
     for labels, group in others.groupby(["dataset_label", "method_label"]):
-        mean = estimate((group["accuracy"] - group["base"]).to_list())
+        first = group.iloc[0]
+        overlap = 0.0 if first["split"] == "official" else first["n_test"] / first["n_train"]
+        mean = estimate((group["accuracy"] - group["base"]).to_list(), overlap)
         assert mean is not None  # a group has at least one pair
         rows.append([*labels, mean.n, mean.mean, mean.sd, mean.low, mean.high])
     columns = ["dataset_label", "method_label", "n", "difference", "sd", "low", "high"]

@@ -85,8 +85,9 @@ def differences(results: Results) -> View:
     block = Block(f"Accuracy minus that of {name}", head, rows)
     reading = (
         f"Test accuracy minus that of {name} on the same dataset and seed (so on the same rows): "
-        "mean over pairs, 95% t interval of the paired differences, number of pairs n. One pair "
-        "has no interval. Not corrected for the number of comparisons."
+        "mean over pairs, 95% t interval of the paired differences, number of pairs n. If seeds "
+        "draw the split, the interval is widened for the rows that splits share (Nadeau and Bengio "
+        "2003). One pair has no interval. Not corrected for the number of comparisons."
     )
     data = data if len(data) else pd.DataFrame(columns=["dataset_label", "method_label"])
     return View("differences", "Paired differences", reading, [block], [], data)

@@ -21,8 +21,10 @@ from reports.views import ABSENT, FAILED, Block, Cell, Column, Footnotes, View
 
 READING_TIMING = (
     "Median over seeds, with the range if there is more than one seed. Conversion: fit the "
-    "converter and convert training and test rows. Peak memory: the memory that the cell added to "
-    "its process, over all phases. First-use warm-up and the loading of data are not counted."
+    "converter and convert training and test rows. Training: with the method's own search for "
+    "settings, if it has one. Peak memory: the memory that the cell added to its process during "
+    "conversion, training and prediction. First-use warm-up and the loading of data are not "
+    "counted."
 )
 READING_ATTRIBUTION = (
     "How well the attributions rank the k features that are known to matter (needles). Precision "

@@ -19,9 +19,9 @@ from reports.views import PLAIN, Block, Cell, Column, Footnotes, View
 
 READING = (
     "Seconds for conversion, training and prediction together, and the memory that the cell added "
-    "to its process at its peak. Medians over seeds. A failure is a word with its reason in a "
-    "footnote. First-use warm-up, the loading of data and attribution are not counted. The table "
-    "“Time and memory” has each phase."
+    "to its process at its peak in these phases. Medians over seeds. A failure is a word with its "
+    "reason in a footnote. First-use warm-up, the loading of data and attribution are not counted. "
+    "The table “Time and memory” has each phase."
 )
 
 

@@ -14,7 +14,11 @@ from bench.errors import BenchError, unknown
 from bench.store.store import Store, write_atomically
 
 EXECUTORS = {"local": "", "dask": "distributed", "slurm": "submitit"}  # with the package of each
-ACTIVE_STATES = {"PENDING", "RUNNING", "REQUEUED", "COMPLETING", "PREEMPTED", "CONFIGURING"}
+# States of jobs that have not ended, as sacct and squeue write them.
+ACTIVE_STATES = {
+    *("PENDING", "CONFIGURING", "RUNNING", "COMPLETING"),
+    *("PREEMPTED", "REQUEUED", "SUSPENDED", "RESIZING"),
+}
 UNKNOWN = "UNKNOWN"  # the state of jobs if SLURM does not answer
 
 

@@ -8,11 +8,10 @@ from rich.table import Table as Listing
 
 from bench.errors import BenchError
 from bench.machine.environment import hardware, sharing_reasons
+from bench.run.phases import COUNTED
 from bench.store.store import Record, Store
 
 GridPoint = tuple[str, str, int]
-# The phases that tables of times count.
-TIMED = ("convert_fit", "convert_train", "train", "convert_test", "predict")
 
 
 def compare_stores(before: Store, after: Store) -> Listing:
@@ -91,7 +90,7 @@ def _find_obstacle(one: Record, two: Record) -> str | None:
 
 def _seconds(record: dict[str, Any]) -> float:
     phases = record["phases"]
-    return sum(phases[name]["seconds"] for name in TIMED if name in phases)
+    return sum(phases[name]["seconds"] for name in COUNTED if name in phases)
 
 
 def _by_point(store: Store) -> dict[GridPoint, Record]:

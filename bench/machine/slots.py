@@ -5,9 +5,12 @@ import resource
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from bench.store.locks import Claims
 
@@ -138,11 +141,15 @@ class LoadMonitor:
 
 
 def own_seconds() -> float:
-    """CPU time of this process and of its ended children."""
+    """CPU time of this process and of its descendants, living or ended."""
     usages = [
         resource.getrusage(target) for target in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     ]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    seconds = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it ended just now
+            seconds += sum(child.cpu_times()[:4])
+    return seconds
 
 
 def _busy_seconds(cores: Sequence[int]) -> float | None:

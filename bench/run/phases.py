@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+# The phases whose time and memory tables count.
+COUNTED = ("convert_fit", "convert_train", "train", "convert_test", "predict")
 STATUS = Path("/proc/self/status")
 CLEAR_REFS = Path("/proc/self/clear_refs")
 

@@ -135,8 +135,12 @@ def _explain(store: Store, run: Run, fitted: Fitted, caught: list[warnings.Warni
     def keep() -> None:
         store.put_draft(run.build_record(caught), run.arrays)
 
+    def describe_and_explain() -> None:
+        _describe(run, fitted)
+        explain(fitted, run.phases, run.arrays, keep)
+
     keep()
-    ending = _attempt(run, lambda: explain(fitted, run.phases, run.arrays, keep))
+    ending = _attempt(run, describe_and_explain)
     status = "ok" if "attributions" in run.arrays else "none"
     if ending.status != "ok":
         status = "out_of_memory" if ending.status == "out_of_memory" else "failed"
@@ -146,6 +150,16 @@ def _explain(store: Store, run: Run, fitted: Fitted, caught: list[warnings.Warni
         attribution_reason=ending.reason,
         traceback=ending.traceback,
         metrics=metrics.score_arrays(run.arrays, fitted.table.relevant),
+    )
+
+
+def _describe(run: Run, fitted: Fitted) -> None:
+    """Record the sizes of the model and of its images."""
+    shape = fitted.Z_train.shape
+    run.record = replace(
+        run.record,
+        n_parameters=_count_parameters(fitted.model),
+        image_shape=list(shape[-2:]) if len(shape) == 4 else None,
     )
 
 
@@ -183,9 +197,6 @@ def _fit_and_predict(store: Store, run: Run) -> Fitted:
     """Split, fit and predict."""
     cell, phase = run.cell, run.phases
     method = entry("methods", cell.method).load()
-    with phase("warm_up"):
-        if cell.may_use_torch:
-            warm_up(phase.device)
     with phase("load"):
         table = read_table(store.folder / "tables" / cell.table.id)
         train, test = split_rows(table, cell.seed, cell.test_fraction, cell.split)
@@ -200,6 +211,12 @@ def _fit_and_predict(store: Store, run: Run) -> Fitted:
     refusal = method.supports(table) if hasattr(method, "supports") else None
     if refusal:
         raise Unsupported(refusal)
+    with phase("warm_up"):
+        if cell.may_use_torch:
+            warm_up(phase.device)
+        if hasattr(method, "warm_up"):
+            method.warm_up(table)
+    _restore_threads(record.threads)
     seed = stream_seed(cell.seed, "method") % 2**32
     params = method.Params(**{name: _to_tuple(value) for name, value in cell.params.items()})
     pipeline = method.build(params, device=cell.device, seed=seed)
@@ -218,11 +235,6 @@ def _fit_and_predict(store: Store, run: Run) -> Fitted:
         Z_test = convert.transform(X_test)
     with phase("predict"):
         probabilities = predict(model, Z_test, table.n_classes)
-    run.record = replace(
-        run.record,
-        n_parameters=_count_parameters(model),
-        image_shape=list(Z_train.shape[-2:]) if Z_train.ndim == 4 else None,
-    )
     run.arrays |= {
         "y_test": y_test,
         "test_rows": test,

@@ -60,10 +60,15 @@ class HidePixels(Dropout):
     It is a `Dropout`, so that the trainer gives it a generator of its own.
     """
 
+    @property
+    def share(self) -> float:
+        """The share hidden: `p` rounded to a 256th, at least one and at most 255 of them."""
+        return min(max(round(256 * self.p), 1), 255) / 256
+
     def forward(self, x: torch.Tensor) -> torch.Tensor | None:  # type: ignore[override]
         if not self.training or self.p == 0.0:
             return None
-        return self.kept(x, round(256 * self.p)).to(x.dtype) / (1 - self.p)
+        return self.kept(x, round(256 * self.share)).to(x.dtype) / (1 - self.share)
 
 
 class PatchExpansion(nn.Module):
@@ -155,7 +160,7 @@ class Autoencoder(nn.Module):
             return guess
         # Visible pixels are returned unchanged, so only hidden pixels have a loss. With the root,
         # the mean square over all pixels equals, on average, that over the hidden pixels.
-        return torch.where(keep == 0, x + (guess - x) / self.hide.p**0.5, x)
+        return torch.where(keep == 0, x + (guess - x) / self.hide.share**0.5, x)
 
     def encode(self, x: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
         """Latents (n, n_components) of images. `keep` weighs the pixels, 0 if hidden."""

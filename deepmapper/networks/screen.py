@@ -24,7 +24,7 @@ __all__ = ["Screen", "screen"]
 
 N_PAIRS = 4096  # candidates whose strength is computed exactly
 PAIR_BUDGET = 5e11  # multiply-adds of the search for pairs: about two seconds on two cores
-FEWEST_ROWS = 200  # with fewer rows, chance covariances of many pairs exceed true ones
+FEWEST_ROWS = 200  # in a sample of fewer rows, chance covariances of many pairs exceed true ones
 CANDIDATE_Z = 4.0  # weaker pairs are not candidates
 # A feature is sure if 1 - its false discovery rate exceeds this. A table is dense if the share of
 # sure features exceeds it.
@@ -165,8 +165,8 @@ def screen(
     n_classes : int
     interactions : bool or "auto", default="auto"
         True searches all pairs over all rows, False searches none. "auto" uses as many rows as
-        `PAIR_BUDGET` allows, and does not search if these are fewer than 200. Constant features
-        (the empty pixels of an image) cost nothing.
+        `PAIR_BUDGET` allows. If these are neither all rows nor at least 200, there is no search.
+        Constant features (the empty pixels of an image) cost nothing.
     seed : int, default=0
         Draws the rows of "auto".
 

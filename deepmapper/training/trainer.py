@@ -364,12 +364,10 @@ def prediction_batch(images: Any) -> int:
 
 def autocast(network: nn.Module, device: torch.device, precision: str) -> Cast:
     """Return a function that makes the context to run the network in."""
-    inner = network.backbone if isinstance(network, GatedNetwork) else network
     if precision == "auto":
-        prefers = device.type == "cpu" and getattr(inner, "prefers_bfloat16", False)
-        precision = (
-            "bfloat16" if device.type == "cuda" or (prefers and has_bfloat16()) else "float32"
-        )
+        prefers = any(getattr(part, "prefers_bfloat16", False) for part in network.modules())
+        is_faster = prefers and device.type == "cpu" and has_bfloat16()
+        precision = "bfloat16" if device.type == "cuda" or is_faster else "float32"
     if precision == "float32":
         return nullcontext
     return lambda: torch.autocast(device.type, torch.bfloat16)

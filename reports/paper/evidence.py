@@ -38,7 +38,18 @@ class Evidence:
 
     @property
     def is_full_size(self) -> bool:
-        return self.ran.name == self.full.name
+        """Whether the spec is that at full size, and each of its cells has a record."""
+        if self.ran.without_run_options() != self.full.without_run_options():
+            return False
+        listed = self.results.records.values()
+        recorded = {(r["dataset"]["label"], r["method"]["label"], r["seed"]) for r in listed}
+        return recorded >= {
+            (dataset.label, method.label, seed)
+            for grid in self.full.grids()
+            for dataset in grid.datasets
+            for method in grid.methods
+            for seed in grid.seeds or self.full.seeds
+        }
 
     def group(self, dataset: str, method: str) -> Group | None:
         """Return the cells of a method on a dataset, or None if it was not run there."""

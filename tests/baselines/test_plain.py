@@ -104,6 +104,22 @@ def test_the_penalty_has_the_least_mean_loss_over_the_folds(wide, penalty: str) 
     assert set(np.argsort(-np.abs(model.coef_).sum(0))[:4]) == {0, 1, 2, 3}
 
 
+@pytest.mark.parametrize("module", [logistic, linear_svm])
+def test_a_first_rise_of_the_loss_does_not_end_the_search(
+    wide, module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second dip is lower. The search ends after three losses above the minimum."""
+    strengths = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0, 1000.0)
+    losses = dict(zip(strengths, (3.0, 2.0, 2.5, 1.0, 1.5, 1.5, 1.5, 0.0), strict=True))
+    monkeypatch.setattr(logistic.RidgeLogistic, "_loss", lambda self, *rest: losses[rest[-1]])
+    held_out = lambda self, *rest: (losses[rest[-1]], 7 * losses[rest[-1]])  # noqa: E731
+    monkeypatch.setattr(linear_svm.LinearSvm, "_held_out", held_out)
+    model = fitted(module, *wide, strengths=strengths)["model"]
+    assert model.C_ == 0.1
+    if module is linear_svm:
+        assert model.temperature_ == 7.0
+
+
 def test_the_screen_finds_the_same_pairs_as_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("baselines._pair_screen.BLOCK", 7)
     rng = np.random.default_rng(0)

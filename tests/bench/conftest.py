@@ -63,6 +63,10 @@ class Villain(DummyClassifier):
             if os.fork() == 0:
                 spin()
             os.wait()
+        if self.how == "leave_child":
+            if (pid := os.fork()) == 0:
+                spin()
+            warnings.warn(f"child {pid}")
         if self.how == "eat":
             eat()
         if self.how == "memory_error":

@@ -15,10 +15,11 @@ from bench.machine.slots import split_cores
 from bench.run.progress import Progress
 from bench.run.queue import Queue
 from bench.run.runner import Plan
+from bench.run.runner import run as run_spec
 from bench.run.tasks import CellSettings, Task, TaskResult
-from bench.spec import load_spec
+from bench.spec import load_spec, parse_spec
 from bench.store.store import Store
-from bench.store.tables import prepare
+from bench.store.tables import is_ready, prepare
 
 from .grids import N_CELLS, check_whole, finish, runs, spec_of, start
 
@@ -105,3 +106,43 @@ def test_cells_of_an_unreachable_scheduler_may_still_run(
     assert submissions.find_scheduled(store) == (set(), False)
     store.put({"schema": 2, "key": "k", "status": "ok"})
     assert submissions.find_scheduled(store) == (set(), True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_cleaned"),
+    [
+        (BenchError("no answer"), False),
+        ({"7": "UNKNOWN"}, False),
+        ({"7": "RUNNING"}, False),
+        ({"7": "SUSPENDED"}, False),
+        ({"7": "FAILED"}, True),
+    ],
+)
+def test_a_run_cleans_up_only_if_the_scheduler_says_that_it_has_no_cells(
+    answer: dict[str, str] | BenchError,
+    is_cleaned: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All cells of the run are done. A submission of other cells is not."""
+    text = 'name = "done"\ndatasets = ["needles"]\nmethods = ["majority"]\n'
+    spec, store = parse_spec(text, "t"), Store(tmp_path)
+    store.create()
+    (cell,) = expand(spec, "cpu")
+    plan = Plan([cell], {cell.table.id: prepare(tmp_path / "tables", cell.table)})
+    store.put(Task(plan.key(cell), cell, plan.facts(cell)).record(status="ok"))
+    write_submission(tmp_path, Submission({}, {"7": ["k"]}))
+    (tmp_path / "running").mkdir()
+    kept = tmp_path / "running" / "k.json"  # of a job on another machine
+    kept.write_text("{}")
+
+    def query_states(submission: Submission) -> dict[str, str]:
+        if isinstance(answer, BenchError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(submissions, "query_states", query_states)
+    run_spec(spec, text, tmp_path, "cpu")
+    assert store.keys() == {plan.key(cell)}
+    assert kept.exists() is not is_cleaned
+    assert is_ready(tmp_path / "tables", cell.table) is not is_cleaned

@@ -36,6 +36,7 @@ EXPECTED = {  # how -> (status, part of its reason)
     "spin": ("timeout", "over 2 CPU s during train"),
     "spin_in_child": ("timeout", "over 2 CPU s during train"),
     "chatter": ("ok", None),
+    "leave_child": ("ok", None),
     **dict.fromkeys(LATE, ("ok", None)),
     "small_only": ("unsupported", "takes at most 50 features, got 64"),
 }
@@ -80,7 +81,7 @@ def test_misbehaviour_is_recorded_with_its_reason(how: str, records: dict[str, R
 
 
 def test_a_killed_cell_keeps_the_phases_it_finished(records: dict[str, Record]) -> None:
-    assert list(records["hang"]["phases"]) == ["warm_up", "load", "convert_fit", "convert_train"]
+    assert list(records["hang"]["phases"]) == ["load", "warm_up", "convert_fit", "convert_train"]
 
 
 @pytest.mark.parametrize("how", sorted(LATE))
@@ -120,6 +121,11 @@ def test_nothing_is_left_running_and_nothing_half_written(
     assert all(Store(folder).record(path.stem) for path in (folder / "cells").glob("*.json"))
     for process in psutil.process_iter(["cmdline"]):
         assert str(folder) not in " ".join(process.info["cmdline"] or [])
+
+
+def test_a_child_that_a_cell_leaves_behind_is_killed(records: dict[str, Record]) -> None:
+    (warning,) = records["leave_child"]["warnings"]
+    assert not psutil.pid_exists(int(warning.split()[-1]))
 
 
 def test_the_page_and_the_table_show_failures_with_reasons(outcome: Outcome) -> None:

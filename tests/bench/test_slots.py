@@ -3,15 +3,26 @@
 import os
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bench.machine import slots
-from bench.machine.slots import Leases, LoadMonitor, split_cores
+from bench.machine.slots import Leases, LoadMonitor, own_seconds, split_cores
+
+from .conftest import ROOT
+from .grids import until
 
 BUSY = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
+MONITOR = """
+import sys, time
+from bench.machine import slots
+slots.own_cores, slots.SHORTEST_SECONDS = lambda: [int(sys.argv[1])], 0.5
+monitor = slots.LoadMonitor()
+time.sleep(0.8)
+print(*monitor.describe_load("cpu"), sep="\\n")
+"""
 
 
 def test_slots_that_share_say_so() -> None:
@@ -45,22 +56,27 @@ def test_leases_of_two_workers_do_not_meet(tmp_path: Path, monkeypatch: pytest.M
     assert Leases(tmp_path).slot(2, "cuda").shared == ()
 
 
-def test_others_on_a_core_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process computes all the time, while the cell waits."""
+@pytest.fixture
+def neighbour() -> Iterator[int]:
+    """A process that computes all the time on a core, which is returned."""
     core = min(os.sched_getaffinity(0))
-    monkeypatch.setattr(slots, "own_cores", lambda: [core])
-    monkeypatch.setattr(slots, "SHORTEST_SECONDS", 0.5)
-    neighbour = subprocess.Popen([sys.executable, "-c", BUSY, str(core)])
-    try:
-        time.sleep(0.3)
-        monitor = LoadMonitor()
-        time.sleep(0.8)
-        reasons = monitor.describe_load("cpu")
-    finally:
-        neighbour.kill()
-        neighbour.wait()
-    assert len(reasons) == 1
-    assert "of their time went to others" in reasons[0]
+    process = subprocess.Popen([sys.executable, "-c", BUSY, str(core)])
+    yield core
+    process.kill()
+    process.wait()
+
+
+def test_others_on_a_core_are_noticed(neighbour: int) -> None:
+    """Another process computes, while the cell waits."""
+    words = [sys.executable, "-c", MONITOR, str(neighbour)]
+    printed = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert len(printed.splitlines()) == 1
+    assert "of their time went to others" in printed
+
+
+def test_the_time_of_a_living_child_is_own_time(neighbour: int) -> None:
+    before = own_seconds()
+    until(lambda: own_seconds() - before > 0.3, 60)
 
 
 def test_a_cell_s_own_work_is_not_others_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,17 +2,27 @@
 
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from bench.catalog import entries, module_entry
 from bench.cell import Cell, TableRequest
+from bench.run import worker
 from bench.run.phases import Phases, ProgressFile, read_progress
 from bench.run.tasks import Task
-from bench.run.worker import Run, _attempt, _restore_threads
-from bench.store.tables import describe_failure
+from bench.run.worker import Run, _attempt, _restore_threads, run_cell
+from bench.store.store import Record, Store
+from bench.store.tables import describe_failure, write_table
+from datasets.table import Source, Table
 
 from .conftest import ROOT
 
@@ -22,6 +32,58 @@ def run() -> Run:
     cell = Cell(table, "majority", "majority", {}, "", 0, 0.25, "cpu")
     facts = describe_failure(table, "unavailable", "not needed")
     return Run(cell, Task("k", cell, facts).record(), Phases("cpu"), 0.0)
+
+
+@dataclass(frozen=True)
+class Params:
+    """No parameters."""
+
+
+def run_method(folder: Path, monkeypatch: pytest.MonkeyPatch, model: Any, **hooks: Any) -> Record:
+    """Run a cell of a model on a table of 40 rows in this process, and read its record."""
+    store, running = Store(folder), run()
+    store.create()
+    y = np.arange(40) % 2
+    X = np.tile(y[:, None], (1, 5)).astype(np.float32)
+    table = Table("t", X, y, "ab", [f"f{i}" for i in range(5)], Source("none", "generated", "none"))
+    write_table(folder / "tables" / running.cell.table.id, table)
+    running.cell = replace(running.cell, may_use_torch=False)
+    running.record = replace(running.record, threads=torch.get_num_threads())
+    pipeline = Pipeline([("convert", FunctionTransformer()), ("model", model)])
+    module = SimpleNamespace(Params=Params, build=lambda *_, **__: pipeline, **hooks)
+    method = SimpleNamespace(load=lambda: module)
+    monkeypatch.setattr(worker, "entry", lambda kind, name: method)
+    run_cell(store, running)
+    return store.record("k")
+
+
+def test_an_error_in_the_size_of_a_model_keeps_its_predictions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoIntercept(DummyClassifier):
+        coef_ = np.ones((1, 5))
+
+    record = run_method(tmp_path, monkeypatch, NoIntercept())
+    assert (record["status"], record["attribution_status"]) == ("ok", "failed")
+    assert "intercept_" in record["attribution_reason"]
+    assert record["metrics"]["accuracy"] == 0.5
+    assert Store(tmp_path).artifact("k")["probabilities"].shape == (10, 2)
+
+
+def test_a_method_warms_up_before_the_phases_that_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables: list[Table] = []
+
+    class Compiled(DummyClassifier):
+        def fit(self, X: np.ndarray, y: np.ndarray) -> "Compiled":
+            assert tables, "not warmed up"
+            return super().fit(X, y)
+
+    record = run_method(tmp_path, monkeypatch, Compiled(), warm_up=tables.append)
+    assert record["status"] == "ok", record["reason"]
+    assert [table.n_features for table in tables] == [5]
+    assert list(record["phases"])[:3] == ["load", "warm_up", "convert_fit"]
 
 
 def test_threads_that_a_method_takes_are_given_back_with_a_warning() -> None:

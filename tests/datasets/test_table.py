@@ -109,6 +109,8 @@ CHANGED: dict[str, dict[str, Any]] = {
     "a label": {"y": np.array([0, 1, 0, 1, 1, 1])},
     "a class": {"classes": ["low", "higher"]},
     "a feature": {"features": ["a", "b", "d"]},
+    "the relevant features": {"relevant": np.array([1])},
+    "no relevant features": {"relevant": None},
     "no split": {"official_split": None},
     "the border of the split": {"official_split": (np.arange(3), np.arange(3, 6))},
 }

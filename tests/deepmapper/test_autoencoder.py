@@ -121,6 +121,17 @@ def test_in_training_only_hidden_pixels_differ_from_the_image() -> None:
     assert float(difference.square().mean()) == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.parametrize("hidden", [0.001, 0.003, 0.25, 0.502, 0.999])
+def test_some_pixels_are_hidden_and_some_are_not_and_their_mean_stays(hidden: float) -> None:
+    network = Autoencoder((64, 64), 2, hidden=hidden).train()
+    network.hide.generator = torch.Generator().manual_seed(0)
+    keep = network.hide(torch.ones(200, 1, 64, 64))
+    share = float((keep == 0).float().mean())
+    assert share == pytest.approx(hidden, abs=0.004)
+    assert 0 < share < 1
+    assert float(keep.mean()) == pytest.approx(1.0, abs=0.002 / (1 - share))
+
+
 def _table(n: int, seed: int) -> np.ndarray:
     """16 features: four of one factor, a constant, and noise."""
     draw = np.random.default_rng(seed)

@@ -102,6 +102,16 @@ def test_the_search_for_pairs_keeps_to_its_budget(monkeypatch: pytest.MonkeyPatc
     assert _screen(X, y).pairs[0].tolist() == [3, 198]
 
 
+def test_all_pairs_of_a_small_table_are_searched_on_all_its_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The limit of 200 rows holds for a sample of the rows."""
+    X, y = _xor(150, 40)
+    assert _screen(X, y).pairs[0].tolist() == [3, 38]
+    monkeypatch.setattr(module, "PAIR_BUDGET", 149 * 40**2)
+    assert len(_screen(X, y).pairs) == 0
+
+
 def test_constant_features_and_tiny_classes_say_nothing() -> None:
     X, y = _noise(20, 8), np.zeros(20, dtype=np.int64)
     y[0] = 1

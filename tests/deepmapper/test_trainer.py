@@ -12,10 +12,12 @@ from torch import nn
 
 from deepmapper import DeepMapperError, DivergedError
 from deepmapper.networks.backbones import build_backbone
+from deepmapper.networks.gate import GatedNetwork, PixelGate
+from deepmapper.training import trainer
 from deepmapper.training.devices import free_bytes, resolve_device
 from deepmapper.training.objectives import Classification, class_weights
 from deepmapper.training.streams import torch_stream
-from deepmapper.training.trainer import Epoch, Pairs, TrainingSettings, evaluate, train
+from deepmapper.training.trainer import Epoch, Pairs, TrainingSettings, autocast, evaluate, train
 
 
 def _data(n: int = 90) -> tuple[torch.Tensor, torch.Tensor]:
@@ -155,6 +157,25 @@ def test_bfloat16_trains_and_the_weights_stay_float32() -> None:
     network, history = _train(TrainingSettings(max_epochs=5, precision="bfloat16"), "cnn_small")
     assert all(p.dtype == torch.float32 for p in network.parameters())
     assert history[-1].train_loss < history[0].train_loss
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda network: network,
+        lambda network: GatedNetwork(PixelGate(torch.ones(1, 6, 6)), network),
+        lambda network: nn.Sequential(nn.Identity(), network),
+    ],
+    ids=["bare", "gated", "sequential"],
+)
+@pytest.mark.parametrize(("backbone", "is_low"), [("cnn_small", True), ("patch", False)])
+def test_the_precision_is_that_of_the_backbone_behind_any_wrapper(
+    wrap: Any, backbone: str, is_low: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "has_bfloat16", lambda: True)
+    network = wrap(build_backbone(backbone, (6, 6), 2))
+    with autocast(network, torch.device("cpu"), "auto")():
+        assert torch.is_autocast_enabled("cpu") is is_low
 
 
 def test_an_unknown_device_is_named() -> None:

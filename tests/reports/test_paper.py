@@ -6,12 +6,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from bench.spec import load_spec
+from bench.spec import load_spec, parse_spec
 from bench.store.store import Store
 from reports.figure_style import COLUMN, PRINT, SMALLEST, style
 from reports.paper import labels
@@ -110,6 +111,24 @@ def test_the_profiles_have_the_labels_of_the_exhibits() -> None:
         own |= {labels.DEEPINSIGHT_EQUAL}
         own |= {labels.DEEPINSIGHT_PUBLISHED} if name == "paper" else set()  # its 100 epochs
         assert own | set(labels.PLAIN) <= methods
+
+
+@pytest.mark.parametrize(
+    ("seeds", "text", "expected"),
+    [
+        ((0, 1), 'description = "another"', True),
+        ((0,), "", False),  # bench run paper --seeds 0
+        ((0, 1), "test_fraction = 0.5", False),
+    ],
+)
+def test_full_size_is_every_cell_of_the_spec(
+    seeds: tuple[int, ...], text: str, expected: bool
+) -> None:
+    spec = 'name = "paper"\nseeds = [0, 1]\ndatasets = ["digits"]\nmethods = ["majority"]\n'
+    labels = {"dataset": {"label": "digits"}, "method": {"label": "majority"}}
+    results = SimpleNamespace(records={str(seed): {**labels, "seed": seed} for seed in seeds})
+    evidence = Evidence(results, parse_spec(spec + text, "t"), parse_spec(spec, "t"))  # type: ignore[arg-type]
+    assert evidence.is_full_size is expected
 
 
 @pytest.mark.slow

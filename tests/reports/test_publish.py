@@ -1,9 +1,11 @@
 """Published topics are lossless, small, and match the sources or are stale."""
 
 import json
+import re
 import shutil
 import tomllib
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ import numpy as np
 import pytest
 
 from bench import metrics
-from bench.catalog import entry
+from bench.catalog import ROOT, entry
 from bench.errors import BenchError
 from bench.machine.redaction import list_replacements, redact
+from bench.spec import load_spec
 from bench.store.store import Store
 from reports.aggregate import results_frame
 from reports.build import build
@@ -205,6 +208,26 @@ def test_a_topic_of_other_code_is_refused(
 def test_a_published_topic_matches_the_sources_or_is_marked_stale(topic: Path) -> None:
     assert problems(topic) == []
     assert len(list(topic.glob("*.png"))) <= (6 if topic.name == "paper" else 4)
+
+
+@pytest.mark.parametrize(
+    ("profile", "topic", "page"),
+    [("quick", "quick", "start.md"), ("paper_small", "paper", "paper.md")],
+)
+def test_a_profile_states_the_minutes_of_its_published_run(
+    profile: str, topic: str, page: str
+) -> None:
+    stated = re.search(r"(\w+) minutes on two cores", load_spec(profile)[0].description)
+    assert stated is not None
+    assert stated[0] in (ROOT / "docs" / page).read_text()
+    records = list(Topic(PUBLISHED / topic).records())
+    began, ended = (
+        choose(datetime.fromisoformat(record[name]) for record in records if record[name])
+        for choose, name in ((min, "started"), (max, "finished"))
+    )
+    minutes = (ended - began).total_seconds() / 60
+    number = {"four": 4}.get(stated[1]) or int(stated[1])
+    assert minutes <= number <= minutes + 2  # starting, or the installation
 
 
 def test_published_topics_keep_their_budget() -> None:

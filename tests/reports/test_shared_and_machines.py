@@ -184,6 +184,40 @@ def printed(table: Any) -> str:
     return file.getvalue()
 
 
+def test_compare_counts_the_phases_that_tables_of_times_count(store_of: Callable) -> None:
+    """Phases of the harness differ a hundredfold. The ratio is that of the total seconds."""
+    counted = {"convert_fit": 1.0, "convert_train": 2.0, "train": 3.0, "convert_test": 1.0}
+    others = {
+        "load": 9.0,
+        "warm_up": 9.0,
+        "predict_train": 9.0,
+        "test_curve": 9.0,
+        "attribute": 9.0,
+    }
+
+    def cell(factor: float, of_others: float) -> dict[str, Any]:
+        seconds = {name: value * factor for name, value in (counted | {"predict": 0.5}).items()}
+        seconds |= {name: value * of_others for name, value in others.items()}
+        return {"phases": {name: {"seconds": value} for name, value in seconds.items()}}
+
+    before = store_of({("logistic", 0): cell(1, 1)})
+    after = store_of({("logistic", 0): cell(2, 100)}, "after")
+    assert " 2.00 " in printed(compare_stores(before, after))
+    totals = []
+    for store in (before, after):
+        group = Results.read(store).group("nihs", "logistic")
+        assert group is not None
+        totals.append(group.total_seconds)
+    assert totals == [7.5, 15.0]
+
+
+def test_seconds_and_memory_of_a_cell_cover_the_same_phases(store_of: Callable) -> None:
+    mib = {"load": 900.0, "convert_fit": 10.0, "train": 30.0, "predict": 20.0, "attribute": 800.0}
+    phases = {name: {"seconds": 1.0, "peak_host_mib": value} for name, value in mib.items()}
+    frame = results_frame(store_of({("logistic", 0): {"phases": phases}}))
+    assert frame["peak_host_mib"].tolist() == [30.0]
+
+
 @pytest.mark.parametrize(
     ("change", "ratio"),
     [

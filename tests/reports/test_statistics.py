@@ -25,7 +25,8 @@ from reports.statistics import (
 
 def cells(*rows: tuple[str, int, str, str, float | None]) -> pd.DataFrame:
     columns = ["dataset_label", "seed", "method_label", "status", "accuracy"]
-    return pd.DataFrame(rows, columns=columns).astype({"accuracy": "float64"})
+    frame = pd.DataFrame(rows, columns=columns).astype({"accuracy": "float64"})
+    return frame.assign(split="official", n_train=75, n_test=25)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_no_values_no_estimate() -> None:
     assert accuracy_estimate([], 100) is None
 
 
-def test_the_best_its_ties_and_those_not_shown_to_be_worse() -> None:
+def test_the_best_its_ties_and_those_whose_intervals_overlap() -> None:
     result = {
         "a": Estimate(0.95, 2, 0.01, 0.93, 0.97),
         "b": Estimate(0.94, 2, 0.01, 0.92, 0.96),
@@ -111,6 +112,19 @@ def test_differences_are_paired_by_seed() -> None:
     assert other["low"] == pytest.approx(0.04 - 12.706205 * 0.01, abs=1e-6)
     assert once["difference"] == pytest.approx(-0.2)
     assert math.isnan(once["low"])  # one pair has no interval
+
+
+def test_seeds_that_split_one_table_anew_have_a_wider_interval() -> None:
+    """By hand: t(0.975, 1) sd sqrt(1/2 + 25/75) with sd = 0.01 sqrt(2)."""
+    frame = cells(
+        ("x", 0, "ours", "ok", 0.90),
+        ("x", 1, "ours", "ok", 0.80),
+        ("x", 0, "other", "ok", 0.93),
+        ("x", 1, "other", "ok", 0.85),
+    ).assign(split="stratified 0.25")
+    (other,) = paired_differences(frame, "ours").to_dict("records")
+    half = 12.706205 * 0.01 * math.sqrt(2) * math.sqrt(1 / 2 + 1 / 3)
+    assert other["high"] == pytest.approx(0.04 + half, abs=1e-6)
 
 
 def test_failures_share_the_last_rank_and_the_unavailable_have_none() -> None:

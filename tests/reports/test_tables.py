@@ -11,7 +11,7 @@ from bench.store.store import Store
 from reports import units
 from reports.markup import latex, markdown, tex
 from reports.results import Results
-from reports.table_accuracy import accuracy
+from reports.table_accuracy import accuracy, differences
 from reports.table_measures import attribution, timing
 from reports.table_needs import needs
 from reports.tables import all_views
@@ -94,6 +94,13 @@ def test_one_dataset_has_one_best_and_marks_those_level_with_it(results: Results
     assert marks["majority"] == ""
     assert marks["deepinsight_tsne"] == "failed"
     assert list(marks.values()).count("best") == 1
+
+
+def test_overlap_of_intervals_is_not_called_a_test(results: Results) -> None:
+    reading = accuracy(results).reading
+    assert "≈ marks methods whose interval overlaps that of the best" in reading
+    assert "Overlap is no test of equality" in reading
+    assert differences(results).title in reading
 
 
 def test_attribution_has_a_block_for_each_dataset_with_needles(results: Results) -> None:
