@@ -64,6 +64,7 @@ Settings = Annotated[
 ]
 
 
+N_ROWS_SHOWN, LARGE_COUNT = 100, 300  # grey values are below 256
 INTERRUPTED = 130  # typer's exit code after Ctrl-C
 
 
@@ -349,26 +350,36 @@ def _show_tables(tables: "TrainingTables", estimator: Any) -> None:
     labels = [part.y for part in (tables.train, tables.test) if part and part.y is not None]
     if labels:
         counts = Counter(str(label) for part in labels for label in part)
-        _show("classes: " + ", ".join(f"{name} ({n})" for name, n in counts.most_common(20)))
+        largest = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:20]
+        _show("classes: " + ", ".join(f"{name} ({n})" for name, n in largest))
         alike = Counter(name.casefold() for name in counts)
         for name in [name for name in counts if alike[name.casefold()] > 1]:
             _show(f"note: the class {name!r} differs from another in capitals only")
         for name in [name for name in counts if name.lower() in ("none", "null", "unknown", "?")]:
             _show(f"note: if the class {name!r} means a missing label: --na {name}")
     names = ", ".join(list(preparation.levels)[:20])
-    _show(f"texts taken as categories: {names or 'none'} ({len(preparation.levels)} columns)")
+    _show(f"texts taken as categories ({len(preparation.levels)}): {names or 'none'}")
     left_out = {
-        f"ids: {', '.join(tables.ids[:20])}": len(tables.ids),
+        f"ids {', '.join(tables.ids[:20])}": len(tables.ids),
         "columns all zero": len(preparation.zero_columns),
         "columns empty": len(preparation.empty_columns),
         "rows empty or all zero": len(dropped.blank),
         "rows with missing values": len(dropped.incomplete),
         "rows without a label": len(dropped.unlabelled),
     }
-    shown = ", ".join(f"{count} {name}" for name, count in left_out.items() if count)
+    shown = ", ".join(f"{name} ({count})" for name, count in left_out.items() if count)
     _show(f"left out: {shown or 'nothing'}")
-    scaler = FeatureScaler(log=estimator.log, scale=estimator.scale)
-    _show(f"transformation: {transformation(scaler.fit(tables.train.X))}")
+    X = tables.train.X
+    scaler = FeatureScaler(log=estimator.log, scale=estimator.scale).fit(X)
+    _show(f"transformation: {transformation(scaler)}")
+    if estimator.log == "auto" and not scaler.log_ and _are_counts(X[:N_ROWS_SHOWN]):
+        _show("note: the values are counts, and no logarithms are taken: --set log=true takes them")
+
+
+def _are_counts(rows: Any) -> bool:
+    """Whether all values are whole numbers from 0 up, some of them large."""
+    values = rows.data if hasattr(rows, "indptr") else rows
+    return bool((values >= 0).all() and (values % 1 == 0).all() and values.max() > LARGE_COUNT)
 
 
 def _show_evaluation(run: "Run") -> None:

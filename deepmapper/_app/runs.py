@@ -126,15 +126,15 @@ class Run:
         assert self.difference is not None
         difference = self.difference
         counts = (
-            f"{difference.n_features} features differ between the classes, alone or in a pair "
-            f"(false discovery rate {FDR:.0%}); with permuted labels "
-            f"{difference.n_by_chance:.1f} do, the mean of {difference.n_permutations} permutations"
+            f"features that differ between the classes, alone or in a pair, at a false discovery "
+            f"rate of {FDR:.0%}: {difference.n_features}; with permuted labels: "
+            f"{difference.n_by_chance:.1f}, the mean of {difference.n_permutations} permutations"
         )
         if self.is_chance:
             return f"No feature stands out: {counts}. The order of the features is chance."
         if difference.is_chance:
             return f"No single feature stands out: {counts}. The model uses several together."
-        return f"{counts}."
+        return f"{counts[0].upper()}{counts[1:]}."
 
     @property
     def transformation(self) -> str:

@@ -34,6 +34,7 @@ from deepmapper.tables._cleaning import (
     strip_blanks,
 )
 from deepmapper.tables._detection import recognise
+from deepmapper.tables._numbers import TextNumbers
 from deepmapper.tables._preparation import MISSING_MODES, Preparation, PreparedTable, learn
 from deepmapper.tables._raw import (
     Plan,
@@ -276,14 +277,22 @@ def _add_labels(raw: RawTable, path: Path, column: str | None) -> RawTable:
         labels, names = _read_label_vector(path), None
     else:
         labels, names = _read_label_column(path, column, {*raw.row_names, *raw.names})
-    if names is not None and len(set(names) & set(raw.names)) > len(set(names) & {*raw.row_names}):
+    n_rows_named = 0 if names is None else len(set(names) & set(raw.row_names))
+    if names is not None and len(set(names) & set(raw.names)) > n_rows_named:
         message = (
             f"the names in {path} are columns of {raw.where}, not rows: the table has its samples "
             f"in columns. Transpose it (--transpose)"
         )
         raise DeepMapperError(message)
     is_numbered = np.array_equal(raw.row_names, row_numbers(raw.n_samples))  # it has no names
-    if names is not None and not is_numbered and len(set(raw.row_names)) == raw.n_samples:
+    if names is not None and not n_rows_named and not is_numbered:
+        message = (
+            f"no name of a row of {raw.where} is in {path}: for example {raw.row_names[0]!r} there "
+            f"and {names[0]!r} here. Spell them alike, or give a file that has only the labels"
+        )
+        raise DeepMapperError(message)
+    if n_rows_named and not is_numbered and len(set(raw.row_names)) == raw.n_samples:
+        assert names is not None
         return replace(raw, labels=_match_labels(raw, labels, names, path))
     if len(labels) != raw.n_samples:
         message = f"{path} has {len(labels)} labels, {raw.where} has {raw.n_samples} rows"
@@ -333,13 +342,19 @@ def _read_label_vector(path: Path) -> np.ndarray:
 def _read_label_column(
     path: Path, column: str | None, row_names: set[str]
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The labels, and the column with the most of these row names; None if no column has one."""
+    """The labels, and the column with the most of these row names.
+
+    If no column has one, it is the first column of different texts, or None.
+    """
 
     def plan(names: list[str], label_names: list[str], where: str) -> Plan:
         if column is not None:
             check_column(column, names, where, "label")
         elif len(names) > 1:
-            message = f"{where} has the columns {list_names(names)}; name one of them as label"
+            message = (
+                f"{where} has the columns {list_names(names)}; name the one with the label "
+                f"(--label {names[-1]})"
+            )
             raise DeepMapperError(message)
         others = [name for name in names if name != (column or names[0])]
         features = others if label_names == names else []  # in .h5ad they are the genes
@@ -351,7 +366,9 @@ def _read_label_column(
     columns = [*named, *table.texts.values()]
     unique = [values for values in columns if len(set(values) - {None}) == len(values)]
     names = max(unique, key=lambda values: len(row_names & set(values)), default=None)
-    return table.labels, names if names is not None and row_names & set(names) else None
+    if names is None or row_names & set(names):
+        return table.labels, names
+    return table.labels, next((v for v in unique if not TextNumbers(v).is_plain), None)
 
 
 def _split_rows(y: np.ndarray, fraction: float, random_state: int) -> tuple[np.ndarray, np.ndarray]:

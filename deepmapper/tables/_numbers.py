@@ -110,8 +110,7 @@ def choose_styles(columns: dict[str, TextNumbers], separator: str, where: str) -
         names = [name for name, own in chosen.items() if own == style]
         if names:
             warnings.warn(
-                f"{where}: {len(names)} columns have {style}: {list_names(names)}. They were read "
-                "as numbers",
+                f"{where}: columns with {style}, read as numbers: {list_names(names)}",
                 stacklevel=2,
             )
     return chosen

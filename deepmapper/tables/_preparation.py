@@ -168,8 +168,8 @@ class Preparation:
                 raise self._absent(absent, present, extra, where)
             if extra:
                 warnings.warn(
-                    f"{where}: {len(extra)} columns are not in the training table and were "
-                    f"ignored: {list_names(extra)}",
+                    f"{where}: columns that the training table does not have were ignored: "
+                    f"{list_names(extra)}",
                     stacklevel=2,
                 )
             named_by = self.row_names if row_names is None else row_names

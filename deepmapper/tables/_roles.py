@@ -159,8 +159,8 @@ def note_dates(raw: RawTable) -> None:
     dates = [name for name in raw.names if DATE.fullmatch(name)]
     if dates:
         warnings.warn(
-            f"{raw.where}: {len(dates)} names look like dates ({list_names(dates)}). Spreadsheets "
-            "turn names of genes such as SEPT4 into dates",
+            f"{raw.where}: names that look like dates: {list_names(dates)}. Spreadsheets turn "
+            "names of genes such as SEPT4 into dates",
             stacklevel=3,
         )
 
@@ -177,8 +177,8 @@ def note_separating(raw: RawTable, y: np.ndarray) -> None:
     if len(names) > CHANCE_FACTOR * len(raw.names) * np.exp(logarithm):
         shown = list_names(names)
         warnings.warn(
-            f"{raw.where}: {len(names)} columns alone separate the classes: {shown}. Leave out a "
-            f"column that holds the label again (--drop COLUMN)",
+            f"{raw.where}: columns that alone separate the classes: {shown}. Leave out a column "
+            f"that holds the label again (--drop COLUMN)",
             stacklevel=3,
         )
 

@@ -130,7 +130,7 @@ def detect(path: Path, encoding: str | None = None) -> TextFormat:
             comments, n_skipped = comments[:-1], len(comments)
         shown = [line.strip() for line in comments if line.strip()]
         if shown:
-            _note(f"{path}: skipped {len(shown)} comment lines, the first is {shown[0][:60]!r}")
+            _note(f"{path}: comment lines skipped: {len(shown)}, the first is {shown[0][:60]!r}")
     names = _name_columns(path, sample)
     _check_header(path, names, sample)
     annotations = _geo_annotations(comments, len(names) - 1) if is_geo else {}

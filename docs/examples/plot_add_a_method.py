@@ -31,6 +31,14 @@ from sklearn.preprocessing import StandardScaler
 
 @dataclass(frozen=True)
 class Params:
+    \"\"\"Settings of the classifier.
+
+    Attributes
+    ----------
+    var_smoothing : float
+        Share of the largest variance that is added to all variances.
+    \"\"\"
+
     var_smoothing: float = 1e-9
 
 

@@ -114,7 +114,7 @@ def test_it_is_documented_and_its_parameters_are_frozen(method: Entry) -> None:
             for f in fields(params)
             if not re.search(rf"^( +){f.name} : .+\n\1 +\S", texts, re.M)
         ]
-        assert not unexplained
+        assert not unexplained, f"give a line under Attributes of Params to {unexplained}"
 
 
 def test_its_input_is_unchanged(fitted: Fitted) -> None:

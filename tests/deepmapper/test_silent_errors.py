@@ -223,5 +223,5 @@ def test_the_terminal_shows_what_was_understood(tmp_path: Path) -> None:
     assert "names of the rows: sample" in output
     assert "tumor (20)" in output
     assert "note: the class 'Normal' differs from another in capitals only" in output
-    assert "texts taken as categories: sex (1 columns)" in output
+    assert "texts taken as categories (1): sex" in output
     assert "transformation: no logarithms, then standard" in output

@@ -73,6 +73,18 @@ def _text(frame: pd.DataFrame, **options: Any) -> str:
     return frame.assign(status=STATUS[: len(frame)]).to_csv(**options)
 
 
+def test_labels_whose_names_are_spelled_otherwise_are_refused(tmp_path: Path) -> None:
+    _expression().to_csv(tmp_path / "expr.csv", index_label="sample")
+    clinical = pd.read_csv(_clinical(tmp_path))
+    clinical.assign(sample=clinical["sample"].str.lower()).to_csv(tmp_path / "c.csv", index=False)
+    with pytest.raises(DeepMapperError, match=r"no name of a row .*'S000' there.*Spell them alike"):
+        read_training(tmp_path / "expr.csv", label="status", labels=tmp_path / "c.csv")
+    pd.DataFrame({"status": STATUS}).to_csv(tmp_path / "only.csv", index=False)
+    tables, notes = _read(tmp_path / "expr.csv", labels=tmp_path / "only.csv")
+    np.testing.assert_array_equal(tables.train.y, STATUS)
+    assert "by position" in notes
+
+
 # Genes in rows
 
 
@@ -182,7 +194,7 @@ def test_comments_are_skipped_and_a_header_with_a_hash_is_kept(tmp_path: Path) -
     body = _text(_expression(), sep="\t", index_label="#OTU ID")
     tables, notes = _read(_write(tmp_path, "t.tsv", "# from biom\n" + body), label="status")
     _check(tables)
-    assert "skipped 1 comment lines" in notes
+    assert "comment lines skipped: 1" in notes
     with pytest.raises(DeepMapperError, match=r"line 27: found 1 fields.*Remove this comment"):
         read_training(_write(tmp_path, "f.tsv", "# from biom\n" + body + "# 24 samples\n"))
 
@@ -386,7 +398,7 @@ def test_blanks_around_labels_are_cut(tmp_path: Path) -> None:
 def test_a_copy_of_the_label_is_pointed_out(tmp_path: Path, copy: str) -> None:
     values = np.where(STATUS == "tumor", *((2, 1) if copy == "number" else ("T", "N")))
     path = _write(tmp_path, "t.csv", _text(_expression().assign(code=values)))
-    assert "1 columns alone separate the classes: 'code'" in _read(path, label="status")[1]
+    assert "columns that alone separate the classes: 'code'" in _read(path, label="status")[1]
 
 
 def test_columns_that_separate_few_rows_by_chance_are_not_pointed_out(tmp_path: Path) -> None:
@@ -447,7 +459,10 @@ def test_an_index_of_pandas_is_no_feature(tmp_path: Path) -> None:
 
 def test_names_that_a_spreadsheet_made_dates_are_pointed_out(tmp_path: Path) -> None:
     frame = _expression().rename(columns={"TP53": "1-Mar", "MYC": "Sep-02", "EGFR": "2004-09-04"})
-    assert "3 names look like dates" in _read(_write(tmp_path, "t.csv", _text(frame)))[1]
+    assert (
+        "names that look like dates: '1-Mar', 'Sep-02', '2004-09-04'"
+        in _read(_write(tmp_path, "t.csv", _text(frame)))[1]
+    )
 
 
 # Prediction
@@ -482,7 +497,7 @@ def test_extra_columns_are_ignored_and_missing_ones_listed(run: Path) -> None:
     frame = pd.read_csv(run / "train.csv", index_col=0)
     output = _predict(run, frame.assign(EXTRA1=1, diagnosis="x"))
     assert "note: " in output
-    assert "2 columns are not in the training table and were ignored: 'EXTRA1'" in output
+    assert "the training table does not have were ignored: 'EXTRA1', 'diagnosis'" in output
     with pytest.raises(DeepMapperError, match="1 features of the model are missing: 'MYC'"):
         _predict(run, frame.drop(columns="MYC"))
     with pytest.raises(DeepMapperError, match="capitals only"):
@@ -532,9 +547,9 @@ def test_a_dry_run_shows_what_was_understood_and_stops(tmp_path: Path) -> None:
     for line in (
         "24 rows and 7 columns of features read, 7 features in use",
         "names of the rows: sample",
-        "classes: tumor (12), normal (12)",
-        "texts taken as categories: sex (1 columns)",
-        "left out: 1 ids: number, 1 columns empty",
+        "classes: normal (12), tumor (12)",
+        "texts taken as categories (1): sex",
+        "left out: ids number (1), columns empty (1)",
         "transformation: no logarithms, then standard",
     ):
         assert line in output.splitlines()
@@ -547,7 +562,7 @@ def test_a_table_without_signal_has_no_ranking(tmp_path: Path) -> None:
     path = _write(tmp_path, "t.csv", _text(frame))
     words = ("fit", path, "--label", "status", "--out", tmp_path / "run")
     output = _command(*words, "--device", "cpu", "--set", "passes=1")
-    assert "No feature stands out: 0 features differ between the classes" in output
+    assert "No feature stands out: features that differ between the classes" in output
     report = (tmp_path / "run" / "report.html").read_text()
     assert "No feature stands out" in report
     assert "selection frequency</th>" not in report
