@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         *("--set", "min_accuracy=0.0"),
     )
     assert "120 rows and 7 columns of features read, 6 features in use" in out
-    assert "left out: 1 columns all zero" in out
+    assert "left out: columns all zero (1)" in out
     assert "on 24 test rows: accuracy" in out
     assert "trained on 96 rows" in out
     return folder
