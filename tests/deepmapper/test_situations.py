@@ -228,7 +228,7 @@ def test_misnamed_and_zipped_files_are_read(tmp_path: Path) -> None:
     [
         (b"\x28\xb5\x2f\xfdabc", "zstd.*zstd -d"),
         (b"\xd0\xcf\x11\xe0abc", "Excel.*CSV UTF-8"),
-        (gzip.compress(b"RDX3\nabc"), "R data file.*write.csv"),
+        (gzip.compress(b"RDX3\nabc", mtime=0), "R data file.*write.csv"),
         (b"\x80\x04abc", "pickle, which can run code"),
         (b'{"a": [1, 2]}', "JSON"),
         (b"<!DOCTYPE html><html>", "HTML"),
