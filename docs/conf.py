@@ -41,6 +41,7 @@ add_module_names = False
 autodoc_typehints_format = "short"
 maximum_signature_line_length = 80
 numpydoc_show_class_members = False
+smartquotes = False  # options of commands keep their two dashes
 python_use_unqualified_type_names = True
 
 sphinx_gallery_conf = {
