@@ -14,20 +14,10 @@ import numpy as np
 __all__ = [
     "METRICS",
     "Outcome",
-    "accuracy",
-    "auroc",
-    "balanced_accuracy",
     "compute",
     "feature_strength",
-    "log_loss",
-    "macro_f1",
-    "needle_auprc",
-    "precision_at_k",
-    "recall_at_k",
     "score_arrays",
-    "train_accuracy",
     "version",
-    "worst_needle_rank",
 ]
 
 # scipy and scikit-learn are imported where they are used: listing the metrics needs neither.
@@ -95,14 +85,7 @@ def feature_strength(attributions: np.ndarray) -> np.ndarray:
 def train_accuracy(o: Outcome) -> float | None:
     """Fraction of training rows that are classified correctly.
 
-    Parameters
-    ----------
-    o : Outcome
-
-    Returns
-    -------
-    float or None
-        None without training predictions.
+    None without training predictions.
     """
     if o.train_predictions is None:
         return None
@@ -110,45 +93,18 @@ def train_accuracy(o: Outcome) -> float | None:
 
 
 def accuracy(o: Outcome) -> float:
-    """Fraction of test rows that are classified correctly.
-
-    Parameters
-    ----------
-    o : Outcome
-
-    Returns
-    -------
-    float
-    """
+    """Fraction of test rows that are classified correctly."""
     return float((o.y_test == o.predictions).mean())
 
 
 def balanced_accuracy(o: Outcome) -> float:
-    """Accuracy of each class, averaged over the classes.
-
-    Parameters
-    ----------
-    o : Outcome
-
-    Returns
-    -------
-    float
-    """
+    """Accuracy of each class, averaged over the classes."""
     hits = o.y_test == o.predictions
     return float(np.mean([hits[o.y_test == c].mean() for c in np.unique(o.y_test)]))
 
 
 def macro_f1(o: Outcome) -> float:
-    """Mean over the classes of F1, the harmonic mean of precision and recall.
-
-    Parameters
-    ----------
-    o : Outcome
-
-    Returns
-    -------
-    float
-    """
+    """Mean over the classes of F1, the harmonic mean of precision and recall."""
     from sklearn import metrics as scores
 
     return float(scores.f1_score(o.y_test, o.predictions, average="macro", zero_division=0))
@@ -157,14 +113,7 @@ def macro_f1(o: Outcome) -> float:
 def log_loss(o: Outcome) -> float:
     """Mean negative log-probability of the true class, clipped at 1e-7.
 
-    Parameters
-    ----------
-    o : Outcome
-
-    Returns
-    -------
-    float
-        In nats.
+    In nats.
     """
     true = o.probabilities[np.arange(len(o.y_test)), o.y_test].astype(np.float64)
     return abs(float(np.log(np.clip(true, 1e-7, 1.0)).mean()))
@@ -173,14 +122,7 @@ def log_loss(o: Outcome) -> float:
 def auroc(o: Outcome) -> float | None:
     """Area under the ROC curve of each class against the rest, averaged.
 
-    Parameters
-    ----------
-    o : Outcome
-
-    Returns
-    -------
-    float or None
-        None if the test rows have a single class.
+    None if the test rows have a single class.
     """
     from scipy.stats import rankdata
 
@@ -197,14 +139,7 @@ def auroc(o: Outcome) -> float | None:
 def precision_at_k(o: Outcome) -> float | None:
     """Fraction of relevant features among the k strongest, for k relevant features.
 
-    Parameters
-    ----------
-    o : Outcome
-
-    Returns
-    -------
-    float or None
-        None without attributions or relevant features.
+    None without attributions or relevant features.
     """
     ranks = o.ranks
     return None if ranks is None else float((ranks <= len(ranks)).mean())
@@ -213,14 +148,7 @@ def precision_at_k(o: Outcome) -> float | None:
 def recall_at_k(o: Outcome) -> float | None:
     """Fraction of the k relevant features among the max(20, k) strongest.
 
-    Parameters
-    ----------
-    o : Outcome
-
-    Returns
-    -------
-    float or None
-        None without attributions or relevant features.
+    None without attributions or relevant features.
     """
     ranks = o.ranks
     return None if ranks is None else float((ranks <= max(TOP, len(ranks))).mean())
@@ -229,14 +157,7 @@ def recall_at_k(o: Outcome) -> float | None:
 def worst_needle_rank(o: Outcome) -> float | None:
     """Rank (from 1) of the lowest-ranked relevant feature. Ties get the worst rank.
 
-    Parameters
-    ----------
-    o : Outcome
-
-    Returns
-    -------
-    float or None
-        None without attributions or relevant features.
+    None without attributions or relevant features.
     """
     ranks = o.ranks
     return None if ranks is None else float(ranks.max())
@@ -245,14 +166,7 @@ def worst_needle_rank(o: Outcome) -> float | None:
 def needle_auprc(o: Outcome) -> float | None:
     """Average precision of strength against relevance.
 
-    Parameters
-    ----------
-    o : Outcome
-
-    Returns
-    -------
-    float or None
-        None without attributions or relevant features.
+    None without attributions or relevant features.
     """
     if o.attributions is None or o.relevant is None:
         return None

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import deepmapper
 from bench.catalog import ROOT, Entry, entries
+from bench.metrics import METRICS
 from datasets.table import Source
 from deepmapper._app.cli import app
 from deepmapper.errors import DeepMapperError
@@ -59,6 +60,7 @@ def write_pages() -> None:
         "tables.md": _page("Tables", TABLES, _tables()),
         "parts/messages.md": _messages(),
         "parts/understood.md": _understood(),
+        "parts/metrics.md": _metrics(),
         "api.rst": _api(),
     }
     topics = [path.parent.name for path in PUBLISHED.glob("*/README.md")]
@@ -123,6 +125,14 @@ def _tables() -> Iterator[str]:
             )
             if isinstance(source, Source):
                 yield f"Source: {source.citation}. Licence: {source.licence}."
+
+
+def _metrics() -> str:
+    """The metrics, each with its docstring."""
+    rows = (
+        f"| `{name}` | {' '.join((each.__doc__ or '').split())} |" for name, each in METRICS.items()
+    )
+    return "\n".join(["| metric | meaning |", "| --- | --- |", *rows]) + "\n"
 
 
 def _understood() -> str:
