@@ -53,6 +53,7 @@ class Cell:
     test_fraction: float
     device: str
     split: str = "stratified"
+    replicate: int = 0
     unavailable: str | None = field(default=None, compare=False)
     resources: dict[str, Any] = field(default_factory=dict, compare=False)
     may_use_torch: bool = field(default=True, compare=False)
@@ -60,12 +61,13 @@ class Cell:
     def key(self, checksum: str | None) -> str:
         """The key of its record. `checksum` is that of the table, or None."""
         split = [self.split, self.test_fraction]
+        again = [self.replicate] if self.replicate else []
         return content_hash(
             {
                 "schema": SCHEMA,
                 "harness": harness_hash(),
                 "dataset": [self.table.name, self.table.params, checksum],
-                "method": [self.method, self.params, self.source_hash],
+                "method": [self.method, self.params, self.source_hash, *again],
                 "seed": self.seed,
                 "split": self.test_fraction if self.split == "stratified" else split,
                 "device": self.device,
@@ -178,7 +180,8 @@ def _cell(
         seed=seed,
         test_fraction=spec.test_fraction,
         device=device,
-        split=grid.split,
+        split=grid.split or spec.split,
+        replicate=choice.replicate,
         unavailable=method_entry.unavailable,
         resources=(dataset.resources | choice.resources).model_dump(exclude_none=True),
         may_use_torch=method_entry.may_use_torch,

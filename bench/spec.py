@@ -52,12 +52,15 @@ class Choice(_Strict):
     name : name of the dataset, generator or method
     label : name in reports, default `name`
     params : parameters, by name
+    replicate : of a method: another number gives other random choices under the same seed, so that
+        a method can stand against itself
     resources : requested from a scheduler
     """
 
     name: str
     label: str = ""
     params: dict[str, Any] = {}
+    replicate: Annotated[int, Field(ge=0)] = 0
     resources: Resources = Resources()
 
     @model_validator(mode="before")
@@ -168,6 +171,9 @@ Seeds = Annotated[tuple[int, ...], BeforeValidator(_to_tuple)]
 Choices = Annotated[tuple[Choice, ...], BeforeValidator(_to_tables)]
 
 
+SplitKind = Literal["stratified", "random", "folds"]
+
+
 class Experiment(_Strict):
     """A grid of a spec: every table x every method x every seed.
 
@@ -175,13 +181,13 @@ class Experiment(_Strict):
     ----------
     name : name of the experiment
     seeds : default: the seeds of the spec
-    split : "stratified" or "random" test rows of tables without an official split
+    split : default: the split of the spec
     datasets, methods : the tables and the methods
     """
 
     name: str
     seeds: Seeds = ()
-    split: Literal["stratified", "random"] = "stratified"
+    split: SplitKind | None = None
     datasets: Annotated[Choices, Field(min_length=1)]
     methods: Annotated[Choices, Field(min_length=1)]
 
@@ -207,6 +213,8 @@ class Spec(_Strict):
     device : "auto", "cpu", "cuda" or "mps"
     jobs : number of cells that run side by side, each on its share of the cores
     test_fraction : fraction of test rows of a table without an official split, drawn for each seed
+    split : "stratified" or "random" test rows of such tables, or "folds": seed s is fold s of
+        repeated stratified cross-validation with 1 / `test_fraction` folds
     limits : limits of a cell
     executor : the default executor, and options of each
     """
@@ -217,6 +225,7 @@ class Spec(_Strict):
     device: str = "auto"
     jobs: Annotated[int, Field(ge=1)] = 1
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    split: SplitKind = "stratified"
     limits: Limits = Limits()
     executor: ExecutorChoice = ExecutorChoice()
     datasets: Choices = ()

@@ -52,7 +52,8 @@ class Table:
     name : str
         Name of the table in reports.
     X : ndarray or csr_matrix of shape (n_samples, n_features), float32
-        Values, all finite.
+        Values. NaN is a missing value, which the harness imputes from training rows for methods
+        that do not handle it. No value is infinite.
     y : ndarray of shape (n_samples,), int64
         Class codes, 0 to n_classes - 1.
     classes : sequence of str, length n_classes
@@ -65,13 +66,15 @@ class Table:
         Indices of the features that carry the labels. None: unknown.
     official_split : tuple of two arrays of int, optional
         Training rows and test rows, if the source fixes them.
+    groups : ndarray of shape (n_samples,), int64, optional
+        Number of each row's group, such as a person. A drawn split keeps a group on one side.
     notes : dict
         Other facts about the table, as JSON values, such as barcodes or a Bayes error.
 
     Raises
     ------
     TableError
-        If shapes do not match, a value is not finite, a name is not unique, an index is out of
+        If shapes do not match, a value is infinite, a feature has no value, a name is not unique, an index is out of
         range, there are fewer than two classes, or a class has fewer than two samples.
     """
 
@@ -83,6 +86,7 @@ class Table:
     source: Source
     relevant: np.ndarray | None = None
     official_split: tuple[np.ndarray, np.ndarray] | None = None
+    groups: np.ndarray | None = None
     notes: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -109,8 +113,15 @@ class Table:
         return len(self.classes)
 
     @cached_property
+    def n_missing(self) -> int:
+        """Number of missing values."""
+        values = self.X if isinstance(self.X, np.ndarray) else self.X.data
+        # The minimum shows NaN without a mask of the size of X.
+        return int(np.isnan(values).sum()) if np.isnan(values.min(initial=0)) else 0
+
+    @cached_property
     def checksum(self) -> str:
-        """SHA-256 of values, labels, names, split and relevant features."""
+        """SHA-256 of values, labels, names, split, groups and relevant features."""
         digest = hashlib.sha256()
         X = self.X
         parts = [X] if isinstance(X, np.ndarray) else [X.data, X.indices, X.indptr]
@@ -121,6 +132,8 @@ class Table:
         digest.update("\0".join([*self.classes, "", *self.features]).encode())
         if self.relevant is not None:
             digest.update(b"relevant" + np.asarray(self.relevant, dtype=np.int64).tobytes())
+        if self.groups is not None:
+            digest.update(b"groups" + self.groups.tobytes())
         return digest.hexdigest()
 
 
@@ -192,18 +205,33 @@ def _check_matrix(table: Table) -> None:
 def _check_values(table: Table) -> None:
     X = table.X
     values = X if isinstance(X, np.ndarray) else X.data
-    # The extremes show NaN and infinity without a mask of the size of X.
-    if np.isfinite(values.min(initial=0)) and np.isfinite(values.max(initial=0)):
-        return
-    bad = np.flatnonzero(~np.isfinite(values))
+    # The extremes show infinity without a mask of the size of X.
+    if np.isinf(np.fmin.reduce(values, axis=None, initial=0)) or np.isinf(
+        np.fmax.reduce(values, axis=None, initial=0)
+    ):
+        bad = np.flatnonzero(np.isinf(values))
+        row, column = _position(X, bad[0])
+        got = f"{values.flat[bad[0]]} at row {row}, feature {table.features[column]!r}"
+        advice = "Drop those rows or columns, or mark the values as missing (NaN)."
+        problem = f"{len(bad)} values are infinite; expected numbers or NaN, got {got}. {advice}"
+        raise _error(table, problem)
+    if table.n_missing and not isinstance(X, np.ndarray):
+        row, column = _position(X, int(np.flatnonzero(np.isnan(values))[0]))
+        got = f"{table.n_missing}, the first at row {row}, feature {table.features[column]!r}"
+        problem = f"a sparse table has missing values; expected none, got {got}"
+        raise _error(table, f"{problem}. Use a dense array, or impute them.")
+    if table.n_missing and (empty := np.flatnonzero(np.isnan(X).all(axis=0))).size:
+        got = f"{len(empty)} such features, the first is {table.features[empty[0]]!r}"
+        problem = f"features have no value; expected one or more each, got {got}"
+        raise _error(table, f"{problem}. Drop them.")
+
+
+def _position(X: Matrix, index: int) -> tuple[int, int]:
+    """Return the row and the column of the value at a flat index."""
     if isinstance(X, np.ndarray):
-        row, column = np.unravel_index(bad[0], X.shape)
-    else:
-        row, column = np.searchsorted(X.indptr, bad[0], side="right") - 1, X.indices[bad[0]]
-    got = f"{values.flat[bad[0]]} at row {row}, feature {table.features[column]!r}"
-    advice = "Drop those rows or columns, or impute them before making the table."
-    problem = f"{len(bad)} values are not finite; expected numbers, got {got}. {advice}"
-    raise _error(table, problem)
+        row, column = np.unravel_index(index, X.shape)
+        return int(row), int(column)
+    return int(np.searchsorted(X.indptr, index, side="right") - 1), int(X.indices[index])
 
 
 def _check_labels(table: Table) -> None:
@@ -245,6 +273,15 @@ def _check_indices(table: Table) -> None:
         expected = f"None, or one or more different integers in 0..{p - 1}"
         problem = "`relevant` does not name features"
         raise _error(table, f"{problem}; expected {expected}, got {table.relevant}.")
+    groups = table.groups
+    if groups is not None and not (
+        isinstance(groups, np.ndarray) and groups.dtype == np.int64 and groups.shape == (n,)
+    ):
+        got = f"{type(groups).__name__} {getattr(groups, 'dtype', '')} {np.shape(groups)}"
+        problem = f"`groups` is no group of each row; expected an int64 array of shape ({n},)"
+        raise _error(table, f"{problem}, got {got}. Number the groups.")
+    if groups is not None and len(np.unique(groups)) < 2:
+        raise _error(table, "all rows are in one group; expected two or more, to split between.")
     if table.official_split is None:
         return
     train, test = (np.asarray(rows) for rows in table.official_split)

@@ -123,7 +123,8 @@ class _Run:
             # The executor loads its libraries while the tables are made.
             executor = stack.enter_context(self._make_executor()) if new else None
             self._make_tables(new)
-            self._supersede_records()
+            with lock.superseding:
+                self._supersede_records()
             lock.share()  # superseding is the only step of --fresh that needs the exclusive lock
             done = self.store.keys()
             missing = [c for c in self.plan.cells if self.plan.key(c) not in done]

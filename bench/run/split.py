@@ -1,7 +1,9 @@
 """The split of a table into training and test rows."""
 
+import warnings
+
 import numpy as np
-from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, StratifiedShuffleSplit
 
 from datasets.table import Table
 from deepmapper.training.streams import stream_seed
@@ -10,14 +12,34 @@ from deepmapper.training.streams import stream_seed
 def split_rows(
     table: Table, seed: int, test_fraction: float, kind: str = "stratified"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (training rows, test rows): the table's official split, or a drawn one.
+    """Split the rows of a table.
 
-    A drawn split also shuffles the rows of each part. Its `kind` is "stratified" (by class, with at
-    least one row of each class in both parts) or "random" (as in the paper's notebooks).
+    Parameters
+    ----------
+    table : Table
+        With an official split, that is the result. With groups, each group is on one side.
+    seed : int
+    test_fraction : float
+        Share of test rows. With groups or folds: 1 / the nearest whole number.
+    kind : {"stratified", "random", "folds"}
+        "stratified" draws the test rows by class, with at least one row of each class in both
+        parts. "random" ignores the classes, as the paper's notebooks do. "folds" is repeated
+        stratified cross-validation: with 5 folds, seeds 0 to 4 are the folds of the first repeat,
+        seeds 5 to 9 those of the second.
+
+    Returns
+    -------
+    tuple of two int arrays
+        Training rows and test rows. A drawn split also shuffles the rows of each part.
     """
     if table.official_split is not None:
         train, test = table.official_split
         return np.asarray(train), np.asarray(test)
+    n_folds = round(1 / test_fraction)
+    if kind == "folds":
+        return _fold(table, n_folds, *divmod(seed, n_folds))
+    if table.groups is not None:
+        return _fold(table, n_folds, seed, 0)
     n_test = max(round(test_fraction * table.n_samples), table.n_classes)
     n_test = min(n_test, table.n_samples - table.n_classes)
     split_seed = stream_seed(seed, "split") % 2**32
@@ -30,4 +52,21 @@ def split_rows(
 
 def split_kind(table: Table, kind: str = "stratified") -> str:
     """The kind of the split, for the record."""
-    return kind if table.official_split is None else "official"
+    if table.official_split is not None:
+        return "official"
+    return kind if table.groups is None else f"{kind}, grouped"
+
+
+def _fold(table: Table, n_folds: int, repeat: int, fold: int) -> tuple[np.ndarray, np.ndarray]:
+    """A fold of a repeat. Classes smaller than the number of folds are missing in some folds."""
+    seed = stream_seed(repeat, "split", "folds") % 2**32
+    n_folds = max(2, n_folds)
+    kind = StratifiedKFold if table.groups is None else StratifiedGroupKFold
+    splitter = kind(n_folds, shuffle=True, random_state=seed)
+    # scikit-learn refuses classes that are all smaller than n_folds, and warns of some.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")
+        parts = list(splitter.split(np.zeros((table.n_samples, 1)), table.y, table.groups))
+    train, test = parts[fold]
+    draw = np.random.default_rng(seed + fold)
+    return draw.permutation(train), draw.permutation(test)

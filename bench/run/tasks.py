@@ -51,7 +51,9 @@ class Task:
         return Record(
             key=self.key,
             dataset=Dataset(**{name: facts[name] for name in facts if name in names}),
-            method=Method(cell.method, cell.label, cell.params, cell.source_hash),
+            method=Method(
+                cell.method, cell.label, cell.params, cell.source_hash, replicate=cell.replicate
+            ),
             seed=cell.seed,
             split=Split(None, cell.test_fraction),
             device=cell.device,

@@ -1,6 +1,7 @@
 """Locks of an output folder. A lock ends with the process that holds it.
 
-    .lock                       held while a run starts, cleans up or supersedes records
+    .lock                       held while a run starts or cleans up
+    .supersede.lock             held while a run supersedes records
     running/runs/<token>.lock   held by each run from its start to its end
     running/<key>.lock          held while a cell runs
 
@@ -18,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from bench.errors import BenchError
 
-START_SECONDS = 10.0  # timeout for .lock, which a run holds while it cleans up
+START_SECONDS = 60.0  # timeout for .lock, which a run holds while it cleans up, on a slow disk too
 
 
 class Claims:
@@ -54,6 +55,9 @@ class RunLock:
     def __init__(self, folder: Path, *, exclusive: bool = False) -> None:
         self._folder, self._is_exclusive = folder, exclusive
         self._start = FileLock(folder / ".lock", thread_local=False, poll_interval=0.005)
+        # Without it, two runs could read the same outdated record, and the slower one would
+        # supersede the new record that the faster one has made since.
+        self.superseding = FileLock(folder / ".supersede.lock", thread_local=False)
         self._runs = folder / "running" / "runs"
         self._own = FileLock(self._runs / f"{secrets.token_hex(8)}.lock", thread_local=False)
 

@@ -20,6 +20,7 @@ class Dataset:
     relevant : indices of the features that carry the labels, if they are known
     source : citation, address and licence
     prepare_seconds : time to make the table
+    n_missing, n_groups : missing values, groups that a split keeps together (None: no groups)
     """
 
     name: str
@@ -35,6 +36,8 @@ class Dataset:
     prepare_seconds: float | None = None
     n_train: int | None = None
     n_test: int | None = None
+    n_missing: int | None = None
+    n_groups: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Method:
     name, label, params : see `bench.spec.Choice`
     source_hash : SHA-256 of its source and of every file of this project that it imports
     looks_at_labels : whether its conversion uses labels
+    replicate : see `bench.spec.Choice`
     """
 
     name: str
@@ -53,11 +57,15 @@ class Method:
     params: Mapping[str, Any]
     source_hash: str
     looks_at_labels: bool | None = None
+    replicate: int = 0
 
 
 @dataclass(frozen=True)
 class Split:
-    """How test rows were chosen. `kind` is "stratified", "random" or "official"."""
+    """How test rows were chosen. `kind` is that of the spec, or "official".
+
+    A kind that kept groups together ends with ", grouped".
+    """
 
     kind: str | None
     test_fraction: float

@@ -101,6 +101,8 @@ def _write_arrays(folder: Path, table: Table) -> None:
         arrays |= {"data": table.X.data, "indices": table.X.indices, "indptr": table.X.indptr}
     if table.relevant is not None:
         arrays["relevant"] = np.asarray(table.relevant)
+    if table.groups is not None:
+        arrays["groups"] = table.groups
     if table.official_split is not None:
         arrays["train"], arrays["test"] = (np.asarray(rows) for rows in table.official_split)
     for name, array in arrays.items():
@@ -133,6 +135,7 @@ def read_table(folder: Path) -> Table:
         source=Source(**rest["source"]),
         relevant=arrays.get("relevant"),
         official_split=(arrays["train"], arrays["test"]) if "train" in arrays else None,
+        groups=arrays.get("groups"),
     )
 
 
@@ -144,6 +147,8 @@ def describe(table: Table) -> dict[str, Any]:
         "n_features": table.n_features,
         "n_classes": table.n_classes,
         "classes": list(table.classes),
+        "n_missing": table.n_missing,
+        "n_groups": None if table.groups is None else len(np.unique(table.groups)),
         "relevant": None if table.relevant is None else [int(f) for f in table.relevant],
         "source": vars(table.source),
     }

@@ -168,8 +168,8 @@ def load(*, how: str = "unavailable", seed: int = 0) -> Table:
     if how == "unavailable":
         raise DataUnavailable("file x is missing; put it there")
     X = np.random.default_rng(seed).normal(size=(40, 5)).astype(np.float32)
-    if how == "nan":
-        X[2, 3] = np.nan
+    if how == "infinite":
+        X[2, 3] = np.inf
     names = [f"f{i}" for i in range(5)]
     return Table("t", X, np.arange(40) % 2, "ab", names, Source("none", "generated", "none"))
 '''

@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
+from bench.run import runner
+from bench.run.progress import Progress
+from bench.spec import parse_spec
 from bench.store import locks
 from bench.store.locks import Claims, RunLock
+from bench.store.store import Store
 
 from .conftest import ROOT
 
@@ -87,3 +91,22 @@ def test_a_fresh_run_lets_no_other_start_before_it_says_so(tmp_path: Path) -> No
         first.share()
         with RunLock(tmp_path), first.exclusive() as alone:
             assert not alone
+
+
+def test_one_run_at_a_time_supersedes_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slower run that read the outdated record must not supersede the record made since."""
+    held: list[bool] = []
+
+    def note(self: object) -> None:
+        held.append(locks.try_lock(tmp_path / ".supersede.lock") is None)
+
+    monkeypatch.setattr(runner._Run, "_supersede_records", note)
+    spec = parse_spec('name = "x"\ndatasets = ["digits"]\nmethods = ["majority"]', "x")
+    plan = runner.Plan([])
+    Store(tmp_path).create()
+    run = runner._Run(Store(tmp_path), spec, plan, runner.RunOptions(), "cpu", Progress())
+    with RunLock(tmp_path) as lock:
+        run.execute(lock)
+    assert held == [True]

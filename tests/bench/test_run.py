@@ -22,7 +22,7 @@ name = "small"
 seeds = [0, 1]
 jobs = 2
 datasets = ["digits", {name = "tcga"}, {name = "broken_table", label = "gone"},
-            {name = "broken_table", label = "with NaN", params = {how = "nan"}}]
+            {name = "broken_table", label = "infinite", params = {how = "infinite"}}]
 methods = ["majority", "stump", {name = "random_forest", params = {n_trees = 20}}]
 [limits]
 cpu_seconds = 60
@@ -59,12 +59,12 @@ def test_missing_data_are_rows_and_the_run_goes_on(finished: Path) -> None:
         ("digits", "ok"),
         ("tcga", "unavailable"),
         ("gone", "unavailable"),
-        ("with NaN", "failed"),
+        ("infinite", "failed"),
     }
     reasons = {r["dataset"]["label"]: r["reason"] for r in records}
     assert "put it there" in reasons["gone"]
     assert "TCGA_ACC_Counts.exp.gz" in reasons["tcga"]
-    assert "row 2, feature 'f3'" in reasons["with NaN"]
+    assert "row 2, feature 'f3'" in reasons["infinite"]
 
 
 def test_the_output_folder_holds_what_the_design_promises(finished: Path) -> None:

@@ -9,11 +9,14 @@ from datasets.table import Source, Table
 LABELS = (np.arange(400) % 10 == 0).astype(np.int64)
 
 
-def table(official: bool = False, y: np.ndarray = LABELS) -> Table:
+def table(
+    official: bool = False, y: np.ndarray = LABELS, groups: np.ndarray | None = None
+) -> Table:
     X = np.random.default_rng(0).random((len(y), 3), dtype=np.float32)
     split = (np.arange(390), np.arange(390, 400)) if official else None
     source = Source("made for a test", "generated", "none")
-    return Table("t", X, y, "abc"[: y.max() + 1], "xyz", source, official_split=split)
+    classes = "abc"[: y.max() + 1]
+    return Table("t", X, y, classes, "xyz", source, official_split=split, groups=groups)
 
 
 @pytest.mark.parametrize("kind", ["stratified", "random"])
@@ -41,6 +44,33 @@ def test_an_official_split_comes_first() -> None:
         assert len(test) == 10
         assert split_kind(table(official=True), kind) == "official"
         assert split_kind(table(), kind) == kind
+
+
+@pytest.mark.parametrize("kind", ["stratified", "folds"])
+def test_a_group_is_on_one_side(kind: str) -> None:
+    groups = np.random.default_rng(0).integers(0, 60, 400)
+    grouped = table(groups=groups)
+    for seed in range(6):
+        train, test = split_rows(grouped, seed, 0.2, kind)
+        assert not set(groups[train]) & set(groups[test])
+        assert len(train) + len(test) == 400
+        assert 40 <= len(test) <= 120
+        assert split_kind(grouped, kind) == f"{kind}, grouped"
+
+
+def test_folds_of_a_repeat_share_no_test_row_and_repeats_differ() -> None:
+    folds = [split_rows(table(), seed, 0.2, "folds")[1] for seed in range(10)]
+    for repeat in (folds[:5], folds[5:]):
+        np.testing.assert_array_equal(np.sort(np.concatenate(repeat)), np.arange(400))
+        assert {LABELS[rows].sum() for rows in repeat} == {8}
+    assert set(folds[0]) != set(folds[5])
+
+
+def test_a_class_smaller_than_the_folds_is_in_the_training_rows() -> None:
+    y = np.r_[np.zeros(30), np.ones(30), 2, 2].astype(np.int64)
+    for seed in range(5):
+        train, _ = split_rows(table(y=y), seed, 0.2, "folds")
+        assert set(y[train]) == {0, 1, 2}
 
 
 def test_tiny_classes_are_on_both_sides() -> None:

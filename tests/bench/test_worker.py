@@ -39,12 +39,18 @@ class Params:
     """No parameters."""
 
 
-def run_method(folder: Path, monkeypatch: pytest.MonkeyPatch, model: Any, **hooks: Any) -> Record:
-    """Run a cell of a model on a table of 40 rows in this process, and read its record."""
+def run_method(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, model: Any, missing: int = 0, **hooks: Any
+) -> Record:
+    """Run a cell of a model on a table of 40 rows in this process, and read its record.
+
+    `missing` is the number of missing values of the first feature.
+    """
     store, running = Store(folder), run()
     store.create()
     y = np.arange(40) % 2
     X = np.tile(y[:, None], (1, 5)).astype(np.float32)
+    X[:missing, 0] = np.nan
     table = Table("t", X, y, "ab", [f"f{i}" for i in range(5)], Source("none", "generated", "none"))
     write_table(folder / "tables" / running.cell.table.id, table)
     running.cell = replace(running.cell, may_use_torch=False)
@@ -84,6 +90,30 @@ def test_a_method_warms_up_before_the_phases_that_count(
     assert record["status"] == "ok", record["reason"]
     assert [table.n_features for table in tables] == [5]
     assert list(record["phases"])[:3] == ["load", "warm_up", "convert_fit"]
+
+
+def test_missing_values_are_imputed_from_training_rows() -> None:
+    X_train = np.array([[1, np.nan], [3, 5], [np.nan, 7], [2, 9]], dtype=np.float32)
+    X_test = np.array([[np.nan, 100], [50, np.nan]], dtype=np.float32)
+    train, test = worker.impute(X_train, X_test)
+    np.testing.assert_array_equal(train, [[1, 7], [3, 5], [2, 7], [2, 9]])
+    np.testing.assert_array_equal(test, [[2, 100], [50, 7]])
+    assert train.dtype == test.dtype == np.float32
+
+
+def test_a_table_with_missing_values_is_learned_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[np.ndarray] = []
+
+    class Keeps(DummyClassifier):
+        def fit(self, X: np.ndarray, y: np.ndarray) -> "Keeps":
+            seen.append(X)
+            return super().fit(X, y)
+
+    record = run_method(tmp_path, monkeypatch, Keeps(), missing=7)
+    assert record["status"] == "ok", record["reason"]
+    assert np.isfinite(seen[0]).all()
 
 
 def test_threads_that_a_method_takes_are_given_back_with_a_warning() -> None:

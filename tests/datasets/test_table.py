@@ -43,19 +43,36 @@ BROKEN = {
     "no features": ({"X": matrix()[:, :0]}, r"X has a wrong shape.*got \(6, 0\)"),
     "float64": ({"X": matrix().astype(np.float64)}, "X has a wrong type; expected float32, got"),
     "float64 CSR": ({"X": sparse.csr_matrix(matrix().astype(np.float64))}, "X has a wrong type"),
-    "NaN": ({"X": matrix(np.nan)}, "1 values are not finite.*got nan at row 4, feature 'b'"),
-    "infinite": ({"X": matrix(np.inf)}, "got inf at row 4, feature 'b'"),
+    "infinite": ({"X": matrix(np.inf)}, "1 values are infinite.*got inf at row 4, feature 'b'"),
     "minus infinite": ({"X": matrix(-np.inf)}, "got -inf at row 4, feature 'b'"),
-    "NaN in CSR": ({"X": sparse.csr_matrix(matrix(np.nan))}, "got nan at row 4, feature 'b'"),
-    "NaN first in a row of CSR": (
-        {"X": sparse.csr_matrix(matrix(np.nan)[:, [1, 0, 2]])},
-        "got nan at row 4, feature 'a'",
+    "infinite beside NaN": ({"X": matrix(np.inf) * [[np.nan, 1, 1]]}, "X has a wrong type"),
+    "infinite beside missing": (
+        {"X": (matrix(-np.inf) + [[np.nan, 0, 0]]).astype(np.float32)},
+        "got -inf at row 4, feature 'b'",
     ),
+    "NaN in CSR": (
+        {"X": sparse.csr_matrix(matrix(np.nan))},
+        "a sparse table has missing values.*the first at row 4, feature 'b'",
+    ),
+    "infinite first in a row of CSR": (
+        {"X": sparse.csr_matrix(matrix(np.inf)[:, [1, 0, 2]])},
+        "got inf at row 4, feature 'a'",
+    ),
+    "a feature without a value": (
+        {"X": (matrix() + [[0, np.nan, 0]]).astype(np.float32)},
+        "features have no value.*1 such features, the first is 'b'",
+    ),
+    "groups as a list": ({"groups": [0, 0, 1, 1, 2, 2]}, "expected an int64 array of shape"),
+    "too few groups": ({"groups": np.arange(5)}, r"`groups` is no group of each row.*\(5,\)"),
+    "one group": ({"groups": np.zeros(6, dtype=np.int64)}, "all rows are in one group"),
     "too few features": (
         {"features": ["a"]},
         "feature names do not match X; expected 3 names, got 1",
     ),
-    "few features, NaN": ({"features": ["a"], "X": matrix(np.nan)}, "feature names do not match X"),
+    "few features, infinite": (
+        {"features": ["a"], "X": matrix(np.inf)},
+        "feature names do not match X",
+    ),
     "features twice": ({"features": ["a", "b", "a"]}, "1 feature name.*more than once.*got 'a'"),
     "features twice as text": ({"features": [1, "1", 2]}, "more than once.*got '1'"),
     "labels as a list": ({"y": [0, 1, 0, 1, 0, 1]}, "y has a wrong type.*got list"),
@@ -103,6 +120,13 @@ def test_a_valid_table_is_accepted(X: np.ndarray, dense: bool) -> None:
     assert_array_equal(table.X if isinstance(table.X, np.ndarray) else table.X.toarray(), X)
 
 
+def test_missing_values_are_kept_and_counted() -> None:
+    table = Table(**parts(X=matrix(np.nan)))
+    assert table.n_missing == 1
+    assert np.isnan(table.X[4, 1])
+    assert Table(**parts()).n_missing == 0
+
+
 CHANGED: dict[str, dict[str, Any]] = {
     "a value": {"X": matrix(2.0)},
     "another kind of matrix": {"X": sparse.csr_matrix(matrix())},
@@ -112,6 +136,7 @@ CHANGED: dict[str, dict[str, Any]] = {
     "the relevant features": {"relevant": np.array([1])},
     "no relevant features": {"relevant": None},
     "no split": {"official_split": None},
+    "groups": {"groups": np.arange(6) // 2},
     "the border of the split": {"official_split": (np.arange(3), np.arange(3, 6))},
 }
 
