@@ -19,7 +19,8 @@ from torch import nn
 from baselines import deepmapper
 from baselines._cnn import image_model
 from deepmapper.estimators.network_classifier import NetworkClassifier
-from deepmapper.networks._assembly import build_network
+from deepmapper.networks.backbones import build_backbone
+from deepmapper.networks.gate import GatedNetwork
 from deepmapper.training.streams import torch_stream
 
 
@@ -69,7 +70,8 @@ class RandomNetworks(NetworkClassifier):
             weight = gate.weight.data.flatten()
             order = torch.randperm(len(weight)).to(weight.device)
             gate.weight.data = weight[order].view_as(gate.weight)
-        network = build_network(self.backbone, tuple(shape), len(self.classes_), gate=gate)
+        network = build_backbone(self.backbone, (shape[-2], shape[-1]), len(self.classes_))
+        network = network if gate is None else GatedNetwork(gate, network)
         return network.to(self.device_).eval()
 
 

@@ -1,6 +1,8 @@
-"""The data folder, apart from `fetch`, so that a listing does not import numpy."""
+"""Folders of data and environments, apart from `fetch`, so that a listing does not import numpy."""
 
+import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -11,3 +13,26 @@ def data_folder() -> Path:
     import pooch
 
     return Path(pooch.os_cache("deepmapper"))
+
+
+def environment_python(requirements: Sequence[str]) -> Path:
+    """Return the Python of the environment with these requirements, which may not exist.
+
+    Its folder is `environments/<first package>-<hash>` in the user's cache folder. The hash is that
+    of all requirements, so a change of one makes another environment.
+
+    Parameters
+    ----------
+    requirements : sequence of str
+        The literal `ENVIRONMENT` of a method.
+
+    Returns
+    -------
+    Path
+    """
+    import pooch
+
+    package = requirements[0].partition("==")[0]
+    digest = hashlib.sha256("\n".join(requirements).encode()).hexdigest()[:8]
+    folder = Path(pooch.os_cache("deepmapper")) / "environments" / f"{package}-{digest}"
+    return folder / "bin" / "python"

@@ -16,10 +16,11 @@ import hashlib
 import os
 import tempfile
 import warnings
+import zipfile
 import zlib
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datasets._folder import data_folder
@@ -27,7 +28,7 @@ from datasets.table import DataUnavailable
 
 TIMEOUT_SECONDS = 30  # for the connection, and between two chunks of a download
 CHUNK_BYTES = 1 << 20
-ALGORITHMS = {"md5": "md5", "blob": "sha1", "sha256": "sha256"}
+ALGORITHMS = {"md5": "md5", "blob": "sha1", "tree": "sha1", "sha256": "sha256"}
 FIRST_SEEN = "first:"  # for a file whose source publishes no checksum
 
 
@@ -43,8 +44,11 @@ class DataFile:
         URLs of the file, in the order to try.
     checksum : str
         "sha256:<hex>" of the file, "blob:<hex>" (its Git blob id), or "md5:<hex>" of its content,
-        unpacked if the name ends in .gz. "first:" if the source publishes no checksum: the SHA-256
-        at first use is stored in <path>.sha256, in the format of sha256sum.
+        unpacked if the name ends in .gz. "tree:<hex>" of a zip whose own bytes may differ between
+        downloads: the Git tree id of the files in its folder of the same name, such as
+        recordings/ in recordings.zip, all with the mode 100644. "first:" if the source publishes
+        no checksum: the SHA-256 at first use is stored in <path>.sha256, in the format of
+        sha256sum.
 
     Raises
     ------
@@ -230,9 +234,28 @@ def _hash(path: Path, identity: tuple[int, int, int], kind: str, *, unpack: bool
         prefix = b"blob %d\0" % identity[1] if kind == "blob" else b""
         return hashlib.new(ALGORITHMS[kind], prefix, usedforsecurity=False)
 
+    # zipfile raises many kinds of errors for a corrupt file.
+    errors = (Exception,) if kind == "tree" else (EOFError, zlib.error, gzip.BadGzipFile)
     try:
+        if kind == "tree":
+            return f"tree:{_tree_id(path)}"
         with gzip.open(path) if unpack else path.open("rb") as content:
             return f"{kind}:{hashlib.file_digest(content, new).hexdigest()}"
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        packed = _hash(path, identity, kind, unpack=False)
+    except errors:
+        packed = _hash(path, identity, "sha256" if kind == "tree" else kind, unpack=False)
         return f"{packed} as packed (it cannot be unpacked)"
+
+
+def _tree_id(path: Path) -> str:
+    """Return the Git tree id of the files in the zip's folder that has the name of the zip."""
+    entries = []
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            file = PurePosixPath(member.filename)
+            if member.is_dir() or file.parent.name != path.stem:
+                continue
+            content = archive.read(member)
+            blob = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False)
+            entries.append(b"100644 %s\0%s" % (file.name.encode(), blob.digest()))
+    tree = b"".join(sorted(entries))
+    return hashlib.sha1(b"tree %d\0" % len(tree) + tree, usedforsecurity=False).hexdigest()

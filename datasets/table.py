@@ -74,8 +74,9 @@ class Table:
     Raises
     ------
     TableError
-        If shapes do not match, a value is infinite, a feature has no value, a name is not unique, an index is out of
-        range, there are fewer than two classes, or a class has fewer than two samples.
+        If shapes do not match, a value is infinite, a feature has no value, a name is not unique,
+        an index is out of range, there are fewer than two classes, or a class has fewer than two
+        samples.
     """
 
     name: str

@@ -3,10 +3,13 @@
 import errno
 import gzip
 import hashlib
+import io
 import os
+import re
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -83,6 +86,66 @@ def test_a_blob_checksum_is_the_one_of_git() -> None:
     assert state(file) == "present"
 
 
+def zipped(files: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return content.getvalue()
+
+
+# `git init sounds && cd sounds && printf 'hello\n' > a.wav && printf 'x' > a.wav.txt &&
+# git add . && git write-tree`
+TREE = "tree:ff7c2a9d863bb1eff64ca6fa0039d034a6534e46"
+SOUNDS = {"sounds/a.wav.txt": b"x", "sounds/a.wav": b"hello\n"}
+
+
+def test_a_tree_checksum_is_the_one_of_git() -> None:
+    file = DataFile("tumours/sounds.zip", (), TREE)
+    inside = {f"project-1/{name}": data for name, data in SOUNDS.items()}
+    for files in (SOUNDS, inside, {**inside, "project-1/README.md": b"about"}):
+        put(file, zipped(files))
+        assert state(file) == "present"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {**SOUNDS, "sounds/a.wav": b"hello"},
+        {**SOUNDS, "sounds/b.wav": b""},
+        {"sounds/a.wav": b"hello\n"},
+        {"other/a.wav": b"hello\n", "other/a.wav.txt": b"x"},
+    ],
+)
+def test_a_zip_with_other_files_is_corrupt(files: dict[str, bytes]) -> None:
+    file = DataFile("tumours/sounds.zip", (), TREE)
+    put(file, zipped(files))
+    assert re.fullmatch(f"corrupt: expected {TREE}, found tree:[0-9a-f]{{40}}", state(file))
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", zipped(SOUNDS)[:-9]])
+def test_a_file_that_is_no_zip_is_corrupt(content: bytes) -> None:
+    file = DataFile("tumours/sounds.zip", (), TREE)
+    put(file, content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    expected = f"corrupt: expected {TREE}, found sha256:{sha256} as packed (it cannot be unpacked)"
+    assert state(file) == expected
+
+
+def test_no_damage_of_a_zip_raises_an_error() -> None:
+    file = DataFile("tumours/sounds.zip", (), TREE)
+    content = zipped(SOUNDS)
+    for place in range(0, len(content), 2):
+        put(file, content[:place] + bytes([content[place] ^ 64]) + content[place + 1 :])
+        assert state(file).startswith(("present", f"corrupt: expected {TREE}, found "))
+
+
+def test_any_zip_with_the_right_files_is_used(server: Server) -> None:
+    content = zipped({"project-1/README.md": b"about", **SOUNDS})
+    file = DataFile("tumours/sounds.zip", (server.put("commit", content),), TREE)
+    assert fetch(file).read_bytes() == content
+
+
 def test_md5_is_that_of_the_unpacked_content_of_gz_files_only() -> None:
     file = DataFile("plain.txt", (), MD5)
     put(file, CONTENT)
@@ -94,7 +157,9 @@ def test_md5_is_that_of_the_unpacked_content_of_gz_files_only() -> None:
 
 @pytest.mark.parametrize("checksum", ["crc32:0", "first:abc"])
 def test_other_kinds_of_checksum_are_refused(checksum: str) -> None:
-    with pytest.raises(ValueError, match=f"'first:' or .* md5:, blob:, sha256:, got '{checksum}'"):
+    with pytest.raises(
+        ValueError, match=f"'first:' or .* md5:, blob:, tree:, sha256:, got '{checksum}'"
+    ):
         data_file(checksum=checksum)
 
 

@@ -47,7 +47,7 @@ BROKEN = {
     "minus infinite": ({"X": matrix(-np.inf)}, "got -inf at row 4, feature 'b'"),
     "infinite beside NaN": ({"X": matrix(np.inf) * [[np.nan, 1, 1]]}, "X has a wrong type"),
     "infinite beside missing": (
-        {"X": (matrix(-np.inf) + [[np.nan, 0, 0]]).astype(np.float32)},
+        {"X": np.where([True, False, False], np.nan, matrix(-np.inf)).astype(np.float32)},
         "got -inf at row 4, feature 'b'",
     ),
     "NaN in CSR": (
@@ -59,7 +59,7 @@ BROKEN = {
         "got inf at row 4, feature 'a'",
     ),
     "a feature without a value": (
-        {"X": (matrix() + [[0, np.nan, 0]]).astype(np.float32)},
+        {"X": np.where([False, True, False], np.nan, matrix()).astype(np.float32)},
         "features have no value.*1 such features, the first is 'b'",
     ),
     "groups as a list": ({"groups": [0, 0, 1, 1, 2, 2]}, "expected an int64 array of shape"),

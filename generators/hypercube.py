@@ -1,8 +1,8 @@
-"""Madelon: clusters on the corners of a hypercube, hidden among probes.
+"""Hypercube: clusters on the corners of a hypercube, hidden among probes.
 
 2,600 samples, 500 features: 5 informative, 15 linear combinations of them, 480 probes. Two classes
-of equal size, no official split. Follows the artificial table of the NIPS 2003 feature selection
-challenge (Guyon 2003). MIT.
+of equal size, no official split. Follows Madelon, the artificial table of the NIPS 2003 feature
+selection challenge (Guyon 2003), which is the dataset `madelon`. MIT.
 Trap: one feature alone says almost nothing about the class, because the label of a corner is
 random and depends on all five coordinates. Rankings by single features miss most relevant ones.
 """
@@ -88,20 +88,21 @@ def load(
         features, which `notes` lists apart. Except for the noise, n_informative of them determine
         the others.
     """
-    require_whole("madelon", 4, n_samples=n_samples)
-    require_whole("madelon", 1, n_features=n_features, n_informative=n_informative)
-    require_whole("madelon", 0, n_redundant=n_redundant, seed=seed)
-    require_within("madelon", 0, 1, flip=flip, noise=noise)
-    require_within("madelon", 0, 100, class_sep=class_sep)
+    require_whole("hypercube", 4, n_samples=n_samples)
+    require_whole("hypercube", 1, n_features=n_features, n_informative=n_informative)
+    require_whole("hypercube", 0, n_redundant=n_redundant, seed=seed)
+    require_within("hypercube", 0, 1, flip=flip, noise=noise)
+    require_within("hypercube", 0, 100, class_sep=class_sep)
     n_relevant = n_informative + n_redundant
     if n_informative > MOST_INFORMATIVE:
         expected = f"at most {MOST_INFORMATIVE}, as clusters double with each"
-        refuse("madelon", "n_informative", expected, n_informative, "Lower it.")
+        refuse("hypercube", "n_informative", expected, n_informative, "Lower it.")
     if n_features < n_relevant:
         expected = f"at least n_informative + n_redundant = {n_relevant}"
-        refuse("madelon", "n_features", expected, n_features, "Raise it.")
+        refuse("hypercube", "n_features", expected, n_features, "Raise it.")
     design = draw_design(n_features, n_informative, n_redundant, seed)
     X, y = draw_samples(design, n_samples, class_sep, seed)
+    # The streams are named after Madelon, the generator's first name, so that tables stay the same.
     if rescale:
         draw = stream(seed, "madelon/rescale")
         X += draw.random(n_features, dtype=np.float32)
@@ -115,7 +116,7 @@ def load(
     place = np.argsort(design.order)[:n_relevant]  # the column of each relevant feature
     informative, redundant = place[:n_informative].tolist(), place[n_informative:].tolist()
     return Table(
-        name="madelon",
+        name="hypercube",
         X=np.take(X, design.order, axis=1),
         y=y,
         classes=("-1", "+1"),
