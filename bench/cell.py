@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from bench.catalog import Entry, entry, harness_hash, table_entry
+from bench.catalog import Entry, entries, entry, harness_hash, table_entry
 from bench.errors import BenchError, unknown
 from bench.spec import Choice, Experiment, Spec
 from bench.store.records import SCHEMA
@@ -154,7 +154,15 @@ def _table_request(choice: Choice, seed: int) -> TableRequest:
         if "seed" in inspect.signature(load).parameters and "seed" not in params:
             params["seed"] = seed
         params = resolve_parameters(load, params, f"dataset {choice.label!r}")
-    return TableRequest(choice.name, choice.label, params, table_source.source_hash)
+    return TableRequest(choice.name, choice.label, params, _source_of_table(table_source, params))
+
+
+def _source_of_table(table_source: Entry, params: dict[str, Any]) -> str:
+    """The hash of the source of a table, and of the table that its parameter `base` names."""
+    base = (entries("datasets") | entries("generators")).get(str(params.get("base")))
+    if base is None:
+        return table_source.source_hash
+    return content_hash([table_source.source_hash, base.source_hash])
 
 
 def _cell(

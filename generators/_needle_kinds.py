@@ -1,14 +1,14 @@
 """Kinds of needles, and the error that remains for a classifier that knows them.
 
 An effect changes the values of a needle in class 1. A rule changes no value: it computes the class
-from pairs of needles, on the ranks u of their values, which are uniform in [0, 1) for any noise.
+from groups of needles, on the ranks u of their values, which are uniform in [0, 1) for any noise.
 
 RING, XOR and SUM are the conditions of Passemiers et al., Sci Rep 14 (2024), doi
 10.1038/s41598-024-82583-5, as in their code (src/data.py at commit 74b17fa of
 github.com/AntoinePassemiers/Feature-Selection-Benchmark). A condition is on two features, a sample
 is of class 1 if any condition holds, and the thresholds make all conditions about equally frequent
-and the classes about equal. Our additions: `sum` alone, repeated conditions, and thresholds for any
-class balance.
+and the classes about equal. Our additions: `sum` alone, repeated conditions, thresholds for any
+class balance, parities of three and four features, and `mixture`, in which conditions vote.
 """
 
 from collections.abc import Callable
@@ -17,9 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.integrate import quad
 from scipy.optimize import brentq
-from scipy.special import chdtr, chdtrc, chdtri, log_ndtr, ndtr, ndtri
+from scipy.special import bdtrc, chdtr, chdtrc, chdtri, gammainc, log_ndtr, ndtr, ndtri
 
 from generators._needle_noise import DEGREES, NORMAL, STUDENT, UNIFORM, Noise
+from generators._streams import stream
 from generators.nihs import TABLE_1, into_ranges
 
 RING_RADIUS = 0.35
@@ -141,11 +142,12 @@ EFFECTS = {
 
 @dataclass(frozen=True)
 class Rule:
-    """A condition on the ranks of a pair of needles: score >= threshold.
+    """A condition on the ranks of a group of needles: score >= threshold.
 
-    score: ranks of shape (n, 2) -> (n,).
+    score: ranks of shape (n, size) -> (n,).
     chance: threshold -> probability of the condition, from 1 at `low` down to 0 at `high`.
     noise: standard deviation of the normal noise that is added to the score.
+    size: number of needles in the group.
     """
 
     score: Callable[[np.ndarray], np.ndarray]
@@ -153,6 +155,7 @@ class Rule:
     low: float
     high: float
     noise: float = 0.0
+    size: int = 2
 
     def threshold(self, chance: float) -> float:
         """Return the threshold at which the condition has the given probability."""
@@ -197,16 +200,41 @@ def _ring_score(u: np.ndarray) -> np.ndarray:
     return -np.abs(np.hypot(u[:, 0] - 0.5, u[:, 1] - 0.5) - RING_RADIUS)
 
 
+def parity(size: int) -> Rule:
+    """Return the rule that an odd number of needles is above 0.5, if the threshold is 0.
+
+    The score is minus the product of all 0.5 - u. For a pair it is that of XOR.
+    """
+
+    def score(u: np.ndarray) -> np.ndarray:
+        return -np.prod(0.5 - u, axis=1)
+
+    def chance(threshold: float) -> float:
+        """Minus the logarithm of a product of uniform numbers has a gamma distribution."""
+        s = min(1.0, 2**size * abs(threshold))
+        beyond = float(gammainc(size, -np.log(s))) / 2 if s > 0 else 0.5
+        return beyond if threshold >= 0 else 1 - beyond
+
+    return Rule(score, chance, low=-(0.5**size), high=0.5**size, size=size)
+
+
 RING = Rule(_ring_score, _ring_chance, low=RING_RADIUS - 0.5**0.5, high=0.0)
 XOR = Rule(lambda u: (u[:, 0] - 0.5) * (0.5 - u[:, 1]), _xor_chance, low=-0.25, high=0.25)
 SUM = Rule(lambda u: u[:, 0] + u[:, 1], _sum_chance, low=-2, high=4, noise=SUM_NOISE)
+STEP = Rule(lambda u: u[:, 0], lambda t: 1 - t, low=0, high=1, size=1)
+SPREAD = Rule(lambda u: np.abs(u[:, 0] - 0.5), lambda t: 1 - 2 * t, low=0, high=0.5, size=1)
+PARITY3, PARITY4 = parity(3), parity(4)
 RULES = {
     "xor": (XOR,),
     "ring": (RING,),
     "sum": (SUM,),
     "ring+xor": (RING, XOR),
     "ring+xor+sum": (RING, XOR, SUM),
+    "parity3": (PARITY3,),
+    "parity4": (PARITY4,),
+    "mixture": (STEP, SPREAD, XOR, PARITY3),
 }
+VOTES = {"mixture"}  # Conditions vote. In all other kinds they are joined by "or".
 # Thresholds of the published code. That of a ring is minus half its width.
 PUBLISHED = {
     "xor": (0.0,),
@@ -217,44 +245,81 @@ PUBLISHED = {
 Conditions = list[tuple[Rule, float]]
 
 
-def conditions(kind: str, n_needles: int, share: float | None) -> Conditions:
-    """Return the rule and the threshold of each pair of needles, in order.
+def needles_per_set(kind: str) -> int:
+    """Return the number of needles in one set of the kind's groups."""
+    if kind in EFFECTS:
+        return 1 + EFFECTS[kind].paired
+    return sum(rule.size for rule in RULES[kind])
 
-    `share` is the probability that any condition holds, equal for all. None: published thresholds.
+
+def group_sizes(kind: str, n_needles: int) -> list[int]:
+    """Return the size of each group of needles that act together, in order."""
+    sizes = [rule.size for rule in RULES[kind]] if kind in RULES else [needles_per_set(kind)]
+    return sizes * (n_needles // needles_per_set(kind))
+
+
+def conditions(kind: str, n_needles: int, share: float | None) -> Conditions:
+    """Return the rule and the threshold of each group of needles, in order.
+
+    `share` is the probability of class 1. All conditions are equally probable. None: published
+    thresholds.
     """
     rules = RULES[kind]
     if share is None:
         return list(zip(rules, PUBLISHED[kind], strict=True))
-    n_pairs = n_needles // 2
-    # Probability that no condition holds: 1 - share = (1 - chance)^n_pairs.
-    chance = -np.expm1(np.log1p(-share) / n_pairs)
-    return [(rule, rule.threshold(chance)) for rule in rules] * (n_pairs // len(rules))
+    n_sets = n_needles // needles_per_set(kind)
+    chance = _chance_of_one(kind, n_sets * len(rules), share)
+    return [(rule, rule.threshold(chance)) for rule in rules] * n_sets
 
 
-def apply_rules(ranks: np.ndarray, pairs: Conditions, rng: np.random.Generator) -> np.ndarray:
-    """Return class 1 for samples in which any condition holds, int64 (n_samples,).
+def _chance_of_one(kind: str, n_groups: int, share: float) -> float:
+    if kind in VOTES:
+        return float(brentq(lambda c: _majority_chance(n_groups, c) - share, 0, 1, xtol=1e-14))
+    # Probability that no condition holds: 1 - share = (1 - chance)^n_groups.
+    return float(-np.expm1(np.log1p(-share) / n_groups))
 
-    In `ranks`, (n_samples, n_needles), pairs are side by side. `rng` draws the noise of sums.
+
+def _majority_chance(n_votes: int, chance: float) -> float:
+    """Return the probability of more than half of the votes, plus half that of a tie."""
+    half = n_votes // 2
+    return float(bdtrc(half, n_votes, chance) + bdtrc(half - 1, n_votes, chance)) / 2
+
+
+def apply_rules(kind: str, ranks: np.ndarray, groups: Conditions, seed: int) -> np.ndarray:
+    """Return the class of each sample, int64 (n_samples,).
+
+    In `ranks`, (n_samples, n_needles), groups are side by side. `seed` draws the noise of sums and
+    the coins that decide ties.
     """
-    y = np.zeros(len(ranks), dtype=bool)
-    for i, (rule, threshold) in enumerate(pairs):
-        score = rule.score(ranks[:, 2 * i : 2 * i + 2])
+    noise = stream(seed, "needles/sum")
+    held = np.zeros(len(ranks), dtype=np.int64)
+    start = 0
+    for rule, threshold in groups:
+        score = rule.score(ranks[:, start : start + rule.size])
         if rule.noise:
-            score = score + rng.normal(0, rule.noise, size=len(ranks))
-        y |= score >= threshold
-    return y.astype(np.int64)
+            score = score + noise.normal(0, rule.noise, size=len(ranks))
+        held += score >= threshold
+        start += rule.size
+    if kind not in VOTES:
+        return (held > 0).astype(np.int64)
+    coins = stream(seed, "needles/ties").integers(2, size=len(ranks))
+    return (2 * held + coins > len(groups)).astype(np.int64)
 
 
-def rules_error(pairs: Conditions) -> float:
-    """Return the Bayes error: only the noise of sums is hidden.
+def rules_error(kind: str, groups: Conditions) -> float:
+    """Return the Bayes error: only the noise of sums and the coins of ties are hidden.
 
-    It matters in samples in which no other rule holds.
+    The noise matters in samples in which no other rule holds. Half of the ties are wrong.
     """
-    noisy = [threshold for rule, threshold in pairs if rule.noise]
+    if kind in VOTES:
+        (rule, threshold), n_votes = groups[0], len(groups)
+        chance, half = rule.chance(threshold), len(groups) // 2
+        return float(bdtrc(half - 1, n_votes, chance) - bdtrc(half, n_votes, chance)) / 2
+    noisy = [threshold for rule, threshold in groups if rule.noise]
     if not noisy:
         return 0.0
     p_no_other = np.prod(
-        [1 - rule.chance(threshold) for rule, threshold in pairs if not rule.noise]
+        [1 - rule.chance(threshold) for rule, threshold in groups if not rule.noise]
     )
     u = (np.arange(QUANTILES) + 0.5) / QUANTILES
     sums = np.where(u < 0.5, np.sqrt(2 * u), 2 - np.sqrt(2 * (1 - u)))  # of two uniform numbers

@@ -42,19 +42,34 @@ STUDENT = Noise(
     ranks=lambda x: stdtr(DEGREES, x.astype(np.float64)),
     values=lambda u: stdtrit(DEGREES, u),
 )
+# Fair coins, 0 or 1. Their ranks are the middles of both steps of the distribution function.
+COINS = Noise(
+    mean=0.5,
+    sd=0.5,
+    ranks=lambda x: 0.25 + 0.5 * x.astype(np.float64),
+    values=lambda u: np.floor(2 * u),
+)
 # Needles in log-normal noise are made on its logarithm, on which an effect is a fold change. `load`
 # takes the exponential at the end. Needles in "blocks" are outside the blocks.
-NOISES = {"uniform": UNIFORM, "normal": NORMAL, "lognormal": NORMAL, "t": STUDENT, "blocks": NORMAL}
+NOISES = {
+    "uniform": UNIFORM,
+    "normal": NORMAL,
+    "lognormal": NORMAL,
+    "t": STUDENT,
+    "blocks": NORMAL,
+    "binary": COINS,
+}
 
 
 def draw(noise: str, n_samples: int, n_features: int, alone: np.ndarray, seed: int) -> np.ndarray:
     """Draw noise, float32 (n_samples, n_features). Log-normal: its logarithm.
 
-    `noise` is a name of NOISES, and the features `alone` are outside all blocks of noise="blocks".
+    `noise` is a name of NOISES. The features `alone` are outside all blocks of noise="blocks", and
+    every pattern of their values is equally frequent in noise="binary".
     """
     rng = stream(seed, "nihs/values")
     X = np.empty((n_samples, n_features), dtype=np.float32)  # 729 MB at 10,000 x 18,225
-    if noise == "uniform":
+    if noise in ("uniform", "binary"):
         rng.random(out=X, dtype=np.float32)
     elif noise == "t":
         for rows in _row_blocks(X):  # numpy draws t in float64 only
@@ -63,7 +78,17 @@ def draw(noise: str, n_samples: int, n_features: int, alone: np.ndarray, seed: i
         rng.standard_normal(out=X, dtype=np.float32)
     if noise == "blocks":
         _correlate(X, alone, seed)
+    if noise == "binary":
+        X *= 2
+        np.floor(X, out=X)
+        X[:, alone] = _balanced_bits(n_samples, len(alone), stream(seed, "needles/patterns"))
     return X
+
+
+def _balanced_bits(n_samples: int, n_bits: int, rng: np.random.Generator) -> np.ndarray:
+    """Return rows of bits in random order. Numbers of equal rows differ by one at most."""
+    patterns = rng.permutation(np.arange(n_samples) % 2**n_bits)
+    return patterns[:, None] >> np.arange(n_bits) & 1
 
 
 def _correlate(X: np.ndarray, alone: np.ndarray, seed: int) -> None:

@@ -11,14 +11,19 @@ SMALL = {  # sizes that are quick enough for a test. Other tables have their def
     "nihs": {"n_samples": 60, "n_features": 40, "needles": "random"},
     "expression": {"n_samples": 120, "n_features": 80, "n_classes": 3},
     "shuffled_mnist": {"base": "digits"},
+    "controls": {"base": "needles", "base_params": {"n_samples": 60, "n_features": 40}},
     "mnist": {"n_train": 200, "n_test": 50},
     "fashion_mnist": {"n_train": 200, "n_test": 50},
     "gisette": {"n_train": 200, "n_test": 50},
-    "madelon": {"n_samples": 320, "n_features": 60},
+    "hypercube": {"n_samples": 320, "n_features": 60},
     "ringnorm": {"n_samples": 300, "n_noise": 20},
 }
+# Reading their files for the first time takes up to half a minute.
+SLOW = ("hmp_body_sites", "movie_reviews", "pancan12_mutations", "risk_ileum", "spoken_digits")
 ENTRIES = entries("datasets") | entries("generators")
-TABLES = sorted(ENTRIES)
+TABLES = [
+    pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in sorted(ENTRIES)
+]
 GENERATORS = sorted(entries("generators"))
 
 

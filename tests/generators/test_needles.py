@@ -2,7 +2,7 @@
 
 import json
 import tracemalloc
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -12,12 +12,41 @@ from scipy import stats
 from bench.cell import resolve_parameters
 from datasets.table import Table, TableError
 from generators import needles, nihs
-from generators._needle_kinds import RING, RULES, SUM, XOR, Rule
+from generators._needle_kinds import (
+    PARITY3,
+    PARITY4,
+    RING,
+    RULES,
+    SPREAD,
+    STEP,
+    SUM,
+    XOR,
+    Rule,
+    parity,
+)
 from generators.needles import KINDS, bayes_error
 
-PINNED = "0b4f1a94163ecc2cf3b5c7e848b44802785a61aff0d44a31c8e625c4dcb07139"
+PINNED = {  # the first digits of the checksum
+    "shift": "04a0db3832cf3a05",
+    "variance": "78f1aba8e8c05f26",
+    "ranges": "e5433aac725d3c77",
+    "xor": "0b4f1a94163ecc2c",
+    "ring": "ad053d903d9b6ce7",
+    "ring+xor": "03eb5515ff58a70a",
+}
 SMALL = {"n_samples": 400, "n_features": 50}
-FEWEST = {"xor": 2, "ring": 2, "sum": 2, "ring+xor": 4, "ring+xor+sum": 6, "correlation": 2}
+SIZES = {  # of the groups of a kind that has other groups than single needles
+    "xor": [2],
+    "ring": [2],
+    "sum": [2],
+    "ring+xor": [2, 2],
+    "ring+xor+sum": [2, 2, 2],
+    "correlation": [2],
+    "parity3": [3],
+    "parity4": [4],
+    "mixture": [1, 1, 2, 3],
+}
+FEWEST = {kind: sum(sizes) for kind, sizes in SIZES.items()}
 DISTRIBUTIONS = {
     "uniform": stats.uniform(),
     "normal": stats.norm(),
@@ -28,9 +57,8 @@ DISTRIBUTIONS = {
 
 
 def drawn_in_order(table: Table) -> np.ndarray:
-    """The values of the needles, pairs side by side, (n_samples, n_needles) float64."""
-    order = np.ravel(table.notes["pairs"]).astype(int) if table.notes["pairs"] else table.relevant
-    return table.X[:, order].astype(np.float64)
+    """The values of the needles, groups side by side, (n_samples, n_needles) float64."""
+    return table.X[:, np.concatenate(table.notes["groups"])].astype(np.float64)
 
 
 def chance_of_class_1(table: Table, noise: str, share: float) -> np.ndarray:
@@ -62,24 +90,47 @@ def chance_of_class_1(table: Table, noise: str, share: float) -> np.ndarray:
         return class_1 / (class_0 + class_1)
     if kind == "ranges":
         return (x[:, 0] >= 0.2).astype(float)
-    silent = np.ones(len(x))  # P(no condition holds)
-    u = distribution.cdf(x)
-    names = kind.split("+") * (len(table.notes["pairs"]) // len(kind.split("+")))
-    for i, (name, t) in enumerate(zip(names, table.notes["thresholds"], strict=True)):
-        a, b = u[:, 2 * i], u[:, 2 * i + 1]
+    held = chance_of_conditions(table, distribution.cdf(x))
+    if kind == "mixture":
+        votes = held.sum(axis=1)
+        return np.where(votes == held.shape[1] / 2, 0.5, votes > held.shape[1] / 2)
+    return 1 - (1 - held).prod(axis=1)
+
+
+def chance_of_conditions(table: Table, u: np.ndarray) -> np.ndarray:
+    """P(condition holds | ranks of the needles), (n_samples, n_groups)."""
+    kind, groups = table.notes["kind"], table.notes["groups"]
+    names = ["step", "spread", "xor", "parity"] if kind == "mixture" else kind.split("+")
+    names = names * (len(groups) // len(names))
+    held, start = [], 0
+    for name, group, t in zip(names, groups, table.notes["thresholds"], strict=True):
+        v = u[:, start : start + len(group)]
+        start += len(group)
         if name == "ring":
-            silent *= np.abs(np.sqrt((a - 0.5) ** 2 + (b - 0.5) ** 2) - 0.35) > -t
-        elif name == "xor":
-            silent *= (a - 0.5) * (0.5 - b) < t
-        else:
-            silent *= stats.norm.cdf((t - a - b) / 0.2)
-    return 1 - silent
+            distance = np.sqrt((v[:, 0] - 0.5) ** 2 + (v[:, 1] - 0.5) ** 2)
+            held.append(np.abs(distance - 0.35) <= -t)
+        elif name == "sum":
+            held.append(stats.norm.cdf((v[:, 0] + v[:, 1] - t) / 0.2))
+        elif name == "step":
+            held.append(v[:, 0] >= t)
+        elif name == "spread":
+            held.append((v[:, 0] <= 0.5 - t) | (v[:, 0] >= 0.5 + t))
+        else:  # "xor" is the parity of two
+            odd = (v > 0.5).sum(axis=1) % 2 == 1
+            distance = np.abs(v - 0.5).prod(axis=1)
+            held.append(np.where(odd, distance, -distance) >= t)
+    return np.stack(held, axis=1).astype(float)
 
 
-def test_a_seed_fixes_the_table() -> None:
-    table = needles.load(**SMALL, kind="xor", seed=5)
-    assert (table.checksum, table.notes["thresholds"]) == (PINNED, [0.0])
-    assert needles.load(**SMALL, kind="xor", seed=6).checksum != PINNED
+@pytest.mark.parametrize("kind", PINNED)
+def test_a_seed_fixes_the_table(kind: str) -> None:
+    sizes = {**SMALL, "kind": kind, "n_needles": FEWEST.get(kind, 2)}
+    assert needles.load(**sizes, seed=5).checksum.startswith(PINNED[kind])
+    assert not needles.load(**sizes, seed=6).checksum.startswith(PINNED[kind])
+
+
+def test_balanced_xor_has_the_threshold_0() -> None:
+    assert needles.load(**SMALL, kind="xor").notes["thresholds"] == [0.0]
 
 
 @pytest.mark.parametrize("n_samples", [400, 401, 403])
@@ -102,10 +153,10 @@ def test_notes_and_truth_agree(kind: str) -> None:
     assert table.notes["kind"] == kind
     assert table.notes["bayes_error"] == bayes_error(kind, n_needles=k)
     assert json.loads(json.dumps(table.notes)) == table.notes
-    pairs = table.notes["pairs"]
-    assert [len(pair) for pair in pairs] == [2] * (k // 2 if kind in FEWEST else 0)
-    if pairs:
-        assert sorted(np.ravel(pairs)) == table.relevant.tolist()
+    groups = table.notes["groups"]
+    assert [len(group) for group in groups] == 2 * SIZES.get(kind, [1])
+    assert sorted(np.concatenate(groups)) == table.relevant.tolist()
+    assert table.notes["pairs"] == [group for group in groups if len(group) == 2]
 
 
 def test_needles_lie_anywhere() -> None:
@@ -202,8 +253,8 @@ def p_values(kind: str, noise: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("noise", DISTRIBUTIONS)
-@pytest.mark.parametrize("kind", ["xor", "correlation"])
-def test_no_single_feature_of_a_pair_separates_the_classes(kind: str, noise: str) -> None:
+@pytest.mark.parametrize("kind", ["xor", "correlation", "parity3", "parity4"])
+def test_no_single_feature_of_a_group_separates_the_classes(kind: str, noise: str) -> None:
     assert p_values(kind, noise).min() > 1e-3
 
 
@@ -217,6 +268,65 @@ def test_a_ring_shows_in_the_spread_but_not_in_the_mean(kind: str, noise: str) -
 
 def test_every_feature_of_a_sum_shows() -> None:
     assert p_values("sum", "normal")[0].max() < 1e-10
+
+
+@pytest.mark.parametrize("noise", DISTRIBUTIONS)
+@pytest.mark.parametrize("size", [3, 4])
+def test_no_smaller_set_of_a_parity_depends_on_the_class(size: int, noise: str) -> None:
+    sizes = {"n_samples": 20_000, "n_features": 10, "n_needles": size}
+    table = needles.load(**sizes, kind=f"parity{size}", noise=noise, seed=11)
+    above = DISTRIBUTIONS[noise].cdf(drawn_in_order(table)) > 0.5
+    assert_array_equal(table.y, above.sum(axis=1) % 2)
+    for chosen in combinations(range(size), size - 1):
+        odd = above[:, chosen].sum(axis=1) % 2 == 1
+        agreement = np.mean(odd == (table.y == 1))
+        assert abs(agreement - 0.5) < 4 * np.sqrt(0.25 / 20_000)
+
+
+@pytest.mark.parametrize("n_sets", [1, 2])
+def test_each_vote_of_a_mixture_agrees_with_the_class_equally_often(n_sets: int) -> None:
+    sizes = {"n_samples": 40_000, "n_features": 20, "n_needles": 7 * n_sets}
+    table = needles.load(**sizes, kind="mixture", noise="normal", seed=2)
+    held = chance_of_conditions(table, stats.norm.cdf(drawn_in_order(table)))
+    agreement = np.mean(held == table.y[:, None], axis=0)
+    expected = {1: 11 / 16, 2: 1 / 2 + 35 / 256}[n_sets]  # the other votes are tied, or all are
+    assert_allclose(agreement, expected, atol=4 * np.sqrt(0.22 / 40_000))
+    assert table.notes["bayes_error"] == pytest.approx({1: 3 / 16, 2: 35 / 256}[n_sets])
+
+
+@pytest.mark.parametrize(("kind", "k"), [("xor", 2), ("parity3", 3), ("parity4", 4)])
+def test_patterns_of_coins_are_equally_frequent(kind: str, k: int) -> None:
+    """No proper subset of the needles differs between the classes, in the table itself."""
+    table = needles.load(n_samples=160, n_features=12, n_needles=k, kind=kind, noise="binary")
+    assert set(np.unique(table.X)) == {0, 1}
+    bits = drawn_in_order(table).astype(int)
+    assert_array_equal(table.y, bits.sum(axis=1) % 2)
+    assert_array_equal(np.bincount(bits @ 2 ** np.arange(k)), [160 // 2**k] * 2**k)
+    assert table.notes["bayes_error"] == 0
+    assert np.count_nonzero(np.diff(table.y)) > 50  # shuffled
+
+
+def test_other_coins_are_fair_and_independent() -> None:
+    table = needles.load(n_samples=4_000, n_features=30, kind="xor", noise="binary", seed=4)
+    assert_allclose(table.X.mean(axis=0), 0.5, atol=4.5 * np.sqrt(0.25 / 4_000))
+    r = np.corrcoef(np.column_stack([table.X, table.y]).T) - np.eye(31)
+    assert np.abs(r).max() < 5 / np.sqrt(4_000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "shift"}, "another one with kind='shift', got 'binary'"),
+        ({"kind": "mixture", "n_needles": 7}, "another one with kind='mixture'"),
+        ({"kind": "xor", "n_needles": 4}, "expected 2 with noise=.binary. and kind='xor', got 4"),
+        ({"kind": "xor", "class_balance": 0.3}, "expected 0.5 with noise=.binary., got 0.3"),
+    ],
+)
+def test_coins_are_refused_where_the_rule_has_no_meaning(
+    changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(TableError, match=message):
+        needles.load(**SMALL, noise="binary", **changes)
 
 
 @pytest.mark.parametrize("noise", DISTRIBUTIONS)
@@ -291,11 +401,22 @@ def test_published_thresholds_are_those_of_the_published_code(
     assert_allclose(table.y[~holds].mean(), chance.mean(), atol=0.03)
 
 
-@pytest.mark.parametrize("rule", [RING, XOR, SUM], ids=["ring", "xor", "sum"])
+RULES_BY_NAME = {
+    "ring": RING,
+    "xor": XOR,
+    "sum": SUM,
+    "step": STEP,
+    "spread": SPREAD,
+    "parity3": PARITY3,
+    "parity4": PARITY4,
+}
+
+
+@pytest.mark.parametrize("rule", RULES_BY_NAME.values(), ids=RULES_BY_NAME)
 @pytest.mark.parametrize("chance", [0.01, 0.2, 0.5, 0.7, 0.99])
 def test_a_condition_holds_with_the_requested_probability(rule: Rule, chance: float) -> None:
     rng = np.random.default_rng(0)
-    score = rule.score(rng.random((200_000, 2))) + rng.normal(0, rule.noise, 200_000)
+    score = rule.score(rng.random((200_000, rule.size))) + rng.normal(0, rule.noise, 200_000)
     held = np.mean(score >= rule.threshold(chance))
     assert abs(held - chance) < 4 * np.sqrt(chance * (1 - chance) / 200_000)
 
@@ -354,6 +475,13 @@ def test_parameters_come_through_a_spec() -> None:
     assert needles.load(**resolve_parameters(needles.load, parameters, "test")).notes["effect"] == 3
     parameters = {**SMALL, "kind": "ring", "class_balance": None}
     assert needles.load(**resolve_parameters(needles.load, parameters, "test")).n_samples == 400
+
+
+@pytest.mark.parametrize("chance", [0.01, 0.2, 0.5, 0.7, 0.99])
+def test_xor_is_the_parity_of_two(chance: float) -> None:
+    assert_allclose(parity(2).threshold(chance), XOR.threshold(chance), atol=1e-12)
+    u = np.random.default_rng(0).random((100, 2))
+    assert_allclose(parity(2).score(u), XOR.score(u))
 
 
 def test_a_rule_that_leaves_a_class_empty_says_so() -> None:

@@ -8,7 +8,7 @@ from datasets.table import TableError
 
 SMALL: dict[str, dict[str, object]] = {
     "expression": {"n_samples": 100, "n_features": 50},
-    "madelon": {"n_samples": 320, "n_features": 40},
+    "hypercube": {"n_samples": 320, "n_features": 40},
     "needles": {"n_samples": 40, "n_features": 10},
     "nihs": {"n_samples": 40},
     "ringnorm": {},
@@ -29,7 +29,7 @@ WRONG: dict[str, list[tuple[dict[str, object], str]]] = {
         ({"depth_spread": -1.0}, "'depth_spread'.*got -1.0"),
         ({"seed": -1}, "'seed'.*>= 0.*got -1"),
     ],
-    "madelon": [
+    "hypercube": [
         ({"n_features": 19}, "'n_features'.*n_redundant = 20.*got 19"),
         ({"n_informative": 13}, "'n_informative'.*at most 12.*got 13"),
         ({"n_informative": 0}, "'n_informative'.*>= 1.*got 0"),
