@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from bench.errors import BenchError, unknown
+from datasets._folder import environment_python
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"methods": "baselines", "datasets": "datasets", "generators": "generators"}
@@ -45,6 +46,7 @@ class Entry:
     requires : import name -> requirement to install, from the file's literal `REQUIRES`
     files : data files, relative to the data folder, from the file's literal `FILES`
     broken : the syntax error of the file, or None
+    environment : requirements of its own Python environment, from the literal `ENVIRONMENT`
     """
 
     name: str
@@ -55,6 +57,7 @@ class Entry:
     requires: dict[str, str]
     files: tuple[str, ...]
     broken: str | None = None
+    environment: tuple[str, ...] = ()
 
     @property
     def unavailable(self) -> str | None:
@@ -62,10 +65,12 @@ class Entry:
         if self.broken:
             return self.broken
         missing = [need for need in self.requires if importlib.util.find_spec(need) is None]
-        if not missing:
-            return None
-        packages = " ".join(sorted({f'"{self.requires[need]}"' for need in missing}))
-        return f"needs {', '.join(missing)}: pip install {packages}"
+        if missing:
+            packages = " ".join(sorted({f'"{self.requires[need]}"' for need in missing}))
+            return f"needs {', '.join(missing)}: pip install {packages}"
+        if self.environment and not environment_python(self.environment).is_file():
+            return f"needs an environment of its own: python -m bench environment {self.name}"
+        return None
 
     def load(self) -> ModuleType:
         """Import the module. Raises BenchError if this is not possible."""
@@ -177,12 +182,22 @@ def _read_entry(name: str, kind: str, module: str, path: Path) -> Entry:
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             label = node.targets[0].id
-            if label in ("REQUIRES", "FILES"):
+            if label in ("REQUIRES", "FILES", "ENVIRONMENT"):
                 literals[label] = ast.literal_eval(node.value)
     summary = (ast.get_docstring(tree) or "").strip().split("\n")[0]
     requires: Any = literals.get("REQUIRES", {})
     files: Any = literals.get("FILES", ())
-    return Entry(name, kind, module, path, summary, dict(requires), tuple(files))
+    environment: Any = literals.get("ENVIRONMENT", ())
+    return Entry(
+        name,
+        kind,
+        module,
+        path,
+        summary,
+        dict(requires),
+        tuple(files),
+        environment=tuple(environment),
+    )
 
 
 @cache

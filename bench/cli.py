@@ -206,6 +206,16 @@ def regress(
     raise typer.Exit(regress(base or "HEAD", (base or "HEAD") if aa else head, settings, out))
 
 
+@app.command()
+def environment(
+    name: Annotated[str, typer.Argument(help="A method that `list methods` says needs one.")],
+) -> None:
+    """Install the packages of a method into a Python environment of its own."""
+    from bench.commands.environment import make_environment
+
+    _show(f"ready: {make_environment(name)}")
+
+
 Dataset = Annotated[str, typer.Argument(help="A dataset. Default: all.")]
 
 
