@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 
-from baselines._cnn import Training, image_model
+from baselines._published_networks import DEEPINSIGHT, RecipeParams, model_of
 from datasets.table import Table
 from deepmapper.attribution import evaluated, forward_steps, spatial_step
 from deepmapper.errors import DeepMapperError
@@ -29,8 +29,8 @@ CAM_BATCH = 16
 
 
 @dataclass(frozen=True)
-class Params(Training):
-    """Settings of DeepInsight. The CNN and its training are those of `deepmapper`.
+class Params(RecipeParams):
+    """Settings of DeepInsight. The CNN and its training are those of `deepmapper` or its own.
 
     In the topic `settings`, "standard" was better on most tables. "norm2" failed on expression, but
     was better on XOR needles under t-SNE.
@@ -41,18 +41,12 @@ class Params(Training):
         Pixels a side. "equal": the number of pixels that DeepMapper has.
     scaling : {"standard", "norm2"}
         "standard" scales features as `deepmapper` does. "norm2" is the paper's.
-    recipe : {"shared", "published"}
-        "published" uses DeepInsight's own settings, see `published`.
-    recipe_epochs : int
-        Epochs of the recipe "published".
     attribution : str
         A method of DeepMapper, or "deepfeature", see `DeepFeature`.
     """
 
     image_size: int | Literal["equal"] = 224
     scaling: Literal["standard", "norm2"] = "standard"
-    recipe: Literal["shared", "published"] = "shared"
-    recipe_epochs: int = 100
 
 
 class Norm2(TransformerMixin, BaseEstimator):
@@ -174,43 +168,11 @@ def supports(table: Table) -> str | None:
     return None
 
 
-def published(params: Params) -> tuple[Params, dict[str, Any]]:
-    """Return DeepInsight's own settings: of the converter and of the classifier.
-
-    224x224 pixels, norm-2 scaling, 100 epochs in batches of 200 at a learning rate of 1e-4, as in
-    the notebooks of Ersavas et al. 2024 (227x227 there) and of pyDeepInsight. Differences:
-    ResNet-18 from scratch (not a pretrained SqueezeNet), and AdamW as in those notebooks (not SGD
-    with momentum). Raises a DeepMapperError if `params` change a setting that the recipe fixes.
-    """
-    fixed = ("backbone", "passes", "epochs", "learning_rate", "gate", "image_size", "scaling")
-    changed = [name for name in fixed if getattr(params, name) != getattr(Params, name)]
-    if changed:
-        message = (
-            f"recipe='published' sets {', '.join(changed)} itself: leave {changed[0]} out, or use "
-            "recipe='shared'"
-        )
-        raise DeepMapperError(message)
-    training = {
-        "max_epochs": params.recipe_epochs,
-        "batch_size": 200,
-        "learning_rate": 1e-4,
-        "weight_decay": 1e-5,
-        "schedule": "constant",
-        "target_loss": None,
-        "precision": "float32",
-    }
-    model = {"backbone": "resnet18_rgb", "gate": False, "passes": 1, "class_weight": None}
-    return replace(params, scaling="norm2"), {**model, "training": training}
-
-
 def build_with(extractor: Any, params: Params, *, device: str, seed: int) -> Pipeline:
     """Return the pipeline: DeepInsight's images, then one of the two CNNs."""
-    settings: dict[str, Any] = {}
-    if params.recipe == "published":
-        params, settings = published(params)
-    classifier = NetworkClassifier
+    classifier = None
     if params.attribution == "deepfeature":
         classifier, params = DeepFeature, replace(params, attribution="saliency")
-    model = image_model(params, classifier, device=device, seed=seed).set_params(**settings)
+    params, model = model_of(params, DEEPINSIGHT, classifier, device=device, seed=seed)
     converter = DeepInsightConverter(extractor, params.image_size, params.scaling)
     return Pipeline([("convert", converter), ("model", model)])

@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 from torch import nn
 
+from baselines._published_networks import keras_weights
 from datasets.table import Table
 from deepmapper.estimators.network_classifier import NetworkClassifier
 from deepmapper.images.scaling import FeatureScaler
@@ -122,12 +123,7 @@ def tc1(shape: tuple[int, ...], n_classes: int) -> nn.Module:
     n_flat = _length_after(body, shape)
     dense = [nn.Linear(n_flat, 200), nn.ReLU(), Dropout(0.1)]
     dense += [nn.Linear(200, 20), nn.ReLU(), Dropout(0.1), nn.Linear(20, n_classes)]
-    network = nn.Sequential(body, *dense)
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv1d | nn.Linear):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-    return network
+    return keras_weights(nn.Sequential(body, *dense))
 
 
 def _length_after(body: nn.Module, shape: tuple[int, ...]) -> int:

@@ -2,8 +2,8 @@
 
 Zhu et al., Sci Rep 11 (2021). Pearson and Euclidean distances, squared error. The number of steps
 is that of the authors' example: at most 10,000, stop if 300 steps gain less than 1e-5. The image
-goes to the CNN of `deepmapper`, with its settings. The search is ours, with the steps of TINTOlib
-(a test compares the places).
+goes to the CNN of `deepmapper`, with its settings, or with recipe="published" to IGTD's own. The
+search is ours, with the steps of TINTOlib (a test compares the places).
 Limits: 4 to 5,000 features, because time and memory
 grow with their square.
 """
@@ -17,7 +17,8 @@ from scipy.stats import rankdata
 from sklearn.pipeline import Pipeline
 
 from baselines import _tintolib
-from baselines._tintolib import Placement, build_with, one_each, refusal
+from baselines._published_networks import IGTD, RecipeParams, model_of
+from baselines._tintolib import PlacedConverter, Placement, one_each, refusal
 from datasets.table import Table
 from deepmapper.images.layouts import square_side
 
@@ -26,7 +27,7 @@ MIN_GAIN = 1e-5
 
 
 @dataclass(frozen=True)
-class Params(_tintolib.Params):
+class Params(RecipeParams, _tintolib.Params):
     """Settings of the search.
 
     Attributes
@@ -48,7 +49,9 @@ def supports(table: Table) -> str | None:
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Return the pipeline: swap, fold, train."""
-    return build_with(partial(place, params, seed), params, device=device, seed=seed)
+    params, model = model_of(params, IGTD, device=device, seed=seed)
+    converter = PlacedConverter(partial(place, params, seed), params.scaling)
+    return Pipeline([("convert", converter), ("model", model)])
 
 
 def place(params: Params, seed: int, X: np.ndarray) -> Placement:

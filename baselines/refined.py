@@ -4,7 +4,7 @@ Bazgir et al., Nat Commun 11 (2020). The start is TINTOlib's: metric scaling of 
 (instead of the paper's Bayesian one), coordinates replaced by their ranks, then each feature on its
 nearest free pixel. The climb is ours: TINTOlib's starts `mpirun`, shares files in the working
 folder, and fails with numpy 2.4. Five sweeps. The image goes to the CNN of `deepmapper`, with its
-settings.
+settings, or with recipe="published" to REFINED's own.
 Limits: 4 to 2,500 features, because time and memory grow with their square. 1,000 genes
 of 364 samples took 3 s on two cores.
 """
@@ -19,7 +19,8 @@ from sklearn.manifold import MDS
 from sklearn.pipeline import Pipeline
 
 from baselines import _tintolib
-from baselines._tintolib import Placement, build_with, one_each, refusal
+from baselines._published_networks import REFINED, RecipeParams, model_of
+from baselines._tintolib import PlacedConverter, Placement, one_each, refusal
 from datasets.table import Table
 from deepmapper.images.layouts import square_side
 
@@ -29,7 +30,7 @@ STEPS = np.array(list(product((-1, 0, 1), repeat=2)))  # row and column, in TINT
 
 
 @dataclass(frozen=True)
-class Params(_tintolib.Params):
+class Params(RecipeParams, _tintolib.Params):
     """Settings of the climb.
 
     Attributes
@@ -48,7 +49,9 @@ def supports(table: Table) -> str | None:
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Return the pipeline: place, climb, fold, train."""
-    return build_with(partial(place, params, seed), params, device=device, seed=seed)
+    params, model = model_of(params, REFINED, device=device, seed=seed)
+    converter = PlacedConverter(partial(place, params, seed), params.scaling)
+    return Pipeline([("convert", converter), ("model", model)])
 
 
 def place(params: Params, seed: int, X: np.ndarray) -> Placement:
