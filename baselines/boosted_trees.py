@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from baselines._boosting import BoostingParams, choose
 from baselines._classifier import SeededClassifier
 from baselines._folds import held_out
 
@@ -21,40 +22,16 @@ REQUIRES = {"lightgbm": "lightgbm"}
 
 
 @dataclass(frozen=True)
-class Params:
+class Params(BoostingParams):
     """Settings of LightGBM.
 
     Attributes
     ----------
-    learning_rate : float
-        Share of each tree in the sum.
-    max_rounds : int
-        Maximum number of trees.
-    patience : int
-        Rounds without gain after which a fit stops.
-    depths : tuple of int
-        Candidate depths. `n_columns` is chosen with the first.
-    n_columns : tuple of int or None
-        Candidate numbers of features a tree, drawn anew for each tree. None: all.
-    row_fraction : float
-        Share of the rows that a tree sees, drawn anew for each tree.
-    n_bins : int
-        Maximum number of bins of a feature.
     min_leaf_rows : int
         Minimum number of rows of a leaf.
-    validation_fraction : float
-        Share of the training rows that is held out.
     """
 
-    learning_rate: float = 0.1
-    max_rounds: int = 500
-    patience: int = 20
-    depths: tuple[int, ...] = (4, 7)
-    n_columns: tuple[int | None, ...] = (512, 4096)
-    row_fraction: float = 0.8
-    n_bins: int = 63
     min_leaf_rows: int = 5
-    validation_fraction: float = 0.15
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
@@ -77,10 +54,8 @@ class BoostedTrees(SeededClassifier):
         binning = self._settings(params.depths[0], n_features, n_features)
         rows = lightgbm.Dataset(X[training], codes[training], params=binning)
         validation = rows.create_valid(X[held], codes[held])
-        best_loss = np.inf
 
-        def try_settings(n_columns: int, depth: int) -> None:
-            nonlocal best_loss
+        def train(n_columns: int, depth: int) -> tuple[float, int]:
             booster = lightgbm.train(
                 self._settings(depth, n_columns, n_features),
                 rows,
@@ -89,14 +64,9 @@ class BoostedTrees(SeededClassifier):
                 callbacks=[lightgbm.early_stopping(params.patience, verbose=False)],
             )
             [loss] = booster.best_score["valid_0"].values()
-            if loss < best_loss:
-                best_loss, self.n_rounds_ = loss, booster.best_iteration
-                self.n_columns_, self.depth_ = n_columns, depth
+            return loss, booster.best_iteration
 
-        for n_columns in sorted({min(k or n_features, n_features) for k in params.n_columns}):
-            try_settings(n_columns, params.depths[0])
-        for depth in params.depths[1:]:
-            try_settings(self.n_columns_, depth)
+        _, self.n_rounds_, self.n_columns_, self.depth_ = choose(params, n_features, train)
         chosen = self._settings(self.depth_, self.n_columns_, n_features)
         all_rows = lightgbm.Dataset(X, codes, params=chosen)
         self.booster_ = lightgbm.train(chosen, all_rows, self.n_rounds_)
