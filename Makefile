@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 # Python keeps the bytecode of what it loads: without it, every start of torch takes 8 s longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: env quick paper test test-all check asv docs clean
+.PHONY: env rivals quick paper test test-all check asv docs clean
 env: $(READY)
 
 # CONSTRAINTS="--resolution lowest-direct" takes the oldest versions that pyproject.toml allows.
@@ -18,6 +18,10 @@ $(READY): pyproject.toml constraints.txt overrides.txt
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	$(RUN) -m uv pip install --quiet --python $(RUN) $(CONSTRAINTS) --overrides overrides.txt -e . --group dev
 	touch $@
+
+# competitors with large requirements: foundation models, boosting libraries, feature selection
+rivals: env
+	$(RUN) -m uv pip install --quiet --python $(RUN) $(CONSTRAINTS) --overrides overrides.txt -e . --group dev --group rivals
 
 quick: env
 	$(RUN) -m bench run quick
@@ -32,7 +36,7 @@ paper: env
 test: env
 	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
 
-test-all: env
+test-all: rivals
 	$(RUN) -m pytest -n 2 --dist loadfile
 
 # every asv benchmark once, in this environment

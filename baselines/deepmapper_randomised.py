@@ -70,7 +70,7 @@ class RandomNetworks(NetworkClassifier):
             weight = gate.weight.data.flatten()
             order = torch.randperm(len(weight)).to(weight.device)
             gate.weight.data = weight[order].view_as(gate.weight)
-        network = build_backbone(self.backbone, (shape[-2], shape[-1]), len(self.classes_))
+        network = build_backbone(str(self.backbone), (shape[-2], shape[-1]), len(self.classes_))
         network = network if gate is None else GatedNetwork(gate, network)
         return network.to(self.device_).eval()
 

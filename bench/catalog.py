@@ -12,7 +12,7 @@ import sys
 import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -98,7 +98,7 @@ class Entry:
         """Whether it imports, directly or not, the file `path` of this project."""
         return ROOT / path in _import_closure(self.path, self.module)
 
-    @property
+    @cached_property
     def may_use_torch(self) -> bool:
         """Whether torch may be imported. Imports by other files of this project count."""
         closure = _import_closure(self.path, self.module)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from bench.catalog import Entry, entries, entry, harness_hash, table_entry
 from bench.errors import BenchError, unknown
-from bench.spec import Choice, Experiment, Spec
+from bench.spec import Choice, Spec
 from bench.store.records import SCHEMA
 
 
@@ -103,11 +103,20 @@ def expand(
     chosen = _choose("method", [grid.methods for grid in grids], methods)
     cells: dict[tuple[str, str, int], Cell] = {}
     for grid, grid_tables, grid_methods in zip(grids, tables, chosen, strict=True):
+        resolved = [(method, _resolve_method(method)) for method in grid_methods]
         for seed in seeds or grid.seeds or spec.seeds:
             for table in grid_tables:
                 request = _table_request(table, seed)
-                for method in grid_methods:
-                    cell = _cell(request, table, method, seed, spec, grid, device)
+                for method, fields in resolved:
+                    cell = Cell(
+                        table=request,
+                        seed=seed,
+                        test_fraction=spec.test_fraction,
+                        device=device,
+                        split=grid.split or spec.split,
+                        resources=_requested(table, method),
+                        **fields,
+                    )
                     if cells.setdefault(cell.grid_point, cell) != cell:
                         message = (
                             f"experiment {grid.name!r} has another {method.label!r} on "
@@ -159,41 +168,34 @@ def _table_request(choice: Choice, seed: int) -> TableRequest:
 
 def _source_of_table(table_source: Entry, params: dict[str, Any]) -> str:
     """The hash of the source of a table, and of the table that its parameter `base` names."""
-    base = (entries("datasets") | entries("generators")).get(str(params.get("base")))
+    if "base" not in params:
+        return table_source.source_hash
+    base = (entries("datasets") | entries("generators")).get(params["base"])
     if base is None:
         return table_source.source_hash
     return content_hash([table_source.source_hash, base.source_hash])
 
 
-def _cell(
-    table: TableRequest,
-    dataset: Choice,
-    choice: Choice,
-    seed: int,
-    spec: Spec,
-    grid: Experiment,
-    device: str,
-) -> Cell:
-    method_entry = entry("methods", choice.name, "the spec")
-    params = dict(choice.params)
-    if method_entry.unavailable is None:
-        declared = _attribute_of(method_entry, "Params")
+def _requested(table: Choice, method: Choice) -> dict[str, Any]:
+    return (table.resources | method.resources).model_dump(exclude_none=True)
+
+
+def _resolve_method(choice: Choice) -> dict[str, Any]:
+    """The fields that all cells of a method share: there may be thousands."""
+    source = entry("methods", choice.name, "the spec")
+    unavailable, params = source.unavailable, dict(choice.params)
+    if unavailable is None:
+        declared = _attribute_of(source, "Params")
         params = resolve_parameters(declared, params, f"method {choice.label!r}")
-    return Cell(
-        table=table,
-        method=choice.name,
-        label=choice.label,
-        params=params,
-        source_hash=method_entry.source_hash,
-        seed=seed,
-        test_fraction=spec.test_fraction,
-        device=device,
-        split=grid.split or spec.split,
-        replicate=choice.replicate,
-        unavailable=method_entry.unavailable,
-        resources=(dataset.resources | choice.resources).model_dump(exclude_none=True),
-        may_use_torch=method_entry.may_use_torch,
-    )
+    return {
+        "method": choice.name,
+        "label": choice.label,
+        "params": params,
+        "source_hash": source.source_hash,
+        "replicate": choice.replicate,
+        "unavailable": unavailable,
+        "may_use_torch": source.may_use_torch,
+    }
 
 
 def _attribute_of(source: Entry, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -46,6 +47,10 @@ class Resources(_Strict):
 
 class Choice(_Strict):
     """A table or a method with its parameters.
+
+    An entry of a spec may also have `grid`, lists of values by parameter. It stands for an entry
+    for each combination. Its label has a field for each, such as "{layout}, {gate}". The field of a
+    truth value is the name of the parameter, after "no" if it is false.
 
     Attributes
     ----------
@@ -149,10 +154,42 @@ def _to_tuple(value: Any) -> Any:
 
 
 def _to_tables(value: Any) -> Any:
-    """Allow a bare name for a table or a method without parameters."""
+    """Allow a bare name for a table or a method without parameters, and expand grids."""
     if not isinstance(value, list):
         return value
-    return tuple({"name": item} if isinstance(item, str) else item for item in value)
+    items = ({"name": item} if isinstance(item, str) else item for item in value)
+    return tuple(expanded for item in items for expanded in _expand_grid(item))
+
+
+def _expand_grid(item: Any) -> list[Any]:
+    """Turn an entry with `grid` into one for each combination of its values, see `Choice`.
+
+    >>> _expand_grid({"name": "x", "label": "{d}, {gate}", "grid": {"d": [2], "gate": [False]}})
+    [{'name': 'x', 'label': '2, no gate', 'params': {'d': 2, 'gate': False}}]
+    """
+    if not isinstance(item, dict) or "grid" not in item:
+        return [item]
+    bare = {key: value for key, value in item.items() if key != "grid"}
+    grid, label = item["grid"], item.get("label", "")
+    if not (isinstance(grid, dict) and grid and all(isinstance(v, list) for v in grid.values())):
+        message = f"`grid` needs a list of values for each parameter, got {grid!r}"
+        raise ValueError(message)
+    expanded = []
+    for values in product(*grid.values()):
+        params = dict(zip(grid, values, strict=True))
+        words = {name: _word(name, value) for name, value in params.items()}
+        try:
+            text = label.format(**words)
+        except (IndexError, KeyError) as error:
+            message = f"the label {label!r} has a field {error} that `grid` lacks"
+            raise ValueError(message) from error
+        expanded.append(bare | {"label": text, "params": item.get("params", {}) | params})
+    return expanded
+
+
+def _word(name: str, value: Any) -> str:
+    """Return the text of a value in a label."""
+    return f"{'' if value else 'no '}{name}" if isinstance(value, bool) else str(value)
 
 
 def _check_unique(message: str, names: list[str]) -> None:
@@ -317,4 +354,4 @@ def _list_keys(location: tuple[int | str, ...]) -> list[str]:
         model = Resources
     elif location:
         model = Choice if {"datasets", "methods"} & set(location) else Experiment
-    return list(model.model_fields)
+    return [*model.model_fields, *(["grid"] if model is Choice else [])]

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from reports.results import Results
+from reports.variance_shares import has_grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,6 +51,7 @@ def modules() -> dict[str, ModuleType]:
         figure_images,
         figure_needles,
         figure_time,
+        figure_variance,
     )
 
     return {
@@ -59,16 +61,22 @@ def modules() -> dict[str, ModuleType]:
         "images": figure_images,
         "needle_ranks": figure_needles,
         "curves": figure_curves,
+        "variance": figure_variance,
     }
 
 
 def plans(results: Results) -> list[Plan]:
-    """Return the figures of these results. Times have one for each kind of machine."""
+    """Return the figures of these results. Times have one for each kind of machine.
+
+    The one of variance is for the grids of `reports.variance_shares` only.
+    """
     is_many = len(results.datasets) * len(results.methods) > MOST_ENTRIES
     listed = []
     for name, module in modules().items():
+        if name == "variance" and not has_grid(results.frame):
+            continue
         plan = Plan(name, module.TITLE, module.CAPTION, module.WITHOUT, module.draw)
-        if is_many:
+        if is_many and name != "variance":
             plan = replace(plan, without=NOT_DRAWN, draw=lambda _: None)
         listed += _of_machines(plan, results) if name in TIMED else [plan]
     return listed

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 COLOURS = 256
+COMPARISON = ("accuracy", "needs", "differences", "variance")  # the last only for a grid
 
 
 def render(
@@ -40,7 +41,7 @@ def render(
         summary=sections.summary(results),
         dates=sections.dates(results),
         machines=sections.machines(results),
-        comparison=[by_name[name] for name in ("accuracy", "needs", "differences")],
+        comparison=[by_name[name] for name in COMPARISON if name in by_name],
         dataset_views=[by_name[name] for name in ("timing", "attribution")],
         datasets=results.datasets,
         times_note=results.times_note,

@@ -8,13 +8,17 @@ from reports.results import Results
 from reports.table_accuracy import accuracy, differences
 from reports.table_measures import attribution, timing
 from reports.table_needs import needs
+from reports.table_variance import variance
+from reports.variance_shares import has_grid
 from reports.views import View
 
 WRITERS = {"md": markdown, "csv": csv, "tex": latex}
 
 
 def all_views(results: Results) -> list[View]:
-    return [make(results) for make in (accuracy, needs, timing, attribution, differences)]
+    """Build the tables of a report. A grid of layouts and networks has one of its variance."""
+    makers = [accuracy, needs, timing, attribution, differences]
+    return [make(results) for make in makers + [variance] * has_grid(results.frame)]
 
 
 def write_view(view: View, folder: Path) -> None:

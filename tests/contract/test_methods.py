@@ -39,9 +39,9 @@ AFFORDABLE: dict[str, dict[str, object]] = {  # settings that are quick enough f
     "tabm": {"n_members": 8, "width": 64, "learning_rate": 0.01},
 }
 WITHOUT_ATTRIBUTIONS = ("cpc_r", "majority", "nearest_neighbours", "tabicl", "tabpfn")
-# These need more data than a test has, and are only better than chance here: CPC-R, whose images of
-# two rows share few pixels, a global-mean CNN from scratch, and TC1, which is made for 60,483 inputs
-# and 400 epochs.
+# These need more data than a test has, and are only better than chance here: CPC-R, where images of
+# two rows share few pixels, a global-mean CNN from scratch, and TC1, which is made for 60,483
+# inputs and 400 epochs.
 WEAK_WHEN_SMALL = ("cpc_r", "pydeepmapper", "cnn1d (TC1)")
 # The accuracy of these varies with the order of columns and rows: UMAP's layout decides by chance
 # which features share a pixel with the planted ones (by up to 0.36), and the settings of this test

@@ -17,7 +17,7 @@ from deepmapper.networks.backbones._retnet import MultiScaleRetention, PatchToke
 
 NAMES = sorted(set(BACKBONES) - {"resnet34"})  # more blocks of resnet18
 # Networks that average over the last map see positions only through the padding at the border.
-POSITION_AWARE = ("cnn_small", "patch", "retnet", "vit")
+POSITION_AWARE = ("cnn_small", "flat", "patch", "retnet", "vit")
 SHAPES = [(1, 1), (2, 3), (8, 8), (28, 28), (37, 41)]
 
 
@@ -95,7 +95,7 @@ def test_every_pixel_is_seen(name: str) -> None:
 
 
 def test_an_unknown_backbone_is_named() -> None:
-    expected = r"resnet81.*nearest: resnet18; known: cnn_small, patch, resnet18"
+    expected = r"resnet81.*nearest: resnet18; known: cnn_small, flat, patch, resnet18"
     with pytest.raises(DeepMapperError, match=expected):
         build_backbone("resnet81", (8, 8), 2)
 
@@ -139,6 +139,17 @@ def test_weights_per_pixel_of_a_patch_net_do_not_grow_with_the_image() -> None:
     assert sizes[1000] / 1000**2 < sizes[300] / 300**2 < sizes[100] / 100**2
     assert sizes[1000] < 20e6
     assert patch_side((1000, 1)) == patch_side((1, 1000)) == 28
+
+
+def test_a_flat_net_does_not_see_the_layout() -> None:
+    """A permutation of pixels, and of the weights of the first layer, changes no output."""
+    network = _seeded("flat").eval()
+    permuted = copy.deepcopy(network)
+    order = torch.randperm(45)
+    permuted.embedding.weight.data = network.embedding.weight.data[:, order]
+    images = torch.rand(3, 1, 9, 5)
+    shuffled = images.flatten(1)[:, order].view_as(images)
+    torch.testing.assert_close(permuted(shuffled), network(images))
 
 
 def test_retention_is_the_sum_of_the_paper() -> None:

@@ -31,7 +31,7 @@ def neighbour_accuracy(table: Table) -> float:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> Table:
-    """A sparse table with groups and an official split, in the place of the digits."""
+    """A sparse table with groups and an official split, instead of the digits."""
     X = sparse.random(40, 6, density=0.4, format="csr", dtype=np.float32, random_state=0)
     y, groups, rows = np.arange(40) % 2, np.arange(40) // 4, np.arange(40)
     table = Table(

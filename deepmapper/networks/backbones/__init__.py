@@ -7,6 +7,7 @@ from torch import nn
 
 from deepmapper.errors import DeepMapperError
 from deepmapper.networks.backbones._cnn import PatchNet, ResNet, SmallCNN
+from deepmapper.networks.backbones._flat import FlatNet
 from deepmapper.networks.backbones._layers import Dropout
 
 __all__ = ["BACKBONES", "Dropout", "build_backbone", "resnet18"]
@@ -36,6 +37,7 @@ def _vit(image_shape: Shape, n_classes: int) -> nn.Module:
 # name -> build(image_shape, n_classes) -> module: (n, 1, height, width) -> logits (n, n_classes)
 BACKBONES: dict[str, Callable[[Shape, int], nn.Module]] = {
     "cnn_small": SmallCNN,
+    "flat": FlatNet,
     "patch": PatchNet,
     "resnet18": lambda shape, n_classes: resnet18(n_classes, channels=1),
     "resnet18_rgb": lambda shape, n_classes: resnet18(n_classes, channels=3),
