@@ -16,25 +16,28 @@ import torch
 from sklearn.pipeline import Pipeline
 from torch import nn
 
-from baselines import deepmapper
-from baselines._cnn import image_model
+from baselines._cnn import Training, image_model
 from deepmapper.estimators.network_classifier import NetworkClassifier
+from deepmapper.images.converter import ImageConverter
 from deepmapper.networks.backbones import build_backbone
 from deepmapper.networks.gate import GatedNetwork
 from deepmapper.training.streams import torch_stream
 
 
 @dataclass(frozen=True)
-class Params(deepmapper.Params):
+class Params(Training):
     """Settings of `deepmapper`, and the weights that become random.
 
     Attributes
     ----------
+    layout : str
+        See `deepmapper`.
     randomise : {"network", "network and gate"}
         "network" draws the weights behind the gate anew. "network and gate" also gives the trained
         openings of the gate to other pixels.
     """
 
+    layout: str = "natural"
     randomise: Literal["network", "network and gate"] = "network"
 
 
@@ -82,8 +85,8 @@ class RandomNetworksAndGates(RandomNetworks):
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
-    """Return the pipeline of `deepmapper` with another attribution."""
-    convert = deepmapper.build(params, device=device, seed=seed)["convert"]
+    """Return the pipeline of `deepmapper` with the attribution of other networks."""
+    convert = ImageConverter(params.layout, device=device, random_state=seed)
     kind = RandomNetworks if params.randomise == "network" else RandomNetworksAndGates
     return Pipeline(
         [("convert", convert), ("model", image_model(params, kind, device=device, seed=seed))]

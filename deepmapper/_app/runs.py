@@ -286,9 +286,12 @@ def _write_ranked_features(estimator: Any, folder: Path) -> None:
         return
     (folder / "ranked_features").mkdir()
     names = file_names([str(label) for label in estimator.classes_])
-    for label, name in zip(estimator.classes_, names, strict=True):
+    strength = estimator.evidence_.strength
+    strength = np.broadcast_to(strength, (len(names), strength.shape[1]))
+    for label, name, of_class in zip(estimator.classes_, names, strength, strict=True):
         ranked = table[table["class"] == label].drop(columns="class").reset_index(drop=True)
-        ranked.insert(0, "rank", rankdata(-ranked["mean"].abs(), method="min").astype(int))
+        ranks = rankdata(-of_class, method="min").astype(int)  # ties share a rank
+        ranked.insert(0, "rank", np.sort(ranks))
         ranked.to_csv(folder / "ranked_features" / f"{name}.csv", index=False)
 
 

@@ -32,13 +32,14 @@ from deepmapper.estimators._base import (
     warn_of_other_units,
 )
 from deepmapper.estimators.consensus import Consensus
+from deepmapper.estimators.evidence import Evidence, find_evidence
 from deepmapper.estimators.network_classifier import ClassWeight, NetworkClassifier, Training
 from deepmapper.images._rows import feature_names, is_on_disk
 from deepmapper.images.converter import ImageConverter
 from deepmapper.images.layouts import Layout
 from deepmapper.training.devices import resolve_device
 from deepmapper.training.objectives import Classification
-from deepmapper.training.streams import seed_of
+from deepmapper.training.streams import seed_of, stream_seed
 from deepmapper.training.trainer import Epoch, TrainingSettings
 
 
@@ -88,8 +89,11 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         The labels.
     layout_ : Layout
     attributions_ : DataFrame
-        Columns feature, class, mean, sd, selection_frequency, mean_rank. The best features of each
-        class come first.
+        Columns feature, class, mean, sd, selection_frequency, mean_rank, q_value, evidence. The
+        best features of each class come first. q_value is the false discovery rate among the
+        features up to this one. evidence is "marginal", "variance" or "pair".
+    evidence_ : Evidence
+        The evidence behind their order. Its `partner` is the other feature of a pair.
     consensus_ : Consensus
         The passes behind `attributions_`, and their agreement.
     history_ : list of dict
@@ -212,7 +216,10 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         self.classes_ = self.classifier_.classes_
         self.history_ = self.classifier_.history_
         if self.attribution is not None:
-            self.attributions_ = self.consensus_.table(feature_names(self), self.classes_)
+            self.evidence_ = self._find_evidence(images, y, seed)
+            self.attributions_ = self.consensus_.table(
+                feature_names(self), self.classes_, self.evidence_
+            )
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -345,6 +352,23 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         X = check_table(self, X, reset=False)
         warn_of_other_units(X, self.converter_.scaler_)
         return self.converter_.transform(X)
+
+    def _find_evidence(self, images: Any, y: np.ndarray, seed: int) -> Evidence:
+        """The evidence for each feature in all rows."""
+        codes = torch.from_numpy(np.searchsorted(self.classes_, y))
+        if isinstance(images, np.ndarray):
+            images = torch.from_numpy(images)
+        device = images.device if isinstance(images, torch.Tensor) else self.classifier_.device_
+        codes = codes.to(device)
+        interactions = TrainingSettings.of(self.training).interactions
+        evidence = find_evidence(
+            images,
+            codes,
+            len(self.classes_),
+            interactions=interactions,
+            seed=stream_seed(seed, "evidence") % 2**32,
+        )
+        return evidence.of_features(self.layout_.pixel_of_feature)
 
     def _check_data(
         self, X: Any, y: Any, sample_weight: Any

@@ -28,6 +28,7 @@ CLASSES = {
     "Consensus": "deepmapper.estimators.consensus",
     "DeepMapperClassifier": "deepmapper.estimators._classifier",
     "DeepMapperEmbedder": "deepmapper.estimators._embedder",
+    "Evidence": "deepmapper.estimators.evidence",
     "FeatureScaler": "deepmapper.images.scaling",
     "ImageConverter": "deepmapper.images.converter",
     "Layout": "deepmapper.images.layouts",

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
 from deepmapper.errors import DeepMapperError
+from deepmapper.estimators.evidence import KINDS, Evidence
 
 __all__ = ["Consensus"]
 
@@ -83,7 +84,9 @@ class Consensus:
         """
         return np.mean([self._select_top(m) for m in self.maps], axis=0)
 
-    def table(self, features: ArrayLike, classes: ArrayLike) -> pd.DataFrame:
+    def table(
+        self, features: ArrayLike, classes: ArrayLike, evidence: Evidence | None = None
+    ) -> pd.DataFrame:
         """Collect all passes in one table.
 
         Parameters
@@ -92,14 +95,17 @@ class Consensus:
             Names.
         classes : array of shape (n_classes,)
             Names.
+        evidence : Evidence, default=None
+            Of the features, in their order.
 
         Returns
         -------
         DataFrame
-            Columns feature, class, mean, sd, selection_frequency, mean_rank, the best of each class
-            first. mean and sd, over passes, are of the share of a class's attribution (1 is all of
-            it). Rank 1 is best. Features of the same attribution (closed gates) share their mean
-            rank.
+            Columns feature, class, mean, sd, selection_frequency, mean_rank, with evidence also
+            q_value and evidence (its kind). The best of each class come first: those of the
+            strongest evidence, if given, else of the largest mean. mean and sd, over passes, are
+            of the share of a class's attribution (1 is all of it). Rank 1 is best. Features of the
+            same attribution (closed gates) share their mean rank.
         """
         maps = np.stack(self.maps)  # (passes, classes, features)
         n_classes, n_features = maps.shape[1:]
@@ -116,7 +122,13 @@ class Consensus:
             }
         )
         position = np.repeat(np.arange(n_classes), n_features)
-        order = np.lexsort((-np.abs(table["mean"].to_numpy()), position))
+        strength = np.zeros(len(table))
+        if evidence is not None:
+            strength = _each_class(evidence.strength, n_classes).ravel()
+            table["q_value"] = _each_class(evidence.q_value, n_classes).ravel()
+            kinds = np.array(KINDS, dtype=object)
+            table["evidence"] = kinds[_each_class(evidence.kind, n_classes).ravel()]
+        order = np.lexsort((-np.abs(table["mean"].to_numpy()), -strength, position))
         return table.iloc[order].reset_index(drop=True)
 
     def _shares(self, maps: np.ndarray) -> np.ndarray:
@@ -131,3 +143,8 @@ class Consensus:
         is_selected = np.zeros(maps.shape, dtype=bool)
         np.put_along_axis(is_selected, order, True, axis=1)
         return is_selected & (maps != 0)
+
+
+def _each_class(values: np.ndarray, n_classes: int) -> np.ndarray:
+    """A row for each class of values of shape (n_contrasts, n_features)."""
+    return np.broadcast_to(values, (n_classes, values.shape[1]))

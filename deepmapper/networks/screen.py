@@ -53,6 +53,8 @@ class Screen:
     varies : bool array of shape (n_features,)
         Whether a feature has more than one value. Others, such as the empty pixels of an image,
         are no hypotheses: they do not change the openings of features.
+    pairs_searched : bool
+        Whether pairs were compared. False if all rows or 200 would exceed `PAIR_BUDGET`.
     """
 
     mean: np.ndarray
@@ -60,6 +62,7 @@ class Screen:
     pairs: np.ndarray
     pair_strength: np.ndarray
     varies: np.ndarray
+    pairs_searched: bool = False
 
     @cached_property
     def by_class(self) -> np.ndarray:
@@ -183,7 +186,7 @@ def screen(
     if len(rows):
         chosen = torch.from_numpy(rows).to(codes.device)
         pairs, pair_z = _find_pairs(flat, codes, chosen, centre, spread, varying, tests)
-    return Screen(mean_z, variance_z, pairs, pair_z, varies)
+    return Screen(mean_z, variance_z, pairs, pair_z, varies, bool(len(rows)))
 
 
 def false_discovery_rate(p: np.ndarray) -> np.ndarray:

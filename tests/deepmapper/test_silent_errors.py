@@ -133,7 +133,7 @@ def _fit_status(folder: Path, *options: str) -> str:
     return result.output
 
 
-def test_features_of_the_same_attribution_share_their_rank(tmp_path: Path) -> None:
+def test_features_behind_closed_gates_are_ranked_by_their_evidence(tmp_path: Path) -> None:
     X, y = _binary_table(p=30)
     table = pd.DataFrame(X, columns=[f"gene{i}" for i in range(30)]).assign(status=y)
     table["gene4"] = y
@@ -142,8 +142,9 @@ def test_features_of_the_same_attribution_share_their_rank(tmp_path: Path) -> No
     for path in (tmp_path / "run" / "ranked_features").glob("*.csv"):
         ranked = pd.read_csv(path)
         assert ranked.feature[0] == "gene4"
-        zero = ranked[ranked["mean"] == 0]
-        assert zero["rank"].nunique() <= 1
+        closed = ranked[ranked["mean"] == 0]
+        assert closed["rank"].nunique() > 0.7 * len(closed)
+        assert (closed.q_value > 0.1).all()
         assert ranked["rank"].is_monotonic_increasing
 
 

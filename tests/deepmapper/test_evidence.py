@@ -1,0 +1,89 @@
+"""Evidence: calibrated where nothing is, right about its kind where something is."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from deepmapper.estimators import evidence as module
+from deepmapper.estimators.evidence import KINDS, find_evidence
+from generators import needles
+
+
+def of_table(kind: str, seed: int = 100, **params: object) -> tuple[module.Evidence, np.ndarray]:
+    table = needles.load(kind=kind, seed=seed, **params)
+    return find_evidence(torch.from_numpy(table.X), torch.from_numpy(table.y), 2), table.relevant
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected", "params"),
+    [
+        ("shift", "marginal", {"effect": 0.6}),
+        ("variance", "variance", {}),
+        ("xor", "pair", {}),
+        ("ring", "variance", {}),
+    ],
+)
+def test_needles_come_first_with_their_kind_and_hardly_anything_else_is_named(
+    kind: str, expected: str, params: dict[str, object]
+) -> None:
+    evidence, relevant = of_table(kind, n_samples=600, n_features=300, **params)
+    strength, q = evidence.strength[0], evidence.q_value[0]
+    assert set(np.argsort(-strength)[: len(relevant)]) == set(relevant)
+    assert {KINDS[i] for i in evidence.kind[0, relevant]} == {expected}
+    assert (q[relevant] < 0.1).all()
+    assert (q < 0.1).sum() <= len(relevant) + 2
+    if kind == "xor":
+        assert evidence.partner[relevant].tolist() == relevant[::-1].tolist()
+
+
+def test_permuted_labels_name_nothing_in_correlated_and_skewed_features() -> None:
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=(60, 1))
+    X = np.exp(rng.normal(size=(60, 500)) + 1.5 * shared).astype(np.float32)
+    n_named = 0
+    for seed in range(20):
+        y = torch.from_numpy(rng.permutation(np.arange(60) % 2))
+        n_named += bool((find_evidence(torch.from_numpy(X), y, 2, seed=seed).q_value < 0.1).any())
+    assert n_named <= 3  # 5% of 20, and three standard deviations
+
+
+def test_p_values_are_uniform_by_chance() -> None:
+    rng = np.random.default_rng(1)
+    X = torch.from_numpy(rng.normal(size=(100, 2000)).astype(np.float32))
+    y = torch.from_numpy(rng.permutation(np.arange(100) % 3))
+    evidence = find_evidence(X, y, 3)
+    for log_p in evidence.log_p[:2]:
+        assert stats.kstest(np.exp(log_p.ravel()), "uniform").statistic < 0.03
+
+
+def test_a_perfect_marker_is_the_strongest_and_constants_have_none() -> None:
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(80, 50)).astype(np.float32)
+    y = np.arange(80) % 2
+    X[:, 7], X[:, 9] = y, 3.0
+    evidence = find_evidence(torch.from_numpy(X), torch.from_numpy(y), 2)
+    assert evidence.strength[0].argmax() == 7
+    assert evidence.strength[0, 9] == 0
+    assert evidence.sign[0, 7] == 1
+
+
+def test_a_table_too_wide_to_permute_is_ranked_by_the_tests_of_the_screen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MOST_VALUES", 300 * 100)
+    evidence, relevant = of_table("shift", n_samples=600, n_features=300, effect=0.6)
+    assert set(np.argsort(-evidence.strength[0])[:2]) == set(relevant)
+    assert (evidence.q_value[0, relevant] < 0.01).all()
+
+
+def test_the_evidence_of_features_is_that_of_their_pixels() -> None:
+    table = needles.load(kind="xor", n_samples=600, n_features=100, seed=101)
+    order = np.random.default_rng(0).permutation(144)[:100]
+    images = np.zeros((600, 144), dtype=np.float32)
+    images[:, order] = table.X
+    y = torch.from_numpy(table.y)
+    pixels = find_evidence(torch.from_numpy(images), y, 2).of_features(order)
+    features = find_evidence(torch.from_numpy(table.X), y, 2)
+    assert pixels.partner[table.relevant].tolist() == table.relevant[::-1].tolist()
+    np.testing.assert_allclose(pixels.strength, features.strength, rtol=0.2, atol=1.5)
