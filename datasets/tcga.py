@@ -14,7 +14,7 @@ import numpy as np
 
 from datasets._tcga_blobs import COMMIT, COUNTS_BLOBS
 from datasets.fetch import DataFile, fetch
-from datasets.table import Source, Table, TableError
+from datasets.table import Source, Table, TableError, wrong_file
 
 FILES = (  # for types="small"
     "tcga/TCGA_ACC_Counts.exp.gz",
@@ -91,7 +91,7 @@ def parse_counts(path: Path) -> tuple[list[str], list[str], np.ndarray]:
     """Parse a file of genes x samples into genes, samples and float32 counts.
 
     Counts (n_samples, n_genes) up to 2**24 are exact in float32. The largest in the six small types
-    is 3,017,438. Raises a TableError for text and for genes that occur twice.
+    is 3,017,438. Raises a TableError for text, missing counts and genes that occur twice.
     """
     import pandas as pd
 
@@ -101,6 +101,10 @@ def parse_counts(path: Path) -> tuple[list[str], list[str], np.ndarray]:
     except ValueError as error:
         message = f"{path} is not a table of counts: expected numbers, got {error}"
         raise TableError(message) from error
+    if np.isnan(counts).any():
+        gene, sample = np.argwhere(np.isnan(counts))[0]
+        got = f"none of gene {frame.index[gene]!r} in sample {frame.columns[sample]!r}"
+        raise wrong_file(path, "a count of every gene in every sample", got)
     if not frame.index.is_unique:
         twice = frame.index[frame.index.duplicated()][0]
         message = f"{path}: expected each gene once, got {twice!r} again. Merge its rows."

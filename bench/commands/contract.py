@@ -16,8 +16,11 @@ from bench.catalog import ROOT, Entry, entries, module_entry
 
 SUITE = ROOT / "tests" / "contract" / "test_methods.py"
 OPTION = "--deepmapper-contract"
-# Marked slow: ResNet-18, and a compilation that aggmap covers as well.
-SLOW = ("deepmapper_notebook", "deepinsight_umap")
+# Marked slow: ResNet-18, large images, and what other methods cover as well.
+SLOW = (
+    *("bie", "cpc_r", "deepinsight_umap", "deepmapper_notebook", "fotomics", "supertml"),
+    "transformer",
+)
 # Variants of methods, marked slow.
 VARIANTS: dict[str, dict[str, object]] = {
     "cnn1d (TC1)": {"architecture": "tc1", "epochs": 30, "learning_rate": 0.1},

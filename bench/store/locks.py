@@ -1,7 +1,7 @@
 """Locks of an output folder. A lock ends with the process that holds it.
 
     .lock                       held while a run starts or cleans up
-    .supersede.lock             held while a run supersedes records
+    running/.supersede.lock     held while a run supersedes records
     running/runs/<token>.lock   held by each run from its start to its end
     running/<key>.lock          held while a cell runs
 
@@ -57,7 +57,7 @@ class RunLock:
         self._start = FileLock(folder / ".lock", thread_local=False, poll_interval=0.005)
         # Without it, two runs could read the same outdated record, and the slower one would
         # supersede the new record that the faster one has made since.
-        self.superseding = FileLock(folder / ".supersede.lock", thread_local=False)
+        self.superseding = FileLock(folder / "running" / ".supersede.lock", thread_local=False)
         self._runs = folder / "running" / "runs"
         self._own = FileLock(self._runs / f"{secrets.token_hex(8)}.lock", thread_local=False)
 

@@ -100,7 +100,7 @@ def test_one_run_at_a_time_supersedes_records(
     held: list[bool] = []
 
     def note(self: object) -> None:
-        held.append(locks.try_lock(tmp_path / ".supersede.lock") is None)
+        held.append(locks.try_lock(tmp_path / "running" / ".supersede.lock") is None)
 
     monkeypatch.setattr(runner._Run, "_supersede_records", note)
     spec = parse_spec('name = "x"\ndatasets = ["digits"]\nmethods = ["majority"]', "x")

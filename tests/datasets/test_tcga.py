@@ -91,7 +91,7 @@ def test_files_without_counts_are_refused(folder: Path, lines: list[str], messag
 def test_missing_counts_are_named(folder: Path) -> None:
     write(folder, "ACC", ["\ta1\ta2", "g1\t1\t2"])
     write(folder, "UVM", ["\tu1\tu2", "g1\t\t4"])
-    with pytest.raises(TableError, match="got nan at row 2, feature 'g1'"):
+    with pytest.raises(TableError, match="got none of gene 'g1' in sample 'u1'"):
         tcga.load(types="ACC,UVM")
 
 
