@@ -21,6 +21,7 @@ Matrix = Any
 
 IN_MEMORY_BYTES = 2 << 30  # larger matrices stay on disk, rewritten ones in a temporary file
 N_LISTED = 10  # names in a message
+LONGEST_NAME = 100  # letters of a name in a message
 
 
 @dataclass(frozen=True)
@@ -245,9 +246,14 @@ def scratch(shape: tuple[int, int]) -> np.ndarray:
 
 
 def list_names(names: Sequence[object]) -> str:
-    """The first names, and the number of names if there are more."""
-    text = ", ".join(repr(name) for name in names[:N_LISTED])
+    """The first names, cut if they are long, and the number of names if there are more."""
+    text = ", ".join(_cut(repr(name)) for name in names[:N_LISTED])
     return text if len(names) <= N_LISTED else f"{text} ... ({len(names)} in all)"
+
+
+def _cut(text: str) -> str:
+    """The text, or its start: a damaged file may be read as one name of a million letters."""
+    return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}..."
 
 
 def check_names(names: list[str], where: str) -> None:

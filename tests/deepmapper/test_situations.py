@@ -637,3 +637,11 @@ def test_an_interrupt_is_one_line(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert error.splitlines()[-1] == "stopped; nothing was written"
     assert sorted(file.name for file in tmp_path.iterdir()) == ["t.csv"]
+
+
+def test_a_name_of_thousands_of_letters_is_cut_in_the_message(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.csv"
+    path.write_text("id," + "s" * 5000 + "\na,1\nb,2\n")
+    with pytest.raises(DeepMapperError, match=r"no column 'class'.*'sss.*s\.\.\.") as caught:
+        read_training(path, label="class")
+    assert len(str(caught.value)) < 500
