@@ -1,5 +1,6 @@
 """Pages, and parts of pages, that are made from the code, in docs/generated."""
 
+import importlib
 import inspect
 import re
 import tempfile
@@ -79,7 +80,8 @@ def _page(title: str, introduction: str, sections: Iterable[str]) -> str:
 def _method(entry: Entry) -> str:
     """The section of a method: its docstring, optional packages and parameters."""
     needs = ", ".join(f"`{package}`" for package in entry.requires.values())
-    params = entry.load().Params
+    # Not `entry.load`, so that a method whose packages are missing is documented, too.
+    params = importlib.import_module(entry.module).Params
     rows = [
         f"| `{field.name}` | `{_default(field)}` | {_meanings(params).get(field.name, '')} |"
         for field in fields(params)
