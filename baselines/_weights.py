@@ -1,10 +1,44 @@
 """What pretrained models share: files of weights that are never downloaded, and limits."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from baselines._classifier import SeededClassifier
 from datasets.fetch import data_folder
 from datasets.table import DataUnavailable, Table
+
+
+@dataclass(frozen=True)
+class WeightParams:
+    """The weights of a pretrained model.
+
+    Attributes
+    ----------
+    weights : str
+        Path of the checkpoint, absolute or relative to the data folder.
+    sha256 : str
+        SHA-256 of the checkpoint.
+    """
+
+    weights: str = ""
+    sha256: str = ""
+
+
+class PretrainedClassifier(SeededClassifier):
+    """A classifier whose `fit` sets `model_`, the classifier of a package, and `classes_`."""
+
+    model_: Any
+
+    def __init__(self, params: Any, device: str = "cpu", random_state: int = 0) -> None:
+        super().__init__(params, random_state)
+        self.device = device
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return self.model_.predict_proba(X)
 
 
 def verified_weights(path: str, sha256: str, source: str) -> Path:

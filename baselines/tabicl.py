@@ -18,8 +18,7 @@ from typing import Self
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from baselines._classifier import SeededClassifier
-from baselines._weights import refuse_above, verified_weights
+from baselines._weights import PretrainedClassifier, WeightParams, refuse_above, verified_weights
 from datasets.table import Table
 from deepmapper.images.scaling import FeatureScaler
 
@@ -29,21 +28,15 @@ SOURCE = "https://huggingface.co/jingang/TabICL (tabicl-classifier-v2-20260212.c
 
 
 @dataclass(frozen=True)
-class Params:
-    """The weights and the number of predictions.
+class Params(WeightParams):
+    """The number of predictions.
 
     Attributes
     ----------
-    weights : str
-        Path of the checkpoint, absolute or relative to the data folder.
-    sha256 : str
-        SHA-256 of the checkpoint.
     n_estimators : int
         Number of copies of the table whose predictions are averaged.
     """
 
-    weights: str = ""
-    sha256: str = ""
     n_estimators: int = 8
 
 
@@ -58,12 +51,8 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
     return Pipeline([("convert", FeatureScaler(scale="none")), ("model", model)])
 
 
-class TabIcl(SeededClassifier):
+class TabIcl(PretrainedClassifier):
     """The package's classifier, `model_`."""
-
-    def __init__(self, params: Params, device: str = "cpu", random_state: int = 0) -> None:
-        super().__init__(params, random_state)
-        self.device = device
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         weights = verified_weights(self.params.weights, self.params.sha256, SOURCE)
@@ -79,6 +68,3 @@ class TabIcl(SeededClassifier):
         ).fit(X, codes)
         self.n_parameters_ = sum(p.numel() for p in self.model_.model_.parameters())
         return self
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        return self.model_.predict_proba(X)

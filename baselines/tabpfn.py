@@ -18,8 +18,7 @@ from typing import Self
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from baselines._classifier import SeededClassifier
-from baselines._weights import refuse_above, verified_weights
+from baselines._weights import PretrainedClassifier, WeightParams, refuse_above, verified_weights
 from datasets.table import Table
 from deepmapper.images.scaling import FeatureScaler
 
@@ -32,21 +31,15 @@ SOURCE = (
 
 
 @dataclass(frozen=True)
-class Params:
-    """The weights and the number of predictions.
+class Params(WeightParams):
+    """The number of predictions.
 
     Attributes
     ----------
-    weights : str
-        Path of the checkpoint, absolute or relative to the data folder.
-    sha256 : str
-        SHA-256 of the checkpoint.
     n_estimators : int
         Number of copies of the table whose predictions are averaged.
     """
 
-    weights: str = ""
-    sha256: str = ""
     n_estimators: int = 4
 
 
@@ -61,12 +54,8 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
     return Pipeline([("convert", FeatureScaler(scale="none")), ("model", model)])
 
 
-class TabPfn(SeededClassifier):
+class TabPfn(PretrainedClassifier):
     """The package's classifier, `model_`."""
-
-    def __init__(self, params: Params, device: str = "cpu", random_state: int = 0) -> None:
-        super().__init__(params, random_state)
-        self.device = device
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         weights = verified_weights(self.params.weights, self.params.sha256, SOURCE)
@@ -82,6 +71,3 @@ class TabPfn(SeededClassifier):
         ).fit(X, codes)
         self.n_parameters_ = sum(p.numel() for p in self.model_.models_[0].parameters())
         return self
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        return self.model_.predict_proba(X)

@@ -24,8 +24,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from baselines._classifier import SeededClassifier
-from baselines._weights import refuse_above, verified_weights
+from baselines._weights import PretrainedClassifier, WeightParams, refuse_above, verified_weights
 from datasets.table import Table
 from deepmapper.images.scaling import FeatureScaler
 
@@ -40,7 +39,7 @@ BASE_SOURCE = f"https://huggingface.co/Prior-Labs/TabPFN-v2-clf ({BASE_NAME}, Pr
 
 
 @dataclass(frozen=True)
-class Params:
+class Params(WeightParams):
     """The two files of weights.
 
     Attributes
@@ -55,8 +54,6 @@ class Params:
         SHA-256 of that checkpoint.
     """
 
-    weights: str = ""
-    sha256: str = ""
     base_weights: str = ""
     base_sha256: str = ""
 
@@ -72,12 +69,8 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
     return Pipeline([("convert", FeatureScaler(scale="none")), ("model", model)])
 
 
-class TabPfnWide(SeededClassifier):
+class TabPfnWide(PretrainedClassifier):
     """The package's classifier, `model_`."""
-
-    def __init__(self, params: Params, device: str = "cpu", random_state: int = 0) -> None:
-        super().__init__(params, random_state)
-        self.device = device
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         self.model_ = self._load(save_attention_maps=False)
@@ -85,9 +78,6 @@ class TabPfnWide(SeededClassifier):
         self.model_.fit(X, codes)
         self.n_parameters_ = sum(p.numel() for p in self.model_.model.parameters())
         return self
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        return self.model_.predict_proba(X)
 
     def attribute(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return the attention of the label (1, n_features). Constant features have no token.

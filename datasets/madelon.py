@@ -13,8 +13,8 @@ the classes in both parts are checked.
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat
 
+from datasets._mat import read_matrices
 from datasets.fetch import FIRST_SEEN, DataFile, fetch
 from datasets.table import Source, Table, TableError, wrong_file
 
@@ -81,13 +81,7 @@ def parse_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
     Raises a TableError if this is no MATLAB 5 file, or X or Y is missing or wrong.
     """
-    try:
-        content = loadmat(path, variable_names=["X", "Y"])
-    except Exception as error:  # scipy's reader raises many kinds
-        raise wrong_file(path, "a MATLAB 5 file", f"{type(error).__name__}: {error}") from error
-    if missing := [name for name in ("X", "Y") if name not in content]:
-        raise wrong_file(path, "the matrices X and Y", f"no {' and no '.join(missing)}")
-    X, Y = content["X"], content["Y"]
+    X, Y = read_matrices(path)
     shapes = ((N_TRAIN + N_TEST, N_FEATURES), (N_TRAIN + N_TEST, 1))
     if (X.shape, Y.shape) != shapes:
         expected = f"X of {shapes[0]} and Y of {shapes[1]}"

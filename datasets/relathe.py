@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from scipy import sparse
-from scipy.io import loadmat
 
+from datasets._mat import read_matrices
 from datasets.fetch import FIRST_SEEN, DataFile, fetch
 from datasets.table import Source, Table, wrong_file
 
@@ -62,13 +62,7 @@ def parse_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
     Raises a TableError if this is no MATLAB 5 file, or X or Y is missing or wrong.
     """
-    try:
-        content = loadmat(path, variable_names=["X", "Y"])
-    except Exception as error:  # scipy's reader raises many kinds
-        raise wrong_file(path, "a MATLAB 5 file", f"{type(error).__name__}: {error}") from error
-    if missing := [name for name in ("X", "Y") if name not in content]:
-        raise wrong_file(path, "the matrices X and Y", f"no {' and no '.join(missing)}")
-    X, Y = content["X"], content["Y"]
+    X, Y = read_matrices(path)
     if X.shape != (N_SAMPLES, N_FEATURES) or Y.shape != (N_SAMPLES, 1):
         expected = f"X of {(N_SAMPLES, N_FEATURES)} and Y of {(N_SAMPLES, 1)}"
         raise wrong_file(path, expected, f"{X.shape} and {Y.shape}")
