@@ -21,6 +21,10 @@ from deepmapper.images.layouts import Layout
 from deepmapper.tables._raw import list_names
 
 N_TOP = 12  # features per class
+# Columns of the features. The files in ranked_features/ have all.
+REPORTED = ("score", "q_value", "evidence", "mean")
+HEADINGS = {"mean": "attribution", "q_value": "q-value"}
+SMALLEST_Q = 1e-300  # for a bar
 N_RINGS = 3
 ROWS_IN_MEAN = 200  # maximum rows of a class in its mean image
 MOST_CLASSES = 40  # with images and rankings
@@ -176,29 +180,38 @@ def _rankings(attributions: pd.DataFrame | None) -> list[dict[str, Any]]:
 
 
 def _ranking(label: str, table: pd.DataFrame) -> dict[str, Any]:
-    columns = [name for name in table.columns if name not in ("feature", "class")]
     top = table.head(N_TOP)
-    strength = "mean" if "mean" in columns else "score"
-    largest = max(float(top[strength].abs().max()), 1e-30)
+    columns = [name for name in REPORTED if name in table]
+    strength = _strength(top)
+    largest = max(float(strength.max()), 1e-30)
     rows = [
         {
             "feature": str(row["feature"]),
-            "cells": [_cell(name, row[name], strength == "mean") for name in columns],
-            "width": f"{max(0.0, 70 * abs(float(row[strength])) / largest):.1f}",
+            "cells": [_cell(name, row, "mean" in columns) for name in columns],
+            "width": f"{70 * value / largest:.1f}",
         }
-        for _, row in top.iterrows()
+        for (_, row), value in zip(top.iterrows(), strength, strict=True)
     ]
-    return {"label": label, "columns": [name.replace("_", " ") for name in columns], "rows": rows}
+    headings = [HEADINGS.get(name, name.replace("_", " ")) for name in columns]
+    return {"label": label, "columns": headings, "rows": rows}
 
 
-def _cell(name: str, value: Any, are_shares: bool) -> str:
-    """A number of the table. Means and sd are shares of an attribution."""
-    if are_shares and name in ("mean", "sd"):
+def _strength(table: pd.DataFrame) -> np.ndarray:
+    """What orders the features: -log of the q-value, or the absolute score."""
+    if "q_value" in table:
+        return -np.log10(np.maximum(table["q_value"].to_numpy(), SMALLEST_Q))
+    return table["score"].abs().to_numpy()
+
+
+def _cell(name: str, row: pd.Series, are_shares: bool) -> str:
+    """A cell of the table. Means are shares of an attribution."""
+    value = row[name]
+    if name == "evidence":
+        return f"{value} with {row['partner']}" if row["partner"] else f"{value} {row['direction']}"
+    if are_shares and name == "mean":
         return f"{value:.2%}"
-    if name == "selection_frequency":
-        return f"{value:.0%}"
     if isinstance(value, float | np.floating):
-        return f"{value:.1f}" if "rank" in name else f"{value:.3g}"
+        return f"{value:.3g}"
     return str(value)
 
 

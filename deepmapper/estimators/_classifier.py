@@ -3,6 +3,7 @@
 Paper: Methods 1-9 and Fig. 2.
 """
 
+import warnings
 from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
@@ -89,11 +90,11 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         The labels.
     layout_ : Layout
     attributions_ : DataFrame
-        Columns feature, class, mean, sd, selection_frequency, mean_rank, q_value, evidence. The
-        best features of each class come first. q_value is the false discovery rate among the
-        features up to this one. evidence is "marginal", "variance" or "pair".
+        Columns feature, class, mean, sd, selection_frequency, mean_rank, q_value, evidence,
+        direction, partner. The best features of each class come first. q_value is the false
+        discovery rate among the features up to this one. See `Consensus.table`.
     evidence_ : Evidence
-        The evidence behind their order. Its `partner` is the other feature of a pair.
+        The evidence behind their order.
     consensus_ : Consensus
         The passes behind `attributions_`, and their agreement.
     history_ : list of dict
@@ -368,6 +369,13 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
             interactions=interactions,
             seed=stream_seed(seed, "evidence") % 2**32,
         )
+        n_features = len(self.layout_.pixel_of_feature)
+        if interactions is not False and n_features > 1 and not evidence.pairs_searched:
+            warnings.warn(
+                f"pairs of the {n_features:,} features were not searched, because too few rows fit "
+                "the time for it; set training__interactions=True to search them",
+                stacklevel=3,
+            )
         return evidence.of_features(self.layout_.pixel_of_feature)
 
     def _check_data(

@@ -101,11 +101,12 @@ class Consensus:
         Returns
         -------
         DataFrame
-            Columns feature, class, mean, sd, selection_frequency, mean_rank, with evidence also
-            q_value and evidence (its kind). The best of each class come first: those of the
-            strongest evidence, if given, else of the largest mean. mean and sd, over passes, are
-            of the share of a class's attribution (1 is all of it). Rank 1 is best. Features of the
-            same attribution (closed gates) share their mean rank.
+            Columns feature, class, mean, sd, selection_frequency, mean_rank. With evidence also
+            q_value, evidence (its kind), direction ("higher" or "lower" in the class, for marginal
+            evidence) and partner (the other feature, for the evidence of a pair). The best of each
+            class come first: those of the strongest evidence, if given, else of the largest mean.
+            mean and sd, over passes, are of the share of a class's attribution (1 is all of it).
+            Rank 1 is best. Features of the same attribution (closed gates) share their mean rank.
         """
         maps = np.stack(self.maps)  # (passes, classes, features)
         n_classes, n_features = maps.shape[1:]
@@ -126,8 +127,13 @@ class Consensus:
         if evidence is not None:
             strength = _each_class(evidence.strength, n_classes).ravel()
             table["q_value"] = _each_class(evidence.q_value, n_classes).ravel()
-            kinds = np.array(KINDS, dtype=object)
-            table["evidence"] = kinds[_each_class(evidence.kind, n_classes).ravel()]
+            kind = _each_class(evidence.kind, n_classes).ravel()
+            table["evidence"] = np.array(KINDS, dtype=object)[kind]
+            table["direction"] = _directions(evidence.sign, n_classes).ravel()
+            table.loc[kind != KINDS.index("marginal"), "direction"] = ""
+            names = np.append(np.asarray(features, dtype=object), "")  # the last: no partner
+            table["partner"] = np.tile(names[evidence.partner], n_classes)
+            table.loc[kind != KINDS.index("pair"), "partner"] = ""
         order = np.lexsort((-np.abs(table["mean"].to_numpy()), -strength, position))
         return table.iloc[order].reset_index(drop=True)
 
@@ -148,3 +154,10 @@ class Consensus:
 def _each_class(values: np.ndarray, n_classes: int) -> np.ndarray:
     """A row for each class of values of shape (n_contrasts, n_features)."""
     return np.broadcast_to(values, (n_classes, values.shape[1]))
+
+
+def _directions(sign: np.ndarray, n_classes: int) -> np.ndarray:
+    """ "higher", "lower" or "" for each class and feature, from the signs of the contrasts."""
+    if len(sign) < n_classes:  # of two classes, the contrast is that of the second
+        sign = np.vstack([-sign, sign])
+    return np.select([sign > 0, sign < 0], ["higher", "lower"], "").astype(object)

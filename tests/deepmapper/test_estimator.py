@@ -30,7 +30,7 @@ def test_the_relevant_features_rank_first(fitted: DeepMapperClassifier) -> None:
     epochs = {(row["pass"], row["epoch"]) for row in fitted.history_}
     assert epochs == {(i, e) for i in (0, 1) for e in range(1, 11)}
     columns = ["feature", "class", "mean", "sd", "selection_frequency", "mean_rank"]
-    assert list(table.columns) == [*columns, "q_value", "evidence"]
+    assert list(table.columns) == [*columns, "q_value", "evidence", "direction", "partner"]
     assert (table.q_value[table.feature.isin(["x11", "x30"])] < 0.01).all()
     for label in ("ill", "well"):
         assert set(table[table["class"] == label].feature[:2]) == {"x11", "x30"}

@@ -5,8 +5,10 @@ import pytest
 import torch
 from scipy import stats
 
+from deepmapper import DeepMapperClassifier
 from deepmapper.estimators import evidence as module
 from deepmapper.estimators.evidence import KINDS, find_evidence
+from deepmapper.networks import screen as screening
 from generators import needles
 
 
@@ -87,3 +89,28 @@ def test_the_evidence_of_features_is_that_of_their_pixels() -> None:
     features = find_evidence(torch.from_numpy(table.X), y, 2)
     assert pixels.partner[table.relevant].tolist() == table.relevant[::-1].tolist()
     np.testing.assert_allclose(pixels.strength, features.strength, rtol=0.2, atol=1.5)
+
+
+def test_the_table_names_direction_and_partner() -> None:
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(400, 40))
+    y = rng.permutation(np.arange(400) % 2)
+    X[:, 4] += y
+    X[:, 7] = np.abs(X[:, 7]) * np.sign(X[:, 9]) * (2 * y - 1)
+    model = DeepMapperClassifier(passes=1, device="cpu", random_state=0).fit(X, y)
+    for label, expected in ((0, "lower"), (1, "higher")):
+        table = model.attributions_
+        rows = table[table["class"] == label].set_index("feature")
+        assert set(rows.index[:3]) == {"x4", "x7", "x9"}
+        assert rows.evidence[["x4", "x7", "x9"]].tolist() == ["marginal", "pair", "pair"]
+        assert rows.direction[["x4", "x7"]].tolist() == [expected, ""]
+        assert rows.partner[["x4", "x7", "x9"]].tolist() == ["", "x9", "x7"]
+
+
+def test_pairs_that_are_not_searched_are_said_aloud(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screening, "PAIR_BUDGET", 1000)
+    X, y = np.random.default_rng(0).normal(size=(300, 40)), np.arange(300) % 2
+    model = DeepMapperClassifier(passes=1, device="cpu", random_state=0)
+    model.set_params(training__min_accuracy=0.0, training__max_epochs=1)
+    with pytest.warns(UserWarning, match="pairs of the 40 features were not searched"):
+        model.fit(X, y)

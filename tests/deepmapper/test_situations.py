@@ -566,6 +566,7 @@ def test_a_table_without_signal_has_no_ranking(tmp_path: Path) -> None:
     report = (tmp_path / "run" / "report.html").read_text()
     assert "No feature stands out" in report
     assert "selection frequency</th>" not in report
+    assert "q-value</th>" not in report
 
 
 @pytest.mark.parametrize(
