@@ -1,30 +1,33 @@
 """DeepMapper: one feature a pixel, and a CNN that has the place of each pixel.
 
 Ersavas, Smith, Mattick, Sci Rep 14 (2024), with another CNN than the paper's, a gate in front of
-it, and a screen of means, variances and pairs of features. Settings were chosen by comparing some
-20 variants on development splits of four tables, see `_cnn.Training`.
-Features are ranked by the evidence for them in the training rows, not by the network alone: a ridge
-regression, variances and pairs (`deepmapper.estimators.evidence`). Saliency breaks ties.
-Limits: above 50,000 features too few rows fit the budget of the screen, which then skips pairs.
-56,537 genes of 364 samples took 6 s on two cores.
+it, and a screen of means, variances and pairs of features. It is `DeepMapperClassifier` with its
+defaults. Predictions are those of the networks mixed with plain models (ridge regression of values
+and of ranks within rows, a forest), weighted by their losses on training rows held out
+(`deepmapper.estimators.mixture`). Features are ranked by the evidence for them in the training
+rows: a ridge regression, variances and pairs (`deepmapper.estimators.evidence`). Saliency breaks
+ties.
+Limits: pairs are not searched if too few rows fit the time for it (above 50,000 features).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from sklearn.pipeline import Pipeline
 
-from baselines._cnn import Training, image_model
-from deepmapper.estimators.evidence import find_evidence
+from baselines._cnn import Training
+from deepmapper import DeepMapperClassifier
 from deepmapper.estimators.network_classifier import NetworkClassifier
 from deepmapper.images.converter import ImageConverter
+from deepmapper.training.streams import seed_of
+from deepmapper.training.trainer import PLAIN, TrainingSettings
 
 
 @dataclass(frozen=True)
 class Params(Training):
-    """Settings of the layout and the training.
+    """Settings of the layout and the training. Each part can be left out.
 
     Attributes
     ----------
@@ -34,22 +37,104 @@ class Params(Training):
         Keep the network of each epoch for the curve on test rows, see `NetworkClassifier`.
     ranking : {"evidence", "attribution"}
         What ranks the features. "attribution": only the attribution of the network.
+    plain : tuple of {"linear", "ranks", "forest"}
+        The plain models that are mixed with the networks.
     """
 
+    passes: int = 5
     layout: str = "natural"
     keep_epochs: bool = False
     ranking: Literal["evidence", "attribution"] = "evidence"
+    plain: tuple[str, ...] = PLAIN
 
 
-class EvidenceClassifier(NetworkClassifier):
-    """A classifier whose attributions are the evidence for each pixel."""
+class TableImages:
+    """Images (n, 1, h, w) with their rows of the table, X (n, n_features)."""
 
-    def attribute(self, Z: Any, y: np.ndarray) -> np.ndarray:
-        """Return -log p of each class and pixel, plus its share of the network's attribution.
+    ndim = 4
+
+    def __init__(self, X: Any, images: Any, converter: ImageConverter) -> None:
+        self.X, self.images, self.converter = X, images, converter
+        self.shape = images.shape
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, rows: Any) -> Any:
+        return self.images[rows]
+
+
+class TableConverter(ImageConverter):
+    """An `ImageConverter` that keeps the rows beside the images."""
+
+    def transform(self, X: Any) -> TableImages:
+        """Make images from rows, without a copy of the rows.
 
         Parameters
         ----------
-        Z : array or tensor of shape (n_samples, 1, h, w)
+        X : array or CSR of shape (n_samples, n_features)
+
+        Returns
+        -------
+        TableImages
+        """
+        return TableImages(X, super().transform(X), self)
+
+
+class ImageModel(DeepMapperClassifier):
+    """A `DeepMapperClassifier` whose images are made before, on another clock."""
+
+    keep_epochs = False
+    ranking = "evidence"
+
+    def fit(self, Z: TableImages, y: np.ndarray) -> "ImageModel":  # type: ignore[override]
+        """Train on images.
+
+        Parameters
+        ----------
+        Z : TableImages of shape (n_samples, 1, h, w)
+        y : array of shape (n_samples,)
+
+        Returns
+        -------
+        self : ImageModel
+        """
+        self.converter_ = Z.converter
+        self.n_features_in_ = Z.X.shape[1]
+        return self._fit_images(Z.X, Z.images, y, seed=seed_of(self.random_state))
+
+    def predict_proba(self, Z: TableImages) -> np.ndarray:
+        """Probabilities of images.
+
+        Parameters
+        ----------
+        Z : TableImages of shape (n_samples, 1, h, w)
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+        """
+        return self._predict_images(Z.X, Z.images)
+
+    def staged_predict_proba(self, Z: TableImages) -> Iterator[np.ndarray]:
+        """Probabilities of the first network after each epoch.
+
+        Parameters
+        ----------
+        Z : TableImages of shape (n_samples, 1, h, w)
+
+        Yields
+        ------
+        array of shape (n_samples, n_classes)
+        """
+        return self.classifier_.staged_predict_proba(Z.images)
+
+    def attribute(self, Z: TableImages, y: np.ndarray) -> np.ndarray:
+        """Return -log p of each class and feature, plus its share of the networks' attribution.
+
+        Parameters
+        ----------
+        Z : TableImages of shape (n_samples, 1, h, w)
         y : array of shape (n_samples,)
             Labels.
 
@@ -57,18 +142,37 @@ class EvidenceClassifier(NetworkClassifier):
         -------
         array of shape (n_classes, 1, h, w)
         """
-        shares = super().attribute(Z, y)
-        images = self._to_device(Z)
-        codes = torch.from_numpy(np.searchsorted(self.classes_, y)).to(self.device_)
-        evidence = find_evidence(images, codes, len(self.classes_), seed=self.seed_ % 2**32)
-        strength = evidence.strength.reshape(-1, *shares.shape[1:])
+        shares = self.classifier_.attribute(Z.images, y)
+        if self.ranking == "attribution":
+            return shares
+        strength = self.converter_.layout_.fold(self.evidence_.strength.astype(np.float32))
         return (strength + shares).astype(np.float32)
+
+    @property
+    def n_parameters_(self) -> int:
+        """The number of weights of a network."""
+        return self.classifier_.n_parameters_
+
+    def _classifier(self, settings: TrainingSettings, seed: int) -> NetworkClassifier:
+        return super()._classifier(settings, seed).set_params(keep_epochs=self.keep_epochs)
 
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Return the pipeline: fold, then train, both on the device."""
-    converter = ImageConverter(params.layout, device=device, random_state=seed)
-    kind = EvidenceClassifier if params.ranking == "evidence" else NetworkClassifier
-    model = image_model(params, kind, device=device, seed=seed)
-    model.set_params(keep_epochs=params.keep_epochs)
+    training = {
+        "max_epochs": params.epochs,
+        "learning_rate": params.learning_rate,
+        "plain": params.plain,
+    }
+    model = ImageModel(
+        backbone=params.backbone,
+        gate=params.gate,
+        passes=params.passes,
+        attribution=params.attribution,
+        training=training,
+        device=device,
+        random_state=seed,
+    )
+    model.keep_epochs, model.ranking = params.keep_epochs, params.ranking
+    converter = TableConverter(params.layout, device=device, random_state=seed)
     return Pipeline([("convert", converter), ("model", model)])

@@ -5,6 +5,7 @@ Paper: Methods 1-9 and Fig. 2.
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -34,6 +35,7 @@ from deepmapper.estimators._base import (
 )
 from deepmapper.estimators.consensus import Consensus
 from deepmapper.estimators.evidence import Evidence, find_evidence
+from deepmapper.estimators.mixture import Mixture, fit_mixture
 from deepmapper.estimators.network_classifier import ClassWeight, NetworkClassifier, Training
 from deepmapper.images._rows import feature_names, is_on_disk
 from deepmapper.images.converter import ImageConverter
@@ -41,7 +43,9 @@ from deepmapper.images.layouts import Layout
 from deepmapper.training.devices import resolve_device
 from deepmapper.training.objectives import Classification
 from deepmapper.training.streams import seed_of, stream_seed
-from deepmapper.training.trainer import Epoch, TrainingSettings
+from deepmapper.training.trainer import FEWEST_TO_STOP, Epoch, TrainingSettings
+
+FEW_ROWS, FRACTION_OF_FEW = 2000, 0.2  # passes hold out a larger share of fewer rows
 
 
 class DeepMapperClassifier(  # type: ignore[call-arg]
@@ -51,7 +55,9 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
 
     Each feature becomes one pixel behind a gate. Networks are trained in passes, each with another
     split and other initial weights. Each accepted pass attributes its held-out images to pixels,
-    and so to features. Passes are repeated until their attributions agree.
+    and so to features. Passes are repeated until their attributions agree. Predictions are those of
+    the networks mixed with plain models, weighted by their losses on rows held out
+    (`deepmapper.estimators.mixture`).
 
     Parameters
     ----------
@@ -66,8 +72,8 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         A name in `deepmapper.networks.backbones.BACKBONES`.
     gate : bool, default=True
         See `deepmapper.estimators.network_classifier.NetworkClassifier`.
-    passes : int, default=6
-        Maximum number of passes.
+    passes : int, default=5
+        Maximum number of passes. Five passes hold out each of fewer than 2,000 rows once.
     agreement : float or None, default=0.8
         Stop if the top features of two halves of the passes agree to this degree, 0 to 1. See
         `Consensus.agreement`. None makes all passes.
@@ -95,6 +101,9 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         discovery rate among the features up to this one. See `Consensus.table`.
     evidence_ : Evidence
         The evidence behind their order.
+    mixture_ : Mixture
+        The weights of networks and plain models. `mixture_.held_out` has the loss and the accuracy
+        of each on rows that it was not fitted on.
     consensus_ : Consensus
         The passes behind `attributions_`, and their agreement.
     history_ : list of dict
@@ -131,7 +140,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         stream: bool | str = "auto",
         backbone: str = "patch",
         gate: bool = True,
-        passes: int = 6,
+        passes: int = 5,
         agreement: float | None = 0.8,
         top: int = 20,
         attribution: str | None = "saliency",
@@ -185,7 +194,6 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
             Wrong shapes (scikit-learn's messages).
         """
         self._validate_params()
-        device = resolve_device(self.device)
         X, y, sample_weight = self._check_data(X, y, sample_weight)
         seed = seed_of(self.random_state)
         self.converter_ = ImageConverter(
@@ -193,13 +201,34 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
             log=self.log,
             scale=self.scale,
             stream=self.stream,
-            device=str(device),
+            device=str(resolve_device(self.device)),
             random_state=seed,
         )
         images = self.converter_.fit_transform(X)
+        return self._fit_images(X, images, y, sample_weight, seed=seed, on_epoch=on_epoch)
+
+    def _fit_images(
+        self,
+        X: Any,
+        images: Any,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None = None,
+        *,
+        seed: int,
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
+        """Train on rows of a table and their images, made by the fitted `converter_`."""
         self.layout_ = self.converter_.layout_
+        self.classes_ = np.unique(y)
         self.consensus_ = Consensus(self.top)
-        self.classifier_ = self._classifier(str(device), seed)
+        settings = TrainingSettings.of(self.training)
+        if len(self.classes_) > 1:
+            self.evidence_ = self._find_evidence(images, y, settings.interactions, seed)
+            if settings.interactions == "auto" and not self.evidence_.has_pairs:
+                settings = replace(settings, interactions=False)
+        if settings.validation_fraction is None and len(y) < FEW_ROWS:
+            settings = replace(settings, validation_fraction=FRACTION_OF_FEW)
+        self.classifier_ = self._classifier(settings, seed)
 
         def after_pass() -> bool:
             if self.attribution is None:
@@ -214,17 +243,16 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
                 on_epoch({"pass": number, **epoch.row(Classification.score_name)})
 
         self.classifier_.fit(images, y, sample_weight, after_pass=after_pass, on_epoch=after_epoch)
-        self.classes_ = self.classifier_.classes_
         self.history_ = self.classifier_.history_
+        self.mixture_ = self._mix(X, images, y, sample_weight, seed)
         if self.attribution is not None:
-            self.evidence_ = self._find_evidence(images, y, seed)
             self.attributions_ = self.consensus_.table(
                 feature_names(self), self.classes_, self.evidence_
             )
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Average the probabilities over the accepted passes.
+        """Mix the probabilities of the networks and of the plain models.
 
         Parameters
         ----------
@@ -234,8 +262,11 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         -------
         array of shape (n_samples, n_classes)
         """
-        images = self._images(X)
-        return self.classifier_.predict_proba(images)
+        X = self._rows(X)
+        return self._predict_images(X, self.converter_.transform(X))
+
+    def _predict_images(self, X: Any, images: Any) -> np.ndarray:
+        return self.mixture_.predict_proba(self.classifier_.predict_proba(images), images, X)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the labels of rows.
@@ -347,21 +378,52 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
 
         return load_model(folder, cls)
 
-    def _images(self, X: Any) -> Any:
-        """Images of rows X, in the form that the classifier reads fastest."""
+    def _rows(self, X: Any) -> Any:
+        """Rows to predict, checked."""
         check_is_fitted(self)
         X = check_table(self, X, reset=False)
         warn_of_other_units(X, self.converter_.scaler_)
+        return X
+
+    def _images(self, X: Any) -> Any:
+        """Images of rows X, in the form that the classifier reads fastest."""
+        X = self._rows(X)
         return self.converter_.transform(X)
 
-    def _find_evidence(self, images: Any, y: np.ndarray, seed: int) -> Evidence:
+    def _mix(
+        self, X: Any, images: Any, y: np.ndarray, sample_weight: np.ndarray | None, seed: int
+    ) -> Mixture:
+        """The mixture of the networks with plain models, unless the networks are always right."""
+        settings = TrainingSettings.of(self.training)
+        codes = torch.from_numpy(np.searchsorted(self.classes_, y))
+        rows, probabilities = (torch.from_numpy(a) for a in self.classifier_.held_out_proba(images))
+        true = probabilities[torch.arange(len(rows)), codes[rows]]
+        target = settings.target_loss
+        is_solved = (
+            target is not None
+            and len(rows) >= FEWEST_TO_STOP
+            and float(-true.clamp(min=1e-7).log().mean()) < target
+        )
+        return fit_mixture(
+            (rows, probabilities),
+            images,
+            X,
+            codes,
+            self.classifier_.row_weights(y, sample_weight),
+            n_classes=len(self.classes_),
+            plain=() if is_solved else settings.plain,
+            seed=stream_seed(seed, "mixture") % 2**32,
+        )
+
+    def _find_evidence(
+        self, images: Any, y: np.ndarray, interactions: bool | str, seed: int
+    ) -> Evidence:
         """The evidence for each feature in all rows."""
         codes = torch.from_numpy(np.searchsorted(self.classes_, y))
         if isinstance(images, np.ndarray):
             images = torch.from_numpy(images)
-        device = images.device if isinstance(images, torch.Tensor) else self.classifier_.device_
-        codes = codes.to(device)
-        interactions = TrainingSettings.of(self.training).interactions
+        on_device = hasattr(images, "device")
+        codes = codes.to(images.device if on_device else resolve_device(self.device))
         evidence = find_evidence(
             images,
             codes,
@@ -374,7 +436,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
             warnings.warn(
                 f"pairs of the {n_features:,} features were not searched, because too few rows fit "
                 "the time for it; set training__interactions=True to search them",
-                stacklevel=3,
+                stacklevel=4,
             )
         return evidence.of_features(self.layout_.pixel_of_feature)
 
@@ -396,7 +458,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
             return X, y, weights
         return X[used], y[used], weights[used]
 
-    def _classifier(self, device: str, seed: int) -> NetworkClassifier:
+    def _classifier(self, settings: TrainingSettings, seed: int) -> NetworkClassifier:
         """A `NetworkClassifier` with the parameters that both estimators have."""
         params = self.get_params(deep=False)
         common = {
@@ -404,7 +466,8 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         }
         overrides = {
             "attribution": self.attribution or "saliency",
-            "device": device,
+            "device": str(resolve_device(self.device)),
+            "training": settings,
             "random_state": seed,
         }
         return NetworkClassifier(**(common | overrides))

@@ -30,10 +30,14 @@ CLASSES = {
     "DeepMapperEmbedder": "deepmapper.estimators._embedder",
     "Evidence": "deepmapper.estimators.evidence",
     "FeatureScaler": "deepmapper.images.scaling",
+    "Forest": "deepmapper.estimators._plain",
     "ImageConverter": "deepmapper.images.converter",
     "Layout": "deepmapper.images.layouts",
+    "Linear": "deepmapper.estimators._plain",
+    "Mixture": "deepmapper.estimators.mixture",
     "NetworkClassifier": "deepmapper.estimators.network_classifier",
     "Pass": "deepmapper.estimators.network_classifier",
+    "Ranks": "deepmapper.estimators._plain",
     "TrainingSettings": "deepmapper.training.trainer",
 }
 LEARNT = re.compile(r"[A-Za-z]\w*_|_n_features_out", re.ASCII)  # scikit-learn's names

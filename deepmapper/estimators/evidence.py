@@ -38,6 +38,7 @@ MOST_VALUES = 1 << 26  # of those rows, 256 MiB
 FEWEST_ROWS = 200  # with fewer, and not all rows, the tests of the screen are used
 MOST_PERMUTATIONS, FEWEST_PERMUTATIONS = 99, 19
 CHANCE_VALUES = 1e7  # statistics by chance, in all permutations
+LIKELY = 0.1  # p-value
 LARGEST = 1e4  # -log p of a feature that is certain
 
 
@@ -69,6 +70,11 @@ class Evidence:
     def kind(self) -> np.ndarray:
         """The index in `KINDS` of the strongest evidence, (n_contrasts, n_features)."""
         return _weighted(self.log_p).argmin(axis=0)
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether the strongest pair is likely: p < 0.1, corrected for all pairs."""
+        return bool(self.log_p[KINDS.index("pair")].min(initial=0.0) < np.log(LIKELY))
 
     @property
     def strength(self) -> np.ndarray:

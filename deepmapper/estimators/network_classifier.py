@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from sklearn.base import ClassifierMixin
-from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -35,6 +35,7 @@ __all__ = ["NetworkClassifier", "Pass"]
 
 ClassWeight = str | Mapping[Any, float] | None
 Training = TrainingSettings | Mapping[str, Any] | None
+DEFAULT_FRACTION = 0.1  # of the images, held out by a pass
 MOST_ATTRIBUTED = 128  # images that attribution runs at a time
 
 
@@ -306,6 +307,32 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
             network.load_state_dict(weights)
             yield self._probabilities(network, images).double().cpu().numpy()
 
+    def held_out_proba(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities of the rows that accepted passes held out, by networks that never saw them.
+
+        Parameters
+        ----------
+        X : array, tensor or `FoldedRows` of shape (n_samples, ...)
+            As given to `fit`.
+
+        Returns
+        -------
+        tuple of an int array of shape (m,) and an array of shape (m, n_classes)
+            The rows, ascending, and their probabilities: the mean over passes that held them out.
+        """
+        check_is_fitted(self)
+        images = self._to_device(X)
+        totals = np.zeros((len(images), len(self.classes_)))
+        counts = np.zeros(len(images))
+        for trained in self.passes_:
+            if not len(trained.held_out):
+                continue
+            held_out = RowsOf(images, self._rows(trained.held_out))
+            totals[trained.held_out] += self._probabilities(trained.network, held_out).cpu().numpy()
+            counts[trained.held_out] += 1
+        rows = np.flatnonzero(counts)
+        return rows, totals[rows] / counts[rows, None]
+
     def attribute(self, Z: Any, y: np.ndarray) -> np.ndarray:
         """Mean absolute attribution over rows and passes.
 
@@ -385,6 +412,23 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         weights = compute_class_weight(dict(self.class_weight), classes=self.classes_, y=y)
         return samples, torch.from_numpy(weights.astype(np.float32)).to(self.device_)
 
+    def row_weights(self, y: np.ndarray, sample_weight: np.ndarray | None = None) -> torch.Tensor:
+        """The weight of each row in the loss: that of its class times its own.
+
+        Parameters
+        ----------
+        y : array of shape (n_samples,)
+        sample_weight : array of shape (n_samples,), default=None
+            Both as given to `fit`.
+
+        Returns
+        -------
+        float64 tensor of shape (n_samples,)
+        """
+        codes = torch.from_numpy(np.searchsorted(self.classes_, y)).to(self.device_)
+        weights = self._weights(y, codes, sample_weight)
+        return _TrainingData(None, codes, np.empty(0), *weights).weights()
+
     def _train_pass(
         self,
         number: int,
@@ -392,7 +436,9 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         settings: TrainingSettings,
         on_epoch: Callable[[int, Epoch], None] | None,
     ) -> Pass:
-        training, held_out = self._split(number, data.codes, settings.validation_fraction)
+        fraction = settings.validation_fraction
+        fraction = DEFAULT_FRACTION if fraction is None else fraction
+        training, held_out = self._split(number, data.codes, fraction)
         rows, validation = self._rows(training), self._rows(held_out)
         network = self._network(number, data, rows, settings.interactions)
 
@@ -444,9 +490,10 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
     def _split(
         self, number: int, codes: np.ndarray, fraction: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Rows to train on and rows held out, stratified.
+        """Rows to train on and rows held out: a fold of repeated stratified cross-validation.
 
-        No rows are held out if a class is tiny.
+        So few passes hold out as many different rows as they can. No rows are held out if a class
+        is tiny.
         """
         n, n_classes = len(codes), len(self.classes_)
         n_held_out = math.ceil(fraction * n)
@@ -460,9 +507,13 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
                 stacklevel=4,
             )
             return all_rows
-        seed = stream_seed(self.seed_, "validation", number) % 2**32
-        split = StratifiedShuffleSplit(1, test_size=n_held_out, random_state=seed)
-        return next(split.split(np.zeros((n, 1)), codes))
+        n_folds = min(max(2, round(1 / fraction)), int(np.bincount(codes).max()))
+        repeat, fold = divmod(number, n_folds)
+        seed = stream_seed(self.seed_, "validation", repeat) % 2**32
+        folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+        with warnings.catch_warnings():  # of classes with fewer rows than folds
+            warnings.filterwarnings("ignore", message="The least populated class")
+            return list(folds.split(np.zeros((n, 1)), codes))[fold]
 
     def _rows(self, rows: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(rows).to(self.device_)

@@ -26,6 +26,7 @@ from deepmapper.training.objectives import Objective
 
 __all__ = ["Epoch", "TrainingSettings", "predict_logits", "train"]
 
+PLAIN = ("linear", "ranks", "forest")
 FEWEST_TO_STOP = 200  # held-out images; fewer can all be classified correctly by chance
 
 
@@ -59,15 +60,20 @@ class TrainingSettings:
         "adamw" is Loshchilov & Hutter 2019.
     momentum : float, default=0.0
         Of "sgd".
-    validation_fraction : float, default=0.1
-        Share of the images that each pass holds out for evaluation. 0: none.
+    validation_fraction : float, default=None
+        Share of the images that each pass holds out for evaluation, 0 for none. None: a tenth, and
+        in `DeepMapperClassifier` a fifth of fewer than 2,000 rows.
     min_accuracy : float, default=None
         A pass is accepted if its held-out accuracy is above this value. Samples count as in the
         loss, so with balanced classes this is balanced accuracy. Default: the accuracy of the best
         constant prediction.
     interactions : bool or "auto", default="auto"
         Whether the screen that opens the gate searches all pairs of pixels. See
-        `deepmapper.networks.screen.screen`.
+        `deepmapper.networks.screen.screen`. `DeepMapperClassifier` skips the search in passes if
+        one over all rows finds no pair.
+    plain : tuple of str, default=("linear", "ranks", "forest")
+        Plain models that `DeepMapperClassifier` mixes with the networks. See
+        `deepmapper.estimators.mixture`.
 
     Raises
     ------
@@ -85,13 +91,20 @@ class TrainingSettings:
     precision: str = "auto"
     optimizer: str = "adamw"
     momentum: float = 0.0
-    validation_fraction: float = 0.1
+    validation_fraction: float | None = None
     min_accuracy: float | None = None
     interactions: bool | str = "auto"
+    plain: tuple[str, ...] = PLAIN
 
     def __post_init__(self) -> None:
+        values = asdict(self)
+        plain = values.pop("plain")
+        if not isinstance(plain, tuple | list) or not set(plain) <= set(PLAIN):
+            message = f"plain is a tuple of names in {', '.join(PLAIN)}; got {plain!r}"
+            raise DeepMapperError(message)
+        object.__setattr__(self, "plain", tuple(plain))
         try:
-            validate_parameter_constraints(CONSTRAINTS, asdict(self), "TrainingSettings")
+            validate_parameter_constraints(CONSTRAINTS, values, "TrainingSettings")
         except InvalidParameterError as error:
             raise DeepMapperError(str(error)) from error
 
@@ -152,7 +165,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "precision": [StrOptions({"auto", "float32", "bfloat16"})],
     "optimizer": [StrOptions({"adamw", "sgd"})],
     "momentum": [Interval(Real, 0, 1, closed="left")],
-    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left"), None],
     "min_accuracy": [Interval(Real, 0, 1, closed="both"), None],
     "interactions": ["boolean", StrOptions({"auto"})],
 }

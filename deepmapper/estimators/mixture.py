@@ -1,0 +1,303 @@
+"""Networks and plain models together, weighted by how well they predict rows held out.
+
+No one kind of model is best on every table (see the published profile `wide`). Each part is
+calibrated by one factor. The weights have the lowest log loss on rows that no part was fitted on:
+those that a pass held out, left out of the linear models, and out of the bags of the forest. They
+are found by expectation maximisation, and shrunk to equal weights (a stacking of probabilities,
+Breiman 1996).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from deepmapper.estimators._plain import (
+    Forest,
+    Linear,
+    Ranks,
+    calibrate,
+    fit_forest,
+    fit_linear,
+    fit_ranks,
+)
+from deepmapper.images._rows import dense
+from deepmapper.training.trainer import PLAIN
+
+__all__ = ["Mixture", "fit_mixture"]
+
+NETWORK = "network"
+MOST_ROWS = 3000  # of the plain models. More rows are drawn from.
+MOST_VALUES = 1 << 26  # of those rows, 256 MiB
+FEWEST_ROWS = 20  # with fewer, there are no plain models
+PRIOR_ROWS = 4.0  # equal weights count as much as this number of rows
+SMALLEST_WEIGHT = 0.01  # a part with less is left out
+N_STEPS = 200
+FAR = 2.0  # standard deviations of a row in other units, root mean square
+BLOCK_VALUES = 1 << 24  # predicted at a time
+SMALLEST = 1e-6
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Weights of the parts. The first is the mean of the networks.
+
+    Parameters
+    ----------
+    names : tuple of str
+    weights : array of shape (n_parts,)
+        They add up to 1.
+    factors : array of shape (n_parts,)
+        Calibrate the logits.
+    models : list
+        A plain model for each part, None for the networks and for parts that are not used.
+    held_out : DataFrame
+        Columns part, weight, loss (log loss) and accuracy, on rows that no part was fitted on. The
+        rows are weighted as in the loss of the networks: with balanced classes, this is balanced
+        accuracy. The parts come first, then "mixture", with weights from other rows than those
+        it is judged on, and "majority". Empty without such rows.
+    n_held_out : int
+        The number of these rows.
+    largest_distance : float
+        The root mean square of the training row furthest from the mean, in standard deviations of
+        features.
+    n_varying : int
+        The number of features that vary.
+    """
+
+    names: tuple[str, ...]
+    weights: np.ndarray
+    factors: np.ndarray
+    models: list[Any]
+    held_out: pd.DataFrame
+    n_held_out: int
+    largest_distance: float = 0.0
+    n_varying: int = 1
+
+    def predict_proba(self, networks: np.ndarray, images: Any, X: Any) -> np.ndarray:
+        """Mix the probabilities of the parts.
+
+        A row that lies further from the training rows than all of them, as rows in other units do,
+        is predicted by its ranks alone.
+
+        Parameters
+        ----------
+        networks : array of shape (n, n_classes)
+            Probabilities of the networks.
+        images : array, tensor or `FoldedRows` of shape (n, 1, h, w)
+        X : array, CSR or memory-mapped file of shape (n, n_features)
+            The same rows of the table.
+
+        Returns
+        -------
+        array of shape (n, n_classes)
+        """
+        if self.names == (NETWORK,):
+            return networks
+        result = np.empty_like(networks)
+        step = max(1, BLOCK_VALUES // X.shape[1])
+        for start in range(0, len(networks), step):
+            rows = slice(start, start + step)
+            values = _flat(images, rows)
+            parts = self._parts(torch.from_numpy(networks[rows]), values, dense(X, rows))
+            mixed = sum(
+                weight * parts[name]
+                for name, weight in zip(self.names, self.weights, strict=True)
+                if weight
+            )
+            assert isinstance(mixed, torch.Tensor)
+            if "ranks" in parts:
+                distance = _distance(values, self.n_varying).cpu()
+                is_far = distance > max(FAR, self.largest_distance)
+                mixed[is_far] = parts["ranks"][is_far]
+            result[rows] = mixed.numpy()
+        return result
+
+    def _parts(
+        self, networks: torch.Tensor, values: torch.Tensor, table: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        parts = {}
+        for name, factor, model in zip(self.names, self.factors, self.models, strict=True):
+            if name == NETWORK:
+                logits = networks.clamp(min=SMALLEST).log()
+            elif model is None:
+                continue
+            else:
+                logits = model.logits(table if name == "ranks" else values).cpu()
+            parts[name] = (factor * logits.double()).softmax(1)
+        return parts
+
+
+def fit_mixture(
+    networks: tuple[torch.Tensor, torch.Tensor],
+    images: Any,
+    X: Any,
+    codes: torch.Tensor,
+    weights: torch.Tensor,
+    *,
+    n_classes: int,
+    plain: Sequence[str] = PLAIN,
+    seed: int = 0,
+) -> Mixture:
+    """Fit the plain models, and weigh all parts.
+
+    Parameters
+    ----------
+    networks : tuple of two tensors
+        Rows that passes held out, (m,), and their probabilities, (m, n_classes).
+    images : array, tensor or `FoldedRows` of shape (n, 1, h, w)
+    X : array, CSR or memory-mapped file of shape (n, n_features)
+        The same rows of the table.
+    codes : int tensor of shape (n,)
+    weights : float64 tensor of shape (n,)
+        Of the rows in the loss.
+    n_classes : int
+    plain : sequence of str, default=PLAIN
+        Names in `training.trainer.PLAIN`.
+    seed : int, default=0
+        Draws rows, and the trees of the forest.
+
+    Returns
+    -------
+    Mixture
+    """
+    codes, weights = codes.cpu(), weights.double().cpu().clamp(min=SMALLEST)
+    n = len(codes)
+    n_rows = min(n, MOST_ROWS, MOST_VALUES // X.shape[1])
+    chosen = np.sort(np.random.default_rng(seed).permutation(n)[:n_rows])
+    rows = torch.from_numpy(chosen)
+    logits: dict[str, torch.Tensor] = {}
+    models: dict[str, Any] = {NETWORK: None}
+    extent = {"largest_distance": 0.0, "n_varying": 1}
+    if n_rows >= FEWEST_ROWS and plain:
+        values = _flat(images, rows)
+        n_varying = max(1, int((values != values[0]).any(0).sum()))
+        largest_distance = float(_distance(values, n_varying).max())
+        extent = {"largest_distance": largest_distance, "n_varying": n_varying}
+        of_rows = (codes[rows].to(values.device), n_classes, weights[rows].to(values.device))
+        for name in plain:
+            models[name], held_out = _fit(name, values, X, chosen, of_rows, seed)
+            logits[name] = torch.full((n, n_classes), torch.nan, dtype=torch.float64)
+            logits[name][rows] = held_out.double().cpu()
+    held_out_rows, probabilities = networks[0].cpu(), networks[1].double().cpu()
+    used = torch.isin(held_out_rows, rows) if logits else torch.ones_like(held_out_rows) > 0
+    judged = held_out_rows[used]
+    logits = {name: values[judged] for name, values in logits.items()}
+    logits = {NETWORK: probabilities[used].clamp(min=SMALLEST).log(), **logits}
+    return _weigh(logits, models, codes[judged], weights[judged], extent)
+
+
+def _fit(
+    name: str,
+    values: torch.Tensor,
+    X: Any,
+    rows: np.ndarray,
+    of_rows: tuple[torch.Tensor, int, torch.Tensor],
+    seed: int,
+) -> tuple[Linear | Ranks | Forest, torch.Tensor]:
+    if name == "linear":
+        return fit_linear(values, *of_rows)
+    if name == "ranks":
+        return fit_ranks(dense(X, rows).to(values.device), *of_rows)
+    return fit_forest(values, *of_rows, seed)
+
+
+def _weigh(
+    logits: dict[str, torch.Tensor],
+    models: dict[str, Any],
+    codes: torch.Tensor,
+    weights: torch.Tensor,
+    extent: dict[str, Any],
+) -> Mixture:
+    """Calibrate the parts and find their weights, from logits of rows held out."""
+    names, n_parts = tuple(logits), len(logits)
+    if not len(codes):
+        equal = np.full(n_parts, 1 / n_parts)
+        factors = np.ones(n_parts)
+        kept = [models[name] for name in names]
+        return Mixture(names, equal, factors, kept, pd.DataFrame(), 0, **extent)
+    factors = np.array([calibrate(values, codes, weights)[0] for values in logits.values()])
+    probabilities = torch.stack(
+        [(f * values).softmax(1) for f, values in zip(factors, logits.values(), strict=True)]
+    )
+    found = _mixing_weights(_of_true_class(probabilities, codes), weights)
+    found = np.where(found < SMALLEST_WEIGHT, 0.0, found)
+    found /= found.sum()
+    kept = [
+        models[name] if weight or name == "ranks" else None
+        for name, weight in zip(names, found, strict=True)
+    ]
+    table = _judge(names, found, probabilities, codes, weights)
+    return Mixture(names, found, factors, kept, table, len(codes), **extent)
+
+
+def _judge(
+    names: Sequence[str],
+    found: np.ndarray,
+    probabilities: torch.Tensor,
+    codes: torch.Tensor,
+    weights: torch.Tensor,
+) -> pd.DataFrame:
+    """Loss and accuracy of each part, of the mixture, and of the most frequent class."""
+    share = torch.zeros(probabilities.shape[2], dtype=torch.float64)
+    share.index_add_(0, codes, weights).div_(weights.sum())
+    entries = [*zip(names, found, probabilities, strict=True)]
+    entries.append(("mixture", 1.0, _mixed_crosswise(probabilities, codes, weights)))
+    entries.append(("majority", 0.0, share.expand(len(codes), -1)))
+    rows = []
+    for name, weight, values in entries:
+        log_p = values[torch.arange(len(codes)), codes].clamp(min=SMALLEST).log()
+        is_correct = (values.argmax(1) == codes).double()
+        loss, accuracy = (float((weights * v).sum() / weights.sum()) for v in (-log_p, is_correct))
+        rows.append({"part": name, "weight": weight, "loss": loss, "accuracy": accuracy})
+    return pd.DataFrame(rows)
+
+
+def _mixed_crosswise(
+    probabilities: torch.Tensor, codes: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    """The mixture of each fifth of the rows, with weights from the others, (n, n_classes)."""
+    mixed = torch.empty_like(probabilities[0])
+    fold = torch.arange(len(codes)) % 5
+    of_true = _of_true_class(probabilities, codes)
+    for number in range(5):
+        others = fold != number
+        found = _mixing_weights(of_true[:, others], weights[others])
+        part = probabilities[:, ~others]
+        mixed[~others] = torch.einsum("j,jnc->nc", torch.from_numpy(found), part)
+    return mixed
+
+
+def _of_true_class(probabilities: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+    """The probability of the true class, (n_parts, n), at least 1e-6."""
+    return probabilities[:, torch.arange(len(codes)), codes].clamp(min=SMALLEST)
+
+
+def _mixing_weights(of_true: torch.Tensor, weights: torch.Tensor) -> np.ndarray:
+    """Weights of the parts with the lowest log loss, (n_parts,), shrunk to equal ones."""
+    n_parts, n = of_true.shape
+    equal = torch.full((n_parts,), 1 / n_parts, dtype=torch.float64)
+    rows = weights / weights.mean() if n else weights
+    found = equal
+    for _ in range(N_STEPS):
+        responsible = found[:, None] * of_true
+        responsible = rows * responsible / responsible.sum(0)
+        found = (responsible.sum(1) + PRIOR_ROWS * equal) / (n + PRIOR_ROWS)
+    return found.numpy()
+
+
+def _distance(values: torch.Tensor, n_varying: int) -> torch.Tensor:
+    """The root mean square of each row of flattened images, (n,), over pixels that vary."""
+    return (values.square().sum(1) / n_varying).sqrt()
+
+
+def _flat(images: Any, rows: slice | torch.Tensor) -> torch.Tensor:
+    if isinstance(images, np.ndarray):
+        index = rows if isinstance(rows, slice) else rows.numpy()
+        return torch.from_numpy(np.ascontiguousarray(images[index])).flatten(1)
+    if isinstance(rows, torch.Tensor) and hasattr(images, "device"):
+        rows = rows.to(images.device)
+    return images[rows].flatten(1)

@@ -1,0 +1,159 @@
+"""Plain models beside the networks: each against its definition, and the mixture of all."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import norm, rankdata
+from sklearn.ensemble import RandomForestClassifier
+
+from deepmapper import DeepMapperClassifier
+from deepmapper.errors import DeepMapperError
+from deepmapper.estimators import _plain
+from deepmapper.estimators._plain import fit_forest, fit_linear, fit_ranks, row_scores
+from deepmapper.estimators.mixture import fit_mixture
+
+Table = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def table_of(n: int = 60, p: int = 90, n_classes: int = 3, seed: int = 0) -> Table:
+    """Standardised values, class codes, and balanced weights of the rows."""
+    rng = np.random.default_rng(seed)
+    codes = rng.choice(n_classes, n, p=np.arange(1, n_classes + 1) / sum(range(n_classes + 1)))
+    codes[:n_classes] = np.arange(n_classes)
+    values = rng.normal(size=(n, p)).astype(np.float32)
+    values[:, :4] += 1.5 * codes[:, None]
+    values = (values - values.mean(0)) / values.std(0)
+    weights = (n / np.bincount(codes))[codes] / n_classes
+    return torch.from_numpy(values), torch.from_numpy(codes), torch.from_numpy(weights)
+
+
+def test_the_linear_model_leaves_each_row_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_plain, "PENALTIES", (0.5,))
+    values, codes, weights = table_of()
+    _, held_out = fit_linear(values, codes, 3, weights)
+    # The same by definition, with the mean and the penalty of all rows.
+    X, w = values.double().numpy(), (weights / weights.mean()).numpy()
+    targets = np.eye(3)[codes]
+    mean = (w[:, None] * targets).sum(0) / len(X)
+    penalty = 0.5 * np.square(X).sum() / len(X) * np.eye(X.shape[1])
+    for left_out in (0, 7, 31):
+        kept = np.arange(len(X)) != left_out
+        A = X[kept].T @ (w[kept, None] * X[kept]) + penalty
+        coef = np.linalg.solve(A, X[kept].T @ (w[kept, None] * (targets[kept] - mean)))
+        expected = mean + X[left_out] @ coef
+        np.testing.assert_allclose(held_out[left_out].numpy(), expected, atol=1e-5)
+
+
+def test_the_coefficients_are_those_of_ridge_regression(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.linear_model import Ridge
+
+    monkeypatch.setattr(_plain, "PENALTIES", (2.0,))
+    values, codes, weights = table_of()
+    model, _ = fit_linear(values, codes, 3, weights)
+    X, w = values.numpy(), (weights / weights.mean()).numpy()
+    targets = np.eye(3)[codes] - model.intercept
+    alpha = 2.0 * np.square(X).sum() / len(X)
+    oracle = Ridge(alpha, fit_intercept=False).fit(X, targets, sample_weight=w)
+    np.testing.assert_allclose(model.coef.T, oracle.coef_, atol=1e-4)
+
+
+def test_row_scores_are_normal_scores_of_mean_ranks() -> None:
+    values = torch.from_numpy(np.random.default_rng(0).integers(0, 5, (20, 37))).float()
+    expected = norm.ppf(rankdata(values, axis=1) / 38)
+    np.testing.assert_allclose(row_scores(values).numpy(), expected, atol=1e-6)
+
+
+def test_ranks_do_not_see_the_units_of_a_row() -> None:
+    values, codes, weights = table_of()
+    model, _ = fit_ranks(values.exp(), codes, 3, weights)
+    in_other_units = values.exp() * torch.linspace(0.1, 900, len(values))[:, None]
+    np.testing.assert_allclose(
+        model.logits(in_other_units).numpy(), model.logits(values.exp()).numpy(), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_forest_is_that_of_scikit_learn(n_classes: int) -> None:
+    values, codes, weights = table_of(n_classes=n_classes)
+    model, held_out = fit_forest(values, codes, n_classes, torch.ones_like(weights), seed=3)
+    oracle = RandomForestClassifier(200, oob_score=True, random_state=3).fit(values, codes)
+    new = torch.randn(25, values.shape[1], generator=torch.Generator().manual_seed(0))
+    expected = oracle.predict_proba(new.numpy())
+    np.testing.assert_allclose(model.logits(new).softmax(1).numpy(), expected, atol=2e-5)
+    np.testing.assert_allclose(held_out.softmax(1), oracle.oob_decision_function_, atol=2e-5)
+
+
+def test_the_better_part_gets_the_weight() -> None:
+    values, codes, weights = table_of(n=300)
+    images = values[:, :81].reshape(-1, 1, 9, 9)
+    rows = torch.arange(len(codes))
+    right = torch.nn.functional.one_hot(codes, 3) * 0.94 + 0.02
+    guess = torch.full((len(codes), 3), 1 / 3)
+    shared = (images, values[:, :81].numpy(), codes, weights)
+    weight = {}
+    for name, probabilities in (("right", right), ("guess", guess)):
+        mixture = fit_mixture((rows, probabilities.double()), *shared, n_classes=3)
+        assert mixture.weights.sum() == pytest.approx(1)
+        weight[name] = mixture.weights[0]
+        held_out = mixture.held_out.set_index("part")
+        best = held_out["loss"].drop(["mixture", "majority"]).min()
+        assert held_out.loc["mixture", "loss"] < best + 0.03
+    assert weight["right"] > 0.9
+    assert weight["guess"] < 0.1
+
+
+def shifted_table() -> tuple[np.ndarray, np.ndarray]:
+    """Logarithms of intensities; the class moves some of the features."""
+    rng = np.random.default_rng(1)
+    y = np.arange(120) % 2
+    X = (
+        rng.normal(size=120)[:, None] * 0.2
+        + rng.normal(5, 2, size=300)
+        + rng.normal(size=(120, 300))
+    )
+    X[:, :25] += 1.6 * y[:, None]
+    return X.astype(np.float32), y
+
+
+def test_rows_of_another_laboratory_are_predicted_by_their_ranks() -> None:
+    X, y = shifted_table()
+    model = DeepMapperClassifier(device="cpu", random_state=0).fit(X[:80], y[:80])
+    assert (model.predict(X[80:]) == y[80:]).mean() > 0.9
+    with pytest.warns(UserWarning, match="in the same units"):
+        elsewhere = model.predict(3 * X[80:] + 40)
+    assert (elsewhere == y[80:]).mean() > 0.9
+
+
+def test_a_part_can_be_left_out_and_an_unknown_one_is_refused() -> None:
+    X, y = shifted_table()
+    model = DeepMapperClassifier(passes=2, device="cpu", random_state=0, training={"plain": ()})
+    assert model.fit(X, y).mixture_.names == ("network",)
+    np.testing.assert_array_equal(
+        model.predict_proba(X), model.classifier_.predict_proba(model.transform(X))
+    )
+    with pytest.raises(DeepMapperError, match="plain is a tuple of names in linear, ranks, forest"):
+        DeepMapperClassifier(training={"plain": ("trees",)}).fit(X, y)
+
+
+def test_five_passes_hold_out_every_row_once() -> None:
+    X, y = shifted_table()
+    model = DeepMapperClassifier(agreement=None, device="cpu", random_state=0).fit(X, y)
+    held_out = np.concatenate([trained.held_out for trained in model.classifier_.passes_])
+    assert sorted(held_out) == list(range(len(X)))
+    assert model.mixture_.n_held_out == len(X)
+
+
+def test_pairs_are_searched_in_passes_only_if_all_rows_have_one() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 40)).astype(np.float32)
+    alone, xor = (X[:, 3] > 0).astype(int), ((X[:, 3] > 0) ^ (X[:, 9] > 0)).astype(int)
+    searched = {}
+    for name, y in (("alone", alone), ("xor", xor)):
+        model = DeepMapperClassifier(passes=1, device="cpu", random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(X, y)
+        searched[name] = model.classifier_.training.interactions
+    assert searched == {"alone": False, "xor": "auto"}
