@@ -226,8 +226,8 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
             self.evidence_ = self._find_evidence(images, y, settings.interactions, seed)
             if settings.interactions == "auto" and not self.evidence_.has_pairs:
                 settings = replace(settings, interactions=False)
-        if settings.validation_fraction is None and len(y) < FEW_ROWS:
-            settings = replace(settings, validation_fraction=FRACTION_OF_FEW)
+        if len(y) < FEW_ROWS:
+            settings = _for_few_rows(settings)
         self.classifier_ = self._classifier(settings, seed)
 
         def after_pass() -> bool:
@@ -471,3 +471,16 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
             "random_state": seed,
         }
         return NetworkClassifier(**(common | overrides))
+
+
+def _for_few_rows(settings: TrainingSettings) -> TrainingSettings:
+    """Hold out more rows, and keep the epoch with the lowest loss on them.
+
+    On development splits of seven tables of 59 to 419 rows the last of ten epochs had a higher loss
+    on five.
+    """
+    if settings.validation_fraction is None:
+        settings = replace(settings, validation_fraction=FRACTION_OF_FEW)
+    if settings.n_iter_no_change is None:
+        settings = replace(settings, n_iter_no_change=settings.max_epochs)
+    return settings

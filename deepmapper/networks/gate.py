@@ -84,7 +84,7 @@ class GatedNetwork(nn.Module):
         return self.backbone(self.gate(x))
 
 
-class ProximalSGD(torch.optim.Optimizer):
+class ProximalSGD:
     """Plain gradient steps on a gate, each followed by a soft threshold.
 
     Parameters
@@ -102,23 +102,21 @@ class ProximalSGD(torch.optim.Optimizer):
     def __init__(
         self, gate: PixelGate, lr: float = 0.5, strictness: float = 1.0, memory: float = 0.95
     ) -> None:
-        super().__init__([gate.weight], {"lr": lr, "strictness": strictness, "memory": memory})
-        self.gate = gate
+        self.gate, self.lr, self.strictness, self.memory = gate, lr, strictness, memory
         self.n_steps = 0
         self.mean_square = torch.zeros_like(gate.weight)
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, share: float = 1.0) -> None:
         weight, gradient = self.gate.weight, self.gate.weight.grad
         if gradient is None:
             return
-        (group,) = self.param_groups
         self.n_steps += 1
-        self.mean_square.lerp_(gradient.square(), 1 - group["memory"])
+        self.mean_square.lerp_(gradient.square(), 1 - self.memory)
         active = self.mean_square[self.mean_square > 0]  # padding has no gradient
         if not len(active):
             return
-        unbiased = 1 - group["memory"] ** self.n_steps
+        unbiased = 1 - self.memory**self.n_steps
         noise = (active.median() / unbiased).sqrt()
-        weight.sub_(group["lr"] * (gradient + group["strictness"] * noise * self.gate.doubt))
+        weight.sub_(share * self.lr * (gradient + self.strictness * noise * self.gate.doubt))
         weight.clamp_(min=0.0)

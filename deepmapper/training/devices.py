@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.nn.modules.conv import _ConvNd
 
 from deepmapper.errors import DeepMapperError
 
@@ -110,13 +110,36 @@ def few_threads_for(
     """
     is_small = False
     if device.type == "cpu" and batch_size * math.prod(images.shape[1:]) <= SMALL_STEP_VALUES:
-        is_training = network.training
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            network.eval()(images[:1])
-        network.train(is_training)
-        is_small = batch_size * counter.get_total_flops() <= SMALL_STEP_FLOPS
+        is_small = batch_size * count_flops(network, images[:1]) <= SMALL_STEP_FLOPS
     with threads(1 if is_small else torch.get_num_threads()):
         yield
+
+
+def count_flops(network: nn.Module, images: torch.Tensor) -> int:
+    """Floating-point operations that multiply by weights, for one image of shape (1, ...).
+
+    torch's own counter imports its compiler, which takes seconds.
+    """
+    counts: list[int] = []
+
+    def count(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
+        n_weights = sum(p.numel() for p in module.parameters(recurse=False) if p.ndim > 1)
+        if isinstance(module, _ConvNd):
+            n_weights *= math.prod(output.shape[2:])  # the same weights at every place
+        elif isinstance(module, nn.Linear):
+            n_weights *= math.prod(output.shape[1:-1])
+        counts.append(2 * n_weights)
+
+    hooks = [module.register_forward_hook(count) for module in network.modules()]
+    is_training = network.training
+    try:
+        with torch.no_grad():
+            network.eval()(images)
+    finally:
+        network.train(is_training)
+        for hook in hooks:
+            hook.remove()
+    return sum(counts)
 
 
 def in_threads(work: Callable[[int], None], n_threads: int) -> None:

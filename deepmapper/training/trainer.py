@@ -1,6 +1,7 @@
 """The only batch loop: train a network on images that lie on its device."""
 
 import difflib
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,7 @@ from deepmapper.networks.backbones import Dropout
 from deepmapper.networks.gate import GatedNetwork, ProximalSGD
 from deepmapper.training.devices import few_threads_for, has_bfloat16
 from deepmapper.training.objectives import Objective
+from deepmapper.training.optimizers import SGD, AdamW, Optimizer
 
 __all__ = ["Epoch", "TrainingSettings", "predict_logits", "train"]
 
@@ -260,7 +262,7 @@ def train(
     batch_size = settings.batch_size_for(len(targets))
     n_steps = math.ceil(len(targets) / batch_size) * settings.max_epochs
     optimizers = _optimizers(network, settings)
-    schedulers = [_schedule(optimizer, settings, n_steps) for optimizer in optimizers]
+    steps = itertools.count()
     _seed_dropout(network, targets.device, generator)
     cast = autocast(network, targets.device, settings.precision)
     best_loss, best_epoch, best_weights = math.inf, 0, None
@@ -278,12 +280,11 @@ def train(
             with cast():
                 outputs = network(images[rows])
             loss = objective.loss(outputs, target, None if weights is None else weights[rows])
-            for optimizer in optimizers:
-                optimizer.zero_grad(set_to_none=True)
+            network.zero_grad(set_to_none=True)
             loss.backward()
-            for optimizer, scheduler in zip(optimizers, schedulers, strict=True):
-                optimizer.step()
-                scheduler.step()
+            share = _share_of_rate(settings, next(steps), n_steps)
+            for optimizer in optimizers:
+                optimizer.step(share)
             loss_sum += loss.detach() * len(rows)
             score_sum += objective.score(outputs.detach(), target).sum()
         return float(loss_sum) / len(targets), float(score_sum) / len(targets)
@@ -386,20 +387,16 @@ def autocast(network: nn.Module, device: torch.device, precision: str) -> Cast:
     return lambda: torch.autocast(device.type, torch.bfloat16)
 
 
-def _optimizers(network: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+def _optimizers(network: nn.Module, settings: TrainingSettings) -> list[Optimizer]:
     gate = network.gate if isinstance(network, GatedNetwork) else None
     weights = [p for p in network.parameters() if gate is None or p is not gate.weight]
-    rates: dict[str, Any] = {
-        "lr": settings.learning_rate,
-        "weight_decay": settings.weight_decay,
-        "fused": True,  # one pass over the weights per step instead of ten
-    }
-    optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.SGD(weights, momentum=settings.momentum, **rates)
+    rates = settings.learning_rate, settings.weight_decay
+    of_weights: Optimizer = (
+        SGD(weights, *rates, settings.momentum)
         if settings.optimizer == "sgd"
-        else torch.optim.AdamW(weights, **rates)
-    ]
-    return optimizers if gate is None else [*optimizers, ProximalSGD(gate)]
+        else AdamW(weights, *rates)
+    )
+    return [of_weights] if gate is None else [of_weights, ProximalSGD(gate)]
 
 
 def _seed_dropout(network: nn.Module, device: torch.device, generator: torch.Generator) -> None:
@@ -418,15 +415,11 @@ def _is_on_target(epoch: Epoch, settings: TrainingSettings, validation: Pairs | 
     return is_on_target and len(validation[1]) >= FEWEST_TO_STOP
 
 
-def _schedule(
-    optimizer: torch.optim.Optimizer, settings: TrainingSettings, n_steps: int
-) -> torch.optim.lr_scheduler.LambdaLR:
-    warm_up = 0.2 if settings.schedule == "one_cycle" else 0.0
-
-    def share(step: int) -> float:
-        return 1.0 if settings.schedule == "constant" else one_cycle(step, n_steps, warm_up)
-
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, share)
+def _share_of_rate(settings: TrainingSettings, step: int, n_steps: int) -> float:
+    """The share of the peak learning rate at a step, by the schedule."""
+    if settings.schedule == "constant":
+        return 1.0
+    return one_cycle(step, n_steps, 0.2 if settings.schedule == "one_cycle" else 0.0)
 
 
 def one_cycle(step: int, n_steps: int, warm_up: float = 0.2) -> float:
