@@ -80,6 +80,21 @@ class TableConverter(ImageConverter):
         """
         return TableImages(X, super().transform(X), self)
 
+    def fit_transform(self, X: Any, y: object = None, **fit_params: Any) -> TableImages:
+        """Do `fit`, then `transform`.
+
+        Parameters
+        ----------
+        X : array or CSR of shape (n_samples, n_features)
+        y : ignored
+        **fit_params : ignored
+
+        Returns
+        -------
+        TableImages
+        """
+        return self.fit(X).transform(X)
+
 
 class ImageModel(DeepMapperClassifier):
     """A `DeepMapperClassifier` whose images are made before, on another clock."""
@@ -157,14 +172,16 @@ class ImageModel(DeepMapperClassifier):
         return super()._classifier(settings, seed).set_params(keep_epochs=self.keep_epochs)
 
 
-def build(params: Params, *, device: str, seed: int) -> Pipeline:
+def build(
+    params: Params, kind: type[ImageModel] = ImageModel, *, device: str, seed: int
+) -> Pipeline:
     """Return the pipeline: fold, then train, both on the device."""
     training = {
         "max_epochs": params.epochs,
         "learning_rate": params.learning_rate,
         "plain": params.plain,
     }
-    model = ImageModel(
+    model = kind(
         backbone=params.backbone,
         gate=params.gate,
         passes=params.passes,

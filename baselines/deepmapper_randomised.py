@@ -9,62 +9,59 @@ Limits: those of `deepmapper`.
 
 import copy
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from sklearn.pipeline import Pipeline
 from torch import nn
 
-from baselines._cnn import Training, image_model
-from deepmapper.estimators.network_classifier import NetworkClassifier
-from deepmapper.images.converter import ImageConverter
+from baselines import deepmapper
+from baselines.deepmapper import ImageModel, TableImages
 from deepmapper.networks.backbones import build_backbone
 from deepmapper.networks.gate import GatedNetwork
 from deepmapper.training.streams import torch_stream
 
 
 @dataclass(frozen=True)
-class Params(Training):
+class Params(deepmapper.Params):
     """Settings of `deepmapper`, and the weights that become random.
 
     Attributes
     ----------
-    layout : str
-        See `deepmapper`.
     randomise : {"network", "network and gate"}
         "network" draws the weights behind the gate anew. "network and gate" also gives the trained
         openings of the gate to other pixels.
     """
 
-    layout: str = "natural"
     randomise: Literal["network", "network and gate"] = "network"
 
 
-class RandomNetworks(NetworkClassifier):
+class RandomNetworks(ImageModel):
     """A classifier that predicts with trained networks and attributes with untrained ones."""
 
     shuffles_gate = False
 
-    def attribute(self, Z: Any, y: np.ndarray) -> np.ndarray:
+    def attribute(self, Z: TableImages, y: np.ndarray) -> np.ndarray:
         """Attribute with random weights, as `NetworkClassifier.attribute` does.
 
         Parameters
         ----------
-        Z : array or tensor of shape (n_samples, 1, h, w)
+        Z : TableImages of shape (n_samples, 1, h, w)
         y : array of shape (n_samples,)
 
         Returns
         -------
         array of shape (n_classes, 1, h, w)
         """
-        trained = self.networks_
-        with torch_stream(self.seed_, "randomised"):
-            self.networks_ = [self._untrained(network, Z.shape[1:]) for network in trained]
+        classifier = self.classifier_
+        trained = classifier.networks_
+        with torch_stream(classifier.seed_, "randomised"):
+            classifier.networks_ = [self._untrained(network, Z.shape[1:]) for network in trained]
         try:
-            return super().attribute(Z, y)
+            return classifier.attribute(Z.images, y)
         finally:
-            self.networks_ = trained
+            classifier.networks_ = trained
 
     def _untrained(self, trained: nn.Module, shape: tuple[int, ...]) -> nn.Module:
         """A network with new weights, drawn from torch's global generator."""
@@ -75,7 +72,7 @@ class RandomNetworks(NetworkClassifier):
             gate.weight.data = weight[order].view_as(gate.weight)
         network = build_backbone(str(self.backbone), (shape[-2], shape[-1]), len(self.classes_))
         network = network if gate is None else GatedNetwork(gate, network)
-        return network.to(self.device_).eval()
+        return network.to(self.classifier_.device_).eval()
 
 
 class RandomNetworksAndGates(RandomNetworks):
@@ -86,8 +83,5 @@ class RandomNetworksAndGates(RandomNetworks):
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Return the pipeline of `deepmapper` with the attribution of other networks."""
-    convert = ImageConverter(params.layout, device=device, random_state=seed)
     kind = RandomNetworks if params.randomise == "network" else RandomNetworksAndGates
-    return Pipeline(
-        [("convert", convert), ("model", image_model(params, kind, device=device, seed=seed))]
-    )
+    return deepmapper.build(params, kind, device=device, seed=seed)

@@ -10,6 +10,7 @@ Public modules. Every other module is private: its name or its folder's name beg
     deepmapper.errors                             the exceptions
     deepmapper.estimators.consensus               agreement between passes
     deepmapper.estimators.evidence                how sure it is that features differ
+    deepmapper.estimators.mixture                 weights of networks and plain models
     deepmapper.estimators.network_classifier      a classifier of images
     deepmapper.images.converter                   from a table to images
     deepmapper.images.layouts                     the pixel of each feature

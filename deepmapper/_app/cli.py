@@ -383,6 +383,12 @@ def _are_counts(rows: Any) -> bool:
 
 
 def _show_evaluation(run: "Run") -> None:
+    if run.held_out is not None:
+        balanced = "balanced " if run.estimator.class_weight == "balanced" else ""
+        _show(
+            f"on {run.estimator.mixture_.n_held_out} training rows held out in turn: "
+            f"{balanced}accuracy {run.held_out['accuracy']['mixture']:.3f}. {run.addition}"
+        )
     evaluation = run.evaluation
     if evaluation is None:
         _show("no test rows: the accuracy on new rows is unknown")

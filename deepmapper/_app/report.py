@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 import deepmapper
-from deepmapper._app.runs import Run, named_rows
+from deepmapper._app.runs import PARTS, Run, named_rows
 from deepmapper.images.layouts import Layout
 from deepmapper.tables._raw import list_names
 
@@ -80,6 +80,7 @@ def report(run: Run) -> str:
         unseen=run.tables.test.unseen if run.tables.test else {},
         names=lambda names: f"{len(names):,}" + (f": {list_names(names)}" if names else ""),
         parameters=[(k, _shorten(v)) for k, v in estimator.get_params().items()],
+        parts=_parts(run),
         curves=_curves(estimator.history_),
         classes=_classes(run, attributions) if run.label else [],
         n_more_classes=len(estimator.classes_) - MOST_CLASSES if run.label else 0,
@@ -89,6 +90,22 @@ def report(run: Run) -> str:
         version=deepmapper.__version__,
         written=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
+
+
+def _parts(run: Run) -> list[list[str]]:
+    """A row for each part of the mixture: name, weight, log loss, balanced accuracy."""
+    table = run.held_out
+    if table is None:
+        return []
+    return [
+        [
+            PARTS[str(name)],
+            f"{row['weight']:.2f}" if name not in ("mixture", "majority") else "",
+            f"{row['loss']:.3f}",
+            f"{row['accuracy']:.3f}",
+        ]
+        for name, row in table.iterrows()
+    ]
 
 
 def _curves(history: list[dict[str, Any]]) -> list[dict[str, Any]]:

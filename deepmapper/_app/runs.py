@@ -27,6 +27,14 @@ from deepmapper.tables import PreparedTable, TrainingTables, read_new
 PREDICT_BYTES = 256 << 20  # of a table's rows that are predicted at a time
 LONGEST_FILE_NAME = 80
 FDR = 0.1  # false discovery rate of features that differ between classes
+PARTS = {
+    "network": "networks",
+    "linear": "ridge regression",
+    "ranks": "ridge regression on ranks within rows",
+    "forest": "random forest",
+    "mixture": "mixture of these",
+    "majority": "most frequent class",
+}
 PERMUTED_VALUES = 1 << 28  # values that permuted labels are compared on, in all
 
 
@@ -135,6 +143,34 @@ class Run:
         if difference.is_chance:
             return f"No single feature stands out: {counts}. The model uses several together."
         return f"{counts[0].upper()}{counts[1:]}."
+
+    @property
+    def held_out(self) -> pd.DataFrame | None:
+        """Loss and accuracy of networks and plain models on held-out rows, None without them."""
+        mixture = getattr(self.estimator, "mixture_", None)
+        if mixture is None or len(mixture.names) == 1 or not mixture.n_held_out:
+            return None
+        return mixture.held_out.set_index("part")
+
+    @property
+    def addition(self) -> str:
+        """A sentence on whether the networks add anything to the plain models."""
+        table = self.held_out
+        assert table is not None
+        plain = table.drop(index=["network", "mixture", "majority"])
+        best = str(plain["loss"].idxmin())
+        loss, excess, error = table.loc[best, ["loss", "excess", "standard_error"]].to_numpy(float)
+        losses = (
+            f"log loss {table['loss']['mixture']:.3f} for the mixture, {loss:.3f} for the best "
+            f"plain model ({PARTS[best]}); difference {excess:.3f}, standard error {error:.3f}"
+        )
+        if table["weight"]["network"] == 0:
+            verdict = "The networks are not used: plain models predict the held-out rows better"
+        elif excess > 2 * error:
+            verdict = "The mixture with networks is better than every plain model"
+        else:
+            verdict = "These rows do not show that the networks add anything to plain models"
+        return f"{verdict} ({losses})."
 
     @property
     def transformation(self) -> str:

@@ -226,8 +226,8 @@ def calibrate(
         log_p = (math.exp(log_factor) * logits).log_softmax(1)
         return -float((weights * log_p[rows, codes]).sum())
 
-    found = minimize_scalar(loss, bounds=LOG_FACTORS, method="bounded", options={"xatol": 0.02})
-    return math.exp(found.x), float(found.fun)
+    best = minimize_scalar(loss, bounds=LOG_FACTORS, method="bounded", options={"xatol": 0.02})
+    return math.exp(best.x), float(best.fun)
 
 
 def row_scores(values: torch.Tensor) -> torch.Tensor:

@@ -55,10 +55,11 @@ class Mixture:
     models : list
         A plain model for each part, None for the networks and for parts that are not used.
     held_out : DataFrame
-        Columns part, weight, loss (log loss) and accuracy, on rows that no part was fitted on. The
-        rows are weighted as in the loss of the networks: with balanced classes, this is balanced
-        accuracy. The parts come first, then "mixture", with weights from other rows than those
-        it is judged on, and "majority". Empty without such rows.
+        Columns part, weight, loss (log loss), accuracy, excess (of the loss over that of the
+        mixture) and its standard error, on rows that no part was fitted on. The rows are weighted
+        as in the loss of the networks: with balanced classes, accuracy is balanced accuracy. The
+        parts come first, then "mixture", with weights from other rows than those it is judged on,
+        and "majority". Empty without such rows.
     n_held_out : int
         The number of these rows.
     largest_distance : float
@@ -223,20 +224,20 @@ def _weigh(
     probabilities = torch.stack(
         [(f * values).softmax(1) for f, values in zip(factors, logits.values(), strict=True)]
     )
-    found = _mixing_weights(_of_true_class(probabilities, codes), weights)
-    found = np.where(found < SMALLEST_WEIGHT, 0.0, found)
-    found /= found.sum()
+    mix = _mixing_weights(_of_true_class(probabilities, codes), weights)
+    mix = np.where(mix < SMALLEST_WEIGHT, 0.0, mix)
+    mix /= mix.sum()
     kept = [
         models[name] if weight or name == "ranks" else None
-        for name, weight in zip(names, found, strict=True)
+        for name, weight in zip(names, mix, strict=True)
     ]
-    table = _judge(names, found, probabilities, codes, weights)
-    return Mixture(names, found, factors, kept, table, len(codes), **extent)
+    table = _judge(names, mix, probabilities, codes, weights)
+    return Mixture(names, mix, factors, kept, table, len(codes), **extent)
 
 
 def _judge(
     names: Sequence[str],
-    found: np.ndarray,
+    mix: np.ndarray,
     probabilities: torch.Tensor,
     codes: torch.Tensor,
     weights: torch.Tensor,
@@ -244,16 +245,35 @@ def _judge(
     """Loss and accuracy of each part, of the mixture, and of the most frequent class."""
     share = torch.zeros(probabilities.shape[2], dtype=torch.float64)
     share.index_add_(0, codes, weights).div_(weights.sum())
-    entries = [*zip(names, found, probabilities, strict=True)]
-    entries.append(("mixture", 1.0, _mixed_crosswise(probabilities, codes, weights)))
-    entries.append(("majority", 0.0, share.expand(len(codes), -1)))
+    mixed = _mixed_crosswise(probabilities, codes, weights)
+    entries = [
+        *zip(names, mix, probabilities, strict=True),
+        ("mixture", 1.0, mixed),
+        ("majority", 0.0, share.expand(len(codes), -1)),
+    ]
+    weights = weights / weights.sum()
+    losses_of_mixture = _losses(mixed, codes)
     rows = []
     for name, weight, values in entries:
-        log_p = values[torch.arange(len(codes)), codes].clamp(min=SMALLEST).log()
-        is_correct = (values.argmax(1) == codes).double()
-        loss, accuracy = (float((weights * v).sum() / weights.sum()) for v in (-log_p, is_correct))
-        rows.append({"part": name, "weight": weight, "loss": loss, "accuracy": accuracy})
+        losses = _losses(values, codes)
+        excess = losses - losses_of_mixture
+        mean = (weights * excess).sum()
+        row = {
+            "part": name,
+            "weight": weight,
+            "loss": (weights * losses).sum(),
+            "accuracy": (weights * (values.argmax(1) == codes)).sum(),
+            "excess": mean,
+            "standard_error": (weights * (excess - mean)).square().sum().sqrt(),
+        }
+        rows.append({key: value if key == "part" else float(value) for key, value in row.items()})
     return pd.DataFrame(rows)
+
+
+def _losses(probabilities: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+    """-log of the probability of the true class, (n,)."""
+    true = probabilities[torch.arange(len(codes)), codes]
+    return -true.clamp(min=SMALLEST).log()
 
 
 def _mixed_crosswise(
@@ -265,9 +285,9 @@ def _mixed_crosswise(
     of_true = _of_true_class(probabilities, codes)
     for number in range(5):
         others = fold != number
-        found = _mixing_weights(of_true[:, others], weights[others])
+        mix = _mixing_weights(of_true[:, others], weights[others])
         part = probabilities[:, ~others]
-        mixed[~others] = torch.einsum("j,jnc->nc", torch.from_numpy(found), part)
+        mixed[~others] = torch.einsum("j,jnc->nc", torch.from_numpy(mix), part)
     return mixed
 
 
@@ -281,12 +301,12 @@ def _mixing_weights(of_true: torch.Tensor, weights: torch.Tensor) -> np.ndarray:
     n_parts, n = of_true.shape
     equal = torch.full((n_parts,), 1 / n_parts, dtype=torch.float64)
     rows = weights / weights.mean() if n else weights
-    found = equal
+    mix = equal
     for _ in range(N_STEPS):
-        responsible = found[:, None] * of_true
+        responsible = mix[:, None] * of_true
         responsible = rows * responsible / responsible.sum(0)
-        found = (responsible.sum(1) + PRIOR_ROWS * equal) / (n + PRIOR_ROWS)
-    return found.numpy()
+        mix = (responsible.sum(1) + PRIOR_ROWS * equal) / (n + PRIOR_ROWS)
+    return mix.numpy()
 
 
 def _distance(values: torch.Tensor, n_varying: int) -> torch.Tensor:

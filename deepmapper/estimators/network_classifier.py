@@ -308,7 +308,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
             yield self._probabilities(network, images).double().cpu().numpy()
 
     def held_out_proba(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities of the rows that accepted passes held out, by networks that never saw them.
+        """Probabilities of the rows that accepted passes held out.
 
         Parameters
         ----------
@@ -318,7 +318,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         Returns
         -------
         tuple of an int array of shape (m,) and an array of shape (m, n_classes)
-            The rows, ascending, and their probabilities: the mean over passes that held them out.
+            The rows, ascending, and their probabilities: the mean over networks that never saw them.
         """
         check_is_fitted(self)
         images = self._to_device(X)

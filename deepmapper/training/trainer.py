@@ -22,9 +22,9 @@ from torch import nn
 from deepmapper.errors import DeepMapperError, DivergedError
 from deepmapper.networks.backbones import Dropout
 from deepmapper.networks.gate import GatedNetwork, ProximalSGD
+from deepmapper.training._optimizers import SGD, AdamW, Optimizer
 from deepmapper.training.devices import few_threads_for, has_bfloat16
 from deepmapper.training.objectives import Objective
-from deepmapper.training.optimizers import SGD, AdamW, Optimizer
 
 __all__ = ["Epoch", "TrainingSettings", "predict_logits", "train"]
 

@@ -9,7 +9,7 @@ from generators import needles
 def test_predictions_stay_and_only_a_shuffled_gate_loses_the_needles() -> None:
     table = needles.load(kind="shift", effect=1.5, n_samples=300, n_features=100, seed=100)
     expected, rank = None, {}
-    settings = {"trained": deepmapper.Params(passes=1, epochs=3)}
+    settings = {"trained": deepmapper.Params(passes=1, epochs=3, ranking="attribution")}
     for randomise in ("network", "network and gate"):
         settings[randomise] = deepmapper_randomised.Params(passes=1, epochs=3, randomise=randomise)
     for name, params in settings.items():

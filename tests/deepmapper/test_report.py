@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 from PIL import Image
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
@@ -80,6 +81,17 @@ def test_the_numbers_are_those_of_the_test_rows(run: Run) -> None:
     page = report(run)
     assert f"<b>{run.evaluation.accuracy:.3f}</b>" in page
     assert "was trained on 80 rows. 20 test rows" in page
+
+
+def test_the_page_says_what_the_networks_add_to_plain_models(run: Run) -> None:
+    page = report(run)
+    table = run.held_out
+    assert table is not None
+    for name in ("network", "ranks", "mixture", "majority"):
+        assert f"<td>{table['loss'][name]:.3f}</td>" in page
+    assert str(escape(run.addition)) in page
+    best = table["loss"].drop(["network", "mixture", "majority"]).min()
+    assert f"{best:.3f} for the best plain model" in run.addition
 
 
 def test_evaluation_agrees_with_scikit_learn() -> None:

@@ -11,8 +11,6 @@ import torch
 from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
-__all__ = ["SGD", "AdamW", "Optimizer"]
-
 
 class Optimizer(Protocol):
     """Changes weights by their gradients."""
