@@ -36,7 +36,12 @@ from deepmapper.estimators._base import (
 from deepmapper.estimators.consensus import Consensus
 from deepmapper.estimators.evidence import Evidence, find_evidence
 from deepmapper.estimators.mixture import Mixture, fit_mixture
-from deepmapper.estimators.network_classifier import ClassWeight, NetworkClassifier, Training
+from deepmapper.estimators.network_classifier import (
+    ClassWeight,
+    NetworkClassifier,
+    Pass,
+    Training,
+)
 from deepmapper.images._rows import feature_names, is_on_disk
 from deepmapper.images.converter import ImageConverter
 from deepmapper.images.layouts import Layout
@@ -45,6 +50,7 @@ from deepmapper.training.objectives import Classification
 from deepmapper.training.streams import seed_of, stream_seed
 from deepmapper.training.trainer import FEWEST_TO_STOP, Epoch, TrainingSettings
 
+FEWEST_PASSES = 2
 FEW_ROWS, FRACTION_OF_FEW = 2000, 0.2  # passes hold out a larger share of fewer rows
 
 
@@ -75,8 +81,8 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
     passes : int, default=5
         Maximum number of passes. Five passes hold out each of fewer than 2,000 rows once.
     agreement : float or None, default=0.8
-        Stop if the top features of two halves of the passes agree to this degree, 0 to 1. See
-        `Consensus.agreement`. None makes all passes.
+        Stop if the top features of two halves of the passes agree to this degree, 0 to 1 (see
+        `Consensus.agreement`), or if a second pass reaches `target_loss`. None makes all passes.
     top : int, default=20
         A feature is selected in a pass if it ranks in the top `top` features of a class.
     attribution : str or None, default="saliency"
@@ -222,27 +228,32 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         self.classes_ = np.unique(y)
         self.consensus_ = Consensus(self.top)
         settings = TrainingSettings.of(self.training)
+        pairs = None
         if len(self.classes_) > 1:
-            self.evidence_ = self._find_evidence(images, y, settings.interactions, seed)
-            if settings.interactions == "auto" and not self.evidence_.has_pairs:
-                settings = replace(settings, interactions=False)
+            of_pixels = self._find_evidence(images, y, settings.interactions, seed)
+            self.evidence_ = of_pixels.of_features(self.layout_.pixel_of_feature)
+            pairs = of_pixels.pairs
         if len(y) < FEW_ROWS:
             settings = _for_few_rows(settings)
         self.classifier_ = self._classifier(settings, seed)
 
         def after_pass() -> bool:
-            if self.attribution is None:
-                return False
             trained = self.classifier_.passes_[-1]
-            pixels = self.classifier_.attribute_pass(trained, images, y)
-            self.consensus_.add(self.converter_.to_features(pixels.mean(1)))
-            return self.agreement is not None and self.consensus_.agreement() >= self.agreement
+            if self.attribution is not None:
+                pixels = self.classifier_.attribute_pass(trained, images, y)
+                self.consensus_.add(self.converter_.to_features(pixels.mean(1)))
+            if self.agreement is None or len(self.classifier_.passes_) < FEWEST_PASSES:
+                return False
+            agrees = self.attribution is not None and self.consensus_.agreement() >= self.agreement
+            return agrees or _is_solved(trained, settings)
 
         def after_epoch(number: int, epoch: Epoch) -> None:
             if on_epoch is not None:
                 on_epoch({"pass": number, **epoch.row(Classification.score_name)})
 
-        self.classifier_.fit(images, y, sample_weight, after_pass=after_pass, on_epoch=after_epoch)
+        self.classifier_.fit(
+            images, y, sample_weight, pairs=pairs, after_pass=after_pass, on_epoch=after_epoch
+        )
         self.history_ = self.classifier_.history_
         self.mixture_ = self._mix(X, images, y, sample_weight, seed)
         if self.attribution is not None:
@@ -418,7 +429,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
     def _find_evidence(
         self, images: Any, y: np.ndarray, interactions: bool | str, seed: int
     ) -> Evidence:
-        """The evidence for each feature in all rows."""
+        """The evidence for each pixel in all rows."""
         codes = torch.from_numpy(np.searchsorted(self.classes_, y))
         if isinstance(images, np.ndarray):
             images = torch.from_numpy(images)
@@ -438,7 +449,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
                 "the time for it; set training__interactions=True to search them",
                 stacklevel=4,
             )
-        return evidence.of_features(self.layout_.pixel_of_feature)
+        return evidence
 
     def _check_data(
         self, X: Any, y: Any, sample_weight: Any
@@ -471,6 +482,14 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
             "random_state": seed,
         }
         return NetworkClassifier(**(common | overrides))
+
+
+def _is_solved(trained: Pass, settings: TrainingSettings) -> bool:
+    """Whether the held-out loss of a pass is below `target_loss`, on enough rows."""
+    loss = trained.history[-1]["validation_loss"]
+    if settings.target_loss is None or loss is None or len(trained.held_out) < FEWEST_TO_STOP:
+        return False
+    return bool(loss < settings.target_loss)
 
 
 def _for_few_rows(settings: TrainingSettings) -> TrainingSettings:

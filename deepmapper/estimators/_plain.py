@@ -99,13 +99,24 @@ class Forest:
     def logits(self, values: torch.Tensor) -> torch.Tensor:
         """Logits of rows (n, n_values): (n, n_classes), on their device."""
         rows = values[:, torch.from_numpy(self.columns).to(values.device)].cpu().numpy()
+        shares = torch.from_numpy(self.shares(rows))
+        return _log_shares(shares, self.class_weight).to(values.device)
+
+    def shares(self, rows: np.ndarray, uses: np.ndarray | None = None) -> np.ndarray:
+        """The mean share of each class over the trees, (n, n_classes).
+
+        `rows` (n, n_columns) has only the columns of the trees. `uses` (n, n_trees) tells which
+        trees count for a row. Without a tree, the mean over all is used.
+        """
         row = np.arange(len(rows))[:, None]
         node = np.broadcast_to(self.roots, (len(rows), len(self.roots)))
         for _ in range(self.depth):
             goes_left = rows[row, self.feature[node]] <= self.threshold[node]
             node = np.where(goes_left, self.left[node], self.right[node])
-        shares = self.share[node].mean(1)
-        return _log_shares(torch.from_numpy(shares), self.class_weight).to(values.device)
+        if uses is None:
+            return self.share[node].mean(1)
+        uses = np.where(uses.any(1, keepdims=True), uses, True)
+        return np.einsum("ntc,nt->nc", self.share[node], uses / uses.sum(1, keepdims=True))
 
 
 def fit_linear(
@@ -176,17 +187,12 @@ def fit_forest(
     rows, labels = values.cpu().numpy(), codes.cpu().numpy()
     columns = np.flatnonzero((rows != rows[0]).any(0))
     columns = columns if len(columns) else np.arange(1)
-    forest = RandomForestClassifier(
-        N_TREES,
-        oob_score=_out_of_bag_score,
-        n_jobs=torch.get_num_threads(),
-        random_state=seed,
-    ).fit(rows[:, columns], labels)
+    forest = RandomForestClassifier(N_TREES, n_jobs=torch.get_num_threads(), random_state=seed).fit(
+        rows[:, columns], labels
+    )
     n_rows = np.bincount(labels, minlength=n_classes)
     class_weight = np.bincount(labels, weights.cpu().numpy(), n_classes) / np.maximum(n_rows, 1)
     present = forest.classes_.astype(int)
-    held_out = np.zeros((len(labels), n_classes), dtype=np.float32)
-    held_out[:, present] = np.nan_to_num(forest.oob_decision_function_, nan=1 / len(present))
     trees = [tree.tree_ for tree in forest.estimators_]
     sizes = [tree.node_count for tree in trees]
     roots = np.cumsum([0, *sizes[:-1]]).astype(np.int32)
@@ -211,7 +217,11 @@ def fit_forest(
         class_weight=class_weight,
         depth=max(tree.max_depth for tree in trees),
     )
-    return model, _log_shares(torch.from_numpy(held_out), class_weight).to(codes.device)
+    is_out = np.ones((len(labels), N_TREES), dtype=bool)
+    for tree, in_bag in enumerate(forest.estimators_samples_):
+        is_out[in_bag, tree] = False
+    shares = model.shares(rows[:, columns], is_out)
+    return model, _log_shares(torch.from_numpy(shares), class_weight).to(codes.device)
 
 
 def calibrate(
@@ -257,8 +267,3 @@ def row_scores(values: torch.Tensor) -> torch.Tensor:
 def _log_shares(shares: torch.Tensor, class_weight: np.ndarray) -> torch.Tensor:
     """Logarithms of shares of classes (n, n_classes), each times the weight of its class."""
     return (shares * torch.from_numpy(class_weight)).clamp(min=SMALLEST).log()
-
-
-def _out_of_bag_score(*_: np.ndarray) -> float:
-    """Only asks scikit-learn for the out-of-bag predictions: the score is not used."""
-    return 0.0

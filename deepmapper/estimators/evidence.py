@@ -58,6 +58,8 @@ class Evidence:
         The feature that forms the strongest pair with it, -1 without one.
     pairs_searched : bool
         Whether pairs were compared at all.
+    pairs : int array of shape (m, 2)
+        The strongest pairs, if the best of them is likely (p < 0.1, corrected for all pairs).
     """
 
     log_p: np.ndarray
@@ -65,16 +67,12 @@ class Evidence:
     sign: np.ndarray
     partner: np.ndarray
     pairs_searched: bool
+    pairs: np.ndarray
 
     @property
     def kind(self) -> np.ndarray:
         """The index in `KINDS` of the strongest evidence, (n_contrasts, n_features)."""
         return _weighted(self.log_p).argmin(axis=0)
-
-    @property
-    def has_pairs(self) -> bool:
-        """Whether the strongest pair is likely: p < 0.1, corrected for all pairs."""
-        return bool(self.log_p[KINDS.index("pair")].min(initial=0.0) < np.log(LIKELY))
 
     @property
     def strength(self) -> np.ndarray:
@@ -107,6 +105,7 @@ class Evidence:
             log_p=self.log_p[:, :, pixel_of_feature],
             sign=self.sign[:, pixel_of_feature],
             partner=feature_of_pixel[self.partner[pixel_of_feature]],
+            pairs=feature_of_pixel[self.pairs],
         )
 
 
@@ -150,12 +149,14 @@ def find_evidence(
     log_p = np.stack([*of_kinds, np.tile(pair, (len(sign), 1))])
     log_p[:, :, ~screened.varies] = 0.0
     strongest = np.array([*log_global_p, pair.min(initial=0.0)])
+    likely_pairs = screened.pairs if strongest[-1] < np.log(LIKELY) else screened.pairs[:0]
     return Evidence(
         log_p,
         float(np.exp(min(0.0, _weighted(strongest).min()))),
         sign,
         partner,
         screened.pairs_searched,
+        likely_pairs,
     )
 
 

@@ -183,6 +183,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         y: np.ndarray,
         sample_weight: np.ndarray | None = None,
         *,
+        pairs: np.ndarray | None = None,
         after_pass: Callable[[], bool] | None = None,
         on_epoch: Callable[[int, Epoch], None] | None = None,
     ) -> Self:
@@ -195,6 +196,8 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
             Labels.
         sample_weight : array of shape (n_samples,), default=None
             Weights in the loss and in the accuracy of a pass.
+        pairs : int array of shape (m, 2), default=None
+            The pairs of pixels that the screens of the passes compare. Default: each searches all.
         after_pass : callable, default=None
             Called after every accepted pass, which `passes_` then holds. If it returns True,
             training ends.
@@ -229,6 +232,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
             min_accuracy = data.best_constant_accuracy(len(self.classes_))
         self.history_: list[dict[str, Any]] = []
         self.passes_: list[Pass] = []
+        self._pairs = pairs
         self._epochs: list[dict[str, torch.Tensor]] = []  # weights: no part of a saved model
         rejected: list[Pass] = []
         for number in range(self.passes):
@@ -318,7 +322,8 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         Returns
         -------
         tuple of an int array of shape (m,) and an array of shape (m, n_classes)
-            The rows, ascending, and their probabilities: the mean over networks that never saw them.
+            The rows, ascending, and their probabilities: the mean over networks
+            that never saw them.
         """
         check_is_fitted(self)
         images = self._to_device(X)
@@ -481,6 +486,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
                 data.labels[rows],
                 len(self.classes_),
                 interactions=interactions,
+                candidates=self._pairs,
                 seed=stream_seed(self.seed_, "screen", number) % 2**32,
             )
         with torch_stream(self.seed_, "initialisation", number):

@@ -21,6 +21,7 @@ def screened_gate(
     n_classes: int,
     *,
     interactions: bool | str = "auto",
+    candidates: np.ndarray | None = None,
     seed: int = 0,
 ) -> PixelGate | None:
     """Make a gate whose openings come from a screen of these images.
@@ -28,9 +29,12 @@ def screened_gate(
     The openings add up to `most_open` at most. The result is None if the screen is sure of nearly
     every pixel and the images are enough for all: a gate would only add noise (shuffled MNIST at
     full size, three seeds: 0.49% errors with it, 0.44% without). `images` is a tensor (n, 1, h, w)
-    or an object that returns one for rows. `labels` are class codes (n,) on the images' device.
+    or an object that returns one for rows. `labels` are class codes (n,) on the images' device. See
+    `networks.screen.screen` for the other parameters.
     """
-    result = screen(images, labels, n_classes, interactions=interactions, seed=seed)
+    result = screen(
+        images, labels, n_classes, interactions=interactions, candidates=candidates, seed=seed
+    )
     openings = result.opening(most_open(len(labels))), result.opening()
     if result.is_dense and np.array_equal(*openings):
         return None

@@ -155,6 +155,7 @@ def screen(
     n_classes: int,
     *,
     interactions: bool | str = "auto",
+    candidates: np.ndarray | None = None,
     seed: int = 0,
 ) -> Screen:
     """Compare the classes, feature by feature and pair by pair.
@@ -170,6 +171,8 @@ def screen(
         True searches all pairs over all rows, False searches none. "auto" uses as many rows as
         `PAIR_BUDGET` allows. If these are neither all rows nor at least 200, there is no search.
         Constant features (the empty pixels of an image) cost nothing.
+    candidates : int array of shape (m, 2), default=None
+        Compare only these pairs, over all rows, still corrected for the number of all pairs.
     seed : int, default=0
         Draws the rows of "auto".
 
@@ -182,7 +185,11 @@ def screen(
     mean_z, variance_z, centre, spread, varies = _marginal_z(flat, codes, n_classes)
     pairs, pair_z = np.empty((0, 2), dtype=np.int64), np.empty(0)
     varying = (spread > 0).nonzero()[:, 0]
-    rows = _rows_for_pairs(len(codes), len(varying), interactions, seed)
+    if candidates is not None:
+        usable = candidates[varies[candidates].all(1)]
+        pairs, pair_z = _judge_pairs(flat, codes, usable, centre, spread, tests)
+        return Screen(mean_z, variance_z, pairs, pair_z, varies, True)
+    rows = _rows_for_pairs(len(codes), len(varying), interactions, tests, seed)
     if len(rows):
         chosen = torch.from_numpy(rows).to(codes.device)
         pairs, pair_z = _find_pairs(flat, codes, chosen, centre, spread, varying, tests)
@@ -288,11 +295,11 @@ def _contrast_z(
     return _z_of_p(2 * stats.t.sf(t.numpy(), freedom))
 
 
-def _rows_for_pairs(n: int, p: int, interactions: bool | str, seed: int) -> np.ndarray:
+def _rows_for_pairs(n: int, p: int, interactions: bool | str, tests: int, seed: int) -> np.ndarray:
     """The rows of the search for pairs, ascending. Empty if there is no search."""
     if interactions is False or p < 2:
         return np.empty(0, dtype=np.int64)
-    n_rows = n if interactions is True else min(n, int(PAIR_BUDGET / p**2))
+    n_rows = n if interactions is True else min(n, int(PAIR_BUDGET / (p**2 * max(1, tests / 2))))
     if n_rows < min(n, FEWEST_ROWS):
         return np.empty(0, dtype=np.int64)
     return np.sort(np.random.default_rng(seed).permutation(n)[:n_rows])
@@ -327,6 +334,32 @@ def _find_pairs(
     z = _z_of_p(tests * _p_of_z(z))
     order = np.argsort(-z, kind="stable")
     return varying.cpu().numpy()[candidates[order]], z[order]
+
+
+def _judge_pairs(
+    X: _Flat,
+    codes: torch.Tensor,
+    pairs: np.ndarray,
+    centre: torch.Tensor,
+    spread: torch.Tensor,
+    tests: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The given pairs, int64 (m, 2), and their z-scores (m,), strongest first."""
+    if not len(pairs):
+        return np.empty((0, 2), dtype=np.int64), np.empty(0)
+    features, positions = np.unique(pairs, return_inverse=True)
+    columns = torch.from_numpy(features).to(codes.device)
+    centre, factor = centre[:, columns], 1 / spread[columns]
+    deviations = torch.cat(
+        [
+            (X[rows][:, columns] - centre[codes[rows]]).mul_(factor).clamp_(-5, 5)
+            for rows in X.blocks(len(codes))
+        ]
+    )
+    z = _pair_z(deviations, codes, positions.reshape(pairs.shape), len(centre))
+    z = _z_of_p(tests * _p_of_z(z))
+    order = np.argsort(-z, kind="stable")
+    return pairs[order], z[order]
 
 
 def _find_candidates(deviations: torch.Tensor, labels: torch.Tensor, n_classes: int) -> np.ndarray:

@@ -145,15 +145,25 @@ def test_five_passes_hold_out_every_row_once() -> None:
     assert model.mixture_.n_held_out == len(X)
 
 
-def test_pairs_are_searched_in_passes_only_if_all_rows_have_one() -> None:
+def test_passes_compare_the_pairs_that_all_rows_support() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 40)).astype(np.float32)
     alone, xor = (X[:, 3] > 0).astype(int), ((X[:, 3] > 0) ^ (X[:, 9] > 0)).astype(int)
-    searched = {}
-    for name, y in (("alone", alone), ("xor", xor)):
-        model = DeepMapperClassifier(passes=1, device="cpu", random_state=0)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model.fit(X, y)
-        searched[name] = model.classifier_.training.interactions
-    assert searched == {"alone": False, "xor": "auto"}
+    model = DeepMapperClassifier(passes=1, device="cpu", random_state=0, training={"plain": ()})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert not len(model.fit(X, alone).evidence_.pairs)
+        model.fit(X, xor)
+    assert set(model.evidence_.pairs[0]) == {3, 9}
+    gate = model.classifier_.networks_[0].gate.weight.detach().flatten()
+    assert set(gate.topk(2).indices.tolist()) == set(model.layout_.pixel_of_feature[[3, 9]])
+
+
+def test_passes_end_once_two_of_them_have_solved_the_table() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2600, 20)).astype(np.float32)
+    y = (X[:, 3] > 0).astype(int)
+    X[:, 3] = 4 * y + rng.normal(size=len(y)) * 0.1
+    model = DeepMapperClassifier(attribution=None, device="cpu", random_state=0).fit(X, y)
+    assert len(model.classifier_.passes_) == 2
+    assert model.mixture_.names == ("network",)
