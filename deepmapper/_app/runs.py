@@ -162,7 +162,7 @@ class Run:
         loss, excess, error = table.loc[best, ["loss", "excess", "standard_error"]].to_numpy(float)
         losses = (
             f"log loss {table['loss']['mixture']:.3f} for the mixture, {loss:.3f} for the best "
-            f"plain model ({PARTS[best]}); difference {excess:.3f}, standard error {error:.3f}"
+            f"plain model, {PARTS[best]}; difference {excess:.3f}, standard error {error:.3f}"
         )
         if table["weight"]["network"] == 0:
             verdict = "The networks are not used: plain models predict the held-out rows better"
