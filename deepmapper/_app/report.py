@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 import deepmapper
+from deepmapper._app.described import CORRELATED, Description, describe, scaled_values
 from deepmapper._app.runs import PARTS, Run, named_rows
 from deepmapper.images.layouts import Layout
 from deepmapper.tables._raw import list_names
@@ -86,7 +87,8 @@ def report(run: Run) -> str:
         n_more_classes=len(estimator.classes_) - MOST_CLASSES if run.label else 0,
         units=UNITS.get(estimator.scale, "units"),
         rows_in_mean=ROWS_IN_MEAN,
-        rankings=_rankings(attributions),
+        rankings=_rankings(run, attributions),
+        correlated=CORRELATED,
         version=deepmapper.__version__,
         written=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
@@ -187,16 +189,31 @@ def _picture(image: np.ndarray, largest: float, two_sided: bool, number: str) ->
     }
 
 
-def _rankings(attributions: pd.DataFrame | None) -> list[dict[str, Any]]:
+def _rankings(run: Run, attributions: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """A table for each class. Of two classes, whose tables mirror each other, for the second."""
     if attributions is None:
         return []
     if "class" not in attributions:
         return [_ranking("all rows", attributions)]
-    groups = attributions.groupby("class", sort=False)
-    return [_ranking(str(label), group) for label, group in groups][:MOST_CLASSES]
+    values, y = scaled_values(run), run.tables.train.y
+    features = run.tables.train.features
+    position = {name: i for i, name in enumerate(features)}
+    rankings = []
+    groups = list(attributions.groupby("class", sort=False))[:MOST_CLASSES]
+    for label, group in groups if len(groups) != 2 else groups[1:]:
+        top = group.head(N_TOP)
+        described: list[Description] | None = None
+        if values is not None and y is not None:
+            columns = [position[name] for name in top["feature"]]
+            described = describe(values, np.asarray(y == label), columns, features)
+        title = f"{label!s} against {groups[0][0]!s}" if len(groups) == 2 else str(label)
+        rankings.append(_ranking(title, top, described))
+    return rankings
 
 
-def _ranking(label: str, table: pd.DataFrame) -> dict[str, Any]:
+def _ranking(
+    label: str, table: pd.DataFrame, described: list[Description] | None = None
+) -> dict[str, Any]:
     top = table.head(N_TOP)
     columns = [name for name in REPORTED if name in table]
     strength = _strength(top)
@@ -206,11 +223,12 @@ def _ranking(label: str, table: pd.DataFrame) -> dict[str, Any]:
             "feature": str(row["feature"]),
             "cells": [_cell(name, row, "mean" in columns) for name in columns],
             "width": f"{70 * value / largest:.1f}",
+            "described": described[i] if described else None,
         }
-        for (_, row), value in zip(top.iterrows(), strength, strict=True)
+        for i, ((_, row), value) in enumerate(zip(top.iterrows(), strength, strict=True))
     ]
     headings = [HEADINGS.get(name, name.replace("_", " ")) for name in columns]
-    return {"label": label, "columns": headings, "rows": rows}
+    return {"label": label, "columns": headings, "rows": rows, "is_described": bool(described)}
 
 
 def _strength(table: pd.DataFrame) -> np.ndarray:
