@@ -8,7 +8,6 @@
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,29 +137,30 @@ def fit_linear(
     tuple of Linear and float64 tensor of shape (n, n_classes)
         The model, and the logits of each row without it.
     """
-    n = len(codes)
     weights = weights / weights.mean()
     targets = torch.nn.functional.one_hot(codes, n_classes).double()
-    mean = (weights[:, None] * targets).sum(0) / n
-    targets = targets - mean
     products = (values @ values.T).double()
     scale = float(products.diagonal().mean().clamp(min=1e-12))
     root = weights.sqrt()[:, None]
     # The inverse of (products + penalty / weights), for every penalty by one decomposition.
     eigenvalues, vectors = torch.linalg.eigh(root * products * root.T)
-    projected = vectors.T @ (root * targets)
-    best: tuple[float, torch.Tensor, torch.Tensor] | None = None
+    of_targets, of_ones = vectors.T @ (root * targets), vectors.T @ root
+    best: tuple[float, torch.Tensor, torch.Tensor, torch.Tensor] | None = None
     for penalty in PENALTIES:
-        inverse = 1 / (eigenvalues.clamp(min=0) + penalty * scale)
-        duals = root * (vectors @ (inverse[:, None] * projected))
-        diagonal = weights * (vectors.square() @ inverse)
-        held_out = mean + targets - duals / diagonal[:, None]
+        inverse = 1 / (eigenvalues.clamp(min=0) + penalty * scale)[:, None]
+        ones = root * (vectors @ (inverse * of_ones))
+        intercept = (ones * targets).sum(0) / ones.sum()
+        duals = root * (vectors @ (inverse * of_targets)) - ones * intercept
+        # The diagonal of the inverse with the intercept, which has no penalty (Cawley 2006).
+        diagonal = root.square() * (vectors.square() @ inverse) - ones.square() / ones.sum()
+        held_out = targets - duals / diagonal
         _, loss = calibrate(held_out, codes, weights)
         if best is None or loss < best[0]:
-            best = loss, duals, held_out
+            best = loss, duals, intercept, held_out
     assert best is not None
-    coef = values.T @ best[1].float()
-    return Linear(coef.cpu().numpy(), mean.float().cpu().numpy()), best[2]
+    _, duals, intercept, held_out = best
+    coef = values.T @ duals.float()
+    return Linear(coef.cpu().numpy(), intercept.float().cpu().numpy()), held_out
 
 
 def fit_ranks(
@@ -250,17 +250,21 @@ def row_scores(values: torch.Tensor) -> torch.Tensor:
            [-0.32, -0.32,  0.67]], dtype=float32)
     """
     n, p = values.shape
-    # A rank r is stored as 2 r, because mean ranks are halves.
+    # Ranks from 1, doubled because mean ranks may be halves.
     table = torch.from_numpy(norm.ppf(np.arange(2 * p + 1) / (2 * p + 2))).float()
     table = table.to(values.device)
+    position = torch.arange(p, device=values.device)
     scores = torch.empty((n, p), device=values.device)
     step = max(1, BLOCK_VALUES // max(p, 1))
     for start in range(0, n, step):
-        block = values[start : start + step].contiguous()
-        ordered = block.sort(1).values
-        rank: Callable[..., torch.Tensor] = torch.searchsorted
-        doubled = rank(ordered, block, right=False) + rank(ordered, block, right=True) + 1
-        scores[start : start + step] = table[doubled]
+        ordered, order = values[start : start + step].sort(1)
+        differs = ordered[:, 1:] != ordered[:, :-1]
+        edge = torch.ones((len(ordered), 1), dtype=torch.bool, device=values.device)
+        # The first and the last position of each group of equal values.
+        first = torch.where(torch.cat([edge, differs], 1), position, 0).cummax(1).values
+        last = torch.where(torch.cat([differs, edge], 1), position, p).flip(1).cummin(1).values
+        doubled = first + last.flip(1) + 2
+        scores[start : start + step].scatter_(1, order, table[doubled])
     return scores
 
 

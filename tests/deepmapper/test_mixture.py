@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.stats import norm, rankdata
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import Ridge
 
 from deepmapper import DeepMapperClassifier
 from deepmapper.errors import DeepMapperError
@@ -29,34 +30,36 @@ def table_of(n: int = 60, p: int = 90, n_classes: int = 3, seed: int = 0) -> Tab
     return torch.from_numpy(values), torch.from_numpy(codes), torch.from_numpy(weights)
 
 
+def ridge(X: np.ndarray, targets: np.ndarray, w: np.ndarray, alpha: float) -> Ridge:
+    """The same model by scikit-learn, with an intercept."""
+    return Ridge(alpha).fit(X, targets, sample_weight=w)
+
+
 def test_the_linear_model_leaves_each_row_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_plain, "PENALTIES", (0.5,))
     values, codes, weights = table_of()
-    _, held_out = fit_linear(values, codes, 3, weights)
-    # The same by definition, with the mean and the penalty of all rows.
+    model, held_out = fit_linear(values, codes, 3, weights)
     X, w = values.double().numpy(), (weights / weights.mean()).numpy()
-    targets = np.eye(3)[codes]
-    mean = (w[:, None] * targets).sum(0) / len(X)
-    penalty = 0.5 * np.square(X).sum() / len(X) * np.eye(X.shape[1])
+    targets, alpha = np.eye(3)[codes], 0.5 * np.square(X).sum() / len(X)
+    oracle = ridge(X, targets, w, alpha)
+    np.testing.assert_allclose(model.coef.T, oracle.coef_, atol=1e-5)
+    np.testing.assert_allclose(model.intercept, oracle.intercept_, atol=1e-5)
     for left_out in (0, 7, 31):
         kept = np.arange(len(X)) != left_out
-        A = X[kept].T @ (w[kept, None] * X[kept]) + penalty
-        coef = np.linalg.solve(A, X[kept].T @ (w[kept, None] * (targets[kept] - mean)))
-        expected = mean + X[left_out] @ coef
+        expected = ridge(X[kept], targets[kept], w[kept], alpha).predict(X[[left_out]])[0]
         np.testing.assert_allclose(held_out[left_out].numpy(), expected, atol=1e-5)
 
 
-def test_the_coefficients_are_those_of_ridge_regression(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sklearn.linear_model import Ridge
-
-    monkeypatch.setattr(_plain, "PENALTIES", (2.0,))
-    values, codes, weights = table_of()
-    model, _ = fit_linear(values, codes, 3, weights)
-    X, w = values.numpy(), (weights / weights.mean()).numpy()
-    targets = np.eye(3)[codes] - model.intercept
-    alpha = 2.0 * np.square(X).sum() / len(X)
-    oracle = Ridge(alpha, fit_intercept=False).fit(X, targets, sample_weight=w)
-    np.testing.assert_allclose(model.coef.T, oracle.coef_, atol=1e-4)
+@pytest.mark.parametrize("seed", range(3))
+def test_no_part_sees_a_signal_in_noise(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(60, 4000)).astype(np.float32)
+    images = torch.from_numpy(X).view(-1, 1, 50, 80)
+    codes = torch.from_numpy(rng.permutation(np.arange(60) % 2))
+    networks = torch.arange(60), torch.full((60, 2), 0.5, dtype=torch.float64)
+    mixture = fit_mixture(networks, images, X, codes, torch.ones(60), n_classes=2)
+    assert (mixture.held_out["accuracy"] < 0.75).all()
+    assert (mixture.held_out["loss"] > 0.6).all()
 
 
 def test_row_scores_are_normal_scores_of_mean_ranks() -> None:
