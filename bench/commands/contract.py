@@ -18,8 +18,9 @@ SUITE = ROOT / "tests" / "contract" / "test_methods.py"
 OPTION = "--deepmapper-contract"
 # Marked slow: ResNet-18, large images, and what other methods cover as well.
 SLOW = (
-    *("bie", "cpc_r", "deepinsight_kpca", "deepinsight_umap", "deepmapper_notebook"),
-    *("deepmapper_randomised", "fotomics", "lassonet", "lstm", "supertml", "transformer"),
+    *("aggmap", "bie", "cpc_r", "deepinsight_kpca", "deepinsight_umap", "deepmapper_notebook"),
+    *("deepmapper_randomised", "fotomics", "igtd", "lassonet", "lstm", "pydeepmapper", "refined"),
+    *("supertml", "tinto", "transformer"),
 )
 # Variants of methods, marked slow.
 VARIANTS: dict[str, dict[str, object]] = {

@@ -40,6 +40,7 @@ def test_neighbours_in_the_layout_were_close_in_the_image(
     np.testing.assert_array_equal(again.pixel_of_feature, layout.pixel_of_feature)
 
 
+@pytest.mark.slow
 def test_neighbours_are_those_of_largest_correlation(monkeypatch: pytest.MonkeyPatch) -> None:
     """UMAP gets the exact neighbours by 1 - correlation, each feature itself first."""
     import umap
