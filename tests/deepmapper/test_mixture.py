@@ -170,3 +170,17 @@ def test_passes_end_once_two_of_them_have_solved_the_table() -> None:
     model = DeepMapperClassifier(attribution=None, device="cpu", random_state=0).fit(X, y)
     assert len(model.classifier_.passes_) == 2
     assert model.mixture_.names == ("network",)
+
+
+def test_the_rows_that_weigh_the_networks_choose_no_epoch() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 500)).astype(np.float32), np.arange(100) % 2
+    training = {"min_accuracy": 0.0}
+    model = DeepMapperClassifier(
+        agreement=None, attribution=None, training=training, device="cpu", random_state=0
+    ).fit(X, y)
+    rows, probabilities = model.classifier_.held_out_proba(model.transform(X))
+    losses = -np.log(probabilities[np.arange(len(rows)), y[rows]])
+    for trained in model.classifier_.passes_:
+        last = trained.history[-1]["validation_loss"]
+        assert losses[trained.held_out].mean() == pytest.approx(last, rel=1e-3)
