@@ -24,8 +24,8 @@ class Description:
     effect: the difference of the means of class and rest, in standard deviations within them
     (Cohen's d).
     boxes: an SVG of the quantiles `QUANTILES` of the class (above) and the rest (below).
-    companions: features of all rows with a correlation of at least `CORRELATED` or below its
-    negative, as a text.
+    companions: the features whose absolute correlation with it, over all training rows, is at least
+    `CORRELATED`, as a text.
     """
 
     effect: float
@@ -34,20 +34,21 @@ class Description:
 
 
 def scaled_values(run: Run) -> np.ndarray | None:
-    """The training rows as scaled for the images, (n, p). None if the table is too large."""
+    """The scaled training rows, each feature with mean 0, (n, p). None if they are too many."""
     X = run.tables.train.X
     if run.label is None or is_on_disk(X) or X.shape[0] * X.shape[1] > MOST_VALUES:
         return None
-    return run.estimator.converter_.scaler_.transform(X)
+    values = run.estimator.converter_.scaler_.transform(X)
+    values -= values.mean(0)
+    return values
 
 
 def describe(
     values: np.ndarray, in_class: np.ndarray, columns: list[int], features: list[str]
 ) -> list[Description]:
-    """Describe some columns of `values` (n, p), for the rows `in_class` (n,) and the rest."""
-    centred = values - values.mean(0)
-    norms = np.linalg.norm(centred, axis=0)
-    products = centred[:, columns].T @ centred
+    """Describe some columns of centred `values` (n, p), for the rows `in_class` and the rest."""
+    norms = np.linalg.norm(values, axis=0)
+    products = values[:, columns].T @ values
     scale = np.maximum(norms[columns][:, None] * norms, 1e-30)
     goes_with = np.abs(products / scale) >= CORRELATED
     goes_with[np.arange(len(columns)), columns] = False

@@ -407,7 +407,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         """The mixture of the networks with plain models, unless the networks are always right."""
         settings = TrainingSettings.of(self.training)
         codes = torch.from_numpy(np.searchsorted(self.classes_, y))
-        rows, probabilities = (torch.from_numpy(a) for a in self.classifier_.held_out_proba(images))
+        rows, probabilities = (torch.from_numpy(a) for a in self.classifier_.held_out_proba())
         true = probabilities[torch.arange(len(rows)), codes[rows]]
         target = settings.target_loss
         is_solved = (

@@ -1,10 +1,11 @@
 """Networks and plain models together, weighted by how well they predict rows held out.
 
-No one kind of model is best on every table (see the published profile `wide`). Each part is
+No one kind of model is best on every table (see the published `wide_pilot`). Each part is
 calibrated by one factor. The weights have the lowest log loss on rows that no part was fitted on:
 those that a pass held out, left out of the linear models, and out of the bags of the forest. They
 are found by expectation maximisation, and shrunk to equal weights (a stacking of probabilities,
-Breiman 1996).
+Breiman 1996). Three things come from all rows: the scale of the features, the pairs that the passes
+compare, and the factors, which are fitted on the rows that also judge the parts.
 """
 
 from collections.abc import Sequence

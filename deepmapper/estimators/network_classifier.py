@@ -91,9 +91,8 @@ class _TrainingData:
             weights *= self.sample_weight[rows]
         return weights
 
-    def accuracy(self, network: nn.Module, rows: torch.Tensor, cast: Callable[[], Any]) -> float:
-        """The weighted share of rows that the network classifies correctly."""
-        logits = predict_logits(network, RowsOf(self.images, rows), cast=cast)
+    def accuracy(self, logits: torch.Tensor, rows: torch.Tensor) -> float:
+        """The weighted share of rows that their logits classify correctly."""
         is_correct = (logits.argmax(1) == self.labels[rows]).double()
         return float(weighted_mean(is_correct, self.weights(rows)))
 
@@ -233,6 +232,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         self.history_: list[dict[str, Any]] = []
         self.passes_: list[Pass] = []
         self._pairs = pairs
+        self._held_out: list[tuple[np.ndarray, np.ndarray]] = []  # rows and their probabilities
         self._epochs: list[dict[str, torch.Tensor]] = []  # weights: no part of a saved model
         rejected: list[Pass] = []
         for number in range(self.passes):
@@ -311,30 +311,24 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
             network.load_state_dict(weights)
             yield self._probabilities(network, images).double().cpu().numpy()
 
-    def held_out_proba(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities of the rows that accepted passes held out.
+    def held_out_proba(self) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities of the training rows that passes held out.
 
-        Parameters
-        ----------
-        X : array, tensor or `FoldedRows` of shape (n_samples, ...)
-            As given to `fit`.
+        Rejected passes count too. A pass is accepted by its accuracy on these rows, so without the
+        rejected ones noise would look predictable.
 
         Returns
         -------
         tuple of an int array of shape (m,) and an array of shape (m, n_classes)
-            The rows, ascending, and their probabilities: the mean over networks
-            that never saw them.
+            The rows, ascending, and the mean of their probabilities over the passes that held them
+            out.
         """
         check_is_fitted(self)
-        images = self._to_device(X)
-        totals = np.zeros((len(images), len(self.classes_)))
-        counts = np.zeros(len(images))
-        for trained in self.passes_:
-            if not len(trained.held_out):
-                continue
-            held_out = RowsOf(images, self._rows(trained.held_out))
-            totals[trained.held_out] += self._probabilities(trained.network, held_out).cpu().numpy()
-            counts[trained.held_out] += 1
+        n_rows = max((int(rows.max()) + 1 for rows, _ in self._held_out), default=0)
+        totals, counts = np.zeros((n_rows, len(self.classes_))), np.zeros(n_rows)
+        for rows, probabilities in self._held_out:
+            totals[rows] += probabilities
+            counts[rows] += 1
         rows = np.flatnonzero(counts)
         return rows, totals[rows] / counts[rows, None]
 
@@ -471,7 +465,11 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
             )
         network.eval()
         cast = autocast(network, self.device_, settings.precision)
-        accuracy = data.accuracy(network, validation, cast) if len(validation) else None
+        accuracy = None
+        if len(validation):
+            logits = predict_logits(network, RowsOf(data.images, validation), cast=cast)
+            accuracy = data.accuracy(logits, validation)
+            self._held_out.append((held_out, logits.softmax(1).double().cpu().numpy()))
         history = [{"pass": number, **e.row(Classification.score_name)} for e in epochs]
         return Pass(number, network, training, held_out, accuracy, history)
 

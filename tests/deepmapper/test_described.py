@@ -13,7 +13,7 @@ def test_a_feature_has_its_effect_its_values_and_its_companions() -> None:
     values[in_class, 2] += 2
     values[:, 4] = -values[:, 2] + 0.1 * values[:, 0]
     names = ["a", "b", "c", "d", "e"]
-    first, second = describe(values, in_class, [2, 1], names)
+    first, second = describe(values - values.mean(0), in_class, [2, 1], names)
     inside, outside = values[in_class, 2], values[~in_class, 2]
     pooled = np.sqrt((19 * inside.var(ddof=1) + 39 * outside.var(ddof=1)) / 58)
     assert first.effect == pytest.approx((inside.mean() - outside.mean()) / pooled, rel=1e-4)
@@ -26,7 +26,7 @@ def test_a_feature_has_its_effect_its_values_and_its_companions() -> None:
 def test_a_constant_feature_and_a_class_of_one_row_are_described() -> None:
     values = np.zeros((5, 2), dtype=np.float32)
     values[0, 1] = 1
-    (constant, single) = describe(values, np.arange(5) == 0, [0, 1], ["a", "b"])
+    (constant, single) = describe(values - values.mean(0), np.arange(5) == 0, [0, 1], ["a", "b"])
     assert constant.effect == 0
     assert single.effect == np.inf
     assert "nan" not in str(constant.boxes) + str(single.boxes)

@@ -179,8 +179,19 @@ def test_the_rows_that_weigh_the_networks_choose_no_epoch() -> None:
     model = DeepMapperClassifier(
         agreement=None, attribution=None, training=training, device="cpu", random_state=0
     ).fit(X, y)
-    rows, probabilities = model.classifier_.held_out_proba(model.transform(X))
+    rows, probabilities = model.classifier_.held_out_proba()
     losses = -np.log(probabilities[np.arange(len(rows)), y[rows]])
     for trained in model.classifier_.passes_:
         last = trained.history[-1]["validation_loss"]
         assert losses[trained.held_out].mean() == pytest.approx(last, rel=1e-3)
+
+
+def test_rejected_passes_count_in_the_rows_held_out() -> None:
+    rng = np.random.default_rng(1)
+    X, y = rng.normal(size=(100, 500)).astype(np.float32), np.arange(100) % 2
+    model = DeepMapperClassifier(agreement=None, attribution=None, device="cpu", random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, y)
+    assert len(model.classifier_.passes_) < 5
+    assert model.mixture_.n_held_out == len(X)
