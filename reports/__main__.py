@@ -1,4 +1,4 @@
-"""Reports of results: `python -m reports build`, `paper` or `publish` FOLDER.
+"""Reports of results: `python -m reports build`, `paper` or `publish` FOLDER, and `readme`.
 
 FOLDER is an output folder of `bench run` or a topic of reports/published.
 """
@@ -57,6 +57,15 @@ def publish(
     publish(results, target, command, stale=stale, arrays=arrays, paper=paper)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     sys.stdout.write(f"{target}: {size / 2**20:.1f} MiB\n")
+
+
+@app.command()
+def readme() -> None:
+    """Write the numbers of the published records into the READMEs."""
+    from reports.readme import readmes, renew
+
+    for path in readmes():
+        path.write_text(renew(path.read_text()))
 
 
 def main() -> None:

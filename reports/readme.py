@@ -1,0 +1,139 @@
+"""Numbers of the READMEs from the published records: `python -m reports readme`.
+
+A README marks what comes from records by comments, which a page does not show:
+
+- `<!-- records: quick | accuracy -->` begins a table that `<!-- end -->` ends. It has the mean of a
+  measure (a column of results.parquet) over seeds, for each method and table, the best mean rank
+  first.
+- `<!-- records: wide_pilot | summary -->`: balanced accuracy and log loss of each method, with
+  their mean ranks over the tables. `| without prostate_shift` leaves out a table.
+- `<!-- records: wide_pilot | behind deepmapper -->`: the tables on which a method is more than 0.01
+  behind the best other one.
+- `<!-- record: quick | needle_auprc | expression | deepmapper -->.966` is one mean.
+  `<!-- record: quick | cells -->132` is the number of cells that are ok.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.catalog import ROOT
+from bench.errors import BenchError, unknown
+from reports.results import TOTAL, Results
+from reports.topics import PUBLISHED
+
+TABLE = re.compile(r"(<!-- records: (.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
+NUMBER = re.compile(r"(<!-- record: ([^>]*?) -->)[\d.,]*\d")
+BEHIND = 0.01  # balanced accuracy
+
+
+def readmes() -> list[Path]:
+    """Return the files with numbers from records."""
+    return [ROOT / "README.md", *sorted(PUBLISHED.glob("*/README.md"))]
+
+
+def renew(text: str) -> str:
+    """Return a README with the numbers of the published records.
+
+    Raises
+    ------
+    BenchError
+        A comment names no topic, measure, table or method of the records.
+    """
+    text = TABLE.sub(lambda match: match[1] + _table(_words(match[2])) + match[3], text)
+    return NUMBER.sub(lambda match: match[1] + _number(_words(match[2])), text)
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split("|")]
+
+
+@lru_cache
+def _frame(topic: str) -> pd.DataFrame:
+    topics = [path.name for path in PUBLISHED.iterdir() if path.is_dir()]
+    if topic not in topics:
+        raise unknown(topic, "topic", topics, "reports/published")
+    return Results.read(PUBLISHED / topic).frame.query("status == 'ok'")
+
+
+def _means(frame: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Means over seeds, a row a method and a column a table."""
+    if measure not in frame:
+        raise unknown(measure, "measure", map(str, frame), "results.parquet")
+    return frame.pivot_table(measure, "method_label", "dataset_label", aggfunc="mean")
+
+
+def _table(words: Sequence[str]) -> str:
+    topic, kind, *rest = words
+    left_out = [word.removeprefix("without ") for word in rest]
+    frame = _frame(topic)
+    frame = frame.loc[~frame["dataset_label"].isin(left_out)]
+    if kind == "summary":
+        lines = _summary(frame)
+    elif kind.startswith("behind "):
+        lines = _behind(frame, kind.removeprefix("behind "))
+    else:
+        lines = _measure(frame, kind)
+    return "\n".join(lines) + "\n"
+
+
+def _measure(frame: pd.DataFrame, measure: str) -> Iterator[str]:
+    means = _means(frame, measure)
+    yield from _head("method", *means.columns)
+    is_loss = measure.endswith("log_loss")
+    ranks = means.rank(ascending=is_loss).mean(axis=1)
+    for method in ranks.sort_values(kind="stable").index:
+        yield _line(method, *(_format(value) for value in means.loc[method]))
+
+
+def _summary(frame: pd.DataFrame) -> Iterator[str]:
+    accuracy, loss = _means(frame, "balanced_accuracy"), _means(frame, "log_loss")
+    ranks = accuracy.rank(ascending=False).mean(axis=1), loss.rank().mean(axis=1)
+    seconds = frame.groupby("method_label")[list(TOTAL)].sum().sum(axis=1)
+    yield from _head("method", "balanced accuracy", "mean rank", "log loss", "mean rank", "seconds")
+    for method in ranks[0].sort_values(kind="stable").index:
+        means = (_format(table.loc[method].mean()) for table in (accuracy, loss))
+        places = (f"{rank[method]:.1f}" for rank in ranks)
+        pairs = [text for pair in zip(means, places, strict=True) for text in pair]
+        yield _line(method, *pairs, f"{seconds[method]:.0f}")
+
+
+def _behind(frame: pd.DataFrame, method: str) -> Iterator[str]:
+    means = _means(frame, "balanced_accuracy")
+    if method not in means.index:
+        raise unknown(method, "method", list(means.index), "these records")
+    own, others = means.T[method], means.drop(index=method)
+    yield from _head("table", method, "best other method", "its balanced accuracy")
+    best, values = others.idxmax(), others.max()
+    for table in own.index[own < values - BEHIND]:
+        yield _line(table, _format(own[table]), best[table], _format(values[table]))
+
+
+def _number(words: Sequence[str]) -> str:
+    topic, *place = words
+    frame = _frame(topic)
+    if place == ["cells"]:
+        return f"{len(frame):,}"
+    measure, table, method = place
+    means = _means(frame, measure)
+    if table not in means or method not in means.index:
+        message = f"no cell of {topic} has the table {table!r} and the method {method!r}"
+        raise BenchError(message)
+    return _format(means.at[method, table])
+
+
+def _format(value: Any) -> str:
+    text = f"{value:.3f}"
+    return text.removeprefix("0") if value < 1 else text
+
+
+def _head(first: str, *others: str) -> list[str]:
+    return [_line(first, *others), "| --- |" + " ---: |" * len(others)]
+
+
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"

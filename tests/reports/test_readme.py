@@ -1,0 +1,39 @@
+"""READMEs have the numbers of the published records."""
+
+import re
+
+import pytest
+
+from bench.catalog import ROOT
+from bench.errors import BenchError
+from reports.readme import readmes, renew
+
+
+@pytest.mark.parametrize("path", readmes(), ids=lambda path: path.parent.name)
+def test_a_readme_has_the_numbers_of_the_records(path):
+    text = path.read_text()
+    assert renew(text) == text, f"{path.relative_to(ROOT)}: run python -m reports readme"
+    # A line that begins with a comment would be a block of its own, outside its paragraph.
+    assert not re.search(r"^ *<!-- record:", text, re.MULTILINE)
+
+
+def test_wrong_numbers_are_replaced():
+    table = "<!-- records: quick | accuracy -->\nold\n<!-- end -->\n"
+    renewed = renew(table + "All <!-- record: quick | cells -->7.")
+    assert "old" not in renewed
+    assert "| method | digits (shuffled) |" in renewed
+    assert renewed.endswith("<!-- record: quick | cells -->132.")
+
+
+@pytest.mark.parametrize(
+    ("comment", "message"),
+    [
+        ("quik | cells", "unknown topic 'quik'.*Did you mean 'quick'"),
+        ("quick | acuracy | gravier | mlp", "unknown measure 'acuracy'.*accuracy"),
+        ("quick | accuracy | gravier | mpl", "no cell of quick has .* the method 'mpl'"),
+        ("wide_pilot | behind | mpl | x", "unknown measure 'behind'"),
+    ],
+)
+def test_a_comment_that_names_nothing_is_an_error(comment, message):
+    with pytest.raises(BenchError, match=message):
+        renew(f"<!-- record: {comment} -->0.5")
