@@ -2,8 +2,8 @@
 
 Ersavas, Smith, Mattick, Sci Rep 14 (2024), with another CNN than the paper's, a gate in front of
 it, and a screen of means, variances and pairs of features. It is `DeepMapperClassifier` with its
-defaults. Predictions are those of the networks mixed with plain models (ridge regression of values
-and of ranks within rows, a forest), weighted by their losses on training rows held out
+defaults. Predictions are those of the networks mixed with plain models (discriminant analysis of
+the strongest features, ridge regression of ranks within rows, a forest), weighted by their losses on training rows held out
 (`deepmapper.estimators.mixture`). Features are ranked by the evidence for them in the training
 rows: a ridge regression, variances and pairs (`deepmapper.estimators.evidence`). Saliency breaks
 ties.
@@ -37,7 +37,7 @@ class Params(Training):
         Keep the network of each epoch for the curve on test rows, see `NetworkClassifier`.
     ranking : {"evidence", "attribution"}
         What ranks the features. "attribution": only the attribution of the network.
-    plain : tuple of {"linear", "ranks", "forest"}
+    plain : tuple of {"discriminant", "ranks", "forest"}
         The plain models that are mixed with the networks.
     """
 

@@ -22,6 +22,7 @@ OUT = Path("results/experiments")
 FILES = {
     "needles": ("nihs", "xor"),
     "mnist": ("shuffled", "max_norm"),
+    "parts": ("parts",),
     "growth": ("million", "scaling"),
     "speed": ("conversion", "to_target", "contended"),
     "gpu": ("gpu",),  # needs a CUDA device

@@ -107,6 +107,7 @@ def _parts(run: Run) -> list[list[str]]:
             f"{row['accuracy']:.3f}",
         ]
         for name, row in table.iterrows()
+        if name in PARTS
     ]
 
 

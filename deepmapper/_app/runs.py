@@ -29,7 +29,7 @@ LONGEST_FILE_NAME = 80
 FDR = 0.1  # false discovery rate of features that differ between classes
 PARTS = {
     "network": "networks",
-    "linear": "ridge regression",
+    "discriminant": "discriminant analysis",
     "ranks": "ridge regression on ranks within rows",
     "forest": "random forest",
     "mixture": "mixture of these",
@@ -146,7 +146,7 @@ class Run:
 
     @property
     def held_out(self) -> pd.DataFrame | None:
-        """Loss and accuracy of networks and plain models on held-out rows, None without them."""
+        """`Mixture.held_out` by part, None without held-out rows or plain models."""
         mixture = getattr(self.estimator, "mixture_", None)
         if mixture is None or len(mixture.names) == 1 or not mixture.n_held_out:
             return None
@@ -157,17 +157,17 @@ class Run:
         """A sentence on whether the networks add anything to the plain models."""
         table = self.held_out
         assert table is not None
-        plain = table.drop(index=["network", "mixture", "majority"])
-        best = str(plain["loss"].idxmin())
-        loss, excess, error = table.loc[best, ["loss", "excess", "standard_error"]].to_numpy(float)
+        loss, excess, error = table.loc[
+            "without network", ["loss", "excess", "standard_error"]
+        ].to_numpy(float)
         losses = (
-            f"log loss {table['loss']['mixture']:.3f} for the mixture, {loss:.3f} for the best "
-            f"plain model, {PARTS[best]}; difference {excess:.3f}, standard error {error:.3f}"
+            f"log loss {table['loss']['mixture']:.3f} with them, {loss:.3f} without; difference "
+            f"{excess:.3f}, standard error {error:.3f}"
         )
         if table["weight"]["network"] == 0:
             verdict = "The networks are not used: plain models predict the held-out rows better"
         elif excess > 2 * error:
-            verdict = "The mixture with networks is better than every plain model"
+            verdict = "The networks improve the mixture of plain models"
         else:
             verdict = "These rows do not show that the networks add anything to plain models"
         return f"{verdict} ({losses})."

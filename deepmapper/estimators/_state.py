@@ -25,19 +25,20 @@ from deepmapper.training.streams import torch_stream
 from deepmapper.training.trainer import TrainingSettings
 
 CLASSES = {
+    "Calibration": "deepmapper.estimators._calibration",
     "Consensus": "deepmapper.estimators.consensus",
     "DeepMapperClassifier": "deepmapper.estimators._classifier",
     "DeepMapperEmbedder": "deepmapper.estimators._embedder",
     "Evidence": "deepmapper.estimators.evidence",
     "FeatureScaler": "deepmapper.images.scaling",
-    "Forest": "deepmapper.estimators._plain",
+    "Forest": "deepmapper.estimators._forest",
     "ImageConverter": "deepmapper.images.converter",
     "Layout": "deepmapper.images.layouts",
-    "Linear": "deepmapper.estimators._plain",
+    "Linear": "deepmapper.estimators._linear",
     "Mixture": "deepmapper.estimators.mixture",
     "NetworkClassifier": "deepmapper.estimators.network_classifier",
     "Pass": "deepmapper.estimators.network_classifier",
-    "Ranks": "deepmapper.estimators._plain",
+    "Ranks": "deepmapper.estimators._linear",
     "TrainingSettings": "deepmapper.training.trainer",
 }
 LEARNT = re.compile(r"[A-Za-z]\w*_|_n_features_out", re.ASCII)  # scikit-learn's names

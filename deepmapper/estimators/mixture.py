@@ -1,11 +1,12 @@
 """Networks and plain models together, weighted by how well they predict rows held out.
 
 No one kind of model is best on every table (see the published `wide_pilot`). Each part is
-calibrated by one factor. The weights have the lowest log loss on rows that no part was fitted on:
-those that a pass held out, left out of the linear models, and out of the bags of the forest. They
-are found by expectation maximisation, and shrunk to equal weights (a stacking of probabilities,
-Breiman 1996). Three things come from all rows: the scale of the features, the pairs that the passes
-compare, and the factors, which are fitted on the rows that also judge the parts.
+calibrated (`_calibration`). The weights have the lowest log loss on rows that no part was fitted
+on: those that a pass or a fold of the linear models held out, and out of the bags of the forest.
+They are found by expectation maximisation, and shrunk to equal weights (a stacking of
+probabilities, Breiman 1996). Some choices come from all rows, also those that judge the parts: the
+scale of the features, the pairs that the passes compare, the calibration, and the number of
+features and the penalty of the linear models.
 """
 
 from collections.abc import Sequence
@@ -16,15 +17,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from deepmapper.estimators._plain import (
-    Forest,
-    Linear,
-    Ranks,
-    calibrate,
-    fit_forest,
-    fit_linear,
-    fit_ranks,
-)
+from deepmapper.estimators._calibration import Calibration, calibrate
+from deepmapper.estimators._forest import Forest, fit_forest
+from deepmapper.estimators._linear import Linear, Ranks, fit_discriminant, fit_ranks
 from deepmapper.images._rows import dense
 from deepmapper.training.trainer import PLAIN
 
@@ -34,7 +29,7 @@ NETWORK = "network"
 MOST_ROWS = 3000  # of the plain models. More rows are drawn from.
 MOST_VALUES = 1 << 26  # of those rows, 256 MiB
 FEWEST_ROWS = 20  # with fewer, there are no plain models
-PRIOR_ROWS = 4.0  # equal weights count as much as this number of rows
+PRIOR_ROWS = 2.0  # equal weights count as much as this number of rows
 SMALLEST_WEIGHT = 0.01  # a part with less is left out
 N_STEPS = 200
 FAR = 2.0  # standard deviations of a row in other units, root mean square
@@ -51,16 +46,16 @@ class Mixture:
     names : tuple of str
     weights : array of shape (n_parts,)
         They add up to 1.
-    factors : array of shape (n_parts,)
-        Calibrate the logits.
+    calibrations : list of Calibration
     models : list
         A plain model for each part, None for the networks and for parts that are not used.
     held_out : DataFrame
         Columns part, weight, loss (log loss), accuracy, excess (of the loss over that of the
         mixture) and its standard error, on rows that no part was fitted on. The rows are weighted
         as in the loss of the networks: with balanced classes, accuracy is balanced accuracy. The
-        parts come first, then "mixture", with weights from other rows than those it is judged on,
-        and "majority". Empty without such rows.
+        parts come first, then "mixture", "without" each part (a mixture of the others), and
+        "majority". Weights of mixtures are from other rows than those they are judged on. Empty
+        without such rows.
     n_held_out : int
         The number of these rows.
     largest_distance : float
@@ -72,7 +67,7 @@ class Mixture:
 
     names: tuple[str, ...]
     weights: np.ndarray
-    factors: np.ndarray
+    calibrations: list[Calibration]
     models: list[Any]
     held_out: pd.DataFrame
     n_held_out: int
@@ -122,14 +117,16 @@ class Mixture:
         self, networks: torch.Tensor, values: torch.Tensor, table: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         parts = {}
-        for name, factor, model in zip(self.names, self.factors, self.models, strict=True):
+        for name, calibration, model in zip(
+            self.names, self.calibrations, self.models, strict=True
+        ):
             if name == NETWORK:
                 logits = networks.clamp(min=SMALLEST).log()
             elif model is None:
                 continue
             else:
                 logits = model.logits(table if name == "ranks" else values).cpu()
-            parts[name] = (factor * logits.double()).softmax(1)
+            parts[name] = calibration.probabilities(logits)
         return parts
 
 
@@ -200,10 +197,10 @@ def _fit(
     of_rows: tuple[torch.Tensor, int, torch.Tensor],
     seed: int,
 ) -> tuple[Linear | Ranks | Forest, torch.Tensor]:
-    if name == "linear":
-        return fit_linear(values, *of_rows)
+    if name == "discriminant":
+        return fit_discriminant(values, *of_rows, seed)
     if name == "ranks":
-        return fit_ranks(dense(X, rows).to(values.device), *of_rows)
+        return fit_ranks(dense(X, rows).to(values.device), *of_rows, seed)
     return fit_forest(values, *of_rows, seed)
 
 
@@ -218,12 +215,12 @@ def _weigh(
     names, n_parts = tuple(logits), len(logits)
     if not len(codes):
         equal = np.full(n_parts, 1 / n_parts)
-        factors = np.ones(n_parts)
+        calibrations = [Calibration.none(values.shape[1]) for values in logits.values()]
         kept = [models[name] for name in names]
-        return Mixture(names, equal, factors, kept, pd.DataFrame(), 0, **extent)
-    factors = np.array([calibrate(values, codes, weights)[0] for values in logits.values()])
+        return Mixture(names, equal, calibrations, kept, pd.DataFrame(), 0, **extent)
+    calibrations = [calibrate(values, codes, weights)[0] for values in logits.values()]
     probabilities = torch.stack(
-        [(f * values).softmax(1) for f, values in zip(factors, logits.values(), strict=True)]
+        [c.probabilities(values) for c, values in zip(calibrations, logits.values(), strict=True)]
     )
     mix = _mixing_weights(_of_true_class(probabilities, codes), weights)
     mix = np.where(mix < SMALLEST_WEIGHT, 0.0, mix)
@@ -233,7 +230,7 @@ def _weigh(
         for name, weight in zip(names, mix, strict=True)
     ]
     table = _judge(names, mix, probabilities, codes, weights)
-    return Mixture(names, mix, factors, kept, table, len(codes), **extent)
+    return Mixture(names, mix, calibrations, kept, table, len(codes), **extent)
 
 
 def _judge(
@@ -243,15 +240,17 @@ def _judge(
     codes: torch.Tensor,
     weights: torch.Tensor,
 ) -> pd.DataFrame:
-    """Loss and accuracy of each part, of the mixture, and of the most frequent class."""
+    """Loss and accuracy of the parts, of mixtures of them, and of the most frequent class."""
     share = torch.zeros(probabilities.shape[2], dtype=torch.float64)
     share.index_add_(0, codes, weights).div_(weights.sum())
     mixed = _mixed_crosswise(probabilities, codes, weights)
-    entries = [
-        *zip(names, mix, probabilities, strict=True),
-        ("mixture", 1.0, mixed),
-        ("majority", 0.0, share.expand(len(codes), -1)),
-    ]
+    entries = [*zip(names, mix, probabilities, strict=True), ("mixture", 1.0, mixed)]
+    for i, name in enumerate(names if len(names) > 1 else ()):
+        others = torch.arange(len(names)) != i
+        entries.append(
+            (f"without {name}", 0.0, _mixed_crosswise(probabilities[others], codes, weights))
+        )
+    entries.append(("majority", 0.0, share.expand(len(codes), -1)))
     weights = weights / weights.sum()
     losses_of_mixture = _losses(mixed, codes)
     rows = []

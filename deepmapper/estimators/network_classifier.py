@@ -496,15 +496,15 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Rows to train on and rows held out: a fold of repeated stratified cross-validation.
 
-        So few passes hold out as many different rows as they can. No rows are held out if a class
-        is tiny.
+        So few passes hold out as many different rows as they can. The only row of a class is held
+        out once, by a pass that does not know the class.
         """
         n, n_classes = len(codes), len(self.classes_)
         n_held_out = math.ceil(fraction * n)
         all_rows = np.arange(n), np.empty(0, dtype=np.int64)
         if fraction == 0:
             return all_rows
-        if n_held_out < n_classes or np.bincount(codes).min() < 2 or n - n_held_out < n_classes:
+        if n_held_out < 2 or np.bincount(codes).max() < 2 or n - n_held_out < n_classes:
             warnings.warn(
                 f"{n} samples of {n_classes} classes are too few to hold out "
                 f"{fraction:.0%} of each: passes train on all samples, without a held-out accuracy",

@@ -54,7 +54,8 @@ class Screen:
         Whether a feature has more than one value. Others, such as the empty pixels of an image,
         are no hypotheses: they do not change the openings of features.
     pairs_searched : bool
-        Whether pairs were compared. False if all rows or 200 would exceed `PAIR_BUDGET`.
+        Whether pairs were compared. False if all rows or 200 would exceed `PAIR_BUDGET`. True if
+        there are no pairs.
     """
 
     mean: np.ndarray
@@ -193,7 +194,8 @@ def screen(
     if len(rows):
         chosen = torch.from_numpy(rows).to(codes.device)
         pairs, pair_z = _find_pairs(flat, codes, chosen, centre, spread, varying, tests)
-    return Screen(mean_z, variance_z, pairs, pair_z, varies, bool(len(rows)))
+    searched = len(rows) > 0 or len(varying) < 2
+    return Screen(mean_z, variance_z, pairs, pair_z, varies, searched)
 
 
 def false_discovery_rate(p: np.ndarray) -> np.ndarray:

@@ -24,12 +24,12 @@ def test_one_class_is_refused() -> None:
         _model().fit(X, np.ones(60))
 
 
-def test_a_class_of_one_sample_is_learnt_from_with_a_warning() -> None:
+def test_a_class_of_one_sample_does_not_keep_others_from_being_held_out() -> None:
     X, y = _table()
     y[0] = "rare"
-    with pytest.warns(UserWarning, match="too few to hold out"):
-        model = _model().fit(X, y)
+    model = _model(passes=5, agreement=None).fit(X, y)
     assert model.predict_proba(X).shape == (60, 3)
+    assert model.mixture_.n_held_out == 60
 
 
 def test_fewer_samples_than_classes_needs_two_classes_only() -> None:

@@ -109,7 +109,7 @@ UNEQUAL = [f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense
 @pytest.mark.parametrize(
     ("estimator", "check"),
     estimator_checks_generator(
-        DeepMapperClassifier(passes=1, training={"plain": ("linear", "ranks")}, device="cpu"),
+        DeepMapperClassifier(passes=1, training={"plain": ("discriminant", "ranks")}, device="cpu"),
         expected_failed_checks=dict.fromkeys(UNEQUAL, SPLIT),
         mark="skip",
     ),

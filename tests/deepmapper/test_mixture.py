@@ -1,18 +1,29 @@
 """Plain models beside the networks: each against its definition, and the mixture of all."""
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 from scipy.stats import norm, rankdata
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_selection import f_classif
 from sklearn.linear_model import Ridge
 
 from deepmapper import DeepMapperClassifier
 from deepmapper.errors import DeepMapperError
-from deepmapper.estimators import _plain
-from deepmapper.estimators._plain import fit_forest, fit_linear, fit_ranks, row_scores
+from deepmapper.estimators import _linear
+from deepmapper.estimators._calibration import calibrate
+from deepmapper.estimators._forest import fit_forest
+from deepmapper.estimators._linear import (
+    fit_discriminant,
+    fit_ranks,
+    row_scores,
+    solve_discriminant,
+    solve_ridge,
+)
 from deepmapper.estimators.mixture import fit_mixture
 
 Table = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -30,24 +41,90 @@ def table_of(n: int = 60, p: int = 90, n_classes: int = 3, seed: int = 0) -> Tab
     return torch.from_numpy(values), torch.from_numpy(codes), torch.from_numpy(weights)
 
 
-def ridge(X: np.ndarray, targets: np.ndarray, w: np.ndarray, alpha: float) -> Ridge:
-    """The same model by scikit-learn, with an intercept."""
-    return Ridge(alpha).fit(X, targets, sample_weight=w)
+def solve(solver: Callable, X: np.ndarray, codes: np.ndarray, w: np.ndarray, penalty: float):
+    """Coefficients and intercepts, from the solution between rows."""
+    rows = torch.from_numpy(X)
+    ((duals, intercept),) = solver(
+        rows @ rows.T, torch.from_numpy(codes), 3, torch.from_numpy(w), [penalty]
+    )
+    return (rows.T @ duals).numpy(), intercept.numpy()
 
 
-def test_the_linear_model_leaves_each_row_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_plain, "PENALTIES", (0.5,))
+def test_the_ridge_regression_is_that_of_scikit_learn() -> None:
     values, codes, weights = table_of()
-    model, held_out = fit_linear(values, codes, 3, weights)
-    X, w = values.double().numpy(), (weights / weights.mean()).numpy()
-    targets, alpha = np.eye(3)[codes], 0.5 * np.square(X).sum() / len(X)
-    oracle = ridge(X, targets, w, alpha)
-    np.testing.assert_allclose(model.coef.T, oracle.coef_, atol=1e-5)
-    np.testing.assert_allclose(model.intercept, oracle.intercept_, atol=1e-5)
-    for left_out in (0, 7, 31):
-        kept = np.arange(len(X)) != left_out
-        expected = ridge(X[kept], targets[kept], w[kept], alpha).predict(X[[left_out]])[0]
-        np.testing.assert_allclose(held_out[left_out].numpy(), expected, atol=1e-5)
+    X, y, w = values.double().numpy() + 1, codes.numpy(), (weights / weights.mean()).numpy()
+    coef, intercept = solve(solve_ridge, X, y, w, 0.5)
+    centred = X - np.average(X, axis=0, weights=w)
+    alpha = 0.5 * np.average(np.square(centred).sum(1), weights=w)
+    oracle = Ridge(alpha).fit(X, np.eye(3)[y], sample_weight=w)
+    np.testing.assert_allclose(coef.T, oracle.coef_, atol=1e-8)
+    np.testing.assert_allclose(intercept, oracle.intercept_, atol=1e-8)
+
+
+def test_the_discriminant_is_that_of_its_definition() -> None:
+    values, codes, weights = table_of()
+    X, y, w = values.double().numpy() + 1, codes.numpy(), (weights / weights.mean()).numpy()
+    coef, intercept = solve(solve_discriminant, X, y, w, 0.5)
+    means = np.stack([np.average(X[y == c], axis=0, weights=w[y == c]) for c in range(3)])
+    within = np.sqrt(w)[:, None] * (X - means[y])
+    scatter = within.T @ within
+    ridge = 0.5 * np.trace(scatter) / len(X)
+    directions = np.linalg.solve(scatter + ridge * np.eye(X.shape[1]), means.T)
+    np.testing.assert_allclose(coef, directions, rtol=1e-6)
+    np.testing.assert_allclose(intercept, -(means.T * directions).sum(0) / 2, rtol=1e-6)
+
+
+def test_the_discriminant_sees_a_class_between_two_others() -> None:
+    rng = np.random.default_rng(0)
+    codes = torch.from_numpy(np.arange(150) % 3)
+    values = torch.from_numpy(rng.normal(size=(150, 3))).float() + codes[:, None]
+    model, held_out = fit_discriminant(values, codes, 3, torch.ones(150, dtype=torch.float64))
+    middle = codes == 1
+    for logits in (held_out, model.logits(values)):
+        assert (logits.argmax(1) == codes)[middle].double().mean() > 0.6
+
+
+def test_rows_held_out_choose_no_feature() -> None:
+    rng = np.random.default_rng(0)
+    values = torch.from_numpy(rng.normal(size=(60, 5000)).astype(np.float32))
+    codes = torch.from_numpy(rng.permutation(np.arange(60) % 2))
+    accuracy = {}
+    for number in (30, 5000):
+        problem = _linear._Problem(values, codes, 2, torch.ones(60).double(), solve_ridge)
+        logits = problem.held_out([number], [1.0], 0)[number][0]
+        accuracy[number] = float((logits.argmax(1) == codes).double().mean())
+    # Three standard errors. Features chosen with all rows give an accuracy near 1.
+    assert all(abs(value - 0.5) < 3 * 0.5 / 60**0.5 for value in accuracy.values()), accuracy
+
+
+def test_the_strongest_features_are_those_of_the_f_test() -> None:
+    values, codes, weights = table_of()
+    values[:, 5] = 3.0
+    problem = _linear._Problem(values, codes, 3, weights, solve_ridge)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        F = np.nan_to_num(f_classif(values.numpy(), codes.numpy())[0])
+    np.testing.assert_array_equal(problem.strongest(20), np.argsort(-F)[:20])
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_calibration_finds_factor_and_offsets(n_classes: int) -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(20_000, n_classes))
+    true = 2.0 * logits + np.linspace(-1, 1, n_classes)
+    draw = (np.cumsum(softmax(true, axis=1), axis=1) < rng.random((len(true), 1))).sum(1)
+    ones = torch.ones(len(true), dtype=torch.float64)
+    calibration, _ = calibrate(torch.from_numpy(logits), torch.from_numpy(draw), ones)
+    assert calibration.factor == pytest.approx(2.0, rel=0.05)
+    offsets = calibration.offsets - calibration.offsets.mean()
+    np.testing.assert_allclose(offsets, np.linspace(-1, 1, n_classes), atol=0.08)
+
+
+def test_calibration_of_logits_that_are_always_right_is_not_certain() -> None:
+    codes = torch.arange(40) % 2
+    logits = torch.nn.functional.one_hot(codes, 2).double()
+    calibration, _ = calibrate(logits, codes, torch.ones(40, dtype=torch.float64))
+    assert calibration.probabilities(logits).max() == pytest.approx(1 - 0.5 / 42, abs=0.005)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -95,16 +172,18 @@ def test_the_better_part_gets_the_weight() -> None:
     right = torch.nn.functional.one_hot(codes, 3) * 0.94 + 0.02
     guess = torch.full((len(codes), 3), 1 / 3)
     shared = (images, values[:, :81].numpy(), codes, weights)
-    weight = {}
+    weight, excess = {}, {}
     for name, probabilities in (("right", right), ("guess", guess)):
         mixture = fit_mixture((rows, probabilities.double()), *shared, n_classes=3)
         assert mixture.weights.sum() == pytest.approx(1)
         weight[name] = mixture.weights[0]
         held_out = mixture.held_out.set_index("part")
-        best = held_out["loss"].drop(["mixture", "majority"]).min()
+        best = held_out["loss"][list(mixture.names)].min()
         assert held_out.loc["mixture", "loss"] < best + 0.03
+        excess[name] = held_out.loc["without network", "excess"]
     assert weight["right"] > 0.9
     assert weight["guess"] < 0.1
+    assert excess["right"] > 0.1 > abs(excess["guess"])
 
 
 def shifted_table() -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +215,9 @@ def test_a_part_can_be_left_out_and_an_unknown_one_is_refused() -> None:
     np.testing.assert_array_equal(
         model.predict_proba(X), model.classifier_.predict_proba(model.transform(X))
     )
-    with pytest.raises(DeepMapperError, match="plain is a tuple of names in linear, ranks, forest"):
+    with pytest.raises(
+        DeepMapperError, match="plain is a tuple of names in discriminant, ranks, forest"
+    ):
         DeepMapperClassifier(training={"plain": ("trees",)}).fit(X, y)
 
 
