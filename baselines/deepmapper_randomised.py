@@ -70,7 +70,8 @@ class RandomNetworks(ImageModel):
             weight = gate.weight.data.flatten()
             order = torch.randperm(len(weight)).to(weight.device)
             gate.weight.data = weight[order].view_as(gate.weight)
-        network = build_backbone(str(self.backbone), (shape[-2], shape[-1]), len(self.classes_))
+        height, width = (shape if gate is None else gate.weight.shape)[-2:]
+        network = build_backbone(str(self.backbone), (height, width), len(self.classes_))
         network = network if gate is None else GatedNetwork(gate, network)
         return network.to(self.classifier_.device_).eval()
 

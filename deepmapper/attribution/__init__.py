@@ -25,6 +25,7 @@ from deepmapper.attribution._steps import (
     step_without_rule,
 )
 from deepmapper.errors import DeepMapperError
+from deepmapper.networks.gate import PixelGate
 from deepmapper.training.streams import stream_seed, torch_stream
 from deepmapper.training.trainer import predict_logits
 
@@ -162,6 +163,11 @@ def why_not(
         steps = forward_steps(network, image_shape)
     if method in RULES:
         return step_without_rule(method, steps)
+    if any(isinstance(part, PixelGate) and part.pixels is not None for part in network.modules()):
+        return (
+            "grad_cam needs the place of each pixel, and the network reads a part of the pixels "
+            "only; set attribution to grad_cam before training"
+        )
     if spatial_step(steps) is None:
         return (
             "grad_cam needs a map of detectors: (channels, rows, columns) of more than one cell, "

@@ -445,8 +445,9 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         n_features = len(self.layout_.pixel_of_feature)
         if interactions is not False and n_features > 1 and not evidence.pairs_searched:
             warnings.warn(
-                f"pairs of the {n_features:,} features were not searched, because too few rows fit "
-                "the time for it; set training__interactions=True to search them",
+                f"pairs of the {n_features:,} features were not searched: {len(y):,} rows are too "
+                "few to tell one from chance, or too many for the time of the search; set "
+                "training__interactions=True to search all",
                 stacklevel=4,
             )
         return evidence

@@ -35,6 +35,7 @@ N_FOLDS = 5
 MOST_TO_CHOOSE = 1000  # rows to choose number and penalty on
 LARGEST_SCORE = 5.0  # standard deviations, as of the images
 BLOCK_VALUES = 1 << 22  # ranked at a time
+BLOCK_ROWS = 1024  # multiplied at a time
 SMALLEST = 1e-6  # share of the variance, standard deviation
 
 
@@ -284,14 +285,14 @@ class _Problem:
         logits = {
             number: torch.zeros(shape, dtype=torch.float64, device=device) for number in numbers
         }
-        of_all = (self.values @ self.values.T).double() if p in logits else None
+        of_all = products_of(self.values) if p in logits else None
         most = max((number for number in numbers if number < p), default=0)
         for training, others in _folds(self.codes, seed):
             part = self.of_rows(training)
             chosen = self.values[:, part.strongest(most)]
             for number in numbers:
                 rows = chosen[:, :number]
-                products = of_all if number == p else (rows @ rows.T).double()
+                products = of_all if number == p else products_of(rows)
                 assert products is not None
                 of_part = products[training][:, training]
                 solutions = self.solve(of_part, part.codes, self.n_classes, part.weights, penalties)
@@ -302,11 +303,23 @@ class _Problem:
     def fit(self, number: int, penalty: float) -> Linear:
         columns = self.strongest(number)
         rows = self.values[:, columns]
-        products = (rows @ rows.T).double()
+        products = products_of(rows)
         (solution,) = self.solve(products, self.codes, self.n_classes, self.weights, [penalty])
         coef = torch.zeros((self.values.shape[1], self.n_classes), device=rows.device)
         coef[columns] = rows.T @ solution[0].float()
         return Linear(coef.cpu().numpy(), solution[1].float().cpu().numpy())
+
+
+def products_of(rows: torch.Tensor) -> torch.Tensor:
+    """The products of rows (n, p) with each other, float64 (n, n). Each pair is computed once."""
+    n = len(rows)
+    products = torch.empty((n, n), dtype=torch.float64, device=rows.device)
+    for start in range(0, n, BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        below = (rows[start:] @ rows[block].T).double()
+        products[start:, block] = below
+        products[block, start:] = below.T
+    return products
 
 
 def _folds(codes: torch.Tensor, seed: int) -> list[tuple[torch.Tensor, torch.Tensor]]:

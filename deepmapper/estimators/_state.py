@@ -343,8 +343,19 @@ def _build(data: dict[str, Any], weights: dict[str, torch.Tensor]) -> nn.Module:
     if name not in BACKBONES:
         message = f"the model asks for the backbone {name!r}; known: {', '.join(BACKBONES)}"
         raise DeepMapperError(message)
-    gate = PixelGate(torch.zeros(1, height, width)) if data["gated"] else None
+    gate = _build_gate((1, height, width), weights) if data["gated"] else None
     return build_network(name, (1, height, width), _size(data["n_classes"]), gate=gate)
+
+
+def _build_gate(shape: tuple[int, ...], weights: dict[str, torch.Tensor]) -> PixelGate:
+    pixels = weights.get("gate.pixels")
+    if pixels is None:
+        return PixelGate(torch.zeros(shape))
+    side = math.isqrt(len(pixels))
+    if side**2 != len(pixels) or not 0 <= int(pixels.min()) <= int(pixels.max()) < math.prod(shape):
+        message = f"the gate reads pixels that images of {shape[1]} x {shape[2]} do not have"
+        raise DeepMapperError(message)
+    return PixelGate(torch.zeros(1, side, side), pixels=pixels)
 
 
 def _size(value: Any) -> int:

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from scipy import stats
 
+from deepmapper.estimators._linear import products_of
 from deepmapper.networks.screen import Screen, false_discovery_rate, screen
 
 __all__ = ["KINDS", "Evidence", "find_evidence"]
@@ -244,7 +245,7 @@ def _weighted(log_p: np.ndarray) -> np.ndarray:
 
 def _ridge_weights(values: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Weights of the rows, (n, m): coefficients of the features are values' weights."""
-    products = (values @ values.T).double()
+    products = products_of(values)
     diagonal = products.diagonal()
     diagonal.add_(SHRINKAGE * diagonal.mean().clamp(min=1e-12))
     return torch.cholesky_solve(targets, torch.linalg.cholesky(products)).float()

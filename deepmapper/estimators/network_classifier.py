@@ -26,6 +26,7 @@ from deepmapper.errors import DeepMapperError
 from deepmapper.estimators._base import ValidatedEstimator
 from deepmapper.images.converter import FoldedRows, RowsOf, mean_image
 from deepmapper.networks._assembly import Backbone, build_network, screened_gate
+from deepmapper.networks.gate import GatedNetwork, PixelGate
 from deepmapper.training.devices import few_threads_for, resolve_device
 from deepmapper.training.objectives import Classification, class_weights, weighted_mean
 from deepmapper.training.streams import seed_of, stream_seed, torch_stream
@@ -36,6 +37,8 @@ __all__ = ["NetworkClassifier", "Pass"]
 ClassWeight = str | Mapping[Any, float] | None
 Training = TrainingSettings | Mapping[str, Any] | None
 DEFAULT_FRACTION = 0.1  # of the images, held out by a pass
+MOST_PIXELS = 64**2  # read by a network whose neighbours mean nothing
+ANY_LAYOUT = ("patch", "flat")
 MOST_ATTRIBUTED = 128  # images that attribution runs at a time
 
 
@@ -100,6 +103,25 @@ class _TrainingData:
         """The largest weighted share of a class: the accuracy of always naming it."""
         totals = torch.bincount(self.labels, self.weights(), minlength=n_classes)
         return float(totals.max() / totals.sum())
+
+
+class SelectedPixels:
+    """The pixels of images that a gate reads, (n, 1, h, w), selected when rows are read."""
+
+    def __init__(self, images: Any, gate: PixelGate) -> None:
+        self.images, self.gate = images, gate
+        self.shape = (len(images), *gate.weight.shape)
+
+    @classmethod
+    def of(cls, images: Any, gate: PixelGate) -> Any:
+        """Select the pixels of a tensor at once, of other images when rows are read."""
+        return gate.select(images) if isinstance(images, torch.Tensor) else cls(images, gate)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, rows: Any) -> torch.Tensor:
+        return self.gate.select(self.images[rows])
 
 
 class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
@@ -440,6 +462,10 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         training, held_out = self._split(number, data.codes, fraction)
         rows, validation = self._rows(training), self._rows(held_out)
         network = self._network(number, data, rows, settings.interactions)
+        images, reader = data.images, network  # the images that are read, and what reads them
+        if isinstance(network, GatedNetwork) and network.gate.pixels is not None:
+            images = SelectedPixels.of(data.images, network.gate)
+            reader = GatedNetwork(network.gate.after_selection(), network.backbone)
 
         def after_epoch(epoch: Epoch) -> None:
             if self.keep_epochs and number == 0:
@@ -452,13 +478,13 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         # For layers that draw from torch's global generator, such as torch's own dropout.
         with torch_stream(self.seed_, "training", number):
             epochs = train(
-                network,
-                (RowsOf(data.images, rows), data.labels[rows]),
+                reader,
+                (RowsOf(images, rows), data.labels[rows]),
                 settings,
                 objective=Classification(data.class_weight),
                 generator=torch.Generator().manual_seed(seed),
                 weights=None if data.sample_weight is None else data.sample_weight[rows],
-                validation=(RowsOf(data.images, validation), data.labels[validation])
+                validation=(RowsOf(images, validation), data.labels[validation])
                 if len(validation)
                 else None,
                 on_epoch=after_epoch,
@@ -467,7 +493,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         cast = autocast(network, self.device_, settings.precision)
         accuracy = None
         if len(validation):
-            logits = predict_logits(network, RowsOf(data.images, validation), cast=cast)
+            logits = predict_logits(reader.eval(), RowsOf(images, validation), cast=cast)
             accuracy = data.accuracy(logits, validation)
             self._held_out.append((held_out, logits.softmax(1).double().cpu().numpy()))
         history = [{"pass": number, **e.row(Classification.score_name)} for e in epochs]
@@ -485,11 +511,16 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
                 len(self.classes_),
                 interactions=interactions,
                 candidates=self._pairs,
+                most_pixels=MOST_PIXELS if self._reads_any_layout() else None,
                 seed=stream_seed(self.seed_, "screen", number) % 2**32,
             )
         with torch_stream(self.seed_, "initialisation", number):
             network = build_network(self.backbone, shape, len(self.classes_), gate=gate)
         return network.to(self.device_)
+
+    def _reads_any_layout(self) -> bool:
+        """Whether the network and its attribution do not depend on which pixels are neighbours."""
+        return self.backbone in ANY_LAYOUT and self.attribution != "grad_cam"
 
     def _split(
         self, number: int, codes: np.ndarray, fraction: float

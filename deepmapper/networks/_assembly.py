@@ -1,5 +1,6 @@
 """Networks made of a gate and a backbone."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ def screened_gate(
     *,
     interactions: bool | str = "auto",
     candidates: np.ndarray | None = None,
+    most_pixels: int | None = None,
     seed: int = 0,
 ) -> PixelGate | None:
     """Make a gate whose openings come from a screen of these images.
@@ -31,6 +33,9 @@ def screened_gate(
     full size, three seeds: 0.49% errors with it, 0.44% without). `images` is a tensor (n, 1, h, w)
     or an object that returns one for rows. `labels` are class codes (n,) on the images' device. See
     `networks.screen.screen` for the other parameters.
+
+    If the images have more than twice `most_pixels` pixels, a square number, only that many are
+    read: those with the largest openings, in their order.
     """
     result = screen(
         images, labels, n_classes, interactions=interactions, candidates=candidates, seed=seed
@@ -38,8 +43,13 @@ def screened_gate(
     openings = result.opening(most_open(len(labels))), result.opening()
     if result.is_dense and np.array_equal(*openings):
         return None
-    opening, sureness = (torch.from_numpy(o).float().view(images.shape[1:]) for o in openings)
-    return PixelGate(opening, doubt=1 - sureness)
+    opening, sureness = (torch.from_numpy(o).float() for o in openings)
+    if most_pixels is None or len(opening) <= 2 * most_pixels:
+        return PixelGate(opening.view(images.shape[1:]), doubt=1 - sureness.view(images.shape[1:]))
+    strongest = np.lexsort((-result.strength, -openings[0]))[:most_pixels]
+    pixels = torch.from_numpy(np.sort(strongest))
+    shape = 1, math.isqrt(most_pixels), math.isqrt(most_pixels)
+    return PixelGate(opening[pixels].view(shape), 1 - sureness[pixels].view(shape), pixels)
 
 
 def build_network(
@@ -51,8 +61,12 @@ def build_network(
 ) -> nn.Module:
     """Make a network for images of shape (1, h, w), behind a gate if given.
 
+    A gate that reads a part of the pixels decides the shape of the images behind it.
+
     The weights are drawn from torch's global generator.
     """
+    if gate is not None:
+        shape = tuple(gate.weight.shape)
     if callable(backbone):
         network = backbone(shape, n_classes)
     else:

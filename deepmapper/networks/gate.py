@@ -19,7 +19,7 @@ __all__ = ["PixelGate"]
 
 
 class PixelGate(nn.Module):
-    """Multiply each pixel of images (n, 1, h, w) by its weight.
+    """Multiply each pixel of images by its weight.
 
     Parameters
     ----------
@@ -27,6 +27,8 @@ class PixelGate(nn.Module):
         Initial weight of each pixel, 0 to 1.
     doubt : tensor of shape (1, h, w), default=None
         Each pixel's share of the threshold, 0 to 1. Default: 1 - opening.
+    pixels : int tensor of shape (h * w,), default=None
+        The pixels of larger images that are read, as flat indices. Default: all.
 
     Attributes
     ----------
@@ -35,25 +37,44 @@ class PixelGate(nn.Module):
     """
 
     doubt: torch.Tensor
+    pixels: torch.Tensor | None
 
-    def __init__(self, opening: torch.Tensor, doubt: torch.Tensor | None = None) -> None:
+    def __init__(
+        self,
+        opening: torch.Tensor,
+        doubt: torch.Tensor | None = None,
+        pixels: torch.Tensor | None = None,
+    ) -> None:
         super().__init__()
         doubt = 1 - opening if doubt is None else doubt
         self.weight = nn.Parameter(opening.clone())
         self.register_buffer("doubt", doubt.clamp(0, 1), persistent=False)
+        self.register_buffer("pixels", pixels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Multiply images by the weights.
 
         Parameters
         ----------
-        x : tensor of shape (n, 1, h, w)
+        x : tensor of shape (n, 1, h, w), or larger images with `pixels`
 
         Returns
         -------
         tensor of shape (n, 1, h, w)
         """
-        return x * self.weight
+        return self.select(x) * self.weight
+
+    def select(self, x: torch.Tensor) -> torch.Tensor:
+        """Images (n, 1, h, w) of the pixels that are read."""
+        if self.pixels is None:
+            return x
+        return x.flatten(1)[:, self.pixels].view(-1, *self.weight.shape)
+
+    def after_selection(self) -> "PixelGate":
+        """Return a gate with the same weights for images that `select` made."""
+        gate = PixelGate(self.weight.detach(), self.doubt)
+        gate.weight = self.weight
+        return gate
 
     def n_open(self) -> int:
         """Count the open pixels.

@@ -23,8 +23,11 @@ from deepmapper.training.devices import has_bfloat16, in_threads
 __all__ = ["Screen", "screen"]
 
 N_PAIRS = 4096  # candidates whose strength is computed exactly
-PAIR_BUDGET = 5e11  # multiply-adds of the search for pairs: about two seconds on two cores
+PAIR_BUDGET = 1.5e11  # multiply-adds of the search for pairs: a few seconds on two cores
+LARGEST_BUDGET = 2e12  # of a table with many rows, which can confirm a pair
+MANY_ROWS = 1000
 FEWEST_ROWS = 200  # in a sample of fewer rows, chance covariances of many pairs exceed true ones
+DETECTED = 0.05  # p-value of a pair, corrected for all, that rows must be able to reach
 CANDIDATE_Z = 4.0  # weaker pairs are not candidates
 # A feature is sure if 1 - its false discovery rate exceeds this. A table is dense if the share of
 # sure features exceeds it.
@@ -54,8 +57,8 @@ class Screen:
         Whether a feature has more than one value. Others, such as the empty pixels of an image,
         are no hypotheses: they do not change the openings of features.
     pairs_searched : bool
-        Whether pairs were compared. False if all rows or 200 would exceed `PAIR_BUDGET`. True if
-        there are no pairs.
+        Whether pairs were compared. False if all rows or 200 would exceed `PAIR_BUDGET`, and if
+        the rows are too few to tell a pair from chance. True if there are no pairs.
     """
 
     mean: np.ndarray
@@ -169,8 +172,10 @@ def screen(
         Class codes, on the device of the rows.
     n_classes : int
     interactions : bool or "auto", default="auto"
-        True searches all pairs over all rows, False searches none. "auto" uses as many rows as
-        `PAIR_BUDGET` allows. If these are neither all rows nor at least 200, there is no search.
+        True searches all pairs over all rows, False searches none. "auto" searches over as many
+        rows as `PAIR_BUDGET` allows, and compares the strongest over all rows. If it allows neither
+        all rows nor 200, there is no search, or over 200 rows of a table of at least 1,000 within
+        `LARGEST_BUDGET`. "auto" leaves out classes that are too small to tell a pair from chance.
         Constant features (the empty pixels of an image) cost nothing.
     candidates : int array of shape (m, 2), default=None
         Compare only these pairs, over all rows, still corrected for the number of all pairs.
@@ -190,12 +195,17 @@ def screen(
         usable = candidates[varies[candidates].all(1)]
         pairs, pair_z = _judge_pairs(flat, codes, usable, centre, spread, tests)
         return Screen(mean_z, variance_z, pairs, pair_z, varies, True)
-    rows = _rows_for_pairs(len(codes), len(varying), interactions, tests, seed)
+    if interactions is False or len(varying) < 2:
+        return Screen(mean_z, variance_z, pairs, pair_z, varies, len(varying) < 2)
+    classes = list(range(n_classes)) if n_classes > 2 else [1]
+    if interactions == "auto":
+        classes = _tellable_classes(codes, classes, len(varying))
+    rows = _rows_for_pairs(len(codes), len(varying), interactions, len(classes), seed)
     if len(rows):
         chosen = torch.from_numpy(rows).to(codes.device)
-        pairs, pair_z = _find_pairs(flat, codes, chosen, centre, spread, varying, tests)
-    searched = len(rows) > 0 or len(varying) < 2
-    return Screen(mean_z, variance_z, pairs, pair_z, varies, searched)
+        pairs = _find_pairs(flat, codes, chosen, centre, spread, varying, classes)
+        pairs, pair_z = _judge_pairs(flat, codes, pairs, centre, spread, tests)
+    return Screen(mean_z, variance_z, pairs, pair_z, varies, len(rows) > 0)
 
 
 def false_discovery_rate(p: np.ndarray) -> np.ndarray:
@@ -297,13 +307,35 @@ def _contrast_z(
     return _z_of_p(2 * stats.t.sf(t.numpy(), freedom))
 
 
-def _rows_for_pairs(n: int, p: int, interactions: bool | str, tests: int, seed: int) -> np.ndarray:
+def _tellable_classes(codes: torch.Tensor, classes: list[int], p: int) -> list[int]:
+    """The classes with enough rows to tell one pair from chance among all pairs of p features.
+
+    If a pair of normal features decides the class by the sign of its product, the expected z of
+    class against rest is about the square root of 4 / (1 / n_c + 1 / (n - n_c)).
+    """
+    n_pairs = p * (p - 1) / 2 * len(classes)
+    needed = float(_z_of_p(np.array(DETECTED / n_pairs)))
+    counts = [int((codes == c).sum()) for c in classes]
+    n = len(codes)
+    return [
+        c
+        for c, count in zip(classes, counts, strict=True)
+        if 0 < count < n and 4 / (1 / count + 1 / (n - count)) >= needed**2
+    ]
+
+
+def _rows_for_pairs(
+    n: int, p: int, interactions: bool | str, n_contrasts: int, seed: int
+) -> np.ndarray:
     """The rows of the search for pairs, ascending. Empty if there is no search."""
-    if interactions is False or p < 2:
+    if not n_contrasts:
         return np.empty(0, dtype=np.int64)
-    n_rows = n if interactions is True else min(n, int(PAIR_BUDGET / (p**2 * max(1, tests / 2))))
+    cost = p**2 * max(1, n_contrasts / 2)  # of a row
+    n_rows = n if interactions is True else min(n, int(PAIR_BUDGET / cost))
     if n_rows < min(n, FEWEST_ROWS):
-        return np.empty(0, dtype=np.int64)
+        if n < MANY_ROWS or FEWEST_ROWS * cost > LARGEST_BUDGET:
+            return np.empty(0, dtype=np.int64)
+        n_rows = FEWEST_ROWS
     return np.sort(np.random.default_rng(seed).permutation(n)[:n_rows])
 
 
@@ -314,13 +346,11 @@ def _find_pairs(
     centre: torch.Tensor,
     spread: torch.Tensor,
     varying: torch.Tensor,
-    tests: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The strongest pairs, int64 (m, 2), and their z-scores (m,), strongest first.
+    classes: list[int],
+) -> np.ndarray:
+    """The pairs that stand out in these rows, int64 (m, 2), m <= N_PAIRS.
 
-    Deviations from the class mean are used, so that two marginal differences do not count as an
-    interaction. All pairs of `varying` features are searched in reduced precision. The z-scores of
-    the candidates are computed exactly.
+    Each of `classes` is compared with the rest, in reduced precision.
     """
     labels = codes[rows]
     columns = slice(None) if len(varying) == len(spread) else varying
@@ -331,11 +361,8 @@ def _find_pairs(
             for part in X.blocks(len(rows))
         ]
     )
-    candidates = _find_candidates(deviations, labels, len(centre))
-    z = _pair_z(deviations, labels, candidates, len(centre))
-    z = _z_of_p(tests * _p_of_z(z))
-    order = np.argsort(-z, kind="stable")
-    return varying.cpu().numpy()[candidates[order]], z[order]
+    candidates = _find_candidates(deviations, labels, classes)
+    return varying.cpu().numpy()[candidates]
 
 
 def _judge_pairs(
@@ -346,25 +373,39 @@ def _judge_pairs(
     spread: torch.Tensor,
     tests: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The given pairs, int64 (m, 2), and their z-scores (m,), strongest first."""
+    """The given pairs, int64 (m, 2), and their z-scores over all rows (m,), strongest first.
+
+    Deviations from the class means are multiplied, so that two marginal differences do not count as
+    an interaction. The largest z over classes is corrected for their number.
+    """
     if not len(pairs):
         return np.empty((0, 2), dtype=np.int64), np.empty(0)
     features, positions = np.unique(pairs, return_inverse=True)
     columns = torch.from_numpy(features).to(codes.device)
+    first, second = torch.from_numpy(positions.reshape(pairs.shape).T).to(codes.device)
     centre, factor = centre[:, columns], 1 / spread[columns]
-    deviations = torch.cat(
-        [
-            (X[rows][:, columns] - centre[codes[rows]]).mul_(factor).clamp_(-5, 5)
-            for rows in X.blocks(len(codes))
-        ]
-    )
-    z = _pair_z(deviations, codes, positions.reshape(pairs.shape), len(centre))
+    n, n_classes = len(codes), len(centre)
+    sums = torch.zeros((n_classes, len(pairs)), dtype=torch.float64, device=codes.device)
+    squares = torch.zeros(len(pairs), dtype=torch.float64, device=codes.device)
+    for rows in X.blocks(n):
+        deviations = (X[rows][:, columns] - centre[codes[rows]]).mul_(factor).clamp_(-5, 5)
+        one_hot = _one_hot(codes[rows], n_classes).double()
+        for part in torch.arange(len(pairs)).split(256):
+            products = (deviations[:, first[part]] * deviations[:, second[part]]).double()
+            sums[:, part] += one_hot.T @ products
+            squares[part] += products.square().sum(0)
+    n_per_class = torch.bincount(codes, minlength=n_classes).double()
+    means = sums / n_per_class.clamp(min=1)[:, None]
+    variance = (squares - (n_per_class[:, None] * means.square()).sum(0)).clamp(min=0) / n
+    z = _contrast_z(means.cpu(), variance.cpu(), n_per_class.cpu()).max(axis=0)
     z = _z_of_p(tests * _p_of_z(z))
     order = np.argsort(-z, kind="stable")
     return pairs[order], z[order]
 
 
-def _find_candidates(deviations: torch.Tensor, labels: torch.Tensor, n_classes: int) -> np.ndarray:
+def _find_candidates(
+    deviations: torch.Tensor, labels: torch.Tensor, classes: list[int]
+) -> np.ndarray:
     """Pairs (m, 2) with the largest differences of covariance, m <= N_PAIRS.
 
     Rows of X'X are computed in blocks, so that memory does not hold all pairs.
@@ -375,7 +416,7 @@ def _find_candidates(deviations: torch.Tensor, labels: torch.Tensor, n_classes: 
     n_threads = torch.get_num_threads() if device.type == "cpu" else 1
     n_rows = max(SMALLEST_BLOCK, BLOCK // n_threads)
     strongest = [_StrongestPairs(device) for _ in range(n_threads)]
-    for weight in _contrasts(labels, n_classes):
+    for weight in _contrasts(labels, classes):
         weighted = values * weight.to(values.dtype)[:, None]
 
         def search(thread: int, weighted: torch.Tensor = weighted) -> None:
@@ -411,32 +452,15 @@ class _StrongestPairs:
             self.pairs, self.bar = self.pairs[best], max(self.bar, float(self.z[-1]))
 
 
-def _contrasts(labels: torch.Tensor, n_classes: int) -> list[torch.Tensor]:
+def _contrasts(labels: torch.Tensor, classes: list[int]) -> list[torch.Tensor]:
     """Weights of samples (n,), so that X' diag(weight) X is the z of covariance."""
     n, contrasts = len(labels), []
-    for c in range(1, 2) if n_classes == 2 else range(n_classes):
+    for c in classes:
         n_c = int((labels == c).sum())
         if 0 < n_c < n:
             scale = 1 / math.sqrt(1 / n_c + 1 / (n - n_c))
             contrasts.append(torch.where(labels == c, scale / n_c, -scale / (n - n_c)))
     return contrasts
-
-
-def _pair_z(
-    deviations: torch.Tensor, labels: torch.Tensor, pairs: np.ndarray, n_classes: int
-) -> np.ndarray:
-    """The largest |z| over classes of the mean product, class against rest, (m,)."""
-    n_per_class = torch.bincount(labels, minlength=n_classes).double().cpu()
-    z = [np.empty(0)]
-    for start in range(0, len(pairs), 256):
-        first, second = torch.from_numpy(pairs[start : start + 256].T).to(deviations.device)
-        products = (deviations[:, first] * deviations[:, second]).double()  # (n, 256)
-        one_hot = _one_hot(labels, n_classes).double()
-        means = one_hot.T @ products / one_hot.sum(0).clamp(min=1)[:, None]
-        variance = (products - means[labels]).square().mean(0)
-        by_class = _contrast_z(means.cpu(), variance.cpu(), n_per_class)
-        z.append(by_class.max(axis=0))
-    return np.concatenate(z)
 
 
 def _one_hot(codes: torch.Tensor, n_classes: int) -> torch.Tensor:

@@ -112,6 +112,23 @@ def test_all_pairs_of_a_small_table_are_searched_on_all_its_rows(
     assert len(_screen(X, y).pairs) == 0
 
 
+def test_a_class_too_small_to_tell_a_pair_from_chance_is_not_searched() -> None:
+    X, y = _noise(400, 60), np.arange(400) % 2
+    assert _screen(X, y).pairs_searched
+    y[:4] = 2  # a pair needs a z of 4.3 among 1,770 and three classes; four rows give 4.0
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        found = module._find_candidates
+        patch.setattr(
+            module, "_find_candidates", lambda *args: seen.append(args[2]) or found(*args)
+        )
+        _screen(X, y)
+    assert seen == [[0, 1]]
+    few = np.arange(20) % 10
+    assert not _screen(X[:20], few).pairs_searched
+    assert _screen(X[:20], few, interactions=True).pairs_searched
+
+
 def test_constant_features_and_tiny_classes_say_nothing() -> None:
     X, y = _noise(20, 8), np.zeros(20, dtype=np.int64)
     y[0] = 1
