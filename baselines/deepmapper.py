@@ -37,7 +37,7 @@ class Params(Training):
         Keep the network of each epoch for the curve on test rows, see `NetworkClassifier`.
     ranking : {"evidence", "attribution"}
         What ranks the features. "attribution": only the attribution of the network.
-    plain : tuple of {"discriminant", "ranks", "forest"}
+    plain : tuple of {"discriminant", "ranks", "products", "forest"}
         The plain models that are mixed with the networks.
     """
 

@@ -20,7 +20,8 @@ from bench.experiments.runner import (
 OUT = Path("results/experiments")
 # The file of each experiment.
 FILES = {
-    "needles": ("nihs", "xor"),
+    "needles": ("nihs", "xor", "parity", "coins"),
+    "findings": ("known_truth", "permuted"),
     "mnist": ("shuffled", "max_norm"),
     "parts": ("parts",),
     "growth": ("million", "scaling"),

@@ -31,6 +31,7 @@ PARTS = {
     "network": "networks",
     "discriminant": "discriminant analysis",
     "ranks": "ridge regression on ranks within rows",
+    "products": "products of interacting features",
     "forest": "random forest",
     "mixture": "mixture of these",
     "majority": "most frequent class",

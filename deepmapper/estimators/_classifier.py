@@ -228,11 +228,11 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         self.classes_ = np.unique(y)
         self.consensus_ = Consensus(self.top)
         settings = TrainingSettings.of(self.training)
-        pairs = None
+        pairs, sure = None, None
         if len(self.classes_) > 1:
             of_pixels = self._find_evidence(images, y, settings.interactions, seed)
             self.evidence_ = of_pixels.of_features(self.layout_.pixel_of_feature)
-            pairs = of_pixels.pairs
+            pairs, sure = of_pixels.pairs, of_pixels.sure
         if settings.validation_fraction is None and len(y) < FEW_ROWS:
             settings = replace(settings, validation_fraction=FRACTION_OF_FEW)
         self.classifier_ = self._classifier(settings, seed)
@@ -255,7 +255,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
             images, y, sample_weight, pairs=pairs, after_pass=after_pass, on_epoch=after_epoch
         )
         self.history_ = self.classifier_.history_
-        self.mixture_ = self._mix(X, images, y, sample_weight, seed)
+        self.mixture_ = self._mix(X, images, y, sample_weight, sure, seed)
         if self.attribution is not None:
             self.attributions_ = self.consensus_.table(
                 feature_names(self), self.classes_, self.evidence_
@@ -402,7 +402,13 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         return self.converter_.transform(X)
 
     def _mix(
-        self, X: Any, images: Any, y: np.ndarray, sample_weight: np.ndarray | None, seed: int
+        self,
+        X: Any,
+        images: Any,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None,
+        groups: np.ndarray | None,
+        seed: int,
     ) -> Mixture:
         """The mixture of the networks with plain models, unless the networks are always right."""
         settings = TrainingSettings.of(self.training)
@@ -423,6 +429,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
             self.classifier_.row_weights(y, sample_weight),
             n_classes=len(self.classes_),
             plain=() if is_solved else settings.plain,
+            groups=groups,
             seed=stream_seed(seed, "mixture") % 2**32,
         )
 

@@ -38,6 +38,7 @@ CLASSES = {
     "Mixture": "deepmapper.estimators.mixture",
     "NetworkClassifier": "deepmapper.estimators.network_classifier",
     "Pass": "deepmapper.estimators.network_classifier",
+    "Products": "deepmapper.estimators._products",
     "Ranks": "deepmapper.estimators._linear",
     "TrainingSettings": "deepmapper.training.trainer",
 }

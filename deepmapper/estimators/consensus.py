@@ -103,7 +103,7 @@ class Consensus:
         DataFrame
             Columns feature, class, mean, sd, selection_frequency, mean_rank. With evidence also
             q_value, evidence (its kind), direction ("higher" or "lower" in the class, for marginal
-            evidence) and partner (the other feature, for the evidence of a pair). The best of each
+            evidence) and partner (the other features of a pair or triple). The best of each
             class come first: those of the strongest evidence, if given, else of the largest mean.
             mean and sd, over passes, are of the share of a class's attribution (1 is all of it).
             Rank 1 is best. Features of the same attribution (closed gates) share their mean rank.
@@ -132,8 +132,11 @@ class Consensus:
             table["direction"] = _directions(evidence.sign, n_classes).ravel()
             table.loc[kind != KINDS.index("marginal"), "direction"] = ""
             names = np.append(np.asarray(features, dtype=object), "")  # the last: no partner
-            table["partner"] = np.tile(names[evidence.partner], n_classes)
-            table.loc[kind != KINDS.index("pair"), "partner"] = ""
+            of_pair, *of_triple = names[evidence.partner].T
+            table["partner"] = ""
+            for name, partners in (("pair", of_pair), ("triple", _joined(*of_triple))):
+                is_kind = kind == KINDS.index(name)
+                table.loc[is_kind, "partner"] = np.tile(partners, n_classes)[is_kind]
         order = np.lexsort((-np.abs(table["mean"].to_numpy()), -strength, position))
         return table.iloc[order].reset_index(drop=True)
 
@@ -149,6 +152,12 @@ class Consensus:
         is_selected = np.zeros(maps.shape, dtype=bool)
         np.put_along_axis(is_selected, order, True, axis=1)
         return is_selected & (maps != 0)
+
+
+def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """ "a, b" for each two names."""
+    pairs = zip(first, second, strict=True)
+    return np.array([f"{a}, {b}" for a, b in pairs], dtype=object)
 
 
 def _each_class(values: np.ndarray, n_classes: int) -> np.ndarray:

@@ -4,6 +4,8 @@
   makes it a t-test that leaves out what correlated features share.
 - "variance": the class differs from the rest in the squared deviations from the class means.
 - "pair": the covariance with another feature differs, corrected for the number of all pairs.
+- "triple": the mean product with two other features differs, corrected for the number of all
+  triples.
 
 p-values of the first two come from labels in random orders, pooled over features (Efron &
 Tibshirani 2002). Beyond the largest value by chance they go on as the tail of a normal distribution
@@ -16,6 +18,7 @@ With n rows and p features the regression is solved between rows and costs n^2 p
 Gammerman & Vovk 1998).
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,12 +27,14 @@ import torch
 from scipy import stats
 
 from deepmapper.estimators._linear import products_of
-from deepmapper.networks.screen import Screen, false_discovery_rate, screen
+from deepmapper.networks._contrasts import Flat
+from deepmapper.networks._interactions import TRIPLE_BUDGET, find_triples
+from deepmapper.networks.screen import Screen, false_discovery_rate, marginal_z, screen
 
 __all__ = ["KINDS", "Evidence", "find_evidence"]
 
-KINDS = ("marginal", "variance", "pair")
-WEIGHTS = (0.94, 0.05, 0.01)
+KINDS = ("marginal", "variance", "pair", "triple")
+WEIGHTS = (0.93, 0.05, 0.01, 0.01)
 # lambda of the ridge, in units of the mean eigenvalue. On `expression` (development seeds 100 to
 # 102; 900 x 5,000, 273 x 20,000 and 75 x 20,000) the AUPRC of the markers was within 0.006 of its
 # best from 3 to 5.
@@ -39,7 +44,8 @@ MOST_VALUES = 1 << 26  # of those rows, 256 MiB
 FEWEST_ROWS = 200  # with fewer, and not all rows, the tests of the screen are used
 MOST_PERMUTATIONS, FEWEST_PERMUTATIONS = 99, 19
 CHANCE_VALUES = 1e7  # statistics by chance, in all permutations
-LIKELY = 0.1  # p-value
+LIKELY, HARDLY_CHANCE = 0.1, 0.001  # p-values
+MOST_SURE = 100  # pairs and triples
 LARGEST = 1e4  # -log p of a feature that is certain
 
 
@@ -55,12 +61,16 @@ class Evidence:
         The p-value of the strongest feature of all.
     sign : array of shape (n_contrasts, n_features)
         1 where the class has larger values, -1 where it has smaller ones.
-    partner : int array of shape (n_features,)
-        The feature that forms the strongest pair with it, -1 without one.
-    pairs_searched : bool
-        Whether pairs were compared at all.
+    partner : int array of shape (n_features, 3)
+        The feature that forms the strongest pair with it, and the two of the strongest triple. -1
+        without one.
+    pairs_searched, triples_searched : bool
+        Whether they were compared at all.
     pairs : int array of shape (m, 2)
         The strongest pairs, if the best of them is likely (p < 0.1, corrected for all pairs).
+    sure : int array of shape (m, 3)
+        Pairs (the last is -1) and triples that are hardly chance (p < 0.001, corrected for all),
+        at most 100, the strongest first.
     """
 
     log_p: np.ndarray
@@ -68,7 +78,9 @@ class Evidence:
     sign: np.ndarray
     partner: np.ndarray
     pairs_searched: bool
+    triples_searched: bool
     pairs: np.ndarray
+    sure: np.ndarray
 
     @property
     def kind(self) -> np.ndarray:
@@ -107,6 +119,7 @@ class Evidence:
             sign=self.sign[:, pixel_of_feature],
             partner=feature_of_pixel[self.partner[pixel_of_feature]],
             pairs=feature_of_pixel[self.pairs],
+            sure=feature_of_pixel[self.sure],
         )
 
 
@@ -128,7 +141,8 @@ def find_evidence(
         Class codes, on the device of the rows.
     n_classes : int
     interactions : bool or "auto", default="auto"
-        Whether to search pairs, see `networks.screen.screen`.
+        Whether to search pairs, see `networks.screen.screen`. Triples are searched too, unless it
+        is False (`networks._interactions.find_triples`).
     seed : int, default=0
         Draws rows, and orders of the labels.
 
@@ -146,19 +160,38 @@ def find_evidence(
         rows = torch.from_numpy(np.sort(rng.permutation(n)[:n_rows])).to(codes.device)
         parts = _by_permutation(X[rows].flatten(1), codes[rows], n_classes, rng)
     of_kinds, log_global_p, sign = parts
-    pair, partner = _pair_evidence(screened)
-    log_p = np.stack([*of_kinds, np.tile(pair, (len(sign), 1))])
+    triples = None if interactions is False else _search_triples(X, codes, n_classes, p, seed)
+    none = np.empty((0, 3), dtype=np.int64), np.empty(0)
+    found, strength = triples or none
+    n_varying = int(screened.varies.sum())
+    pair = _GroupEvidence.of(screened.pairs, screened.pair_strength, n_varying, p)
+    triple = _GroupEvidence.of(found, strength, n_varying, p)
+    groups = [np.tile(each.log_p, (len(sign), 1)) for each in (pair, triple)]
+    log_p = np.stack([*of_kinds, *groups])
     log_p[:, :, ~screened.varies] = 0.0
-    strongest = np.array([*log_global_p, pair.min(initial=0.0)])
-    likely_pairs = screened.pairs if strongest[-1] < np.log(LIKELY) else screened.pairs[:0]
+    best_pair, best_triple = (each.log_p.min(initial=0.0) for each in (pair, triple))
+    strongest = np.array([*log_global_p, best_pair, best_triple])
+    likely_pairs = screened.pairs if best_pair < np.log(LIKELY) else screened.pairs[:0]
     return Evidence(
         log_p,
         float(np.exp(min(0.0, _weighted(strongest).min()))),
         sign,
-        partner,
+        np.hstack([pair.partner, triple.partner]),
         screened.pairs_searched,
+        triples is not None,
         likely_pairs,
+        np.concatenate([triple.sure, pair.sure])[:MOST_SURE],
     )
+
+
+def _search_triples(
+    X: Any, codes: torch.Tensor, n_classes: int, p: int, seed: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    if p**3 / 6 * min(len(codes), FEWEST_ROWS) > TRIPLE_BUDGET:
+        return None  # without the moments of a wide table
+    flat = Flat(X)
+    _, _, centre, spread, _ = marginal_z(flat, codes, n_classes)
+    return find_triples(flat, codes, n_classes, centre, spread, seed)
 
 
 # log p (n_contrasts, n_features) and log global p of means and of variances, sign of the means
@@ -273,15 +306,37 @@ def _indicators(codes: torch.Tensor, n_classes: int) -> torch.Tensor:
     return centred / centred.square().mean(0).sqrt().clamp(min=1e-12)
 
 
-def _pair_evidence(screened: Screen) -> tuple[np.ndarray, np.ndarray]:
-    """log p of the strongest pair of each feature, and the partner, -1 without one."""
-    n_features = len(screened.varies)
-    log_p, partner = np.zeros(n_features), np.full(n_features, -1)
-    n_varying = int(screened.varies.sum())
-    n_pairs = max(1.0, n_varying * (n_varying - 1) / 2)
-    strength = np.log(2 * n_pairs) + stats.norm.logsf(screened.pair_strength)
-    for (first, second), value in zip(screened.pairs[::-1], strength[::-1], strict=True):
-        if value < 0:  # the strongest pair of a feature comes last and stays
-            log_p[[first, second]] = value
-            partner[[first, second]] = second, first
-    return log_p, partner
+@dataclass(frozen=True)
+class _GroupEvidence:
+    """Evidence of pairs or triples for each feature.
+
+    Parameters
+    ----------
+    log_p : array of shape (n_features,)
+        Of the strongest group with the feature, corrected for all groups.
+    partner : int array of shape (n_features, order - 1)
+        The others of that group, -1 without one.
+    sure : int array of shape (m, 3)
+        See `Evidence`.
+    """
+
+    log_p: np.ndarray
+    partner: np.ndarray
+    sure: np.ndarray
+
+    @classmethod
+    def of(
+        cls, groups: np.ndarray, strength: np.ndarray, n_varying: int, n_features: int
+    ) -> "_GroupEvidence":
+        """From groups (m, order) with z-scores, strongest first."""
+        order = groups.shape[1]
+        n_groups = max(1.0, math.comb(n_varying, order))
+        values = np.log(2 * n_groups) + stats.norm.logsf(strength)
+        log_p, partner = np.zeros(n_features), np.full((n_features, order - 1), -1)
+        for group, value in zip(groups[::-1], values[::-1], strict=True):
+            if value < 0:  # the strongest group of a feature comes last and stays
+                log_p[group] = value
+                for place, feature in enumerate(group):
+                    partner[feature] = np.delete(group, place)
+        sure = groups[values < np.log(HARDLY_CHANCE)]
+        return cls(log_p, partner, np.pad(sure, ((0, 0), (0, 3 - order)), constant_values=-1))

@@ -20,6 +20,7 @@ import torch
 from deepmapper.estimators._calibration import Calibration, calibrate
 from deepmapper.estimators._forest import Forest, fit_forest
 from deepmapper.estimators._linear import Linear, Ranks, fit_discriminant, fit_ranks
+from deepmapper.estimators._products import Products, fit_products
 from deepmapper.images._rows import dense
 from deepmapper.training.trainer import PLAIN
 
@@ -139,6 +140,7 @@ def fit_mixture(
     *,
     n_classes: int,
     plain: Sequence[str] = PLAIN,
+    groups: np.ndarray | None = None,
     seed: int = 0,
 ) -> Mixture:
     """Fit the plain models, and weigh all parts.
@@ -156,6 +158,9 @@ def fit_mixture(
     n_classes : int
     plain : sequence of str, default=PLAIN
         Names in `training.trainer.PLAIN`.
+    groups : int array of shape (m, 3), default=None
+        Pairs and triples of pixels that interact, see `Evidence.sure`. Without any there is no part
+        "products".
     seed : int, default=0
         Draws rows, and the trees of the forest.
 
@@ -178,7 +183,9 @@ def fit_mixture(
         extent = {"largest_distance": largest_distance, "n_varying": n_varying}
         of_rows = (codes[rows].to(values.device), n_classes, weights[rows].to(values.device))
         for name in plain:
-            models[name], held_out = _fit(name, values, X, chosen, of_rows, seed)
+            if name == "products" and (groups is None or not len(groups)):
+                continue
+            models[name], held_out = _fit(name, values, X, chosen, of_rows, groups, seed)
             logits[name] = torch.full((n, n_classes), torch.nan, dtype=torch.float64)
             logits[name][rows] = held_out.double().cpu()
     held_out_rows, probabilities = networks[0].cpu(), networks[1].double().cpu()
@@ -195,12 +202,16 @@ def _fit(
     X: Any,
     rows: np.ndarray,
     of_rows: tuple[torch.Tensor, int, torch.Tensor],
+    groups: np.ndarray | None,
     seed: int,
-) -> tuple[Linear | Ranks | Forest, torch.Tensor]:
+) -> tuple[Linear | Ranks | Products | Forest, torch.Tensor]:
     if name == "discriminant":
         return fit_discriminant(values, *of_rows, seed)
     if name == "ranks":
         return fit_ranks(dense(X, rows).to(values.device), *of_rows, seed)
+    if name == "products":
+        assert groups is not None
+        return fit_products(values, *of_rows, groups, seed)
     return fit_forest(values, *of_rows, seed)
 
 

@@ -28,7 +28,7 @@ from deepmapper.training.objectives import Objective
 
 __all__ = ["Epoch", "TrainingSettings", "predict_logits", "train"]
 
-PLAIN = ("discriminant", "ranks", "forest")
+PLAIN = ("discriminant", "ranks", "products", "forest")
 FEWEST_TO_STOP = 200  # held-out images; fewer can all be classified correctly by chance
 
 
@@ -73,7 +73,7 @@ class TrainingSettings:
         Whether the screen that opens the gate searches all pairs of pixels. See
         `deepmapper.networks.screen.screen`. `DeepMapperClassifier` skips the search in passes if
         one over all rows finds no pair.
-    plain : tuple of str, default=("discriminant", "ranks", "forest")
+    plain : tuple of str, default=("discriminant", "ranks", "products", "forest")
         Plain models that `DeepMapperClassifier` mixes with the networks. See
         `deepmapper.estimators.mixture`.
 

@@ -1,5 +1,7 @@
 """Evidence: calibrated where nothing is, right about its kind where something is."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,10 @@ from scipy import stats
 from deepmapper import DeepMapperClassifier
 from deepmapper.estimators import evidence as module
 from deepmapper.estimators.evidence import KINDS, find_evidence
-from deepmapper.networks import screen as screening
+from deepmapper.networks import _interactions
+from deepmapper.networks._contrasts import Flat
+from deepmapper.networks._interactions import find_triples
+from deepmapper.networks.screen import marginal_z
 from generators import needles
 
 
@@ -24,6 +29,7 @@ def of_table(kind: str, seed: int = 100, **params: object) -> tuple[module.Evide
         ("variance", "variance", {}),
         ("xor", "pair", {}),
         ("ring", "variance", {}),
+        ("parity3", "triple", {"n_needles": 3}),
     ],
 )
 def test_needles_come_first_with_their_kind_and_hardly_anything_else_is_named(
@@ -36,7 +42,33 @@ def test_needles_come_first_with_their_kind_and_hardly_anything_else_is_named(
     assert (q[relevant] < 0.1).all()
     assert (q < 0.1).sum() <= len(relevant) + 2
     if kind == "xor":
-        assert evidence.partner[relevant].tolist() == relevant[::-1].tolist()
+        assert evidence.partner[relevant, 0].tolist() == relevant[::-1].tolist()
+        assert evidence.sure[0].tolist() == [*relevant, -1]
+    if kind == "parity3":
+        assert evidence.partner[relevant[1], 1:].tolist() == relevant[[0, 2]].tolist()
+        assert evidence.sure[0].tolist() == relevant.tolist()
+
+
+def test_the_strongest_triple_is_that_of_all_triples() -> None:
+    rng = np.random.default_rng(0)
+    X, codes = rng.normal(size=(300, 9)), np.arange(300) % 2
+    X[:, 5] *= np.sign(X[:, 1] * X[:, 7]) * (1 - 2 * codes) * np.sign(X[:, 5])
+    flat, y = Flat(torch.from_numpy(X).float()), torch.from_numpy(codes)
+    _, _, centre, spread, _ = marginal_z(flat, y, 2)
+    found = find_triples(flat, y, 2, centre, spread, seed=0)
+    assert found is not None
+    deviations = X - centre.numpy()[codes]
+    of_all = {}
+    for triple in combinations(range(9), 3):
+        products = deviations[:, triple].prod(1)
+        of_all[triple] = abs(stats.ttest_ind(products[codes == 0], products[codes == 1]).statistic)
+    assert tuple(found[0][0]) == max(of_all, key=of_all.__getitem__) == (1, 5, 7)
+
+
+def test_triples_of_a_wide_table_are_not_searched() -> None:
+    X, y = torch.randn(300, 3000), torch.arange(300) % 2
+    assert not find_evidence(X, y, 2).triples_searched
+    assert find_evidence(X[:, :50], y, 2).triples_searched
 
 
 def test_permuted_labels_name_nothing_in_correlated_and_skewed_features() -> None:
@@ -87,7 +119,7 @@ def test_the_evidence_of_features_is_that_of_their_pixels() -> None:
     y = torch.from_numpy(table.y)
     pixels = find_evidence(torch.from_numpy(images), y, 2).of_features(order)
     features = find_evidence(torch.from_numpy(table.X), y, 2)
-    assert pixels.partner[table.relevant].tolist() == table.relevant[::-1].tolist()
+    assert pixels.partner[table.relevant, 0].tolist() == table.relevant[::-1].tolist()
     np.testing.assert_allclose(pixels.strength, features.strength, rtol=0.2, atol=1.5)
 
 
@@ -108,7 +140,7 @@ def test_the_table_names_direction_and_partner() -> None:
 
 
 def test_pairs_that_are_not_searched_are_said_aloud(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(screening, "PAIR_BUDGET", 1000)
+    monkeypatch.setattr(_interactions, "PAIR_BUDGET", 1000)
     X, y = np.random.default_rng(0).normal(size=(300, 40)), np.arange(300) % 2
     model = DeepMapperClassifier(passes=1, device="cpu", random_state=0)
     model.set_params(training__min_accuracy=0.0, training__max_epochs=1)

@@ -25,6 +25,7 @@ from deepmapper.estimators._linear import (
     solve_ridge,
 )
 from deepmapper.estimators.mixture import fit_mixture
+from generators import needles
 
 Table = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -216,7 +217,7 @@ def test_a_part_can_be_left_out_and_an_unknown_one_is_refused() -> None:
         model.predict_proba(X), model.classifier_.predict_proba(model.transform(X))
     )
     with pytest.raises(
-        DeepMapperError, match="plain is a tuple of names in discriminant, ranks, forest"
+        DeepMapperError, match="plain is a tuple of names in discriminant, ranks, products, forest"
     ):
         DeepMapperClassifier(training={"plain": ("trees",)}).fit(X, y)
 
@@ -276,3 +277,42 @@ def test_rejected_passes_count_in_the_rows_held_out() -> None:
         model.fit(X, y)
     assert len(model.classifier_.passes_) < 5
     assert model.mixture_.n_held_out == len(X)
+
+
+def test_a_parity_of_three_features_is_predicted_by_their_product() -> None:
+    table = needles.load(kind="parity3", n_needles=3, n_samples=600, n_features=60, seed=100)
+    X, y = table.X, table.y
+    model = DeepMapperClassifier(passes=2, device="cpu", random_state=0).fit(X[:450], y[:450])
+    assert "products" in model.mixture_.names
+    assert (model.predict(X[450:]) == y[450:]).mean() > 0.9
+    first = model.attributions_.iloc[0]
+    assert first["evidence"] == "triple"
+    others = {f"x{i}" for i in table.relevant} - {first["feature"]}
+    assert set(first["partner"].split(", ")) == others
+
+
+def test_products_are_a_part_only_of_features_that_interact() -> None:
+    X, y = shifted_table()
+    model = DeepMapperClassifier(passes=1, device="cpu", random_state=0).fit(X, y)
+    assert "products" not in model.mixture_.names
+
+
+def test_a_gate_that_reads_a_part_of_the_pixels_keeps_the_place_of_features(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(120, 9000)).astype(np.float32), np.arange(120) % 2
+    X[:, 8000] += 3 * y
+    model = DeepMapperClassifier(passes=1, device="cpu", random_state=0, training={"plain": ()})
+    model.fit(X, y)
+    gate = model.classifier_.networks_[0].gate
+    assert tuple(gate.weight.shape) == (1, 64, 64)
+    strongest = int(gate.pixels[gate.weight.detach().flatten().argmax()])
+    assert strongest == model.layout_.pixel_of_feature[8000]
+    shares = np.abs(model.consensus_.maps[0]).mean(0)
+    assert shares.argmax() == 8000
+    read = np.isin(model.layout_.pixel_of_feature, gate.pixels.numpy())
+    assert (shares[~read] == 0).all()
+    model.save(tmp_path / "model")
+    loaded = DeepMapperClassifier.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    with pytest.raises(DeepMapperError, match="set attribution to grad_cam before training"):
+        loaded.classifier_.set_params(attribution="grad_cam").attribute(model.transform(X), y)

@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn.feature_selection import f_classif
 
 from deepmapper.estimators.network_classifier import NetworkClassifier
-from deepmapper.networks import screen as module
+from deepmapper.networks import _interactions
 from deepmapper.networks._assembly import screened_gate
 from deepmapper.networks.gate import GatedNetwork, PixelGate, ProximalSGD
 from deepmapper.networks.screen import Screen, false_discovery_rate, most_open, screen
@@ -68,7 +68,7 @@ def test_a_pair_without_marginal_signal_is_found() -> None:
 def test_the_pair_is_found_across_blocks_and_among_three_classes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "BLOCK", 64)
+    monkeypatch.setattr(_interactions, "BLOCK", 64)
     X, y = _xor(900, 200)
     y[np.arange(900) % 3 == 0] = 2
     assert _screen(X, y).pairs[0].tolist() == [3, 198]
@@ -85,7 +85,7 @@ def test_empty_pixels_cost_the_search_for_pairs_nothing(monkeypatch: pytest.Monk
     X, y = _xor(600, 40)
     wide = np.zeros((600, 400), dtype=np.float32)
     wide[:, ::10] = X
-    monkeypatch.setattr(module, "PAIR_BUDGET", 600 * 40**2)
+    monkeypatch.setattr(_interactions, "PAIR_BUDGET", 600 * 40**2)
     narrow, result = _screen(X, y), _screen(wide, y)
     assert result.pairs[0].tolist() == [30, 380]
     np.testing.assert_array_equal(result.pairs, 10 * narrow.pairs)
@@ -95,10 +95,10 @@ def test_empty_pixels_cost_the_search_for_pairs_nothing(monkeypatch: pytest.Monk
 
 def test_the_search_for_pairs_keeps_to_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = _xor(600, 200)
-    monkeypatch.setattr(module, "PAIR_BUDGET", 100 * 200**2)  # 100 rows: too few
+    monkeypatch.setattr(_interactions, "PAIR_BUDGET", 100 * 200**2)  # 100 rows: too few
     assert len(_screen(X, y).pairs) == 0
     assert len(_screen(X, y, interactions=True).pairs) > 0
-    monkeypatch.setattr(module, "PAIR_BUDGET", 300 * 200**2)
+    monkeypatch.setattr(_interactions, "PAIR_BUDGET", 300 * 200**2)
     assert _screen(X, y).pairs[0].tolist() == [3, 198]
 
 
@@ -108,7 +108,7 @@ def test_all_pairs_of_a_small_table_are_searched_on_all_its_rows(
     """The limit of 200 rows holds for a sample of the rows."""
     X, y = _xor(150, 40)
     assert _screen(X, y).pairs[0].tolist() == [3, 38]
-    monkeypatch.setattr(module, "PAIR_BUDGET", 149 * 40**2)
+    monkeypatch.setattr(_interactions, "PAIR_BUDGET", 149 * 40**2)
     assert len(_screen(X, y).pairs) == 0
 
 
@@ -118,9 +118,9 @@ def test_a_class_too_small_to_tell_a_pair_from_chance_is_not_searched() -> None:
     y[:4] = 2  # a pair needs a z of 4.3 among 1,770 and three classes; four rows give 4.0
     seen = []
     with pytest.MonkeyPatch.context() as patch:
-        found = module._find_candidates
+        found = _interactions._pair_candidates
         patch.setattr(
-            module, "_find_candidates", lambda *args: seen.append(args[2]) or found(*args)
+            _interactions, "_pair_candidates", lambda *args: seen.append(args[2]) or found(*args)
         )
         _screen(X, y)
     assert seen == [[0, 1]]
