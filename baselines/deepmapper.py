@@ -3,11 +3,12 @@
 Ersavas, Smith, Mattick, Sci Rep 14 (2024), with another CNN than the paper's, a gate in front of
 it, and a screen of means, variances and pairs of features. It is `DeepMapperClassifier` with its
 defaults. Predictions are those of the networks mixed with plain models (discriminant analysis of
-the strongest features, ridge regression of ranks within rows, a forest), weighted by their losses on training rows held out
-(`deepmapper.estimators.mixture`). Features are ranked by the evidence for them in the training
-rows: a ridge regression, variances and pairs (`deepmapper.estimators.evidence`). Saliency breaks
-ties.
-Limits: pairs are not searched if too few rows fit the time for it (above 50,000 features).
+the strongest features, ridge regression of ranks within rows, a forest, products of features),
+weighted by their losses on training rows held out (`deepmapper.estimators.mixture`). Features are
+ranked by the evidence for them in the training rows: a ridge regression, variances, pairs and
+triples (`deepmapper.estimators.evidence`). Saliency breaks ties.
+Limits: pairs are not searched above some 27,000 features (100,000 with at least 1,000 samples),
+triples not above some 2,000.
 """
 
 from collections.abc import Iterator
