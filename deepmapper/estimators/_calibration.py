@@ -70,5 +70,5 @@ def calibrate(
         loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-5}
     ).x
     log_p = log_softmax(best[0] * values + best[1:], axis=1)
-    found = -float((shares * log_p[np.arange(n), codes.cpu().numpy()]).sum())
-    return Calibration(float(best[0] / scale), best[1:]), found
+    loss_of_best = -float((shares * log_p[np.arange(n), codes.cpu().numpy()]).sum())
+    return Calibration(float(best[0] / scale), best[1:]), loss_of_best

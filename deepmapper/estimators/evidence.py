@@ -162,10 +162,10 @@ def find_evidence(
     of_kinds, log_global_p, sign = parts
     triples = None if interactions is False else _search_triples(X, codes, n_classes, p, seed)
     none = np.empty((0, 3), dtype=np.int64), np.empty(0)
-    found, strength = triples or none
+    strongest_triples, triple_strength = triples or none
     n_varying = int(screened.varies.sum())
     pair = _GroupEvidence.of(screened.pairs, screened.pair_strength, n_varying, p)
-    triple = _GroupEvidence.of(found, strength, n_varying, p)
+    triple = _GroupEvidence.of(strongest_triples, triple_strength, n_varying, p)
     groups = [np.tile(each.log_p, (len(sign), 1)) for each in (pair, triple)]
     log_p = np.stack([*of_kinds, *groups])
     log_p[:, :, ~screened.varies] = 0.0

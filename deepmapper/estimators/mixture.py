@@ -176,7 +176,7 @@ def fit_mixture(
     logits: dict[str, torch.Tensor] = {}
     models: dict[str, Any] = {NETWORK: None}
     extent = {"largest_distance": 0.0, "n_varying": 1}
-    if n_rows >= FEWEST_ROWS and plain:
+    if n_rows >= FEWEST_ROWS and plain and int(codes[rows].bincount().max()) > 1:
         values = _flat(images, rows)
         n_varying = max(1, int((values != values[0]).any(0).sum()))
         largest_distance = float(_distance(values, n_varying).max())

@@ -65,13 +65,28 @@ class PixelGate(nn.Module):
         return self.select(x) * self.weight
 
     def select(self, x: torch.Tensor) -> torch.Tensor:
-        """Images (n, 1, h, w) of the pixels that are read."""
+        """Make images of the pixels that are read.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, 1, height, width)
+
+        Returns
+        -------
+        tensor of shape (n, 1, h, w)
+        """
         if self.pixels is None:
             return x
         return x.flatten(1)[:, self.pixels].view(-1, *self.weight.shape)
 
     def after_selection(self) -> "PixelGate":
-        """Return a gate with the same weights for images that `select` made."""
+        """Make a gate with the same weights for images that `select` made.
+
+        Returns
+        -------
+        PixelGate
+            It shares the parameter.
+        """
         gate = PixelGate(self.weight.detach(), self.doubt)
         gate.weight = self.weight
         return gate

@@ -229,11 +229,23 @@ def _relative_to_largest(z: np.ndarray) -> np.ndarray:
 def marginal_z(
     X: Flat, codes: torch.Tensor, n_classes: int
 ) -> tuple[np.ndarray, np.ndarray, torch.Tensor, torch.Tensor, np.ndarray]:
-    """z of means, z of variances, class means, the sd within classes, and whether features vary.
+    """Compare means and variances of features, each class with the rest.
 
-    Shapes: (n_contrasts, p), (n_contrasts, p), (n_classes, p), (p,), (p,). Each class is compared
-    with the rest, with the variance within classes pooled. Means: Student's t. Variances: the same
-    test on squared deviations from the class mean (Levene's test).
+    The variance within classes is pooled. Means: Student's t. Variances: the same test on squared
+    deviations from the class mean (Levene's test).
+
+    Parameters
+    ----------
+    X : Flat
+    codes : tensor of shape (n_samples,)
+        Class codes.
+    n_classes : int
+
+    Returns
+    -------
+    tuple
+        z of means (n_contrasts, p), z of variances (n_contrasts, p), class means (n_classes, p),
+        the standard deviation within classes (p,), and whether features vary (p,).
     """
     n_per_class = torch.bincount(codes, minlength=n_classes).double()
     n_samples = len(codes)

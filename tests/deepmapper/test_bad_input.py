@@ -94,3 +94,11 @@ def test_settings_that_make_no_sense_are_refused(setting: dict, word: str) -> No
     X, y = _table()
     with pytest.raises(DeepMapperError, match=word):
         _model(**setting).fit(X, y)
+
+
+def test_classes_of_one_sample_each_are_learnt_without_plain_models() -> None:
+    X, _ = _table(25)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = _model().fit(X, [f"class {i}" for i in range(25)])
+    assert model.mixture_.names == ("network",)

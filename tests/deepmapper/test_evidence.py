@@ -55,14 +55,14 @@ def test_the_strongest_triple_is_that_of_all_triples() -> None:
     X[:, 5] *= np.sign(X[:, 1] * X[:, 7]) * (1 - 2 * codes) * np.sign(X[:, 5])
     flat, y = Flat(torch.from_numpy(X).float()), torch.from_numpy(codes)
     _, _, centre, spread, _ = marginal_z(flat, y, 2)
-    found = find_triples(flat, y, 2, centre, spread, seed=0)
-    assert found is not None
+    strongest = find_triples(flat, y, 2, centre, spread, seed=0)
+    assert strongest is not None
     deviations = X - centre.numpy()[codes]
     of_all = {}
     for triple in combinations(range(9), 3):
         products = deviations[:, triple].prod(1)
         of_all[triple] = abs(stats.ttest_ind(products[codes == 0], products[codes == 1]).statistic)
-    assert tuple(found[0][0]) == max(of_all, key=of_all.__getitem__) == (1, 5, 7)
+    assert tuple(strongest[0][0]) == max(of_all, key=of_all.__getitem__) == (1, 5, 7)
 
 
 def test_triples_of_a_wide_table_are_not_searched() -> None:

@@ -118,9 +118,9 @@ def test_a_class_too_small_to_tell_a_pair_from_chance_is_not_searched() -> None:
     y[:4] = 2  # a pair needs a z of 4.3 among 1,770 and three classes; four rows give 4.0
     seen = []
     with pytest.MonkeyPatch.context() as patch:
-        found = _interactions._pair_candidates
+        search = _interactions._pair_candidates
         patch.setattr(
-            _interactions, "_pair_candidates", lambda *args: seen.append(args[2]) or found(*args)
+            _interactions, "_pair_candidates", lambda *args: seen.append(args[2]) or search(*args)
         )
         _screen(X, y)
     assert seen == [[0, 1]]
