@@ -32,7 +32,7 @@ MOST_VALUES = 1 << 26  # of those rows, 256 MiB
 FEWEST_ROWS = 20  # with fewer, there are no plain models
 PRIOR_ROWS = 2.0  # equal weights count as much as this number of rows
 SMALLEST_WEIGHT = 0.01  # a part with less is left out
-N_STEPS = 200
+N_STEPS, CONVERGED = 200, 1e-5  # of the expectation maximisation
 FAR = 2.0  # standard deviations of a row in other units, root mean square
 BLOCK_VALUES = 1 << 24  # predicted at a time
 SMALLEST = 1e-6
@@ -316,7 +316,9 @@ def _mixing_weights(of_true: torch.Tensor, weights: torch.Tensor) -> np.ndarray:
     for _ in range(N_STEPS):
         responsible = mix[:, None] * of_true
         responsible = rows * responsible / responsible.sum(0)
-        mix = (responsible.sum(1) + PRIOR_ROWS * equal) / (n + PRIOR_ROWS)
+        before, mix = mix, (responsible.sum(1) + PRIOR_ROWS * equal) / (n + PRIOR_ROWS)
+        if float((mix - before).abs().max()) < CONVERGED:
+            break
     return mix.numpy()
 
 
