@@ -29,7 +29,7 @@ from scipy import stats
 from deepmapper.estimators._linear import products_of
 from deepmapper.networks._contrasts import Flat
 from deepmapper.networks._interactions import TRIPLE_BUDGET, find_triples
-from deepmapper.networks.screen import Screen, false_discovery_rate, marginal_z, screen
+from deepmapper.networks.screen import SURE, Screen, false_discovery_rate, marginal_z, screen
 
 __all__ = ["KINDS", "Evidence", "find_evidence"]
 
@@ -46,6 +46,7 @@ MOST_PERMUTATIONS, FEWEST_PERMUTATIONS = 99, 19
 CHANCE_VALUES = 1e7  # statistics by chance, in all permutations
 LIKELY, HARDLY_CHANCE = 0.1, 0.001  # p-values
 MOST_SURE = 100  # pairs and triples
+MANY = 0.05  # share of features that surely differ alone: with more, triples are not searched
 LARGEST = 1e4  # -log p of a feature that is certain
 
 
@@ -141,8 +142,8 @@ def find_evidence(
         Class codes, on the device of the rows.
     n_classes : int
     interactions : bool or "auto", default="auto"
-        Whether to search pairs, see `networks.screen.screen`. Triples are searched too, unless it
-        is False (`networks._interactions.find_triples`).
+        Whether to search pairs, see `networks.screen.screen`. Unless it is False, triples are
+        searched too (`networks._interactions.find_triples`) if few features differ alone.
     seed : int, default=0
         Draws rows, and orders of the labels.
 
@@ -160,7 +161,9 @@ def find_evidence(
         rows = torch.from_numpy(np.sort(rng.permutation(n)[:n_rows])).to(codes.device)
         parts = _by_permutation(X[rows].flatten(1), codes[rows], n_classes, rng)
     of_kinds, log_global_p, sign = parts
-    triples = None if interactions is False else _search_triples(X, codes, n_classes, p, seed)
+    triples = None
+    if interactions is not False and (screened.opening()[screened.varies] > SURE).mean() < MANY:
+        triples = _search_triples(X, codes, n_classes, p, seed)
     none = np.empty((0, 3), dtype=np.int64), np.empty(0)
     strongest_triples, triple_strength = triples or none
     n_varying = int(screened.varies.sum())

@@ -21,9 +21,8 @@ LARGEST_BUDGET = 2e12  # of a table with many rows, which can confirm a pair
 MANY_ROWS = 1000
 FEWEST_ROWS = 200  # in a sample of fewer rows, chance covariances of many pairs exceed true ones
 DETECTED = 0.05  # p-value of a pair, corrected for all, that rows must be able to reach
-CANDIDATE_Z = 4.0  # weaker pairs are not candidates
-TRIPLE_BUDGET = 3e11
-MOST_TRIPLE_ROWS = 400
+PAIR_Z, TRIPLE_Z = 4.0, 5.0  # weaker pairs and triples are not candidates
+TRIPLE_BUDGET = 3e11  # a quarter of it for fewer than MANY_ROWS
 TRIPLE_BLOCK = 256  # features
 LARGEST_DEVIATION = 5.0  # standard deviations
 SMALLEST_BLOCK = 128  # features of a block of the search with many threads
@@ -79,8 +78,9 @@ def find_triples(
     classes = list(range(n_classes)) if n_classes > 2 else [1]
     classes = tellable_classes(codes, classes, p * (p - 1) * (p - 2) / 6)
     cost = max(1, len(classes)) * p**3 / 6  # of a row
-    n_rows = min(n, MOST_TRIPLE_ROWS, int(TRIPLE_BUDGET / max(cost, 1)))
-    if p < 3 or not classes or n_rows < min(n, FEWEST_ROWS):
+    n_rows = min(n, FEWEST_ROWS)
+    budget = TRIPLE_BUDGET if n >= MANY_ROWS else TRIPLE_BUDGET / 4
+    if p < 3 or not classes or n_rows * cost > budget:
         return None
     rows = np.sort(np.random.default_rng(seed).permutation(n)[:n_rows])
     chosen = torch.from_numpy(rows).to(codes.device)
@@ -99,7 +99,7 @@ def _triple_candidates(
     """
     p, device = deviations.shape[1], deviations.device
     n_threads = torch.get_num_threads() if device.type == "cpu" else 1
-    strongest = [_Strongest(3, device) for _ in range(n_threads)]
+    strongest = [_Strongest(3, TRIPLE_Z, device) for _ in range(n_threads)]
     for weight in _contrasts(labels, classes):
 
         def search(thread: int, weight: torch.Tensor = weight) -> None:
@@ -107,7 +107,7 @@ def _triple_candidates(
                 weighted = deviations * (weight * deviations[:, first])[:, None]
                 for start in range(first + 1, p, TRIPLE_BLOCK):
                     block = weighted[:, start : start + TRIPLE_BLOCK]
-                    z = (block.T @ deviations[:, start:]).abs_()
+                    z = block.T @ deviations[:, start:]
                     z[:, : z.shape[0]].triu_(1)
                     strongest[thread].add(z, start, first)
 
@@ -204,14 +204,14 @@ def _pair_candidates(
     values = deviations.to(torch.bfloat16) if low_precision else deviations
     n_threads = torch.get_num_threads() if device.type == "cpu" else 1
     n_rows = max(SMALLEST_BLOCK, BLOCK // n_threads)
-    strongest = [_Strongest(2, device) for _ in range(n_threads)]
+    strongest = [_Strongest(2, PAIR_Z, device) for _ in range(n_threads)]
     for weight in _contrasts(labels, classes):
         weighted = values * weight.to(values.dtype)[:, None]
 
         def search(thread: int, weighted: torch.Tensor = weighted) -> None:
             for start in range(n_rows * thread, p, n_rows * n_threads):
                 # Features before `start` belong to earlier blocks.
-                z = (weighted[:, start : start + n_rows].T @ values[:, start:]).abs_()
+                z = weighted[:, start : start + n_rows].T @ values[:, start:]
                 z[:, : z.shape[0]].triu_(1)
                 strongest[thread].add(z, start)
 
@@ -222,14 +222,17 @@ def _pair_candidates(
 class _Strongest:
     """The groups of largest z so far, int64 (m, order), and their z (m,), m <= N_GROUPS."""
 
-    def __init__(self, order: int, device: torch.device) -> None:
+    def __init__(self, order: int, bar: float, device: torch.device) -> None:
         self.groups = torch.empty((0, order), dtype=torch.int64, device=device)
         self.z = torch.empty(0, device=device)
-        self.bar = CANDIDATE_Z
+        self.bar = bar
 
     def add(self, z: torch.Tensor, start: int, *first: int) -> None:
         """Add a block of z whose first row and column are the feature `start`."""
-        places = (z > self.bar).nonzero()
+        low, high = z.aminmax()
+        if max(-float(low), float(high)) <= self.bar:
+            return
+        places = (z.abs_() > self.bar).nonzero()
         values = z[places[:, 0], places[:, 1]].float()
         others = torch.tensor(first, dtype=torch.int64, device=z.device).expand(len(places), -1)
         self.join(torch.cat([others, places + start], 1), values)
