@@ -51,6 +51,9 @@ from deepmapper.training.streams import seed_of, stream_seed
 from deepmapper.training.trainer import FEWEST_TO_STOP, Epoch, TrainingSettings
 
 FEWEST_PASSES = 2
+# Read by networks that do not depend on which pixels are neighbours, of layouts without meaning.
+MOST_PIXELS = 64**2
+ANY_LAYOUT, WITHOUT_MEANING = ("patch", "flat"), ("natural", "random")
 FEW_ROWS, FRACTION_OF_FEW = 2000, 0.2  # passes hold out a larger share of fewer rows
 
 
@@ -489,6 +492,12 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
             "training": settings,
             "random_state": seed,
         }
+        neighbours_matter = (
+            self.backbone not in ANY_LAYOUT
+            or self.layout_.name not in WITHOUT_MEANING
+            or self.attribution == "grad_cam"
+        )
+        overrides["most_pixels"] = None if neighbours_matter else MOST_PIXELS
         return NetworkClassifier(**(common | overrides))
 
 

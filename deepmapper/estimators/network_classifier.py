@@ -37,8 +37,6 @@ __all__ = ["NetworkClassifier", "Pass"]
 ClassWeight = str | Mapping[Any, float] | None
 Training = TrainingSettings | Mapping[str, Any] | None
 DEFAULT_FRACTION = 0.1  # of the images, held out by a pass
-MOST_PIXELS = 64**2  # read by a network whose neighbours mean nothing
-ANY_LAYOUT = ("patch", "flat")
 MOST_ATTRIBUTED = 128  # images that attribution runs at a time
 
 
@@ -144,6 +142,9 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         A mapping gives names and values. If no pass reaches `min_accuracy`, the best one is kept.
     attribution : str, default="saliency"
         A name in `deepmapper.attribution.EXPLAINERS`.
+    most_pixels : int, default=None
+        A square number. Behind a gate, a network of more than twice as many pixels reads only those
+        that the screen opens most, in a smaller image. Pixels lose their neighbours.
     keep_epochs : bool, default=False
         Keep the weights after every epoch of the first pass, in host memory, for
         `staged_predict_proba`.
@@ -170,6 +171,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         "class_weight": [StrOptions({"balanced"}), Mapping, None],
         "training": [TrainingSettings, Mapping, None],
         "attribution": [StrOptions(set(EXPLAINERS))],
+        "most_pixels": [Interval(Integral, 1, None, closed="left"), None],
         "keep_epochs": ["boolean"],
         "device": [str],
         "random_state": ["random_state"],
@@ -184,6 +186,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         class_weight: ClassWeight = "balanced",
         training: Training = None,
         attribution: str = "saliency",
+        most_pixels: int | None = None,
         keep_epochs: bool = False,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -194,6 +197,7 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
         self.class_weight = class_weight
         self.training = training
         self.attribution = attribution
+        self.most_pixels = most_pixels
         self.keep_epochs = keep_epochs
         self.device = device
         self.random_state = random_state
@@ -511,16 +515,12 @@ class NetworkClassifier(ClassifierMixin, ValidatedEstimator):
                 len(self.classes_),
                 interactions=interactions,
                 candidates=self._pairs,
-                most_pixels=MOST_PIXELS if self._reads_any_layout() else None,
+                most_pixels=self.most_pixels,
                 seed=stream_seed(self.seed_, "screen", number) % 2**32,
             )
         with torch_stream(self.seed_, "initialisation", number):
             network = build_network(self.backbone, shape, len(self.classes_), gate=gate)
         return network.to(self.device_)
-
-    def _reads_any_layout(self) -> bool:
-        """Whether the network and its attribution do not depend on which pixels are neighbours."""
-        return self.backbone in ANY_LAYOUT and self.attribution != "grad_cam"
 
     def _split(
         self, number: int, codes: np.ndarray, fraction: float

@@ -316,3 +316,16 @@ def test_a_gate_that_reads_a_part_of_the_pixels_keeps_the_place_of_features(tmp_
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
     with pytest.raises(DeepMapperError, match="set attribution to grad_cam before training"):
         loaded.classifier_.set_params(attribution="grad_cam").attribute(model.transform(X), y)
+
+
+def test_a_layout_with_meaning_keeps_all_its_pixels() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 9000)).astype(np.float32), np.arange(60) % 2
+    X[:, 8000] += 3 * y
+    settings = {"passes": 1, "attribution": None, "training": {"plain": (), "max_epochs": 1}}
+    for layout, is_part in ((np.arange(9000), False), ("random", True)):
+        model = DeepMapperClassifier(layout=layout, device="cpu", random_state=0, **settings)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            gate = model.fit(X, y).classifier_.networks_[0].gate
+        assert (gate.pixels is not None) == is_part
