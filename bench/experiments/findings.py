@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.experiments.runner import Case, experiment, grid, load_table
-from bench.spec import load_spec
+from bench.experiments.runner import Case, experiment, grid, load_choice, load_table
+from bench.run.worker import impute
 from datasets.table import Table
 from deepmapper.estimators.evidence import Evidence, find_evidence
 from deepmapper.images.converter import ImageConverter
@@ -52,9 +52,7 @@ def known_truth(n_samples: int, n_features: int, n_classes: int, seed: int) -> d
     grid("{table}_seed_{seed}", table=REAL, seed=range(5)),
 )
 def permuted(table: str, seed: int) -> dict[str, Any]:
-    spec, _ = load_spec("wide")
-    choice = next(choice for choice in spec.datasets if choice.label == table)
-    loaded = load_table(choice.name, **choice.params)
+    loaded = load_choice("wide", table)
     labels = np.random.default_rng(seed).permutation(loaded.y)
     evidence = _evidence(loaded, labels, seed)
     n_named = int((evidence.q_value <= NAMED).any(0).sum())
@@ -62,7 +60,7 @@ def permuted(table: str, seed: int) -> dict[str, Any]:
 
 
 def _evidence(table: Table, labels: np.ndarray, seed: int) -> Evidence:
-    X = np.nan_to_num(table.X, nan=np.nanmedian(table.X)) if table.n_missing else table.X
+    X = impute(table.X, table.X)[0] if table.n_missing else table.X
     converter = ImageConverter("natural", device="cpu", random_state=seed)
     images = torch.as_tensor(converter.fit_transform(X))
     evidence = find_evidence(images, torch.from_numpy(labels), table.n_classes, seed=seed)

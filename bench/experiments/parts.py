@@ -7,7 +7,7 @@ rows are never predicted, so parts and settings may be chosen by this experiment
 
 from typing import Any
 
-from bench.experiments.runner import Case, experiment, load_table
+from bench.experiments.runner import Case, experiment, load_choice
 from bench.run.split import split_rows
 from bench.run.worker import impute
 from bench.spec import load_spec
@@ -30,8 +30,7 @@ def _cases() -> list[Case]:
 @experiment("no part can be left out without a higher log loss of the mixture", _cases())
 def parts(table: str, seed: int) -> dict[str, Any]:
     spec, _ = load_spec("wide")
-    choice = next(choice for choice in spec.datasets if choice.label == table)
-    loaded = load_table(choice.name, **choice.params)
+    loaded = load_choice("wide", table)
     rows, others = split_rows(loaded, seed, spec.test_fraction, spec.split)
     X, y = loaded.X[rows], loaded.y[rows]
     if loaded.n_missing:

@@ -18,6 +18,7 @@ from sklearn.model_selection import train_test_split
 from bench.catalog import ROOT, entry, table_entry
 from bench.errors import BenchError
 from bench.machine.environment import environment
+from bench.spec import load_spec
 from bench.store.store import write_atomically
 
 Measured = dict[str, Any]  # the measurements of a case, as JSON values
@@ -104,6 +105,13 @@ def run_in_process(experiment: str, case: Case, folder: Path) -> None:
 def load_table(name: str, **parameters: Any) -> Any:
     """Load the `Table` of a dataset or generator."""
     return table_entry(name).load().load(**parameters)
+
+
+def load_choice(profile: str, label: str) -> Any:
+    """Load the `Table` with this label in a profile."""
+    spec, _ = load_spec(profile)
+    choice = next(choice for choice in spec.datasets if choice.label == label)
+    return load_table(choice.name, **choice.params)
 
 
 def build_method(name: str, seed: int, **parameters: Any) -> Any:
