@@ -2,9 +2,11 @@
 
 Ersavas, Smith, Mattick, Sci Rep 14 (2024), with another CNN than the paper's, a gate in front of
 it, and a screen of means, variances and pairs of features. It is `DeepMapperClassifier` with its
-defaults. Predictions are those of the networks mixed with plain models (discriminant analysis of
-the strongest features, ridge regression of ranks within rows, a forest, products of features),
-weighted by their losses on training rows held out (`deepmapper.estimators.mixture`). Features are
+defaults. If the features are related as those of a signal or an image, related features become
+neighbours, and a CNN without a gate reads them. Predictions are those of the networks mixed with
+plain models (discriminant analysis of the strongest features, ridge regression of ranks within
+rows, a forest, products of features), weighted by their losses on training rows held out
+(`deepmapper.estimators.mixture`). Features are
 ranked by the evidence for them in the training rows: a ridge regression, variances, pairs and
 triples (`deepmapper.estimators.evidence`). Saliency breaks ties.
 Limits: pairs are not searched above some 27,000 features (100,000 with at least 1,000 samples),
@@ -33,7 +35,9 @@ class Params(Training):
     Attributes
     ----------
     layout : str
-        "natural", "random", "learned" or another layout of `ImageConverter`.
+        "auto", "natural", "random", "learned" or another layout of `ImageConverter`.
+    backbone, gate
+        See `DeepMapperClassifier`, "auto" too.
     keep_epochs : bool
         Keep the network of each epoch for the curve on test rows, see `NetworkClassifier`.
     ranking : {"evidence", "attribution"}
@@ -43,7 +47,9 @@ class Params(Training):
     """
 
     passes: int = 5
-    layout: str = "natural"
+    layout: str = "auto"
+    backbone: str = "auto"
+    gate: bool | Literal["auto"] = "auto"  # type: ignore[assignment]
     keep_epochs: bool = False
     ranking: Literal["evidence", "attribution"] = "evidence"
     plain: tuple[str, ...] = PLAIN

@@ -71,7 +71,9 @@ class RandomNetworks(ImageModel):
             order = torch.randperm(len(weight)).to(weight.device)
             gate.weight.data = weight[order].view_as(gate.weight)
         height, width = (shape if gate is None else gate.weight.shape)[-2:]
-        network = build_backbone(str(self.backbone), (height, width), len(self.classes_))
+        network = build_backbone(
+            str(self.classifier_.backbone), (height, width), len(self.classes_)
+        )
         network = network if gate is None else GatedNetwork(gate, network)
         return network.to(self.classifier_.device_).eval()
 

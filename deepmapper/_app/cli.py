@@ -383,6 +383,8 @@ def _are_counts(rows: Any) -> bool:
 
 
 def _show_evaluation(run: "Run") -> None:
+    if run.estimator.layout_.name == "learned":
+        _show("related features are neighbours in the images (learned layout)")
     if run.held_out is not None:
         balanced = "balanced " if run.estimator.class_weight == "balanced" else ""
         _show(

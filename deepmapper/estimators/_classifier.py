@@ -70,17 +70,20 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
 
     Parameters
     ----------
-    layout : str, Layout or int array of shape (n_features,), default="natural"
-        "natural", "random", "learned", a `Layout`, or the pixel of each feature. See
-        `images.layouts`.
+    layout : str, Layout or int array of shape (n_features,), default="auto"
+        "auto", "natural", "random", "learned", a `Layout`, or the pixel of each feature. "auto" is
+        "learned" if at least 200 rows show that the features are related as the samples of a signal
+        or the pixels of an image are, and "natural" otherwise. See `images.layouts`.
     log, scale : default="auto", "standard"
         See `deepmapper.images.scaling.FeatureScaler`.
     stream : bool or "auto", default="auto"
         See `deepmapper.images.converter.ImageConverter`.
-    backbone : str, default="patch"
-        A name in `deepmapper.networks.backbones.BACKBONES`.
-    gate : bool, default=True
-        See `deepmapper.estimators.network_classifier.NetworkClassifier`.
+    backbone : str, default="auto"
+        A name in `deepmapper.networks.backbones.BACKBONES`. "auto" is "cnn_small" for a learned
+        layout, and "patch", which does not depend on neighbours, for others.
+    gate : bool or "auto", default="auto"
+        "auto" has a gate unless the network depends on the neighbours of a learned layout. See
+        `deepmapper.estimators.network_classifier.NetworkClassifier`.
     passes : int, default=5
         Maximum number of passes. Five passes hold out each of fewer than 2,000 rows once.
     agreement : float or None, default=0.8
@@ -132,7 +135,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         **COMMON_CONSTRAINTS,
         "stream": ["boolean", StrOptions({"auto"})],
         "backbone": [str, callable],
-        "gate": ["boolean"],
+        "gate": ["boolean", StrOptions({"auto"})],
         "agreement": [Interval(Real, 0, 1, closed="both"), None],
         "top": [Interval(Integral, 1, None, closed="left")],
         "attribution": [StrOptions(set(EXPLAINERS)), None],
@@ -143,12 +146,12 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
     def __init__(
         self,
         *,
-        layout: str | Layout | np.ndarray = "natural",
+        layout: str | Layout | np.ndarray = "auto",
         log: bool | str = "auto",
         scale: str = "standard",
         stream: bool | str = "auto",
-        backbone: str = "patch",
-        gate: bool = True,
+        backbone: str = "auto",
+        gate: bool | str = "auto",
         passes: int = 5,
         agreement: float | None = 0.8,
         top: int = 20,
@@ -492,8 +495,15 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
             "training": settings,
             "random_state": seed,
         }
+        is_learned = self.layout_.name == "learned"
+        backbone = self.backbone
+        if backbone == "auto":
+            backbone = "cnn_small" if is_learned else "patch"
+        reads_neighbours = backbone not in ANY_LAYOUT
+        has_gate = not (is_learned and reads_neighbours) if self.gate == "auto" else self.gate
+        overrides |= {"backbone": backbone, "gate": has_gate}
         neighbours_matter = (
-            self.backbone not in ANY_LAYOUT
+            reads_neighbours
             or self.layout_.name not in WITHOUT_MEANING
             or self.attribution == "grad_cam"
         )

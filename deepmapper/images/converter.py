@@ -8,6 +8,7 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from deepmapper.images._neighbours import may_form_neighbourhoods
 from deepmapper.images._rows import Scratch, check_rows, dense, map_blocks
 from deepmapper.images.layouts import Array, Layout, make_layout, needs_rows
 from deepmapper.images.scaling import FeatureScaler
@@ -19,6 +20,7 @@ __all__ = ["LAYOUT_VALUES", "FoldedRows", "ImageConverter"]
 # (share of adjacent pixels that stay adjacent: 0.90 with 20,000 images, 0.97 with all).
 LAYOUT_VALUES = 1 << 27
 MEMORY_SHARE = 0.5  # images that need more than this share of free memory are made on demand
+FEWEST_ROWS, SAMPLED_ROWS = 200, 512  # to see whether the features form neighbourhoods
 MEAN_VALUES = 1 << 24  # values of images in memory while their mean is computed: 64 MiB
 
 
@@ -28,8 +30,8 @@ class ImageConverter(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     layout : str, Layout or int array of shape (n_features,), default="natural"
-        "natural", "random", "learned", a `Layout`, or the pixel of each feature. See
-        `deepmapper.images.layouts`.
+        "auto", "natural", "random", "learned", a `Layout`, or the pixel of each feature. See
+        `deepmapper.images.layouts.make_layout`. "auto" is "natural" with fewer than 200 rows.
     log, scale, clip : default="auto", "standard", 5.0
         See `FeatureScaler`.
     stream : bool or "auto", default="auto"
@@ -91,8 +93,11 @@ class ImageConverter(TransformerMixin, BaseEstimator):
             NaN or infinite values, or wrong shapes (scikit-learn's messages).
         """
         X = check_rows(self, X, reset=True, ensure_all_finite=False)  # the scaler checks values
+        return self._fit(X, from_rows=self._layout_needs_rows(X))
+
+    def _fit(self, X: Any, *, from_rows: bool) -> Self:
         self.scaler_ = FeatureScaler(self.log, self.scale, self.clip).learn(X)
-        self.layout_ = self._make_layout(X)
+        self.layout_ = self._make_layout(X, from_rows=from_rows)
         return self
 
     def fit_transform(self, X: Any, y: object = None, **fit_params: Any) -> Any:
@@ -111,9 +116,10 @@ class ImageConverter(TransformerMixin, BaseEstimator):
         """
         X = check_rows(self, X, reset=True, ensure_all_finite=False)  # the scaler checks values
         device = resolve_device(self.device)
-        if needs_rows(self.layout) or self._streams(X, device) or device.type != "cpu":
-            return self.fit(X).transform(X)
-        self.layout_ = self._make_layout(X)
+        from_rows = self._layout_needs_rows(X)
+        if from_rows or self._streams(X, device) or device.type != "cpu":
+            return self._fit(X, from_rows=from_rows).transform(X)
+        self.layout_ = self._make_layout(X, from_rows=False)
         flat = self._blank(X.shape[0], device)
         self.scaler_ = FeatureScaler(self.log, self.scale, self.clip)
         if self.layout_.is_natural:
@@ -173,8 +179,18 @@ class ImageConverter(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self.layout_.unfold(pixels)
 
-    def _make_layout(self, X: Any) -> Layout:
-        if not needs_rows(self.layout):
+    def _layout_needs_rows(self, X: Any) -> bool:
+        if not needs_rows(self.layout) or self.layout == "learned":
+            return needs_rows(self.layout)
+        if X.shape[0] < FEWEST_ROWS:
+            return False
+        rows = np.random.default_rng(self.random_state).permutation(X.shape[0])[:SAMPLED_ROWS]
+        sample = np.nan_to_num(dense(X, np.sort(rows)).numpy())  # `learn` reports missing values
+        scaled = FeatureScaler(self.log, self.scale, self.clip).fit_transform(sample)
+        return may_form_neighbourhoods(scaled, self.random_state)
+
+    def _make_layout(self, X: Any, *, from_rows: bool) -> Layout:
+        if not from_rows:
             return make_layout(self.layout, X.shape[1], self.random_state)
         rows = np.arange(X.shape[0])
         most = max(2, LAYOUT_VALUES // X.shape[1])

@@ -8,7 +8,7 @@ generated or supplied").
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from deepmapper.training.streams import stream
 
 __all__ = ["LAYOUTS", "Array", "Layout", "make_layout", "natural", "square_side"]
 
-LAYOUTS = ("natural", "random", "learned")
+LAYOUTS = ("auto", "natural", "random", "learned")
 Array = TypeVar("Array", np.ndarray, torch.Tensor)
 
 
@@ -181,7 +181,7 @@ class Layout:
 
 def needs_rows(layout: "str | Layout | np.ndarray") -> bool:
     """Whether `make_layout` needs the scaled training rows."""
-    return isinstance(layout, str) and layout == "learned"
+    return isinstance(layout, str) and layout in ("auto", "learned")
 
 
 def make_layout(
@@ -193,6 +193,9 @@ def make_layout(
 ) -> Layout:
     """Make the layout for a name of `LAYOUTS`, a `Layout` or an index of pixels.
 
+    "auto" is "learned" if the features are related as the samples of a signal or the pixels of an
+    image are, and "natural" otherwise. Labels are not used.
+
     Parameters
     ----------
     layout : str, Layout or int array of shape (n_features,)
@@ -200,7 +203,7 @@ def make_layout(
     seed : int
         Seed of random and learned layouts.
     X : float32 array of shape (n_samples, n_features), default=None
-        Scaled training rows, needed only by "learned".
+        Scaled training rows, for "learned" and "auto". Without them, "auto" is "natural".
 
     Returns
     -------
@@ -221,11 +224,13 @@ def make_layout(
             return natural(n_features)
         if layout == "random":
             return random(n_features, seed)
+        if layout == "auto" and X is None:
+            return natural(n_features)
         if X is None or X.ndim != 2 or X.shape[1] != n_features:
             got = "none" if X is None else f"shape {X.shape}"
             message = f"the layout {layout!r} is made from rows of {n_features} features, got {got}"
             raise DeepMapperError(message)
-        return learned(X, seed)
+        return learned(X, seed) if layout == "learned" else learned_or_natural(X, seed)
     if not isinstance(layout, Layout):
         index = np.asarray(layout)
         side = square_side(n_features)
@@ -264,9 +269,22 @@ def learned(X: np.ndarray, seed: int) -> Layout:
     Labels are not used. The quality is the share of neighbourhood that is preserved.
     """
     from deepmapper.images._neighbours import feature_graph
+
+    return _placed(feature_graph(X, seed), seed)
+
+
+def learned_or_natural(X: np.ndarray, seed: int) -> Layout:
+    """A learned layout if the features form neighbourhoods, and a natural one otherwise."""
+    from deepmapper.images._neighbours import feature_graph, forms_neighbourhoods
+
+    graph = feature_graph(X, seed)
+    return _placed(graph, seed) if forms_neighbourhoods(graph) else natural(X.shape[1])
+
+
+def _placed(graph: Any, seed: int) -> Layout:
+    """A learned layout, from a `FeatureGraph`."""
     from deepmapper.images.placement import neighbour_preservation, place
 
-    shape = (square_side(X.shape[1]),) * 2
-    graph = feature_graph(X, seed)
+    shape = (square_side(graph.n_features),) * 2
     cells = place(graph, shape, seed)
     return Layout(cells, shape, "learned", neighbour_preservation(graph, cells, shape))

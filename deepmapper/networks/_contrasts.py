@@ -12,7 +12,8 @@ __all__ = ["Flat", "contrast_z", "one_hot", "p_of_z", "z_of_p"]
 ROUNDING = 1e-6  # relative
 LARGEST_Z = 37.0  # beyond it the normal tail is 0 in double precision
 BLOCK = 1024  # maximum rows of a block
-BLOCK_VALUES = 1 << 24  # maximum values of a block of rows: 64 MiB
+# Maximum number of values of a block of rows. 4 MiB in double precision stay in the cache.
+BLOCK_VALUES = 1 << 19
 
 
 class Flat:

@@ -175,9 +175,8 @@ def judge_groups(
     n, n_classes = len(codes), len(centre)
     sums = torch.zeros((n_classes, len(groups)), dtype=torch.float64, device=codes.device)
     squares = torch.zeros(len(groups), dtype=torch.float64, device=codes.device)
-    for rows in X.blocks(n):
-        every = torch.arange(rows.start, rows.stop, device=codes.device)
-        deviations = _deviations(X, codes, every, centre, spread, columns, LARGEST_DEVIATION)
+    for rows in torch.arange(n, device=codes.device).split(BLOCK):
+        deviations = _deviations(X, codes, rows, centre, spread, columns, LARGEST_DEVIATION)
         indicators = one_hot(codes[rows], n_classes).double()
         for part in torch.arange(len(groups)).split(256):
             products = deviations[:, places[:, part]].prod(1).double()

@@ -254,16 +254,16 @@ def marginal_z(
     varies = torch.zeros_like(first, dtype=torch.bool)
     for rows in X.blocks(n_samples):
         values = X[rows]
-        sums = sums + one_hot(codes[rows], n_classes).T @ values
+        sums = sums + one_hot(codes[rows], n_classes).double().T @ values.double()
         varies |= (values != first).any(0)
-    centre = sums.double() / n_per_class.clamp(min=1)[:, None].to(sums.device)
+    centre = sums / n_per_class.clamp(min=1)[:, None].to(sums.device)
     squares: Any = 0.0
     fourth: Any = 0.0
     for rows in X.blocks(n_samples):
-        square = (X[rows] - centre.float()[codes[rows]]).square_()
-        squares = squares + one_hot(codes[rows], n_classes).T @ square
+        square = (X[rows] - centre[codes[rows]]).square_()
+        squares = squares + one_hot(codes[rows], n_classes).double().T @ square
         fourth = fourth + square.square_().sum(0)
-    squares, fourth = squares.double().cpu(), fourth.double().cpu()
+    squares, fourth = squares.cpu(), fourth.cpu()
     means, n_per_class = centre.cpu(), n_per_class.cpu()
     variance = squares.sum(0) / n_samples
     spread = variance.sqrt()

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage, sparse
 
-from deepmapper import DeepMapperError, Layout
+from deepmapper import DeepMapperClassifier, DeepMapperError, Layout
 from deepmapper.images import _neighbours as neighbours
 from deepmapper.images import layouts as orders
 from deepmapper.images import placement
 from deepmapper.images._neighbours import FeatureGraph, feature_graph, strongest_products
+from deepmapper.images.converter import ImageConverter
 from deepmapper.images.layouts import LAYOUTS, learned, make_layout, natural, random, square_side
 from deepmapper.images.placement import neighbour_preservation
 
@@ -140,12 +141,59 @@ def test_preservation_of_random_layouts_is_near_zero() -> None:
 
 def test_a_learned_layout_needs_rows_of_the_right_width() -> None:
     X = table(20, 9, 0)
-    assert [orders.needs_rows(name) for name in LAYOUTS] == [False, False, True]
+    assert [orders.needs_rows(name) for name in LAYOUTS] == [True, False, False, True]
     assert not orders.needs_rows(natural(9))
     with pytest.raises(DeepMapperError, match="made from rows of 9 features, got none"):
         make_layout("learned", 9, 0)
     with pytest.raises(DeepMapperError, match=r"rows of 8 features, got shape \(20, 9\)"):
         make_layout("learned", 8, 0, X=X)
+
+
+def blocks(n: int, p: int, size: int, seed: int) -> np.ndarray:
+    """Blocks of features that share half of their variance."""
+    rng = np.random.default_rng(seed)
+    shared = np.repeat(rng.normal(size=(n, p // size)), size, axis=1)
+    return (shared + rng.normal(size=shared.shape)).astype(np.float32)
+
+
+def signals(n: int, p: int, seed: int) -> np.ndarray:
+    """Smooth signals, sampled p times."""
+    noise = np.random.default_rng(seed).normal(size=(n, p))
+    return ndimage.gaussian_filter1d(noise, 2.0, axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("X", [smooth_images(300, 24, 0), signals(250, 600, 0)])
+def test_automatic_layouts_restore_images_and_signals(X: np.ndarray) -> None:
+    order = np.random.default_rng(1).permutation(X.shape[1])
+    layout = ImageConverter("auto").fit(X[:, order]).layout_
+    assert layout.name == "learned"
+    given = ImageConverter("learned").fit(X[:, order]).layout_
+    np.testing.assert_array_equal(layout.pixel_of_feature, given.pixel_of_feature)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        table(300, 600, 0),
+        *(blocks(300, 600, size, 0) for size in (2, 5, 9, 20, 50, 300)),
+        table(300, 3, 0) @ table(3, 600, 1) + table(300, 600, 2),  # three factors
+        smooth_images(199, 24, 0),  # too few rows
+        smooth_images(300, 12, 0),  # too few features
+        np.ones((300, 600), dtype=np.float32),
+    ],
+)
+def test_automatic_layouts_of_other_tables_are_natural(X: np.ndarray) -> None:
+    assert ImageConverter("auto").fit(X).layout_.name == "natural"
+    np.testing.assert_array_equal(
+        ImageConverter("auto").fit_transform(X), ImageConverter("natural").fit_transform(X)
+    )
+
+
+def test_the_network_reads_neighbours_only_of_a_learned_layout() -> None:
+    X, y = smooth_images(200, 17, 0), np.arange(200) % 2
+    for layout, backbone, gate in (("auto", "cnn_small", False), ("natural", "patch", True)):
+        model = DeepMapperClassifier(layout=layout, passes=1, random_state=0).fit(X, y)
+        assert (model.classifier_.backbone, model.classifier_.gate) == (backbone, gate)
 
 
 @given(st.integers(1, 400), st.integers(0, 2**31), st.sampled_from(["natural", "random"]))
@@ -191,7 +239,7 @@ def test_wrong_sizes_are_named() -> None:
         natural(4).fold(np.zeros((2, 5)))
     with pytest.raises(DeepMapperError, match="holds 4 features, the table has 5"):
         make_layout(natural(4), 5, 0)
-    with pytest.raises(DeepMapperError, match="known: natural, random"):
+    with pytest.raises(DeepMapperError, match="known: auto, natural, random"):
         make_layout("spiral", 5, 0)
     with pytest.raises(DeepMapperError, match=r"unfolds images of \(2, 2\)"):
         natural(4).unfold(np.zeros((2, 3, 3)))
