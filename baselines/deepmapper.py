@@ -6,9 +6,9 @@ defaults. If the features are related as those of a signal or an image, related 
 neighbours, and a CNN without a gate reads them. Predictions are those of the networks mixed with
 plain models (discriminant analysis of the strongest features, ridge regression of ranks within
 rows, a forest, products of features), weighted by their losses on training rows held out
-(`deepmapper.estimators.mixture`). Features are
-ranked by the evidence for them in the training rows: a ridge regression, variances, pairs and
-triples (`deepmapper.estimators.evidence`). Saliency breaks ties.
+(`deepmapper.estimators.mixture`). Features are ranked by the evidence for them in the training
+rows: a ridge regression, variances, pairs and triples (`deepmapper.estimators.evidence`). Saliency
+breaks ties.
 Limits: pairs are not searched above some 27,000 features (100,000 with at least 1,000 samples),
 triples not above some 2,000.
 """
