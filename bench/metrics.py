@@ -23,6 +23,7 @@ __all__ = [
 # scipy and scikit-learn are imported where they are used: listing the metrics needs neither.
 
 TOP = 20  # the number of top features in the paper's notebooks
+N_BINS = 15
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,17 @@ def log_loss(o: Outcome) -> float:
     return abs(float(np.log(np.clip(true, 1e-7, 1.0)).mean()))
 
 
+def calibration_error(o: Outcome) -> float:
+    """Expected calibration error: how far confidence is from accuracy, averaged over the rows.
+
+    Rows are put into 15 bins by the probability of their predicted class (Guo et al., ICML 2017).
+    """
+    confidence = o.probabilities.max(1)
+    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
+    excess = confidence - (o.y_test == o.predictions)
+    return float(np.abs(np.bincount(bins, excess, N_BINS)).sum() / len(excess))
+
+
 def auroc(o: Outcome) -> float | None:
     """Area under the ROC curve of each class against the rest, averaged.
 
@@ -143,6 +155,27 @@ def precision_at_k(o: Outcome) -> float | None:
     """
     ranks = o.ranks
     return None if ranks is None else float((ranks <= len(ranks)).mean())
+
+
+def precision_at_20(o: Outcome) -> float | None:
+    """Fraction of relevant features among the 20 strongest.
+
+    None without attributions, or if fewer than 20 features are relevant.
+    """
+    return _precision(o, 20)
+
+
+def precision_at_100(o: Outcome) -> float | None:
+    """Fraction of relevant features among the 100 strongest.
+
+    None without attributions, or if fewer than 100 features are relevant.
+    """
+    return _precision(o, 100)
+
+
+def _precision(o: Outcome, k: int) -> float | None:
+    ranks = o.ranks
+    return None if ranks is None or len(ranks) < k else float((ranks <= k).sum() / k)
 
 
 def recall_at_k(o: Outcome) -> float | None:
@@ -186,8 +219,11 @@ METRICS: dict[str, Callable[[Outcome], float | None]] = {
         balanced_accuracy,
         macro_f1,
         log_loss,
+        calibration_error,
         auroc,
         precision_at_k,
+        precision_at_20,
+        precision_at_100,
         recall_at_k,
         worst_needle_rank,
         needle_auprc,

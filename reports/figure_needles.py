@@ -1,5 +1,7 @@
 """Ranks that attributions give to the features that are known to matter."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,10 +15,14 @@ TITLE = "Ranks of the needles in the attributions"
 CAPTION = (
     "Each point is one needle (a feature known to matter) of one seed, ranked by the strength of "
     "its attribution (each class's shares, averaged). Rank 1 is on top, ties have the lower rank. "
-    "Shaded: the top k, where all k needles should be. Dotted: the number of features."
+    "Shaded: the top k, where all k needles should be. Dotted: the number of features. More than "
+    "200 points of a method are summarised: the median, a thick line from the first to the third "
+    "quartile, and a thin line from the 5th to the 95th percentile."
 )
 WITHOUT = "No method attributed on a dataset whose true features are known."
 SPREAD = 0.5  # width of the points of one method, in columns
+MOST_POINTS = 200  # of one method
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def draw(results: Results) -> Figure | None:
@@ -59,9 +65,7 @@ def _panel(axes: Axes, results: Results, dataset: str, of_methods: dict[str, np.
     k, p = len(facts["relevant"]), facts["n_features"]
     axes.axhspan(0.7, k + 0.5, color="#0173b2", alpha=0.08, linewidth=0)
     for column, (method, ranks) in enumerate(of_methods.items()):
-        at = column + np.linspace(-SPREAD / 2, SPREAD / 2, len(ranks) + 2)[1:-1]
-        look = {"markersize": 5, "mec": "white", "mew": 0.4, **styles[method]}
-        axes.plot(at, np.sort(ranks), linestyle="", alpha=0.9, zorder=3, **look)
+        _method(axes, column, ranks, styles[method])
     axes.axhline(p, color=QUIET, linewidth=0.8, linestyle=":")
     axes.set_yscale("log")
     axes.set_ylim(p * 1.4, 0.7)  # rank 1 at the top
@@ -70,6 +74,18 @@ def _panel(axes: Axes, results: Results, dataset: str, of_methods: dict[str, np.
     labels = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(range(len(of_methods)), list(of_methods), **labels)  # type: ignore[arg-type]
     axes.grid(visible=False, axis="x")
-    axes.set_title(f"{dataset}: {k} needles in {p:,} features")
+    axes.set_title(f"{dataset}\n{k:,} needles in {p:,} features")
     axes.set_ylabel("rank of a needle")
     bare(axes)
+
+
+def _method(axes: Axes, column: int, ranks: np.ndarray, style: dict[str, Any]) -> None:
+    look = {"mec": "white", "mew": 0.4, **style}
+    if len(ranks) <= MOST_POINTS:
+        at = column + np.linspace(-SPREAD / 2, SPREAD / 2, len(ranks) + 2)[1:-1]
+        axes.plot(at, np.sort(ranks), linestyle="", alpha=0.9, zorder=3, markersize=5, **look)
+        return
+    low, first, median, third, high = np.quantile(ranks, QUANTILES)
+    for ends, width in (((low, high), 1.2), ((first, third), 5.0)):
+        axes.plot([column, column], ends, color=style["color"], linewidth=width, alpha=0.6)
+    axes.plot([column], [median], linestyle="", zorder=3, markersize=8, **look)

@@ -19,6 +19,7 @@ NOT_DRAWN = (
     f"Not drawn for more than {MOST_ENTRIES} pairs of dataset and method: the tables and the chart "
     "of accuracy against time have all of them."
 )
+DRAWN_FOR_MANY = ("ranks", "heat", "variance")
 TIMED = ("time", "accuracy_vs_time")  # drawn for each kind of machine
 
 
@@ -48,13 +49,17 @@ def modules() -> dict[str, ModuleType]:
         figure_accuracy,
         figure_curves,
         figure_front,
+        figure_heat,
         figure_images,
         figure_needles,
+        figure_ranks,
         figure_time,
         figure_variance,
     )
 
     return {
+        "ranks": figure_ranks,
+        "heat": figure_heat,
         "accuracy": figure_accuracy,
         "time": figure_time,
         "accuracy_vs_time": figure_front,
@@ -76,7 +81,7 @@ def plans(results: Results) -> list[Plan]:
         if name == "variance" and not has_grid(results.frame):
             continue
         plan = Plan(name, module.TITLE, module.CAPTION, module.WITHOUT, module.draw)
-        if is_many and name != "variance":
+        if is_many and name not in DRAWN_FOR_MANY:
             plan = replace(plan, without=NOT_DRAWN, draw=lambda _: None)
         listed += _of_machines(plan, results) if name in TIMED else [plan]
     return listed

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 COLOURS = 256
-COMPARISON = ("accuracy", "needs", "differences", "variance")  # the last only for a grid
+# The last only for a grid.
+COMPARISON = ("accuracy", "needs", "differences", "over_tables", "variance")
 
 
 def render(
@@ -42,7 +43,7 @@ def render(
         dates=sections.dates(results),
         machines=sections.machines(results),
         comparison=[by_name[name] for name in COMPARISON if name in by_name],
-        dataset_views=[by_name[name] for name in ("timing", "attribution")],
+        dataset_views=[by_name[name] for name in ("quality", "timing", "attribution")],
         datasets=results.datasets,
         times_note=results.times_note,
         data=sections.data_rows(results),

@@ -24,7 +24,9 @@ from reports.topics import PREDICTED, Topic, open_source, write_arrays, write_ce
 KEEP_WHOLE = 20_000  # numbers of an attribution array. Larger ones are cut
 TOP = 100
 MOST_LINES = 40  # of README.md
-PICTURES = ("accuracy", "accuracy_vs_time", "needle_ranks", "images")  # of a report
+# Pictures of a report, the most telling first.
+PICTURES = ("ranks", "heat", "accuracy", "accuracy_vs_time", "needle_ranks", "images")
+MOST_PICTURES = 4
 FOLDER = re.compile(r"(?<![\w.$>~:/])/(?:home|root|Users|tmp|work|mnt|scratch|srv|data)/[\w.-]+")
 
 
@@ -176,7 +178,10 @@ def _draw(source: Path, topic: Path, *, paper: bool) -> None:
         out = Path(folder)
         if paper:
             build(source, out)
+            pictures = sorted((out / "paper" / "figures").glob("*.png"))
         else:
-            draw_all(Results.read(source), out, PICTURES)
-        for path in sorted((out / "paper" / "figures" if paper else out).glob("*.png")):
+            drawn = draw_all(Results.read(source), out, PICTURES)
+            by_name = {plan.name: plan.png for plan in drawn if plan.png}
+            pictures = [by_name[name] for name in PICTURES if name in by_name][:MOST_PICTURES]
+        for path in pictures:
             (topic / path.name).write_bytes(reduced(path.read_bytes()))

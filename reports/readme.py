@@ -9,6 +9,8 @@ A README marks what comes from records by comments, which a page does not show:
   their mean ranks over the tables. `| without prostate_shift` leaves out a table.
 - `<!-- records: wide_pilot | behind deepmapper -->`: the tables on which a method is more than 0.01
   behind the best other one.
+- `<!-- records: wide_pilot | against deepmapper -->`: balanced accuracy of each method against that
+  of one, over tables (`reports.pairs.compare_over_tables`).
 - `<!-- record: quick | needle_auprc | expression | deepmapper -->.966` is one mean.
   `<!-- record: quick | cells -->132` is the number of cells that are ok.
 """
@@ -23,6 +25,7 @@ import pandas as pd
 
 from bench.catalog import ROOT
 from bench.errors import BenchError, unknown
+from reports.pairs import compare_over_tables
 from reports.results import TOTAL, Results
 from reports.topics import PUBLISHED
 
@@ -53,11 +56,15 @@ def _words(text: str) -> list[str]:
 
 
 @lru_cache
-def _frame(topic: str) -> pd.DataFrame:
+def _results(topic: str) -> Results:
     topics = [path.name for path in PUBLISHED.iterdir() if path.is_dir()]
     if topic not in topics:
         raise unknown(topic, "topic", topics, "reports/published")
-    return Results.read(PUBLISHED / topic).frame.query("status == 'ok'")
+    return Results.read(PUBLISHED / topic)
+
+
+def _frame(topic: str) -> pd.DataFrame:
+    return _results(topic).frame.query("status == 'ok'")
 
 
 def _means(frame: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -74,6 +81,8 @@ def _table(words: Sequence[str]) -> str:
     frame = frame.loc[~frame["dataset_label"].isin(left_out)]
     if kind == "summary":
         lines = _summary(frame)
+    elif kind.startswith("against "):
+        lines = _against(_results(topic).without(left_out), kind.removeprefix("against "))
     elif kind.startswith("behind "):
         lines = _behind(frame, kind.removeprefix("behind "))
     else:
@@ -111,6 +120,19 @@ def _behind(frame: pd.DataFrame, method: str) -> Iterator[str]:
     best, values = others.idxmax(), others.max()
     for table in own.index[own < values - BEHIND]:
         yield _line(table, _format(own[table]), best[table], _format(values[table]))
+
+
+def _against(results: Results, method: str) -> Iterator[str]:
+    if method not in results.methods:
+        raise unknown(method, "method", results.methods, "these records")
+    yield from _head("method", "tables", "mean", "better, tie, worse", "p", "P(better)", "P(worse)")
+    for other in compare_over_tables(results, method):
+        counts = f"{other.wins}, {other.ties}, {other.losses}"
+        numbers = (
+            _format(v) if v is not None else "–" for v in (other.p, other.better, other.worse)
+        )
+        mean = f"{other.mean:+.3f}".replace("-", "−")
+        yield _line(other.method, str(other.n_tables), mean, counts, *numbers)
 
 
 def _number(words: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -168,6 +168,11 @@ class Results:
     def of_machine(self, letter: str) -> "Results":
         is_there = self.frame["machine"] == letter
         return Results(self.source, self.records, self.frame[is_there], self.as_recorded)
+
+    def without(self, datasets: Sequence[str]) -> "Results":
+        """Return the results without some datasets."""
+        kept = ~self.frame["dataset_label"].isin(datasets)
+        return Results(self.source, self.records, self.frame[kept], self.as_recorded)
 
     @cached_property
     def machines(self) -> list[Kind]:

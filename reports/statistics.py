@@ -43,9 +43,6 @@ class Estimate:
         low, high = self.low, self.high
         return (self.mean, self.mean) if low is None or high is None else (low, high)
 
-    def overlaps(self, other: "Estimate") -> bool:
-        return self.ends[0] <= other.ends[1] and other.ends[0] <= self.ends[1]
-
 
 def t_interval(values: Sequence[float], overlap: float = 0.0) -> tuple[float, float]:
     """Student's t interval of the mean of n >= 2 values: mean +- t(n-1) sd sqrt(1/n + overlap).
@@ -103,35 +100,10 @@ def accuracy_estimate(values: Sequence[float], n_test: int | None) -> Estimate |
     return replace(plain, low=min(ends), high=max(ends)).within(0.0, 1.0)
 
 
-def level_with_best(estimates: Mapping[str, Estimate]) -> tuple[set[str], set[str]]:
-    """Return the names with the best mean, and those whose interval meets theirs."""
-    top = max((estimate.mean for estimate in estimates.values()), default=0.0)
-    best = {name for name, estimate in estimates.items() if math.isclose(estimate.mean, top)}
-    level = {n for n, e in estimates.items() if any(e.overlaps(estimates[b]) for b in best)}
-    return best, level - best
-
-
-def paired_differences(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Return accuracy minus the reference's, paired by (dataset, seed).
-
-    Columns: dataset_label, method_label, n, difference, sd, low, high (t interval of the paired
-    differences, null for one pair). Drawn splits count as splits of the same rows, also of a table
-    that is generated for each seed. Not corrected for the number of comparisons.
-    """
-    ok = frame[(frame["status"] == "ok") & frame["accuracy"].notna()]
-    base = ok[ok["method_label"] == reference].set_index(BLOCK)["accuracy"]
-    base = base[~base.index.duplicated()]
-    others = ok[ok["method_label"] != reference].join(base.rename("base"), on=BLOCK)
-    others = others[others["base"].notna()]
-    rows = []
-    for labels, group in others.groupby(["dataset_label", "method_label"]):
-        first = group.iloc[0]
-        overlap = 0.0 if first["split"] == "official" else first["n_test"] / first["n_train"]
-        mean = estimate((group["accuracy"] - group["base"]).to_list(), overlap)
-        assert mean is not None  # a group has at least one pair
-        rows.append([*labels, mean.n, mean.mean, mean.sd, mean.low, mean.high])
-    columns = ["dataset_label", "method_label", "n", "difference", "sd", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+def best_of(means: Mapping[str, float]) -> set[str]:
+    """Return the names with the largest mean, up to rounding."""
+    top = max(means.values(), default=0.0)
+    return {name for name, mean in means.items() if math.isclose(mean, top)}
 
 
 def ranks(frame: pd.DataFrame) -> pd.Series:

@@ -1,27 +1,36 @@
 """Tables of test accuracy and of its paired differences: methods by datasets."""
 
+from dataclasses import fields
+
 import pandas as pd
 
 from reports import units
 from reports.entries import NOT_RUN, failed_cell, failure_notes, interval, long_data
+from reports.pairs import EQUIVALENT, FEWEST_TABLES, Comparison, Pairs, compare_over_tables
 from reports.results import Group, Results
-from reports.statistics import level_with_best, paired_differences
+from reports.statistics import Estimate
 from reports.views import ABSENT, BEST, FAILED, LEVEL, PLAIN, Block, Cell, Column, Footnotes, View
 
 READING = (
     "Mean accuracy on test rows over n seeds, with a 95% interval: Student's t over the seeds, and "
     "never narrower than Wilson's interval for the number of test rows. The best mean of a dataset "
-    "is bold. ≈ marks methods whose interval overlaps that of the best. Overlap is no test of "
-    "equality: see the table “Paired differences”. Mean rank: over all (dataset, seed), 1 is "
-    "best, ties averaged. Failed cells share the last rank, unavailable cells have no rank."
+    "is bold. ≈ marks methods that these rows do not show to be worse: the 95% interval of their "
+    "paired difference from the best (see “Paired differences”) has 0 in it. Mean rank: over all "
+    "(dataset, seed), 1 is best, ties averaged. Failed cells share the last rank, unavailable "
+    "cells have no rank."
 )
 NO_PAIR = Cell("no pair", mark=ABSENT)
+OVER_TABLES = (
+    *("Method", "Tables", "Mean difference", "Better on", "Tie on", "Worse on"),
+    *("p (Holm)", "P(better)", "P(equivalent)", "P(worse)"),
+)
 
 
 def accuracy(results: Results) -> View:
     notes = Footnotes()
     columns = [Column(name, dataset=name) for name in results.datasets]
-    by_dataset = {name: _accuracy_column(results, name, notes) for name in results.datasets}
+    pairs = Pairs(results)
+    by_dataset = {name: _accuracy_column(pairs, name, notes) for name in results.datasets}
     mean_rank = results.mean_ranks
     rows = [
         [Cell(method), *(by_dataset[d][method] for d in results.datasets), _rank(mean_rank, method)]
@@ -33,9 +42,10 @@ def accuracy(results: Results) -> View:
     return View("accuracy", "Test accuracy", READING, [block], notes.texts, data)
 
 
-def _accuracy_column(results: Results, dataset: str, notes: Footnotes) -> dict[str, Cell]:
+def _accuracy_column(pairs: Pairs, dataset: str, notes: Footnotes) -> dict[str, Cell]:
+    results = pairs.results
     groups = results.groups(dataset)
-    best, level = level_with_best({g.method: g.accuracy for g in groups if g.accuracy})
+    best, level = pairs.level(dataset)
     marks = dict.fromkeys(level, LEVEL) | dict.fromkeys(best, BEST)
     digits = units.share_digits(results.dataset_facts(dataset).get("n_test"))
     cells = {g.method: _accuracy_cell(g, marks.get(g.method, PLAIN), digits, notes) for g in groups}
@@ -72,25 +82,72 @@ def _accuracy_data(group: Group) -> dict[str, object]:
 
 
 def differences(results: Results) -> View:
-    """Build the table of accuracy minus that of a reference, paired by seed."""
-    name = reference_of(results)
-    data = paired_differences(results.frame, name) if name else pd.DataFrame()
-    pairs = {(row["dataset_label"], row["method_label"]): row for _, row in data.iterrows()}
+    """Build the table of accuracy minus that of a reference, on the same rows."""
+    name, pairs = reference_of(results), Pairs(results)
+    data = []
     head = [Column("Method"), *(Column(d, dataset=d) for d in results.datasets)]
-    rows = [
-        [Cell(method), *(_difference(results, pairs, d, method) for d in results.datasets)]
-        for method in results.methods
-        if method != name
-    ]
+    rows = []
+    for method in results.methods:
+        if method == name:
+            continue
+        row = [Cell(method)]
+        for dataset in results.datasets:
+            group, base = results.group(dataset, method), results.group(dataset, name or "")
+            difference = pairs.difference(group, base) if group and base else None
+            row.append(_difference(group, difference))
+            if difference is not None:
+                data.append({"dataset_label": dataset, "method_label": method, **vars(difference)})
+        rows.append(row)
     block = Block(f"Accuracy minus that of {name}", head, rows)
     reading = (
-        f"Test accuracy minus that of {name} on the same dataset and seed (so on the same rows): "
-        "mean over pairs, 95% t interval of the paired differences, number of pairs n. If seeds "
-        "draw the split, the interval is widened for the rows that splits share (Nadeau and Bengio "
-        "2003). One pair has no interval. Not corrected for the number of comparisons."
+        f"Test accuracy minus that of {name} on the same rows: mean over the n seeds on which both "
+        "are ok. The 95% interval is the wider of two. One is for the test rows (McNemar's, rows "
+        "that several seeds tested counted together). One is for the seeds: Student's t of the "
+        "paired differences, widened for the rows that splits share (Nadeau and Bengio 2003). Not "
+        "corrected for the number of comparisons."
     )
-    data = data if len(data) else pd.DataFrame(columns=["dataset_label", "method_label"])
-    return View("differences", "Paired differences", reading, [block], [], data)
+    frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset_label", "method_label"])
+    return View("differences", "Paired differences", reading, [block], [], frame)
+
+
+def over_tables(results: Results) -> View:
+    """Build the table of each method against a reference, over tables."""
+    name = reference_of(results)
+    compared = compare_over_tables(results, name) if name else []
+    head = [Column(text) for text in OVER_TABLES]
+    rows = [
+        [
+            Cell(c.method),
+            Cell(str(c.n_tables), f"{c.n_failed} failed" if c.n_failed else "", c.n_tables),
+            _signed(c.mean),
+            *(Cell(str(n), sort=n) for n in (c.wins, c.ties, c.losses)),
+            *(_probability(value) for value in (c.p, c.better, c.equal, c.worse)),
+        ]
+        for c in compared
+    ]
+    block = Block(f"Balanced accuracy, against {name}", head, rows)
+    reading = (
+        f"Balanced accuracy minus that of {name}, a table counting once, with its mean over the "
+        f"seeds on which both are ok. A tie is a difference of at most {EQUIVALENT}. p: Wilcoxon's "
+        "signed-rank test over tables, corrected for the number of methods (Holm). The last three "
+        "columns are the probabilities of the Bayesian signed-rank test (Benavoli et al. 2017): on "
+        f"a next table the method is better, within {EQUIVALENT}, or worse. Fewer than "
+        f"{FEWEST_TABLES} tables cannot tell. Tables on which only {name} is ok are counted as "
+        "failed, and are not in the means."
+    )
+    names = [field.name for field in fields(Comparison)]
+    data = pd.DataFrame([vars(c) for c in compared], columns=names)
+    return View("over_tables", "Comparison over tables", reading, [block], [], data)
+
+
+def _signed(value: float, detail: str = "") -> Cell:
+    return Cell(f"{value:+.3f}".replace("-", "−"), detail.replace("-", "−"), value)
+
+
+def _probability(value: float | None) -> Cell:
+    if value is None:
+        return Cell("too few tables", mark=ABSENT)
+    return Cell("<.001" if value < 0.001 else units.share(value), sort=value)
 
 
 def reference_of(results: Results) -> str | None:
@@ -100,13 +157,11 @@ def reference_of(results: Results) -> str | None:
     return results.methods[0] if results.methods else None
 
 
-def _difference(
-    results: Results, pairs: dict[tuple[str, str], pd.Series], dataset: str, method: str
-) -> Cell:
-    row, group = pairs.get((dataset, method)), results.group(dataset, method)
-    if row is None:
+def _difference(group: Group | None, difference: Estimate | None) -> Cell:
+    if difference is None:
         has_failed = group is not None and not group.ok
         return Cell(group.words, mark=FAILED) if group and has_failed else NO_PAIR
-    text = f"{row['difference']:+.3f}".replace("-", "−")
-    ends = "" if pd.isna(row["low"]) else f"[{row['low']:+.3f}, {row['high']:+.3f}] "
-    return Cell(text, f"{ends}n = {row['n']}".replace("-", "−"), float(row["difference"]))
+    ends = ""
+    if difference.low is not None and difference.high is not None:
+        ends = f"[{difference.low:+.3f}, {difference.high:+.3f}] "
+    return _signed(difference.mean, f"{ends}n = {difference.n}")

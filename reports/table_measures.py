@@ -1,5 +1,6 @@
-"""Time, memory and attribution: one block a dataset, rows are methods."""
+"""Quality, time, memory and attribution: one block a dataset, rows are methods."""
 
+import math
 from collections.abc import Callable
 
 import pandas as pd
@@ -26,12 +27,18 @@ READING_TIMING = (
     "conversion, training and prediction. First-use warm-up and the loading of data are not "
     "counted."
 )
+READING_QUALITY = (
+    "Means over seeds, with Student's t interval. Balanced accuracy: the mean over classes of the "
+    "accuracy on their rows. Log loss: in nats, lower is better. AUROC: each class against the "
+    "rest, averaged. Calibration error: how far the probability of the predicted class is from the "
+    "accuracy, averaged over the test rows; lower is better."
+)
 READING_ATTRIBUTION = (
     "How well the attributions rank the k features that are known to matter (needles). Precision "
-    "at k: the share of the top k that are needles. Recall: the share of the needles in the top "
-    "20, or in the top k if k is larger. Worst needle rank: median over seeds, k is perfect. "
-    "AUPRC: the area under the precision-recall curve. All but the rank are means over seeds with "
-    "Student's t interval."
+    "at k: the share of the top k that are needles; at 20 and at 100, if that many are needles. "
+    "Recall: the share of the needles in the top 20, or in the top k if k is larger. Worst needle "
+    "rank: median over seeds, k is perfect. AUPRC: the area under the precision-recall curve. All "
+    "but the rank are means over seeds with Student's t interval."
 )
 NOTHING = Cell("–", mark=ABSENT)
 
@@ -43,6 +50,40 @@ def timing(results: Results) -> View:
     data = long_data(results, lambda group: _spread_data(group, list(_TIMES)), timed=True)
     reading = READING_TIMING + _concurrency(results) + results.times_note
     return View("timing", "Time and memory", reading, blocks, notes.texts, data)
+
+
+_QUALITY = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "log_loss": "Log loss",
+    "auroc": "AUROC",
+    "calibration_error": "Calibration error",
+}
+
+
+def quality(results: Results) -> View:
+    """Build one block a dataset: how good the predicted classes and probabilities are."""
+    notes = Footnotes()
+    blocks = [_quality_block(results, dataset, notes) for dataset in results.datasets]
+    data = long_data(results, lambda group: {name: _middle(group, name) for name in _QUALITY})
+    return View("quality", "Quality of predictions", READING_QUALITY, blocks, notes.texts, data)
+
+
+def _quality_block(results: Results, dataset: str, notes: Footnotes) -> Block:
+    rows = [
+        [Cell(group.method), *_cells(group, list(_QUALITY), lambda g, c: _mean(g, c, notes))]
+        for group in results.groups(dataset)
+    ]
+    head = [Column("Method"), *map(Column, _QUALITY.values())]
+    return Block(f"{dataset}: quality of predictions", head, rows, dataset)
+
+
+def _mean(group: Group, column: str, notes: Footnotes) -> Cell:
+    mean = group.mean(column)
+    if mean is None:
+        return Cell(units.NOT_KNOWN, mark=ABSENT) if group.ok else failed_cell(group, notes)
+    shown = mean.within(0.0, math.inf if column == "log_loss" else 1.0)
+    return Cell(units.share(mean.mean), interval(shown, 3), mean.mean)
 
 
 _TIMES = {
@@ -102,6 +143,8 @@ def _spread_data(group: Group, columns: list[str]) -> dict[str, object]:
 
 _FINDING = {
     "precision_at_k": "Precision at k",
+    "precision_at_20": "Precision at 20",
+    "precision_at_100": "Precision at 100",
     "recall_at_k": "Recall in the top 20",
     "worst_needle_rank": "Worst needle rank",
     "needle_auprc": "Needle AUPRC",

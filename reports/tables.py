@@ -5,8 +5,8 @@ from pathlib import Path
 from bench.store.store import write_atomically
 from reports.markup import csv, latex, markdown
 from reports.results import Results
-from reports.table_accuracy import accuracy, differences
-from reports.table_measures import attribution, timing
+from reports.table_accuracy import accuracy, differences, over_tables
+from reports.table_measures import attribution, quality, timing
 from reports.table_needs import needs
 from reports.table_variance import variance
 from reports.variance_shares import has_grid
@@ -17,7 +17,7 @@ WRITERS = {"md": markdown, "csv": csv, "tex": latex}
 
 def all_views(results: Results) -> list[View]:
     """Build the tables of a report. A grid of layouts and networks has one of its variance."""
-    makers = [accuracy, needs, timing, attribution, differences]
+    makers = [accuracy, needs, quality, timing, attribution, differences, over_tables]
     return [make(results) for make in makers + [variance] * has_grid(results.frame)]
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from reports import units
 from reports.results import Group, distinguish_labels, groups_of
-from reports.statistics import level_with_best, mean_ranks
+from reports.statistics import best_of, mean_ranks
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -84,7 +84,7 @@ def _title(frame: pd.DataFrame) -> str:
 
 def _column(frame: pd.DataFrame, dataset: str) -> dict[str, str]:
     groups = groups_of(frame[frame["dataset_label"] == dataset]).values()
-    best, _ = level_with_best({g.method: g.accuracy for g in groups if g.accuracy})
+    best = best_of({g.method: g.accuracy.mean for g in groups if g.accuracy})
     return {group.method: _text(group, group.method in best) for group in groups}
 
 

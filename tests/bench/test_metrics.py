@@ -23,6 +23,8 @@ def test_scores_of_predictions() -> None:
     assert scores["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 2)
     assert scores["log_loss"] == pytest.approx(-np.log([0.9, 0.8, 0.4, 0.7]).mean())
     assert scores["auroc"] == 1.0
+    # Confidences 0.9, 0.8, 0.6, 0.7 in bins of their own. The third row is wrong.
+    assert scores["calibration_error"] == pytest.approx((0.1 + 0.2 + 0.6 + 0.3) / 4)
     assert scores["train_accuracy"] == 0.5
 
 
@@ -41,6 +43,13 @@ def test_needle_scores() -> None:
     assert scores["recall_at_k"] == 1.0  # of 4 features, all are among the top 20
     assert scores["worst_needle_rank"] == 3
     assert scores["needle_auprc"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+
+
+def test_precision_of_the_top_needs_as_many_relevant_features() -> None:
+    attributions, relevant = np.arange(200.0)[None], np.arange(170, 192)
+    scores = compute(outcome(attributions=attributions, relevant=relevant))
+    assert scores["precision_at_20"] == 12 / 20
+    assert scores["precision_at_100"] is None
 
 
 def test_a_tie_counts_against_the_needle() -> None:

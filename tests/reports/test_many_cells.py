@@ -38,7 +38,7 @@ def test_records_are_made_as_a_run_makes_them(many: Store) -> None:
     for record in records:
         assert record.keys() >= real.keys()
         assert record["dataset"].keys() >= real["dataset"].keys()
-        assert record["metrics"].keys() == real["metrics"].keys()
+        assert record["metrics"].keys() >= real["metrics"].keys()  # some metrics may be newer
         assert (record["status"] == "ok") == bool(many.artifact(record["key"]))
     again = next(make_cells(N_CELLS))[0]
     assert many.record(again["key"])["metrics"] == again["metrics"]

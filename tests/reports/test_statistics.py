@@ -1,7 +1,5 @@
 """Intervals, ranks, differences and fronts, compared with numbers by hand."""
 
-import math
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,12 +8,10 @@ from hypothesis import strategies as st
 
 from reports.figure_needles import needle_ranks
 from reports.statistics import (
-    Estimate,
     accuracy_estimate,
+    best_of,
     estimate,
-    level_with_best,
     mean_ranks,
-    paired_differences,
     pareto_front,
     ranks,
     t_interval,
@@ -85,46 +81,9 @@ def test_no_values_no_estimate() -> None:
     assert accuracy_estimate([], 100) is None
 
 
-def test_the_best_its_ties_and_those_whose_intervals_overlap() -> None:
-    result = {
-        "a": Estimate(0.95, 2, 0.01, 0.93, 0.97),
-        "b": Estimate(0.94, 2, 0.01, 0.92, 0.96),
-        "c": Estimate(0.80, 2, 0.01, 0.78, 0.82),
-        "d": Estimate(0.95, 2, 0.0, 0.95, 0.95),
-    }
-    assert level_with_best(result) == ({"a", "d"}, {"b"})
-    assert level_with_best({}) == (set(), set())
-
-
-def test_differences_are_paired_by_seed() -> None:
-    frame = cells(
-        ("x", 0, "ours", "ok", 0.90),
-        ("x", 1, "ours", "ok", 0.80),
-        ("x", 0, "other", "ok", 0.93),
-        ("x", 1, "other", "ok", 0.85),
-        ("x", 2, "other", "ok", 0.10),  # no partner: does not count
-        ("x", 0, "once", "ok", 0.70),
-        ("x", 0, "third", "timeout", None),
-    )
-    once, other = paired_differences(frame, "ours").to_dict("records")
-    assert (other["method_label"], other["n"]) == ("other", 2)
-    assert other["difference"] == pytest.approx(0.04)
-    assert other["low"] == pytest.approx(0.04 - 12.706205 * 0.01, abs=1e-6)
-    assert once["difference"] == pytest.approx(-0.2)
-    assert math.isnan(once["low"])  # one pair has no interval
-
-
-def test_seeds_that_split_one_table_anew_have_a_wider_interval() -> None:
-    """By hand: t(0.975, 1) sd sqrt(1/2 + 25/75) with sd = 0.01 sqrt(2)."""
-    frame = cells(
-        ("x", 0, "ours", "ok", 0.90),
-        ("x", 1, "ours", "ok", 0.80),
-        ("x", 0, "other", "ok", 0.93),
-        ("x", 1, "other", "ok", 0.85),
-    ).assign(split="stratified 0.25")
-    (other,) = paired_differences(frame, "ours").to_dict("records")
-    half = 12.706205 * 0.01 * math.sqrt(2) * math.sqrt(1 / 2 + 1 / 3)
-    assert other["high"] == pytest.approx(0.04 + half, abs=1e-6)
+def test_the_best_are_all_with_the_largest_mean() -> None:
+    assert best_of({"a": 0.95, "b": 0.94, "c": 0.95 - 1e-13}) == {"a", "c"}
+    assert best_of({}) == set()
 
 
 def test_failures_share_the_last_rank_and_the_unavailable_have_none() -> None:

@@ -11,8 +11,8 @@ from bench.store.store import Store
 from reports import units
 from reports.markup import latex, markdown, tex
 from reports.results import Results
-from reports.table_accuracy import accuracy, differences
-from reports.table_measures import attribution, timing
+from reports.table_accuracy import accuracy, differences, over_tables
+from reports.table_measures import attribution, quality, timing
 from reports.table_needs import needs
 from reports.tables import all_views
 from reports.views import Block, Cell, Column, View
@@ -96,11 +96,27 @@ def test_one_dataset_has_one_best_and_marks_those_level_with_it(results: Results
     assert list(marks.values()).count("best") == 1
 
 
-def test_overlap_of_intervals_is_not_called_a_test(results: Results) -> None:
+def test_marks_and_differences_rest_on_paired_tests(results: Results) -> None:
     reading = accuracy(results).reading
-    assert "≈ marks methods whose interval overlaps that of the best" in reading
-    assert "Overlap is no test of equality" in reading
+    assert "paired difference from the best" in reading
     assert differences(results).title in reading
+    assert "McNemar" in differences(results).reading
+
+
+def test_methods_are_compared_over_tables(results: Results) -> None:
+    """Four tables are too few for a test. A table on which only one is ok counts as failed."""
+    view = over_tables(results)
+    assert "against deepmapper" in view.blocks[0].caption
+    rows = {row[0].text: row for row in view.blocks[0].rows}
+    assert rows["majority"][2].text.startswith("−")
+    assert "failed" in rows["deepinsight_tsne"][1].detail
+    assert rows["logistic"][6].text == "too few tables"
+
+
+def test_quality_has_a_block_for_each_dataset(results: Results) -> None:
+    view = quality(results)
+    assert [block.dataset for block in view.blocks] == results.datasets
+    assert {"log_loss", "auroc", "calibration_error"} <= set(view.data.columns)
 
 
 def test_attribution_has_a_block_for_each_dataset_with_needles(results: Results) -> None:

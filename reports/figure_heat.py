@@ -1,0 +1,65 @@
+"""Balanced accuracy of all methods on all tables, as a heat map."""
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from reports.figure_style import FAINT, INK, QUIET, bare
+from reports.results import Results
+
+TITLE = "Balanced accuracy"
+CAPTION = (
+    "Mean balanced accuracy over seeds. The darker, the nearer to the best method of the table. "
+    "Words: the status of cells without a value. Methods are in the order of their mean rank."
+)
+WITHOUT = "There are fewer than six tables or three methods with a balanced accuracy."
+FEWEST_TABLES, FEWEST_METHODS = 6, 3
+WORST = 0.3  # this far below the best a cell is white
+COLOURS = LinearSegmentedColormap.from_list("behind", ["white", "#0173b2"])
+DARK = 0.6  # on darker colours, text is white
+
+
+def draw(results: Results) -> Figure | None:
+    """Draw the map, or return None for few tables or methods."""
+    tables, methods = results.datasets, results.methods
+    values = np.array([[_mean(results, t, m) for t in tables] for m in methods], dtype=float)
+    if len(tables) < FEWEST_TABLES or np.isfinite(values).any(1).sum() < FEWEST_METHODS:
+        return None
+    known = np.isfinite(values).any(0)
+    best = np.full(len(tables), np.nan)
+    best[known] = np.nanmax(values[:, known], axis=0)
+    near = 1 - np.clip((best - values) / WORST, 0, 1)
+    size = 2.2 + 0.46 * len(tables), 1.3 + 0.22 * len(methods)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(np.ma.masked_invalid(near), cmap=COLOURS, vmin=0, vmax=1, aspect="auto")
+    for row, method in enumerate(methods):
+        for column, table in enumerate(tables):
+            value = values[row, column]
+            text, colour = f"{value:.2f}".removeprefix("0"), INK
+            if not np.isfinite(value):
+                group = results.group(table, method)
+                text, colour = _short(group.words) if group else "", QUIET
+            elif near[row, column] > DARK:
+                colour = "white"
+            axes.text(column, row, text, ha="center", va="center", fontsize=7, color=colour)
+    labels = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(len(tables)), tables, **labels)  # type: ignore[arg-type]
+    axes.set_yticks(range(len(methods)), methods)
+    axes.grid(visible=False)
+    axes.set_facecolor(FAINT)
+    bare(axes)
+    return figure
+
+
+def _mean(results: Results, table: str, method: str) -> float:
+    group = results.group(table, method)
+    values = group.values("balanced_accuracy") if group else []
+    return float(np.mean(values)) if values else float("nan")
+
+
+def _short(words: str) -> str:
+    """The first status of a cell, such as `time` for `timeout ×2`."""
+    shortened = {"timeout": "time", "out of memory": "mem.", "unavailable": "n.a."}
+    first = words.split(" ×")[0].split(",")[0]
+    return shortened.get(first, first)
