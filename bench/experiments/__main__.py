@@ -22,7 +22,7 @@ OUT = Path("results/experiments")
 FILES = {
     "needles": ("nihs", "xor", "parity", "coins"),
     "findings": ("known_truth", "permuted"),
-    "mnist": ("shuffled", "max_norm"),
+    "mnist": ("shuffled", "few_images", "max_norm"),
     "parts": ("parts",),
     "growth": ("million", "scaling"),
     "speed": ("conversion", "to_target", "contended"),
