@@ -104,9 +104,12 @@ def may_form_neighbourhoods(X: np.ndarray, seed: int) -> bool:
     vectors = torch.nn.functional.normalize(Z.T, dim=1)
 
     def nearest(features: np.ndarray) -> np.ndarray:
-        products = vectors[features] @ vectors.T
-        products[np.arange(len(features)), features] = -torch.inf
-        return products.topk(N_NEIGHBOURS, dim=1).indices.numpy()
+        parts = []
+        for part in torch.from_numpy(features).split(max(1, BLOCK_ELEMENTS // len(vectors))):
+            products = vectors[part] @ vectors.T
+            products[torch.arange(len(part)), part] = -torch.inf
+            parts.append(products.topk(N_NEIGHBOURS, dim=1).indices)
+        return torch.cat(parts).numpy()
 
     sample = stream(seed, "layout", "sample").permutation(len(varies))[:SAMPLED_FEATURES]
     near = nearest(sample)
