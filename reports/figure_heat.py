@@ -10,22 +10,22 @@ from reports.results import Results
 TITLE = "Balanced accuracy"
 CAPTION = (
     "Mean balanced accuracy over seeds. The darker, the nearer to the best method of the table. "
-    "Words: the status of cells without a value. Methods are in the order of their mean rank."
+    "Words: the status of cells without a value. Methods are in the order of the accuracy table."
 )
 WITHOUT = "There are fewer than six tables or three methods with a balanced accuracy."
 FEWEST_TABLES, FEWEST_METHODS = 6, 3
 WORST = 0.3  # this far below the best a cell is white
 COLOURS = LinearSegmentedColormap.from_list("behind", ["white", "#0173b2"])
-DARK = 0.6  # on darker colours, text is white
+DARK = 0.85  # on darker colours, text is white
 
 
 def draw(results: Results) -> Figure | None:
     """Draw the map, or return None for few tables or methods."""
     tables, methods = results.datasets, results.methods
     values = np.array([[_mean(results, t, m) for t in tables] for m in methods], dtype=float)
-    if len(tables) < FEWEST_TABLES or np.isfinite(values).any(1).sum() < FEWEST_METHODS:
-        return None
     known = np.isfinite(values).any(0)
+    if known.sum() < FEWEST_TABLES or np.isfinite(values).any(1).sum() < FEWEST_METHODS:
+        return None
     best = np.full(len(tables), np.nan)
     best[known] = np.nanmax(values[:, known], axis=0)
     near = 1 - np.clip((best - values) / WORST, 0, 1)

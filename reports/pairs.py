@@ -1,24 +1,28 @@
 """Pairs of methods on the same test rows, and over tables.
 
-On one table, the difference of two methods has a 95% interval that covers two sources of chance:
+On one table, the difference of two methods has a 95% interval for two sources of chance:
 
 - the rows: the difference of each test row (1 if only the first method is right, -1 if only the
-  second) is summed over the seeds that tested it. The interval is normal, with a continuity
-  correction. For one seed it excludes 0 if McNemar's test (Psychometrika 12, 1947; corrected by
-  Edwards 1948) does, up to rounding;
-- the seeds: Student's t of the paired differences, with the correction of Nadeau and Bengio for
-  splits that share rows (`statistics.t_interval`).
+  second) is summed over the seeds that tested it. For one seed the interval excludes 0 if and only
+  if McNemar's test does (Psychometrika 12, 1947; corrected for continuity by Edwards 1948). For
+  several it is the same for clusters (Durkalski et al., Stat. Med. 22, 2003). Tables with groups of
+  rows have none, because records do not have the groups;
+- the seeds: Student's t of the paired differences. Splits of the same rows are corrected after
+  Nadeau and Bengio (`statistics.t_interval`), which covers the rows too, so the wider of both
+  intervals is used. Seeds of an official split share their test rows: the two variances add up.
 
 Over tables: Wilcoxon's signed-rank test with Holm's correction (Demšar, JMLR 7, 2006), and the
 Bayesian signed-rank test with a region of practical equivalence (Benavoli et al., JMLR 18, 2017).
+Variants of a table, such as `x (counts)` and `x (shuffled)`, are averaged and count once.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import special
 
 from reports.results import Group, Results
@@ -27,6 +31,18 @@ from reports.statistics import LEVEL, Estimate, best_of, estimate
 EQUIVALENT = 0.01  # differences of accuracy up to this size are practically none
 FEWEST_TABLES = 6  # with five, Wilcoxon's test cannot reach p < 0.05
 N_SAMPLES = 5000  # of the Bayesian test
+DIGITS = 12  # differences are rounded, so that equal means are equal
+
+Cells = list[tuple[dict[str, Any], dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class _Hits:
+    """The test rows of a cell, ascending, their labels, and 1.0 if the prediction is right."""
+
+    rows: np.ndarray
+    labels: np.ndarray
+    is_right: np.ndarray
 
 
 class Pairs:
@@ -34,108 +50,145 @@ class Pairs:
 
     def __init__(self, results: Results) -> None:
         self.results = results
-        self._hits: dict[str, tuple[np.ndarray, np.ndarray] | None] = {}
+        self._hits: dict[str, _Hits | None] = {}
 
     def difference(self, group: Group, other: Group) -> Estimate | None:
         """Return accuracy of `group` minus that of `other`, or None without a common seed.
 
-        Only seeds on which both are ok count. Without stored predictions the interval is that of
-        the seeds.
+        Seeds count on which both are ok with the same test rows. Ends are None if there is no
+        interval: one seed without stored predictions, or an official split without them.
         """
-        cells = {cell["seed"]: cell for cell in other.ok if cell["accuracy"] is not None}
-        pairs = [
-            (cell, cells[cell["seed"]])
-            for cell in group.ok
-            if cell["seed"] in cells and cell["accuracy"] is not None
-        ]
-        if not pairs:
+        cells = self._common(group, other)
+        if not cells:
             return None
-        first = pairs[0][0]
-        overlap = 0.0 if first["split"] == "official" else first["n_test"] / first["n_train"]
-        of_seeds = estimate([a["accuracy"] - b["accuracy"] for a, b in pairs], overlap)
+        first = cells[0][0]
+        checksums = {self._checksum(a["key"]) for a, _ in cells}
+        is_official = first["split"] == "official"
+        is_drawn_anew = len(checksums) == len(cells) > 1  # a generated table for each seed
+        overlap = 0.0 if is_official or is_drawn_anew else first["n_test"] / first["n_train"]
+        values = [round(a["accuracy"] - b["accuracy"], DIGITS) for a, b in cells]
+        of_seeds = estimate(values, overlap)
         assert of_seeds is not None
-        half = self._half_of_rows([(a["key"], b["key"]) for a, b in pairs])
+        half_of_rows, half = self._half_of_rows(cells), of_seeds.half
+        if half_of_rows is None:
+            half = None if is_official else half
+        elif half is None:
+            half = half_of_rows
+        else:
+            half = math.hypot(half, half_of_rows) if is_official else max(half, half_of_rows)
         if half is None:
-            return of_seeds
-        mean = of_seeds.mean
-        ends = (mean - half, mean + half, *of_seeds.ends)
-        return Estimate(mean, of_seeds.n, of_seeds.sd, min(ends), max(ends))
+            return Estimate(of_seeds.mean, of_seeds.n, of_seeds.sd)
+        ends = of_seeds.mean - half, of_seeds.mean + half
+        return Estimate(of_seeds.mean, of_seeds.n, of_seeds.sd, *ends).within(-1.0, 1.0)
 
-    def level(self, dataset: str) -> tuple[set[str], set[str]]:
-        """Return the methods with the best mean, and those that are not shown to be worse."""
+    def best_and_level(self, dataset: str) -> tuple[set[str], set[str]]:
+        """Return the methods with the best mean, and those that are not shown to be worse.
+
+        A method without an interval of its difference is in neither.
+        """
         groups = {group.method: group for group in self.results.groups(dataset) if group.accuracy}
-        means = {name: group.accuracy.mean for name, group in groups.items() if group.accuracy}
-        best = best_of(means)
+        best = best_of({name: g.accuracy.mean for name, g in groups.items() if g.accuracy})
         level = set()
         for name in set(groups) - best:
-            differences = (self.difference(groups[b], groups[name]) for b in best)
-            if any(d is None or d.low is None or d.low <= 0 for d in differences):
+            differences = [self.difference(groups[b], groups[name]) for b in best]
+            lows = [d.low for d in differences if d is not None and d.low is not None]
+            if any(low <= 0 for low in lows):
                 level.add(name)
         return best, level
 
-    def _half_of_rows(self, keys: Sequence[tuple[str, str]]) -> float | None:
-        """Half the interval for the test rows, or None without predictions."""
+    def _common(self, group: Group, other: Group) -> Cells:
+        cells = {cell["seed"]: cell for cell in other.ok if cell["accuracy"] is not None}
+        return [
+            (cell, cells[cell["seed"]])
+            for cell in group.ok
+            if cell["seed"] in cells
+            and cell["accuracy"] is not None
+            and self._same_rows(cell["key"], cells[cell["seed"]]["key"])
+        ]
+
+    def _same_rows(self, key: str, other: str) -> bool:
+        """Whether two cells have the same table and, as far as stored, the same test rows."""
+        if self._checksum(key) != self._checksum(other):
+            return False
+        hits, others = self._read(key), self._read(other)
+        if hits is None or others is None:
+            return True
+        return np.array_equal(hits.rows, others.rows) and np.array_equal(hits.labels, others.labels)
+
+    def _half_of_rows(self, cells: Cells) -> float | None:
+        """Half the interval for the test rows, or None without predictions or with groups."""
         sums: dict[tuple[str, int], float] = defaultdict(float)
         n = 0
-        for key, other in keys:
-            hits, other_hits = self._right(key), self._right(other)
-            if hits is None or other_hits is None or not np.array_equal(hits[0], other_hits[0]):
+        for a, b in cells:
+            hits, others = self._read(a["key"]), self._read(b["key"])
+            if hits is None or others is None or self._facts(a["key"]).get("n_groups"):
                 return None
-            table = str(self.results.records[key]["dataset"].get("checksum"))
-            for row, value in zip(hits[0].tolist(), hits[1] - other_hits[1], strict=True):
+            table = self._checksum(a["key"])
+            values = hits.is_right - others.is_right
+            for row, value in zip(hits.rows.tolist(), values.tolist(), strict=True):
                 sums[table, row] += value
-            n += len(hits[0])
-        of_rows = np.array(list(sums.values()))
-        squares = float(np.square(of_rows - of_rows.mean()).sum())
+            n += len(values)
+        row_sums = np.array(list(sums.values()))
         z = float(special.ndtri((1 + LEVEL) / 2))
-        return z * squares**0.5 / n + 1 / len(of_rows)
+        return z * math.sqrt(float(np.square(row_sums).sum())) / n + 1 / len(row_sums)
 
-    def _right(self, key: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """The test rows of a cell, and 1.0 where its prediction is right."""
+    def _facts(self, key: str) -> dict[str, Any]:
+        return self.results.records[key]["dataset"]
+
+    def _checksum(self, key: str) -> str:
+        return str(self._facts(key).get("checksum"))
+
+    def _read(self, key: str) -> _Hits | None:
         if key not in self._hits:
             read = self.results.source.array
-            arrays = [read(key, name) for name in ("test_rows", "y_test", "probabilities")]
-            rows, y, probabilities = arrays
+            names = ("test_rows", "y_test", "probabilities")
+            rows, labels, probabilities = (read(key, name) for name in names)
             hits = None
-            if rows is not None and y is not None and probabilities is not None:
-                hits = rows, (probabilities.argmax(1) == y).astype(float)
+            if rows is not None and labels is not None and probabilities is not None:
+                order = np.argsort(rows, kind="stable")
+                is_right = (probabilities.argmax(1) == labels).astype(float)
+                hits = _Hits(rows[order], labels[order], is_right[order])
             self._hits[key] = hits
         return self._hits[key]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A method against another over tables.
+    """A method against a reference over tables.
 
     Parameters
     ----------
     method : str
     n_tables : int
-        Tables on which both are ok.
+        Tables with a seed on which both are ok.
     n_failed : int
-        Tables on which only the other is.
-    mean : float
-        Mean difference, method minus other.
+        Tables on which only the reference is ok.
+    n_alone : int
+        Tables on which only the method is ok.
+    mean : float or None
+        Mean difference, method minus reference.
     wins, ties, losses : int
         Tables with a difference above, within and below the region of equivalence.
     p : float or None
-        Wilcoxon's signed-rank test, corrected by Holm over the methods of the list. None with fewer
-        than six tables.
+        Wilcoxon's signed-rank test, corrected by Holm over the tested methods of the list. None
+        with fewer than six tables.
     better, equal, worse : float or None
-        Probabilities of the Bayesian signed-rank test for a next table.
+        Posterior probabilities of the Bayesian signed-rank test that a better, equivalent or worse
+        method is the most probable outcome.
     """
 
     method: str
     n_tables: int
     n_failed: int
-    mean: float
+    n_alone: int
+    mean: float | None
     wins: int
     ties: int
     losses: int
-    p: float | None
-    better: float | None
-    equal: float | None
-    worse: float | None
+    p: float | None = None
+    better: float | None = None
+    equal: float | None = None
+    worse: float | None = None
 
 
 def compare_over_tables(
@@ -157,63 +210,64 @@ def compare_over_tables(
     -------
     list of Comparison
     """
-    differences, n_failed = _differences(results, reference, measure)
-    names = [name for name, values in differences.items() if len(values)]
-    p = {name: wilcoxon(differences[name]) for name in names}
-    corrected = dict(zip(p, holm([1.0 if v is None else v for v in p.values()]), strict=True))
-    compared = []
-    for name in names:
-        values = differences[name]
-        counts = (values > EQUIVALENT).sum(), (values < -EQUIVALENT).sum()
-        better, equal, worse = _bayesian(values) if p[name] is not None else (None,) * 3
-        compared.append(
-            Comparison(
-                name,
-                len(values),
-                n_failed[name],
-                float(values.mean()),
-                int(counts[0]),
-                int(len(values) - counts[0] - counts[1]),
-                int(counts[1]),
-                None if p[name] is None else corrected[name],
-                better,
-                equal,
-                worse,
-            )
-        )
-    return sorted(compared, key=lambda comparison: -comparison.mean)
+    names = [name for name in results.methods if name != reference]
+    values = {name: table_differences(results, name, reference, measure) for name in names}
+    p = correct([wilcoxon(np.array(list(of_tables.values()))) for of_tables in values.values()])
+    compared = [
+        _compare(results, name, reference, np.array(list(values[name].values())), value)
+        for name, value in zip(names, p, strict=True)
+    ]
+    return sorted(compared, key=lambda c: math.inf if c.mean is None else -c.mean)
 
 
-def _differences(
-    results: Results, reference: str, measure: str
-) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+def _compare(
+    results: Results, name: str, reference: str, values: np.ndarray, p: float | None
+) -> Comparison:
+    of_method, of_reference = _tables_of(results, name), _tables_of(results, reference)
+    wins, losses = int((values > EQUIVALENT).sum()), int((values < -EQUIVALENT).sum())
+    return Comparison(
+        name,
+        len(values),
+        len(of_reference - of_method),
+        len(of_method - of_reference),
+        float(values.mean()) if len(values) else None,
+        wins,
+        len(values) - wins - losses,
+        losses,
+        p,
+        *(_bayesian(values) if p is not None else ()),
+    )
+
+
+def base_table(label: str) -> str:
+    """The table of a variant: `x` of `x (counts)`."""
+    return label.partition(" (")[0]
+
+
+def table_differences(
+    results: Results, method: str, reference: str, measure: str
+) -> dict[str, float]:
+    """The mean difference on each table, over common seeds and over the variants of the table."""
     differences: dict[str, list[float]] = defaultdict(list)
-    n_failed: dict[str, int] = defaultdict(int)
     for dataset in results.datasets:
-        base = results.group(dataset, reference)
-        values = {} if base is None else _by_seed(base, measure)
-        for group in results.groups(dataset):
-            if group.method == reference or not values:
-                continue
-            own = _by_seed(group, measure)
-            common = own.keys() & values.keys()
-            if common:
-                mean = np.mean([own[seed] - values[seed] for seed in common])
-                differences[group.method].append(float(mean))
-            else:
-                n_failed[group.method] += 1
-    return {name: np.array(listed) for name, listed in differences.items()}, n_failed
+        group, base = results.group(dataset, method), results.group(dataset, reference)
+        if group is None or base is None:
+            continue
+        own, others = _by_seed(group, measure), _by_seed(base, measure)
+        if common := own.keys() & others.keys():
+            mean = np.mean([own[seed] - others[seed] for seed in sorted(common)])
+            differences[base_table(dataset)].append(float(mean))
+    return {name: round(float(np.mean(listed)), DIGITS) for name, listed in differences.items()}
 
 
 def _by_seed(group: Group, measure: str) -> dict[int, float]:
     return {cell["seed"]: cell[measure] for cell in group.ok if cell[measure] is not None}
 
 
-def table_means(results: Results, measure: str) -> pd.DataFrame:
-    """Means over the seeds that are ok, a row a method and a column a table."""
-    ok = results.frame[results.frame["status"] == "ok"]
-    means = ok.pivot_table(measure, "method_label", "dataset_label", aggfunc="mean")
-    return means.reindex(results.methods)
+def _tables_of(results: Results, method: str) -> set[str]:
+    """The tables on which a method is ok."""
+    groups = ((name, results.group(name, method)) for name in results.datasets)
+    return {base_table(name) for name, group in groups if group is not None and group.ok}
 
 
 def wilcoxon(values: np.ndarray) -> float | None:
@@ -228,7 +282,7 @@ def wilcoxon(values: np.ndarray) -> float | None:
 
 
 def _bayesian(values: np.ndarray) -> tuple[float, float, float]:
-    """Probabilities that the method is better, equivalent and worse on a next table."""
+    """The probabilities of better, equal and worse, see `Comparison`."""
     from baycomp import SignedRankTest
 
     better, equal, worse = SignedRankTest.probs(
@@ -237,16 +291,19 @@ def _bayesian(values: np.ndarray) -> tuple[float, float, float]:
     return float(better), float(equal), float(worse)
 
 
-def holm(p: Sequence[float]) -> list[float]:
-    """p-values corrected for their number (Holm, Scand. J. Stat. 6, 1979).
+def correct(p: Sequence[float | None]) -> list[float | None]:
+    """Correct p-values for their number (Holm, Scand. J. Stat. 6, 1979). None is no test.
 
     Examples
     --------
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
+    >>> correct([0.01, None, 0.04, 0.03])
+    [0.03, None, 0.06, 0.06]
     """
-    order = np.argsort(p, kind="stable")
-    factors = np.arange(len(p), 0, -1)
-    corrected = np.empty(len(p))
-    corrected[order] = np.minimum(1.0, np.maximum.accumulate(factors * np.asarray(p)[order]))
-    return [float(value) for value in corrected.round(12)]
+    tested = [i for i, value in enumerate(p) if value is not None]
+    ascending = sorted(tested, key=lambda i: p[i] or 0.0)
+    corrected: list[float | None] = [None] * len(p)
+    largest = 0.0
+    for place, i in enumerate(ascending):
+        largest = max(largest, (len(tested) - place) * (p[i] or 0.0))
+        corrected[i] = round(min(1.0, largest), DIGITS)
+    return corrected

@@ -131,7 +131,7 @@ def _against(results: Results, method: str) -> Iterator[str]:
         numbers = (
             _format(v) if v is not None else "–" for v in (other.p, other.better, other.worse)
         )
-        mean = f"{other.mean:+.3f}".replace("-", "−")
+        mean = "–" if other.mean is None else f"{other.mean:+.3f}".replace("-", "−")
         yield _line(other.method, str(other.n_tables), mean, counts, *numbers)
 
 

@@ -15,9 +15,10 @@ READING = (
     "Mean accuracy on test rows over n seeds, with a 95% interval: Student's t over the seeds, and "
     "never narrower than Wilson's interval for the number of test rows. The best mean of a dataset "
     "is bold. ≈ marks methods that these rows do not show to be worse: the 95% interval of their "
-    "paired difference from the best (see “Paired differences”) has 0 in it. Mean rank: over all "
-    "(dataset, seed), 1 is best, ties averaged. Failed cells share the last rank, unavailable "
-    "cells have no rank."
+    "paired difference from the best (see “Paired differences”) has 0 in it. Without stored "
+    "predictions of one seed there is no such interval and no mark. Mean rank: over all (dataset, "
+    "seed), 1 is best, ties averaged. Failed cells share the last rank, unavailable cells have no "
+    "rank."
 )
 NO_PAIR = Cell("no pair", mark=ABSENT)
 OVER_TABLES = (
@@ -45,7 +46,7 @@ def accuracy(results: Results) -> View:
 def _accuracy_column(pairs: Pairs, dataset: str, notes: Footnotes) -> dict[str, Cell]:
     results = pairs.results
     groups = results.groups(dataset)
-    best, level = pairs.level(dataset)
+    best, level = pairs.best_and_level(dataset)
     marks = dict.fromkeys(level, LEVEL) | dict.fromkeys(best, BEST)
     digits = units.share_digits(results.dataset_facts(dataset).get("n_test"))
     cells = {g.method: _accuracy_cell(g, marks.get(g.method, PLAIN), digits, notes) for g in groups}
@@ -96,17 +97,19 @@ def differences(results: Results) -> View:
             difference = pairs.difference(group, base) if group and base else None
             row.append(_difference(group, difference))
             if difference is not None:
-                data.append({"dataset_label": dataset, "method_label": method, **vars(difference)})
+                data.append({"dataset": dataset, "method": method, **vars(difference)})
         rows.append(row)
     block = Block(f"Accuracy minus that of {name}", head, rows)
     reading = (
         f"Test accuracy minus that of {name} on the same rows: mean over the n seeds on which both "
-        "are ok. The 95% interval is the wider of two. One is for the test rows (McNemar's, rows "
-        "that several seeds tested counted together). One is for the seeds: Student's t of the "
-        "paired differences, widened for the rows that splits share (Nadeau and Bengio 2003). Not "
-        "corrected for the number of comparisons."
+        "are ok. The 95% interval has two parts. One is for the test rows (McNemar; a row that "
+        "several seeds tested counts once; tables with groups of rows have none). One is for the "
+        "seeds: Student's t of the paired differences, widened for the rows that splits share "
+        "(Nadeau and Bengio 2003). Drawn splits have the wider one, official splits the root of "
+        "the sum of squares. Not corrected for the number of comparisons."
     )
-    frame = pd.DataFrame(data) if data else pd.DataFrame(columns=["dataset_label", "method_label"])
+    columns = ["dataset", "method", *(field.name for field in fields(Estimate))]
+    frame = pd.DataFrame(data, columns=columns)
     return View("differences", "Paired differences", reading, [block], [], frame)
 
 
@@ -118,8 +121,8 @@ def over_tables(results: Results) -> View:
     rows = [
         [
             Cell(c.method),
-            Cell(str(c.n_tables), f"{c.n_failed} failed" if c.n_failed else "", c.n_tables),
-            _signed(c.mean),
+            Cell(str(c.n_tables), _missing(c), c.n_tables),
+            Cell("none", mark=ABSENT) if c.mean is None else _signed(c.mean),
             *(Cell(str(n), sort=n) for n in (c.wins, c.ties, c.losses)),
             *(_probability(value) for value in (c.p, c.better, c.equal, c.worse)),
         ]
@@ -127,27 +130,37 @@ def over_tables(results: Results) -> View:
     ]
     block = Block(f"Balanced accuracy, against {name}", head, rows)
     reading = (
-        f"Balanced accuracy minus that of {name}, a table counting once, with its mean over the "
-        f"seeds on which both are ok. A tie is a difference of at most {EQUIVALENT}. p: Wilcoxon's "
-        "signed-rank test over tables, corrected for the number of methods (Holm). The last three "
-        "columns are the probabilities of the Bayesian signed-rank test (Benavoli et al. 2017): on "
-        f"a next table the method is better, within {EQUIVALENT}, or worse. Fewer than "
-        f"{FEWEST_TABLES} tables cannot tell. Tables on which only {name} is ok are counted as "
-        "failed, and are not in the means."
+        f"Balanced accuracy minus that of {name}. Each table counts once: the mean over the seeds "
+        "on which both are ok, and over its variants, such as x (counts). A tie is a difference of "
+        f"at most {EQUIVALENT}. p: Wilcoxon's signed-rank test over tables, corrected for the "
+        "number of methods (Holm). The last three columns are the posterior probabilities of the "
+        "Bayesian signed-rank test (Benavoli et al. 2017) that the most probable outcome is a "
+        f"better method, one within {EQUIVALENT}, or a worse one. There is no test with fewer than "
+        f"{FEWEST_TABLES} tables. Tables on which only one of the two is ok are counted, and are "
+        "in no mean. If there is no `deepmapper`, the reference is the best ranked method, and p "
+        "is too small."
     )
     names = [field.name for field in fields(Comparison)]
     data = pd.DataFrame([vars(c) for c in compared], columns=names)
     return View("over_tables", "Comparison over tables", reading, [block], [], data)
 
 
+def _missing(compared: Comparison) -> str:
+    """The numbers of tables on which only one method is ok."""
+    failed = f"{compared.n_failed} failed" if compared.n_failed else ""
+    alone = f"{compared.n_alone} without the reference" if compared.n_alone else ""
+    return ", ".join(filter(None, (failed, alone)))
+
+
 def _signed(value: float, detail: str = "") -> Cell:
-    return Cell(f"{value:+.3f}".replace("-", "−"), detail.replace("-", "−"), value)
+    text = f"{value:+.3f}".replace("-0.000", "+0.000").replace("-", "−")
+    return Cell(text, detail.replace("-", "−"), value)
 
 
 def _probability(value: float | None) -> Cell:
     if value is None:
         return Cell("too few tables", mark=ABSENT)
-    return Cell("<.001" if value < 0.001 else units.share(value), sort=value)
+    return Cell("<0.001" if value < 0.001 else units.share(value), sort=value)
 
 
 def reference_of(results: Results) -> str | None:

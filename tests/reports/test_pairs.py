@@ -13,8 +13,9 @@ from reports import figure_heat, figure_ranks
 from reports.aggregate import columns
 from reports.figure_ranks import cliques
 from reports.figure_style import style
-from reports.pairs import Pairs, compare_over_tables, holm
-from reports.results import Results
+from reports.pairs import Pairs, compare_over_tables, correct
+from reports.results import Group, Results
+from reports.statistics import Estimate
 
 
 class Arrays:
@@ -35,98 +36,138 @@ class Arrays:
         }
 
 
-def results_of(*cells: tuple[str, int, str, float | None], split: str = "official") -> Results:
+def results_of(
+    *cells: tuple[str, int, str, float | None], split: str = "official", table: str = ""
+) -> Results:
     """Results from table, seed, method and accuracy. A cell without accuracy failed."""
     rows, records = [], {}
-    for table, seed, method, accuracy in cells:
-        key = f"{table} {seed} {method}"
+    for label, seed, method, accuracy in cells:
+        key = f"{label} {seed} {method}"
         row: dict[str, Any] = dict.fromkeys(columns())
-        row |= {"dataset_label": table, "method_label": method, "seed": seed, "key": key}
+        row |= {"dataset_label": label, "method_label": method, "seed": seed, "key": key}
         row |= {"accuracy": accuracy, "balanced_accuracy": accuracy, "n_test": 50, "n_train": 100}
         row |= {"status": "failed" if accuracy is None else "ok", "split": split, "machine": "A"}
         rows.append(row)
-        records[key] = {"key": key, "dataset": {"name": table, "checksum": table}}
+        records[key] = {"key": key, "dataset": {"name": label, "checksum": label + table}}
     frame = pd.DataFrame(rows).astype(columns())
     return Results(Arrays(), records, frame, frame)  # type: ignore[arg-type]
 
 
-def of_rows(a: Sequence[int], b: Sequence[int]) -> tuple[Results, Pairs]:
+def group_of(results: Results, method: str, table: str = "t") -> Group:
+    group = results.group(table, method)
+    assert group is not None
+    return group
+
+
+def difference_of(results: Results) -> Estimate:
+    """The difference of the methods a and b on the table t."""
+    difference = Pairs(results).difference(group_of(results, "a"), group_of(results, "b"))
+    assert difference is not None
+    return difference
+
+
+def with_rows(results: Results, rights: dict[str, Sequence[int]]) -> Results:
+    for key, right in rights.items():
+        results.source.add(key, range(len(right)), right)  # type: ignore[attr-defined]
+    return results
+
+
+def one_seed(a: Sequence[int], b: Sequence[int]) -> Results:
     results = results_of(("t", 0, "a", float(np.mean(a))), ("t", 0, "b", float(np.mean(b))))
-    for method, right in (("a", a), ("b", b)):
-        results.source.add(f"t 0 {method}", range(len(right)), right)  # type: ignore[attr-defined]
-    return results, Pairs(results)
+    return with_rows(results, {"t 0 a": a, "t 0 b": b})
 
 
-@pytest.mark.parametrize("n_only_b", [0, 1, 3])
-def test_one_seed_is_judged_as_by_mcnemar(n_only_b: int) -> None:
-    """The interval excludes 0 if and only if the exact test of discordant rows has p < 0.05."""
-    for n_only_a in range(n_only_b, 30):
-        a = [1] * n_only_a + [0] * n_only_b + [1] * 60
-        b = [0] * n_only_a + [1] * n_only_b + [1] * 60
-        results, pairs = of_rows(a, b)
-        group, other = results.group("t", "a"), results.group("t", "b")
-        assert group is not None
-        assert other is not None
-        difference = pairs.difference(group, other)
-        assert difference is not None
-        assert difference.low is not None
-        assert difference.mean == pytest.approx((n_only_a - n_only_b) / len(a))
-        discordant = n_only_a + n_only_b
-        p = stats.binomtest(n_only_a, discordant).pvalue if discordant else 1.0
-        if not 0.03 < p < 0.07:  # the normal approximation
-            assert (difference.low > 0) == (p < 0.05)
-        _, level = pairs.level("t")
-        assert ("b" in level) == (difference.low <= 0 and n_only_a > n_only_b)
+@pytest.mark.parametrize("n_rows", [2, 3, 8, 20, 200])
+def test_one_seed_is_judged_as_by_mcnemar_with_edwards_correction(n_rows: int) -> None:
+    for n_only_a in range(1, min(n_rows, 25) + 1):
+        for n_only_b in range(min(n_only_a, n_rows - n_only_a + 1)):
+            rest = [1] * (n_rows - n_only_a - n_only_b)
+            a = [1] * n_only_a + [0] * n_only_b + rest
+            b = [0] * n_only_a + [1] * n_only_b + rest
+            results = one_seed(a, b)
+            difference = difference_of(results)
+            assert difference.mean == pytest.approx((n_only_a - n_only_b) / n_rows)
+            chi2 = max(0, n_only_a - n_only_b - 1) ** 2 / (n_only_a + n_only_b)
+            assert (difference.ends[0] > 0) == (stats.chi2.sf(chi2, 1) < 0.05)
+            assert -1 <= difference.ends[0] <= difference.ends[1] <= 1
+            _, level = Pairs(results).best_and_level("t")
+            assert ("b" in level) == (difference.ends[0] <= 0)
 
 
-def test_the_interval_covers_the_difference_of_new_rows() -> None:
-    """95% of 400 draws of 100 rows; the same rows are tested by three seeds."""
+@pytest.mark.parametrize("split", ["official", "stratified 0.25"])
+def test_the_interval_covers_the_true_difference(split: str) -> None:
+    """Of 600 results of three seeds, some 95% cover it, with chance of rows and of training."""
     rng, covered = np.random.default_rng(0), []
-    for _ in range(400):
-        shared = rng.random(100)  # rows are easy or hard for both
-        cells = []
-        rights = {}
+    for number in range(600):
+        rows = rng.normal(size=300)  # easy and hard rows; official splits test the same ones
+        cells, rights = [], {}
         for seed in range(3):
-            for method, share in (("a", 0.9), ("b", 0.8)):
-                own = 0.7 * shared + 0.3 * rng.random(100)
-                right = own < np.quantile(0.7 * rng.random(9999) + 0.3 * rng.random(9999), share)
-                rights[f"t {seed} {method}"] = right.astype(int)
+            tested = rows if split == "official" else rng.normal(size=300)
+            for method, skill in (("a", 1.0), ("b", 0.7)):
+                trained = skill + 0.1 * rng.normal()
+                right = (tested + rng.normal(size=300) < trained).astype(int)
+                rights[f"t {seed} {method}"] = right
                 cells.append(("t", seed, method, float(right.mean())))
-        results = results_of(*cells)
-        for key, right in rights.items():
-            results.source.add(key, range(100), right)  # type: ignore[attr-defined]
-        group, other = results.group("t", "a"), results.group("t", "b")
-        assert group is not None
-        assert other is not None
-        difference = Pairs(results).difference(group, other)
-        assert difference is not None
-        low, high = difference.ends
-        covered.append(low <= 0.1 <= high)
-    assert np.mean(covered) >= 0.93
+        results = results_of(*cells, split=split, table=str(number))
+        low, high = difference_of(with_rows(results, rights)).ends
+        scale = math.sqrt(2 + 0.1**2)
+        covered.append(low <= stats.norm.cdf(1 / scale) - stats.norm.cdf(0.7 / scale) <= high)
+    assert np.mean(covered) >= 0.94
 
 
 def test_seeds_that_differ_widen_the_interval() -> None:
     """By hand: t(0.975, 1) sd sqrt(1/2 + 50/100) for drawn splits, sd = 0.01 sqrt(2)."""
     cells = (("t", 0, "a", 0.93), ("t", 1, "a", 0.85), ("t", 0, "b", 0.90), ("t", 1, "b", 0.80))
-    for split, overlap in (("official", 0.0), ("stratified 0.25", 0.5)):
-        results = results_of(*cells, ("t", 2, "a", 0.1), ("t", 3, "b", None), split=split)
-        group, other = results.group("t", "a"), results.group("t", "b")
-        assert group is not None
-        assert other is not None
-        difference = Pairs(results).difference(group, other)
-        assert difference is not None
-        assert (difference.n, difference.mean) == (2, pytest.approx(0.04))
-        half = 12.706205 * 0.01 * math.sqrt(2) * math.sqrt(1 / 2 + overlap)
-        assert difference.high == pytest.approx(0.04 + half, abs=1e-6)
+    results = results_of(*cells, ("t", 2, "a", 0.1), ("t", 3, "b", None), split="stratified 0.25")
+    difference = difference_of(results)
+    assert (difference.n, difference.mean) == (2, pytest.approx(0.04))
+    half = 12.706205 * 0.01 * math.sqrt(2) * math.sqrt(1 / 2 + 50 / 100)
+    assert difference.high == pytest.approx(0.04 + half, abs=1e-6)
+
+
+def test_tables_that_are_generated_for_each_seed_share_no_rows() -> None:
+    cells = (("t", 0, "a", 0.93), ("t", 1, "a", 0.85), ("t", 0, "b", 0.90), ("t", 1, "b", 0.80))
+    results = results_of(*cells, split="stratified 0.25")
+    for key, record in results.records.items():
+        record["dataset"]["checksum"] = key.split()[1]
+    half = 12.706205 * 0.01 * math.sqrt(2) * math.sqrt(1 / 2)
+    assert difference_of(results).high == pytest.approx(0.04 + half, abs=1e-6)
+
+
+def test_without_predictions_an_official_split_and_one_seed_have_no_interval_and_no_mark() -> None:
+    one = results_of(("t", 0, "a", 0.9), ("t", 0, "b", 0.8), split="stratified 0.25")
+    several = results_of(
+        *(("t", seed, m, v) for seed in (0, 1) for m, v in (("a", 0.9), ("b", 0.8)))
+    )
+    for results in (one, several):
+        assert difference_of(results).low is None
+        assert Pairs(results).best_and_level("t") == ({"a"}, set())
+
+
+def test_rows_of_groups_are_not_independent() -> None:
+    results = one_seed([1] * 50, [0] * 50)
+    assert difference_of(results).low is not None
+    for record in results.records.values():
+        record["dataset"]["n_groups"] = 5
+    assert difference_of(results).low is None
+
+
+def test_only_the_same_test_rows_are_compared() -> None:
+    results = results_of(("t", 0, "a", 0.5), ("t", 0, "b", 0.5))
+    add = results.source.add  # type: ignore[attr-defined]
+    add("t 0 a", [3, 1, 2, 0], [1, 1, 0, 0])
+    add("t 0 b", [0, 1, 2, 3], [0, 1, 0, 1])  # the same rows in another order
+    assert difference_of(results).mean == 0
+    add("t 0 b", [4, 5, 6, 7], [0, 1, 0, 1])
+    pairs = Pairs(results)
+    assert pairs.difference(group_of(results, "a"), group_of(results, "b")) is None
 
 
 def test_a_method_that_failed_has_no_difference() -> None:
     results = results_of(("t", 0, "a", 0.9), ("t", 0, "b", None))
-    group, other = results.group("t", "a"), results.group("t", "b")
-    assert group is not None
-    assert other is not None
-    assert Pairs(results).difference(group, other) is None
-    assert Pairs(results).level("t") == ({"a"}, set())
+    pairs = Pairs(results)
+    assert pairs.difference(group_of(results, "a"), group_of(results, "b")) is None
+    assert pairs.best_and_level("t") == ({"a"}, set())
 
 
 def test_methods_are_compared_over_tables() -> None:
@@ -139,24 +180,51 @@ def test_methods_are_compared_over_tables() -> None:
             cells.append((f"t{i}", seed, "ours", float(value)))
             cells += [(f"t{i}", seed, name, float(value + gain[i])) for name, gain in gains.items()]
         cells.append((f"t{i}", 0, "fails", 0.5 if i < 3 else None))
-    better, same, fails = compare_over_tables(results_of(*cells), "ours")
-    assert (better.method, same.method, fails.method) == ("better", "same", "fails")
+        cells.append((f"t{i}", 0, "dead", None))
+    better, same, fails, dead = compare_over_tables(results_of(*cells), "ours")
+    names = [c.method for c in (better, same, fails, dead)]
+    assert names == ["better", "same", "fails", "dead"]
     assert (better.wins, better.ties, better.losses) == (12, 0, 0)
     assert (same.wins, same.ties, same.losses) == (0, 12, 0)
     assert better.mean == pytest.approx(gains["better"].mean())
     raw = stats.wilcoxon(gains["better"]).pvalue
-    assert better.p == pytest.approx(3 * raw)
+    assert better.p == pytest.approx(2 * raw)  # of the two methods that are tested
     assert better.better is not None
     assert same.equal is not None
     assert better.better > 0.99
     assert same.equal > 0.99
     assert (fails.n_tables, fails.n_failed, fails.p, fails.worse) == (3, 9, None, None)
+    assert (dead.n_tables, dead.n_failed, dead.mean) == (0, 12, None)
 
 
-def test_holm_multiplies_by_the_number_of_p_values_that_are_as_large() -> None:
-    p = [0.001, 0.2, 0.04, 0.012, 0.9]
-    assert holm(p) == pytest.approx([0.005, 0.4, 0.12, 0.048, 0.9])
-    assert holm([]) == []
+def test_variants_of_a_table_count_once_and_rounding_is_no_difference() -> None:
+    cells: list[tuple[str, int, str, float | None]] = []
+    for i in range(5):
+        for label in (f"t{i}", f"t{i} (shuffled)"):
+            cells += [(label, 0, "ours", 0.80), (label, 0, "other", 0.81)]
+    (other,) = compare_over_tables(results_of(*cells), "ours")
+    assert (other.n_tables, other.p, other.ties) == (5, None, 5)
+    cells = [
+        (f"t{i}", seed, method, value)
+        for i in range(6)
+        for seed, ours in ((0, 0.7), (1, 0.9))
+        for method, value in (("ours", ours), ("other", 1.6 - ours))
+    ]
+    (other,) = compare_over_tables(results_of(*cells), "ours")
+    assert (other.mean, other.p) == (0.0, 1.0)
+
+
+def test_the_reference_may_be_the_one_that_failed() -> None:
+    (other,) = compare_over_tables(
+        results_of(("t", 0, "ours", None), ("t", 0, "other", 0.9)), "ours"
+    )
+    assert (other.n_tables, other.n_failed, other.n_alone) == (0, 0, 1)
+
+
+def test_p_values_are_corrected_as_by_holm() -> None:
+    p = [0.001, 0.2, 0.04, None, 0.012, 0.9]
+    assert correct(p) == pytest.approx([0.005, 0.4, 0.12, None, 0.048, 0.9])
+    assert correct([]) == []
 
 
 def test_cliques_are_the_longest_runs_without_a_difference() -> None:
