@@ -9,8 +9,8 @@ A README marks what comes from records by comments, which a page does not show:
   their mean ranks over the tables. `| without prostate_shift` leaves out a table.
 - `<!-- records: wide_pilot | behind deepmapper -->`: the tables on which a method is more than 0.01
   behind the best other one.
-- `<!-- records: wide_pilot | against deepmapper -->`: balanced accuracy of each method against that
-  of one, over tables (`reports.pairs.compare_over_tables`).
+- `<!-- records: wide_pilot | summary against deepmapper -->` adds the comparison with a reference
+  (`reports.pairs.compare_over_tables`): tables better, tied and worse, and p.
 - `<!-- record: quick | needle_auprc | expression | deepmapper -->.966` is one mean.
   `<!-- record: quick | cells -->132` is the number of cells that are ok.
 """
@@ -25,7 +25,7 @@ import pandas as pd
 
 from bench.catalog import ROOT
 from bench.errors import BenchError, unknown
-from reports.pairs import compare_over_tables
+from reports.pairs import Comparison, compare_over_tables
 from reports.results import TOTAL, Results
 from reports.topics import PUBLISHED
 
@@ -35,8 +35,9 @@ BEHIND = 0.01  # balanced accuracy
 
 
 def readmes() -> list[Path]:
-    """Return the files with numbers from records."""
-    return [ROOT / "README.md", *sorted(PUBLISHED.glob("*/README.md"))]
+    """Return the pages with numbers from records."""
+    pages = ROOT / "README.md", ROOT / "docs" / "which-method.md"
+    return [*pages, *sorted(PUBLISHED.glob("*/README.md"))]
 
 
 def renew(text: str) -> str:
@@ -80,9 +81,10 @@ def _table(words: Sequence[str]) -> str:
     frame = _frame(topic)
     frame = frame.loc[~frame["dataset_label"].isin(left_out)]
     if kind == "summary":
-        lines = _summary(frame)
-    elif kind.startswith("against "):
-        lines = _against(_results(topic).without(left_out), kind.removeprefix("against "))
+        lines = _summary(frame, {})
+    elif kind.startswith("summary against "):
+        reference = kind.removeprefix("summary against ")
+        lines = _summary(frame, _against(_results(topic).without(left_out), reference))
     elif kind.startswith("behind "):
         lines = _behind(frame, kind.removeprefix("behind "))
     else:
@@ -99,16 +101,25 @@ def _measure(frame: pd.DataFrame, measure: str) -> Iterator[str]:
         yield _line(method, *(_format(value) for value in means.loc[method]))
 
 
-def _summary(frame: pd.DataFrame) -> Iterator[str]:
+def _summary(frame: pd.DataFrame, compared: dict[str, Comparison]) -> Iterator[str]:
     accuracy, loss = _means(frame, "balanced_accuracy"), _means(frame, "log_loss")
     ranks = accuracy.rank(ascending=False).mean(axis=1), loss.rank().mean(axis=1)
     seconds = frame.groupby("method_label")[list(TOTAL)].sum().sum(axis=1)
-    yield from _head("method", "balanced accuracy", "mean rank", "log loss", "mean rank", "seconds")
+    columns = ["balanced accuracy", "mean rank", "log loss", "mean rank", "seconds"]
+    yield from _head("method", *columns, *(["better, tie, worse", "p"] if compared else []))
     for method in ranks[0].sort_values(kind="stable").index:
         means = (_format(table.loc[method].mean()) for table in (accuracy, loss))
         places = (f"{rank[method]:.1f}" for rank in ranks)
         pairs = [text for pair in zip(means, places, strict=True) for text in pair]
-        yield _line(method, *pairs, f"{seconds[method]:.0f}")
+        against = _texts(compared.get(method)) if compared else []
+        yield _line(method, *pairs, f"{seconds[method]:.0f}", *against)
+
+
+def _texts(compared: Comparison | None) -> list[str]:
+    if compared is None:  # the reference
+        return ["", ""]
+    counts = f"{compared.wins}, {compared.ties}, {compared.losses}"
+    return [counts, "–" if compared.p is None else _format(compared.p)]
 
 
 def _behind(frame: pd.DataFrame, method: str) -> Iterator[str]:
@@ -122,17 +133,10 @@ def _behind(frame: pd.DataFrame, method: str) -> Iterator[str]:
         yield _line(table, _format(own[table]), best[table], _format(values[table]))
 
 
-def _against(results: Results, method: str) -> Iterator[str]:
-    if method not in results.methods:
-        raise unknown(method, "method", results.methods, "these records")
-    yield from _head("method", "tables", "mean", "better, tie, worse", "p", "P(better)", "P(worse)")
-    for other in compare_over_tables(results, method):
-        counts = f"{other.wins}, {other.ties}, {other.losses}"
-        numbers = (
-            _format(v) if v is not None else "–" for v in (other.p, other.better, other.worse)
-        )
-        mean = "–" if other.mean is None else f"{other.mean:+.3f}".replace("-", "−")
-        yield _line(other.method, str(other.n_tables), mean, counts, *numbers)
+def _against(results: Results, reference: str) -> dict[str, Comparison]:
+    if reference not in results.methods:
+        raise unknown(reference, "method", results.methods, "these records")
+    return {c.method: c for c in compare_over_tables(results, reference)}
 
 
 def _number(words: Sequence[str]) -> str:
