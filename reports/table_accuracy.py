@@ -15,8 +15,8 @@ READING = (
     "Mean accuracy on test rows over n seeds, with a 95% interval: Student's t over the seeds, and "
     "never narrower than Wilson's interval for the number of test rows. The best mean of a dataset "
     "is bold. ≈ marks methods that these rows do not show to be worse: the 95% interval of their "
-    "paired difference from the best (see “Paired differences”) has 0 in it. Without stored "
-    "predictions of one seed there is no such interval and no mark. Mean rank: over all (dataset, "
+    "paired difference from the best (see “Paired differences”) has 0 in it. A single "
+    "seed needs stored predictions for this interval and mark. Mean rank: over all (dataset, "
     "seed), 1 is best, ties averaged. Failed cells share the last rank, unavailable cells have no "
     "rank."
 )
