@@ -121,7 +121,7 @@ def log_loss(o: Outcome) -> float:
 
 
 def calibration_error(o: Outcome) -> float:
-    """Expected calibration error: how far confidence is from accuracy, averaged over the rows.
+    """Expected calibration error: mean distance of confidence and accuracy, over the rows.
 
     Rows are put into 15 bins by the probability of their predicted class (Guo et al., ICML 2017).
     """

@@ -30,8 +30,8 @@ READING_TIMING = (
 READING_QUALITY = (
     "Means over seeds, with Student's t interval. Balanced accuracy: the mean over classes of the "
     "accuracy on their rows. Log loss: in nats, lower is better. AUROC: each class against the "
-    "rest, averaged. Calibration error: how far the probability of the predicted class is from the "
-    "accuracy, averaged over the test rows; lower is better."
+    "rest, averaged. Calibration error: mean distance of the probability of the predicted class "
+    "and the accuracy, over the test rows; lower is better."
 )
 READING_ATTRIBUTION = (
     "How well the attributions rank the k features that are known to matter (needles). Precision "
