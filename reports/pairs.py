@@ -235,7 +235,7 @@ def _compare(
         len(values) - wins - losses,
         losses,
         p,
-        *(_bayesian(values) if p is not None else ()),
+        *(bayesian_signed_rank(values) if p is not None else ()),
     )
 
 
@@ -281,14 +281,24 @@ def wilcoxon(values: np.ndarray) -> float | None:
     return float(stats.wilcoxon(values, zero_method="zsplit").pvalue)
 
 
-def _bayesian(values: np.ndarray) -> tuple[float, float, float]:
-    """The probabilities of better, equal and worse, see `Comparison`."""
-    from baycomp import SignedRankTest
+def bayesian_signed_rank(values: np.ndarray) -> tuple[float, float, float]:
+    """The probabilities of better, equal and worse of differences (n,), see `Comparison`.
 
-    better, equal, worse = SignedRankTest.probs(
-        values, np.zeros_like(values), rope=EQUIVALENT, nsamples=N_SAMPLES, random_state=0
+    Each draw weighs the differences, and a prior one of 0 with weight 0.5, by a Dirichlet
+    distribution. The outcome of a draw is that of most weight among the means of two differences.
+    """
+    known = np.concatenate([[0.0], values])
+    concentration = np.ones(len(known))
+    concentration[0] = 0.5
+    weights = np.random.default_rng(0).dirichlet(concentration, N_SAMPLES)
+    means = (known[:, None] + known) / 2
+    better, worse = (
+        np.einsum("si,ij,sj->s", weights, is_beyond.astype(float), weights, optimize=True)
+        for is_beyond in (means > EQUIVALENT, means < -EQUIVALENT)
     )
-    return float(better), float(equal), float(worse)
+    outcome = np.stack([better, 1 - better - worse, worse], axis=1).argmax(1)
+    shares = np.bincount(outcome, minlength=3) / N_SAMPLES
+    return float(shares[0]), float(shares[1]), float(shares[2])
 
 
 def correct(p: Sequence[float | None]) -> list[float | None]:

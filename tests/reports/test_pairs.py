@@ -13,7 +13,7 @@ from reports import figure_heat, figure_ranks
 from reports.aggregate import columns
 from reports.figure_ranks import cliques
 from reports.figure_style import style
-from reports.pairs import Pairs, compare_over_tables, correct
+from reports.pairs import Pairs, bayesian_signed_rank, compare_over_tables, correct
 from reports.results import Group, Results
 from reports.statistics import Estimate
 
@@ -219,6 +219,20 @@ def test_the_reference_may_be_the_one_that_failed() -> None:
         results_of(("t", 0, "ours", None), ("t", 0, "other", 0.9)), "ours"
     )
     assert (other.n_tables, other.n_failed, other.n_alone) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [  # of baycomp 1.0.3, SignedRankTest.probs with 50,000 draws
+        ([0.05] * 7 + [-0.05] * 5, (0.360, 0.579, 0.061)),
+        ([0.03, 0.022, 0.005, -0.004, 0.06, 0.013, 0.008, -0.03], (0.697, 0.269, 0.033)),
+        ([-0.021, -0.05, -0.003, -0.04, -0.012, -0.03], (0.0, 0.021, 0.979)),
+    ],
+)
+def test_the_bayesian_test_is_that_of_baycomp(
+    values: Sequence[float], expected: Sequence[float]
+) -> None:
+    np.testing.assert_allclose(bayesian_signed_rank(np.array(values)), expected, atol=0.02)
 
 
 def test_p_values_are_corrected_as_by_holm() -> None:
