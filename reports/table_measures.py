@@ -64,18 +64,12 @@ _QUALITY = {
 def quality(results: Results) -> View:
     """Build one block a dataset: how good the predicted classes and probabilities are."""
     notes = Footnotes()
-    blocks = [_quality_block(results, dataset, notes) for dataset in results.datasets]
+    blocks = [
+        _block(results, d, "quality of predictions", _QUALITY, lambda g, c: _mean(g, c, notes))
+        for d in results.datasets
+    ]
     data = long_data(results, lambda group: {name: _middle(group, name) for name in _QUALITY})
     return View("quality", "Quality of predictions", READING_QUALITY, blocks, notes.texts, data)
-
-
-def _quality_block(results: Results, dataset: str, notes: Footnotes) -> Block:
-    rows = [
-        [Cell(group.method), *_cells(group, list(_QUALITY), lambda g, c: _mean(g, c, notes))]
-        for group in results.groups(dataset)
-    ]
-    head = [Column("Method"), *map(Column, _QUALITY.values())]
-    return Block(f"{dataset}: quality of predictions", head, rows, dataset)
 
 
 def _mean(group: Group, column: str, notes: Footnotes) -> Cell:
@@ -155,19 +149,29 @@ def attribution(results: Results) -> View:
     """Build one block a dataset with known needles: how attributions rank them."""
     notes = Footnotes()
     known = [name for name in results.datasets if results.dataset_facts(name).get("relevant")]
-    blocks = [_finding_block(results, name, notes) for name in known]
+    blocks = [
+        _block(results, d, _needles(results, d), _FINDING, lambda g, c: _finding(g, c, notes))
+        for d in known
+    ]
     data = long_data(results, lambda group: {name: _middle(group, name) for name in _FINDING})
     data = data[data["dataset"].isin(known)]
     return View("attribution", "Attribution", READING_ATTRIBUTION, blocks, notes.texts, data)
 
 
-def _finding_block(results: Results, dataset: str, notes: Footnotes) -> Block:
-    head = [Column("Method"), *map(Column, _FINDING.values())]
+def _block(
+    results: Results,
+    dataset: str,
+    caption: str,
+    measures: dict[str, str],
+    cell: Callable[[Group, str], Cell],
+) -> Block:
+    """A row for each method and a column for each measure (name -> header)."""
     rows = [
-        [Cell(group.method), *_cells(group, list(_FINDING), lambda g, c: _finding(g, c, notes))]
+        [Cell(group.method), *_cells(group, list(measures), cell)]
         for group in results.groups(dataset)
     ]
-    return Block(f"{dataset}: {_needles(results, dataset).lower()}", head, rows, dataset)
+    head = [Column("Method"), *map(Column, measures.values())]
+    return Block(f"{dataset}: {caption}", head, rows, dataset)
 
 
 def _needles(results: Results, dataset: str) -> str:
