@@ -72,8 +72,9 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
     ----------
     layout : str, Layout or int array of shape (n_features,), default="auto"
         "auto", "natural", "random", "learned", a `Layout`, or the pixel of each feature. "auto" is
-        "learned" if at least 200 rows show that the features are related as the samples of a signal
-        or the pixels of an image are, and "natural" otherwise. See `images.layouts`.
+        "learned" if at least 200 rows show that the features, 256 or more, are related as the
+        samples of a signal or the pixels of an image are, and "natural" otherwise. See
+        `images.layouts`.
     log, scale : default="auto", "standard"
         See `deepmapper.images.scaling.FeatureScaler`.
     stream : bool or "auto", default="auto"

@@ -44,7 +44,10 @@ WEAKEST = 1e-3  # weaker ties are left out
 FEWEST_FEATURES, SAMPLED_FEATURES = 256, 256
 MUTUAL, SHARED = 0.65, 0.8  # shares of ties: in both directions, with a common neighbour
 COMMON_NEIGHBOURS = 3
-LARGEST_GROUP = 0.5  # share of the features that vary
+LARGEST_GROUP = 0.5  # share of the features with ties
+# Rows that decide, and their values: 128 MiB.
+FEWEST_ROWS, SAMPLED_ROWS, SAMPLED_VALUES = 200, 512, 1 << 25
+TIED_ROWS = 256  # rows of ties whose common neighbours are in memory
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,14 @@ def feature_graph(X: np.ndarray, seed: int, n_neighbours: int = N_NEIGHBOURS) ->
     return _symmetrise(varies, index, similarity, p)
 
 
+def rows_to_decide(n_samples: int, n_features: int, seed: int) -> np.ndarray:
+    """The rows for `may_form_neighbourhoods`, ascending. Empty if fewer than 200 are possible."""
+    n_rows = min(n_samples, SAMPLED_ROWS, SAMPLED_VALUES // n_features)
+    if n_rows < FEWEST_ROWS:
+        return np.empty(0, dtype=np.int64)
+    return np.sort(np.random.default_rng(seed).permutation(n_samples)[:n_rows])
+
+
 def may_form_neighbourhoods(X: np.ndarray, seed: int) -> bool:
     """Whether a sample of the features has neighbours as those of a signal or an image.
 
@@ -126,10 +137,13 @@ def forms_neighbourhoods(graph: FeatureGraph) -> bool:
     Neighbourhoods of a signal or an image overlap and cover all of it. Blocks of correlated
     features are many small groups.
     """
+    if not len(graph.tied):
+        return False
     ties = (graph.weights > 0).astype(np.float32)
-    common = (ties @ ties).multiply(ties)
-    _, group = connected_components(common >= COMMON_NEIGHBOURS, directed=False)
-    return bool(np.bincount(group).max() >= LARGEST_GROUP * max(1, len(graph.tied)))
+    parts = (ties[start : start + TIED_ROWS] for start in range(0, graph.n_features, TIED_ROWS))
+    common = sparse.vstack([(part @ ties).multiply(part) >= COMMON_NEIGHBOURS for part in parts])
+    _, group = connected_components(common, directed=False)
+    return bool(np.bincount(group).max() >= LARGEST_GROUP * len(graph.tied))
 
 
 def ranked_ties(graph: FeatureGraph) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from deepmapper.images._neighbours import may_form_neighbourhoods
+from deepmapper.images._neighbours import may_form_neighbourhoods, rows_to_decide
 from deepmapper.images._rows import Scratch, check_rows, dense, map_blocks
 from deepmapper.images.layouts import Array, Layout, make_layout, needs_rows
 from deepmapper.images.scaling import FeatureScaler
@@ -20,8 +20,6 @@ __all__ = ["LAYOUT_VALUES", "FoldedRows", "ImageConverter"]
 # (share of adjacent pixels that stay adjacent: 0.90 with 20,000 images, 0.97 with all).
 LAYOUT_VALUES = 1 << 27
 MEMORY_SHARE = 0.5  # images that need more than this share of free memory are made on demand
-# Rows to see whether the features form neighbourhoods, and their values: 128 MiB.
-FEWEST_ROWS, SAMPLED_ROWS, SAMPLED_VALUES = 200, 512, 1 << 25
 MEAN_VALUES = 1 << 24  # values of images in memory while their mean is computed: 64 MiB
 
 
@@ -32,8 +30,8 @@ class ImageConverter(TransformerMixin, BaseEstimator):
     ----------
     layout : str, Layout or int array of shape (n_features,), default="natural"
         "auto", "natural", "random", "learned", a `Layout`, or the pixel of each feature. See
-        `deepmapper.images.layouts.make_layout`. "auto" is "natural" with fewer than 200 rows
-        or more than some 168,000 features.
+        `deepmapper.images.layouts.make_layout`. "auto" is "natural" with fewer than 200 rows,
+        fewer than 256 features that vary or more than 167,772 features.
     log, scale, clip : default="auto", "standard", 5.0
         See `FeatureScaler`.
     stream : bool or "auto", default="auto"
@@ -184,11 +182,10 @@ class ImageConverter(TransformerMixin, BaseEstimator):
     def _layout_needs_rows(self, X: Any) -> bool:
         if not needs_rows(self.layout) or self.layout == "learned":
             return needs_rows(self.layout)
-        n_rows = min(X.shape[0], SAMPLED_ROWS, SAMPLED_VALUES // X.shape[1])
-        if n_rows < FEWEST_ROWS:
+        rows = rows_to_decide(*X.shape, self.random_state)
+        if not len(rows):
             return False
-        rows = np.random.default_rng(self.random_state).permutation(X.shape[0])[:n_rows]
-        sample = np.nan_to_num(dense(X, np.sort(rows)).numpy())  # `learn` reports missing values
+        sample = np.nan_to_num(dense(X, rows).numpy())  # `learn` reports missing values
         scaled = FeatureScaler(self.log, self.scale, self.clip).fit_transform(sample)
         return may_form_neighbourhoods(scaled, self.random_state)
 

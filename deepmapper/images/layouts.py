@@ -194,7 +194,8 @@ def make_layout(
     """Make the layout for a name of `LAYOUTS`, a `Layout` or an index of pixels.
 
     "auto" is "learned" if the features are related as the samples of a signal or the pixels of an
-    image are, and "natural" otherwise. Labels are not used.
+    image are, and "natural" otherwise. It needs at least 200 rows, 256 features that vary and at
+    most 167,772 features to be "learned". Labels are not used.
 
     Parameters
     ----------
@@ -230,7 +231,7 @@ def make_layout(
             got = "none" if X is None else f"shape {X.shape}"
             message = f"the layout {layout!r} is made from rows of {n_features} features, got {got}"
             raise DeepMapperError(message)
-        return learned(X, seed) if layout == "learned" else learned_or_natural(X, seed)
+        return learned(X, seed) if layout == "learned" else choose_layout(X, seed)
     if not isinstance(layout, Layout):
         index = np.asarray(layout)
         side = square_side(n_features)
@@ -270,18 +271,22 @@ def learned(X: np.ndarray, seed: int) -> Layout:
     """
     from deepmapper.images._neighbours import feature_graph
 
-    return _placed(feature_graph(X, seed), seed)
+    return place_graph(feature_graph(X, seed), seed)
 
 
-def learned_or_natural(X: np.ndarray, seed: int) -> Layout:
+def choose_layout(X: np.ndarray, seed: int) -> Layout:
     """A learned layout if the features form neighbourhoods, and a natural one otherwise."""
-    from deepmapper.images._neighbours import feature_graph, forms_neighbourhoods
+    from deepmapper.images import _neighbours
 
-    graph = feature_graph(X, seed)
-    return _placed(graph, seed) if forms_neighbourhoods(graph) else natural(X.shape[1])
+    rows = _neighbours.rows_to_decide(*X.shape, seed)
+    if len(rows) and _neighbours.may_form_neighbourhoods(X[rows], seed):
+        graph = _neighbours.feature_graph(X, seed)
+        if _neighbours.forms_neighbourhoods(graph):
+            return place_graph(graph, seed)
+    return natural(X.shape[1])
 
 
-def _placed(graph: Any, seed: int) -> Layout:
+def place_graph(graph: Any, seed: int) -> Layout:
     """A learned layout, from a `FeatureGraph`."""
     from deepmapper.images.placement import neighbour_preservation, place
 

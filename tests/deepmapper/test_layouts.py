@@ -11,7 +11,12 @@ from deepmapper import DeepMapperClassifier, DeepMapperError, Layout
 from deepmapper.images import _neighbours as neighbours
 from deepmapper.images import layouts as orders
 from deepmapper.images import placement
-from deepmapper.images._neighbours import FeatureGraph, feature_graph, strongest_products
+from deepmapper.images._neighbours import (
+    FeatureGraph,
+    feature_graph,
+    forms_neighbourhoods,
+    strongest_products,
+)
 from deepmapper.images.converter import ImageConverter
 from deepmapper.images.layouts import LAYOUTS, learned, make_layout, natural, random, square_side
 from deepmapper.images.placement import neighbour_preservation
@@ -168,6 +173,7 @@ def test_automatic_layouts_restore_images_and_signals(X: np.ndarray) -> None:
     layout = ImageConverter("auto").fit(X[:, order]).layout_
     assert layout.name == "learned"
     given = ImageConverter("learned").fit(X[:, order]).layout_
+    assert make_layout("auto", X.shape[1], 0, X=X[:, order]).name == "learned"
     np.testing.assert_array_equal(layout.pixel_of_feature, given.pixel_of_feature)
 
 
@@ -184,9 +190,16 @@ def test_automatic_layouts_restore_images_and_signals(X: np.ndarray) -> None:
 )
 def test_automatic_layouts_of_other_tables_are_natural(X: np.ndarray) -> None:
     assert ImageConverter("auto").fit(X).layout_.name == "natural"
+    assert make_layout("auto", X.shape[1], 0, X=X).name == "natural"
     np.testing.assert_array_equal(
         ImageConverter("auto").fit_transform(X), ImageConverter("natural").fit_transform(X)
     )
+
+
+def test_features_without_ties_form_no_neighbourhoods() -> None:
+    assert not forms_neighbourhoods(graph_of(36))
+    ring = [(i, (i + step) % 36) for i in range(36) for step in (1, 2, 3)]
+    assert forms_neighbourhoods(graph_of(36, *ring))
 
 
 def test_the_network_reads_neighbours_only_of_a_learned_layout() -> None:
