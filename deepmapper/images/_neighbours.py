@@ -94,8 +94,12 @@ def feature_graph(X: np.ndarray, seed: int, n_neighbours: int = N_NEIGHBOURS) ->
     return _symmetrise(varies, index, similarity, p)
 
 
-def rows_to_decide(n_samples: int, n_features: int, seed: int) -> np.ndarray:
-    """The rows for `may_form_neighbourhoods`, ascending. Empty if fewer than 200 are possible."""
+def rows_to_decide(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """The rows for `may_form_neighbourhoods`, ascending. Empty if fewer than 200 are possible.
+
+    `shape` is that of the table, (n_samples, n_features).
+    """
+    n_samples, n_features = shape
     n_rows = min(n_samples, SAMPLED_ROWS, SAMPLED_VALUES // n_features)
     if n_rows < FEWEST_ROWS:
         return np.empty(0, dtype=np.int64)

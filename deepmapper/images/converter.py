@@ -182,7 +182,7 @@ class ImageConverter(TransformerMixin, BaseEstimator):
     def _layout_needs_rows(self, X: Any) -> bool:
         if not needs_rows(self.layout) or self.layout == "learned":
             return needs_rows(self.layout)
-        rows = rows_to_decide(*X.shape, self.random_state)
+        rows = rows_to_decide(X.shape, self.random_state)
         if not len(rows):
             return False
         sample = np.nan_to_num(dense(X, rows).numpy())  # `learn` reports missing values

@@ -278,7 +278,7 @@ def choose_layout(X: np.ndarray, seed: int) -> Layout:
     """A learned layout if the features form neighbourhoods, and a natural one otherwise."""
     from deepmapper.images import _neighbours
 
-    rows = _neighbours.rows_to_decide(*X.shape, seed)
+    rows = _neighbours.rows_to_decide(X.shape, seed)
     if len(rows) and _neighbours.may_form_neighbourhoods(X[rows], seed):
         graph = _neighbours.feature_graph(X, seed)
         if _neighbours.forms_neighbourhoods(graph):
