@@ -5,8 +5,9 @@ On one table, the difference of two methods has a 95% interval for two sources o
 - the rows: the difference of each test row (1 if only the first method is right, -1 if only the
   second) is summed over the seeds that tested it. For one seed the interval excludes 0 if and only
   if McNemar's test does (Psychometrika 12, 1947; corrected for continuity by Edwards 1948). For
-  several it is the same for clusters (Durkalski et al., Stat. Med. 22, 2003). Tables with groups of
-  rows have none, because records do not have the groups;
+  several it is the same for clusters (Durkalski et al., Stat. Med. 22, 2003). If the table has
+  groups of rows, the differences are summed over each group, and Student's t replaces the normal
+  distribution, because groups may be few;
 - the seeds: Student's t of the paired differences. Splits of the same rows are corrected after
   Nadeau and Bengio (`statistics.t_interval`), which covers the rows too, so the wider of both
   intervals is used. Seeds of an official split share their test rows: the two variances add up.
@@ -38,11 +39,15 @@ Cells = list[tuple[dict[str, Any], dict[str, Any]]]
 
 @dataclass(frozen=True)
 class _Hits:
-    """The test rows of a cell, ascending, their labels, and 1.0 if the prediction is right."""
+    """The test rows of a cell, ascending, their labels, and 1.0 if the prediction is right.
+
+    `units` are the groups of the rows, or the rows themselves if the table has no groups.
+    """
 
     rows: np.ndarray
     labels: np.ndarray
     is_right: np.ndarray
+    units: np.ndarray
 
 
 class Pairs:
@@ -116,21 +121,30 @@ class Pairs:
         return np.array_equal(hits.rows, others.rows) and np.array_equal(hits.labels, others.labels)
 
     def _half_of_rows(self, cells: Cells) -> float | None:
-        """Half the interval for the test rows, or None without predictions or with groups."""
+        """Half the interval for the test rows, or None without predictions or known groups."""
         sums: dict[tuple[str, int], float] = defaultdict(float)
-        n = 0
+        tested: set[tuple[str, int]] = set()
+        n, has_groups = 0, False
         for a, b in cells:
             hits, others = self._read(a["key"]), self._read(b["key"])
-            if hits is None or others is None or self._facts(a["key"]).get("n_groups"):
+            if hits is None or others is None:
                 return None
+            if self._facts(a["key"]).get("n_groups"):
+                has_groups = True
+                if hits.units is hits.rows:
+                    return None
             table = self._checksum(a["key"])
             values = hits.is_right - others.is_right
-            for row, value in zip(hits.rows.tolist(), values.tolist(), strict=True):
-                sums[table, row] += value
+            for unit, value in zip(hits.units.tolist(), values.tolist(), strict=True):
+                sums[table, unit] += value
+            tested.update((table, row) for row in hits.rows.tolist())
             n += len(values)
-        row_sums = np.array(list(sums.values()))
-        z = float(special.ndtri((1 + LEVEL) / 2))
-        return z * math.sqrt(float(np.square(row_sums).sum())) / n + 1 / len(row_sums)
+        squares = float(np.square(list(sums.values())).sum())
+        if has_groups and len(sums) < 2:
+            return None
+        freedom = len(sums) - 1 if has_groups else math.inf
+        quantile = float(special.stdtrit(freedom, (1 + LEVEL) / 2))
+        return quantile * math.sqrt(squares) / n + 1 / len(tested)
 
     def _facts(self, key: str) -> dict[str, Any]:
         return self.results.records[key]["dataset"]
@@ -147,7 +161,9 @@ class Pairs:
             if rows is not None and labels is not None and probabilities is not None:
                 order = np.argsort(rows, kind="stable")
                 is_right = (probabilities.argmax(1) == labels).astype(float)
-                hits = _Hits(rows[order], labels[order], is_right[order])
+                rows, groups = rows[order], read(key, "test_groups")
+                units = rows if groups is None else groups[order]
+                hits = _Hits(rows, labels[order], is_right[order], units)
             self._hits[key] = hits
         return self._hits[key]
 

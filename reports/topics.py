@@ -3,7 +3,8 @@
 A topic is a folder of `reports/published`:
 
     cells.parquet        a row a cell: every field of its record
-    predictions.parquet  a row a test row of a cell: key, row, label, probabilities of each class
+    predictions.parquet  a row a test row of a cell: key, row, label, probabilities of each class,
+                         group (null if the table has no groups)
     arrays.parquet       other arrays that figures need: histories, example images, attributions
     spec.toml            the spec of the run
     topic.toml           `command` renews it, `commits` of its cells, `stale`: why it is out of date
@@ -30,7 +31,9 @@ from bench.errors import BenchError
 from bench.store.store import Record, Store, write_atomically
 
 PUBLISHED = Path(__file__).parent / "published"
-PREDICTED = ("y_test", "probabilities", "test_rows")
+# Arrays with a value for each test row, and their columns.
+INTEGERS = {"y_test": "label", "test_rows": "row", "test_groups": "group"}
+PREDICTED = (*INTEGERS, "probabilities")
 NOT_KEPT = ("y_train", "train_predictions")  # the record has their metric
 TYPES = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
 JSON = {b"json": b"true"}  # marks a column of JSON text
@@ -42,6 +45,7 @@ PREDICTIONS = pa.schema(
         "row": pa.int32(),
         "label": pa.int32(),
         "probabilities": pa.list_(pa.float32()),
+        "group": pa.int32(),
     }
 )
 
@@ -93,13 +97,12 @@ class Topic:
         rows = self._predictions.slice(*self._places[key])
         n_classes = len(rows["probabilities"][0])
         values = rows["probabilities"].combine_chunks().flatten().to_numpy()
-        arrays = {
-            "probabilities": values.reshape(-1, n_classes),
-            "y_test": rows["label"].to_numpy().astype(np.int64),
+        known = {
+            name: rows[column].to_numpy().astype(np.int64)
+            for name, column in INTEGERS.items()
+            if column in rows.column_names and not rows[column].null_count
         }
-        if not rows["row"].null_count:
-            arrays["test_rows"] = rows["row"].to_numpy().astype(np.int64)
-        return arrays
+        return known | {"probabilities": values.reshape(-1, n_classes)}
 
     @cached_property
     def _predictions(self) -> pa.Table:
@@ -214,13 +217,15 @@ def write_arrays(cells: Iterable[tuple[str, dict[str, np.ndarray]]], folder: Pat
 
 def _predictions(key: str, arrays: dict[str, np.ndarray]) -> pa.Table:
     n = len(arrays["y_test"])
-    columns = [
-        pa.array([key] * n).dictionary_encode(),
-        pa.array(arrays["test_rows"], pa.int32()) if "test_rows" in arrays else pa.nulls(n),
-        pa.array(arrays["y_test"], pa.int32()),
-        pa.array(list(arrays["probabilities"].astype(np.float32)), pa.list_(pa.float32())),
-    ]
-    return pa.table(columns, names=PREDICTIONS.names).cast(PREDICTIONS)
+    columns = {
+        column: pa.array(arrays[name], pa.int32()) if name in arrays else pa.nulls(n)
+        for name, column in INTEGERS.items()
+    }
+    columns["key"] = pa.array([key] * n).dictionary_encode()
+    columns["probabilities"] = pa.array(
+        list(arrays["probabilities"].astype(np.float32)), pa.list_(pa.float32())
+    )
+    return pa.table(columns).select(PREDICTIONS.names).cast(PREDICTIONS)
 
 
 def _content(array: np.ndarray) -> bytes:

@@ -1,8 +1,9 @@
 """The process of a cell: split, fit, predict, measure, and write the record.
 
-Arrays of a run (`artifacts/<key>.npz`): y_test, test_rows, probabilities (n_test, n_classes),
-y_train, train_predictions, attributions (n_classes, n_features), history (JSON), and
-example_images (k, h, w), k >= 2 of different classes, with example_rows and example_labels.
+Arrays of a run (`artifacts/<key>.npz`): y_test, test_rows, test_groups (of a table with groups),
+probabilities (n_test, n_classes), y_train, train_predictions, attributions (n_classes, n_features),
+history (JSON), and example_images (k, h, w), k >= 2 of different classes, with example_rows and
+example_labels.
 
 The predictions are stored as a draft before any other use of the model, so that a failure in later
 steps (`bench.run.explanation`) cannot lose them. The server loads torch if a method may use it.
@@ -245,6 +246,8 @@ def _fit_and_predict(store: Store, run: Run) -> Fitted:
         "probabilities": probabilities.astype(np.float32),
         "y_train": y_train,
     }
+    if table.groups is not None:
+        run.arrays["test_groups"] = table.groups[test]
     return Fitted(table, convert, model, Z_train, y_train, Z_test, y_test, test, probabilities)
 
 

@@ -149,7 +149,27 @@ def test_rows_of_groups_are_not_independent() -> None:
     assert difference_of(results).low is not None
     for record in results.records.values():
         record["dataset"]["n_groups"] = 5
-    assert difference_of(results).low is None
+    assert difference_of(results).low is None  # the records do not have the groups
+
+
+def test_groups_are_the_units_of_the_interval() -> None:
+    """Ten rows of a person that are right together are one observation, not ten."""
+    results = one_seed([1] * 50, [0] * 25 + [1] * 25)
+    of_rows = difference_of(results)
+    for record in results.records.values():
+        record["dataset"]["n_groups"] = 5
+    for arrays in results.source.of_cells.values():  # type: ignore[attr-defined]
+        arrays["test_groups"] = np.repeat(np.arange(5), 10)
+    of_groups = difference_of(results)
+    assert of_rows.low is not None
+    assert of_groups.low is not None
+    assert of_rows.low > 0 > of_groups.low
+    # Sums of 10, 10 and 5 over the groups, Student's t with 4 degrees of freedom.
+    half = stats.t.ppf(0.975, 4) * np.sqrt(225) / 50 + 1 / 50
+    assert of_groups.mean - of_groups.low == pytest.approx(half)
+    for arrays in results.source.of_cells.values():  # type: ignore[attr-defined]
+        arrays["test_groups"] = np.arange(50)
+    assert difference_of(results).half == pytest.approx(of_rows.half, rel=0.03)
 
 
 def test_only_the_same_test_rows_are_compared() -> None:

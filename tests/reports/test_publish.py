@@ -97,7 +97,7 @@ def test_predictions_are_kept_row_by_row(tmp_path: Path, make_cell: Callable) ->
     publish(store.folder, tmp_path / "topic", stale="made up", arrays=False)
     (record,) = store.records()
     stored = Topic(tmp_path / "topic").arrays(record["key"])
-    assert stored.keys() == {"y_test", "probabilities", "test_rows"}
+    assert stored.keys() == set(arrays)
     for name, values in stored.items():
         np.testing.assert_array_equal(values, arrays[name])
         assert values.dtype == arrays[name].dtype
@@ -114,6 +114,7 @@ def store_of_predictions(
     arrays = {
         "y_test": np.array([0, 1, 1, 0]),
         "test_rows": np.array([3, 5, 8, 9]),
+        "test_groups": np.array([0, 0, 1, 1]),
         "probabilities": np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [1, 0]], dtype=np.float32),
     }
     store = Store(folder)
