@@ -39,7 +39,7 @@ datasets = [
 methods = [
     {{name = "deepmapper_notebook", label = "faithful", params = {{notebook = "mnist", epochs = 1, keep_epochs = true}}}},
     {{name = "deepmapper_published", label = "corrected", params = {{backbone = "cnn_small", training = "engine", epochs = 2, keep_epochs = true}}}},
-    {{name = "deepmapper", label = "best", params = {{passes = 1, epochs = 2, keep_epochs = true}}}},
+    {{name = "deepmapper", label = "best", params = {{passes = 1, epochs = 2, keep_epochs = true, plain = []}}}},
 ]
 
 [[experiments]]
