@@ -11,11 +11,14 @@ import numpy as np
 import torch
 
 from deepmapper.networks._contrasts import BLOCK, Flat, contrast_z, one_hot, p_of_z, z_of_p
-from deepmapper.training.devices import has_bfloat16, in_threads
+from deepmapper.training.devices import has_bfloat16, in_threads, sum_over
 
 __all__ = ["find_pairs", "find_triples", "judge_groups", "rows_for_pairs", "tellable_classes"]
 
 N_GROUPS = 4096  # candidates whose strength is computed over all rows
+GROUPS_AT_A_TIME = (
+    128  # their products in a block of rows, 1 MiB in double precision, stay in the cache
+)
 PAIR_BUDGET = 1.5e11  # multiply-adds of the search for pairs: a few seconds on two cores
 LARGEST_BUDGET = 2e12  # of a table with many rows, which can confirm a pair
 MANY_ROWS = 1000
@@ -173,15 +176,24 @@ def judge_groups(
     columns = torch.from_numpy(features).to(codes.device)
     places = torch.from_numpy(positions.reshape(groups.shape).T).to(codes.device)
     n, n_classes = len(codes), len(centre)
-    sums = torch.zeros((n_classes, len(groups)), dtype=torch.float64, device=codes.device)
-    squares = torch.zeros(len(groups), dtype=torch.float64, device=codes.device)
-    for rows in torch.arange(n, device=codes.device).split(BLOCK):
+
+    def moments(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Sums of the products by class, (n_classes, m), and of their squares, (m,)."""
         deviations = _deviations(X, codes, rows, centre, spread, columns, LARGEST_DEVIATION)
+        deviations = deviations.T.contiguous()
         indicators = one_hot(codes[rows], n_classes).double()
-        for part in torch.arange(len(groups)).split(256):
-            products = deviations[:, places[:, part]].prod(1).double()
-            sums[:, part] += indicators.T @ products
-            squares[part] += products.square().sum(0)
+        sums, squares = [], []
+        for part in places.split(GROUPS_AT_A_TIME, dim=1):
+            products = deviations[part[0]]  # (groups, rows)
+            for others in part[1:]:
+                products.mul_(deviations[others])
+            exact = products.double()
+            sums.append((exact @ indicators).T)
+            squares.append(torch.linalg.vecdot(exact, exact))
+        return torch.cat(sums, 1), torch.cat(squares)
+
+    blocks = torch.arange(n, device=codes.device).split(BLOCK)
+    sums, squares = sum_over(blocks, moments, codes.device)
     n_per_class = torch.bincount(codes, minlength=n_classes).double()
     means = sums / n_per_class.clamp(min=1)[:, None]
     variance = (squares - (n_per_class[:, None] * means.square()).sum(0)).clamp(min=0) / n

@@ -25,6 +25,7 @@ from deepmapper.networks._interactions import (
     rows_for_pairs,
     tellable_classes,
 )
+from deepmapper.training.devices import sum_over
 
 __all__ = ["Screen", "marginal_z", "screen"]
 
@@ -249,21 +250,22 @@ def marginal_z(
     """
     n_per_class = torch.bincount(codes, minlength=n_classes).double()
     n_samples = len(codes)
-    sums: Any = 0.0
     first = X[slice(0, 1)][0]
-    varies = torch.zeros_like(first, dtype=torch.bool)
-    for rows in X.blocks(n_samples):
+
+    def first_moments(rows: slice) -> tuple[torch.Tensor, torch.Tensor]:
         values = X[rows]
-        sums = sums + one_hot(codes[rows], n_classes).double().T @ values.double()
-        varies |= (values != first).any(0)
-    centre = sums / n_per_class.clamp(min=1)[:, None].to(sums.device)
-    squares: Any = 0.0
-    fourth: Any = 0.0
-    for rows in X.blocks(n_samples):
+        sums = one_hot(codes[rows], n_classes).double().T @ values.double()
+        return sums, (values != first).any(0)
+
+    def higher_moments(rows: slice) -> tuple[torch.Tensor, torch.Tensor]:
         square = (X[rows] - centre[codes[rows]]).square_()
-        squares = squares + one_hot(codes[rows], n_classes).double().T @ square
-        fourth = fourth + square.square_().sum(0)
-    squares, fourth = squares.cpu(), fourth.cpu()
+        squares = one_hot(codes[rows], n_classes).double().T @ square
+        return squares, square.square_().sum(0)
+
+    blocks = X.blocks(n_samples)
+    sums, varies = sum_over(blocks, first_moments, codes.device)
+    centre = sums / n_per_class.clamp(min=1)[:, None].to(sums.device)
+    squares, fourth = (each.cpu() for each in sum_over(blocks, higher_moments, codes.device))
     means, n_per_class = centre.cpu(), n_per_class.cpu()
     variance = squares.sum(0) / n_samples
     spread = variance.sqrt()

@@ -1,7 +1,7 @@
 """Choice of the device, its free memory, and its threads."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -140,6 +140,29 @@ def count_flops(network: nn.Module, images: torch.Tensor) -> int:
         for hook in hooks:
             hook.remove()
     return sum(counts)
+
+
+def sum_over(
+    parts: Sequence[Any], terms: Callable[[Any], tuple[torch.Tensor, ...]], device: torch.device
+) -> tuple[torch.Tensor, ...]:
+    """Add up the tensors of terms(part) over all parts.
+
+    On the CPU each core takes every n-th part, so the same number of cores gives the same sums.
+    """
+    n_threads = min(len(parts), torch.get_num_threads()) if device.type == "cpu" else 1
+    sums: list[Any] = [None] * n_threads
+
+    def add(thread: int) -> None:
+        for part in parts[thread::n_threads]:
+            values = terms(part)
+            if sums[thread] is None:
+                sums[thread] = values
+            else:
+                for total, value in zip(sums[thread], values, strict=True):
+                    total += value
+
+    in_threads(add, n_threads)
+    return tuple(sum(of_threads[1:], of_threads[0]) for of_threads in zip(*sums, strict=True))
 
 
 def in_threads(work: Callable[[int], None], n_threads: int) -> None:

@@ -22,6 +22,7 @@ from torch import nn
 from deepmapper.errors import DeepMapperError, DivergedError
 from deepmapper.networks.backbones import Dropout
 from deepmapper.networks.gate import GatedNetwork, ProximalSGD
+from deepmapper.training._augmentation import move
 from deepmapper.training._optimizers import SGD, AdamW, Optimizer
 from deepmapper.training.devices import few_threads_for, has_bfloat16
 from deepmapper.training.objectives import Objective
@@ -73,6 +74,10 @@ class TrainingSettings:
         Whether the screen that opens the gate searches all pairs of pixels. See
         `deepmapper.networks.screen.screen`. `DeepMapperClassifier` skips the search in passes if
         one over all rows finds no pair.
+    augment : bool, default=False
+        Turn, stretch and shift images at random in training. Only for layouts in which neighbours
+        belong together, and features of one unit (`scale="none"`): each pixel takes the values of
+        its neighbours.
     plain : tuple of str, default=("discriminant", "ranks", "products", "forest")
         Plain models that `DeepMapperClassifier` mixes with the networks. See
         `deepmapper.estimators.mixture`.
@@ -96,6 +101,7 @@ class TrainingSettings:
     validation_fraction: float | None = None
     min_accuracy: float | None = None
     interactions: bool | str = "auto"
+    augment: bool = False
     plain: tuple[str, ...] = PLAIN
 
     def __post_init__(self) -> None:
@@ -170,6 +176,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "validation_fraction": [Interval(Real, 0, 1, closed="left"), None],
     "min_accuracy": [Interval(Real, 0, 1, closed="both"), None],
     "interactions": ["boolean", StrOptions({"auto"})],
+    "augment": ["boolean"],
 }
 
 
@@ -277,8 +284,9 @@ def train(
         for rows in _batches(len(targets), batch_size, generator):
             rows = rows.to(targets.device)
             target = targets[rows]
+            batch = move(images[rows], generator) if settings.augment else images[rows]
             with cast():
-                outputs = network(images[rows])
+                outputs = network(batch)
             loss = objective.loss(outputs, target, None if weights is None else weights[rows])
             network.zero_grad(set_to_none=True)
             loss.backward()
