@@ -14,6 +14,7 @@ from deepmapper import DeepMapperError, DivergedError
 from deepmapper.networks.backbones import build_backbone
 from deepmapper.networks.gate import GatedNetwork, PixelGate
 from deepmapper.training import trainer
+from deepmapper.training._augmentation import move
 from deepmapper.training.devices import free_bytes, resolve_device
 from deepmapper.training.objectives import Classification, class_weights
 from deepmapper.training.streams import torch_stream
@@ -199,3 +200,43 @@ def test_waiting_threads_leave_the_cores_to_others() -> None:
             check=True,
         )
         assert completed.stdout.strip() == expected
+
+
+def _blobs(n: int, side: int = 28) -> torch.Tensor:
+    """Images with a bright disc in the middle, on a background of 3."""
+    y, x = torch.meshgrid(*[torch.arange(side) - (side - 1) / 2] * 2, indexing="ij")
+    return (3 + 10 * torch.exp(-(x**2 + y**2) / 18)).expand(n, 1, side, side)
+
+
+def test_moved_images_keep_their_values_and_differ_from_each_other() -> None:
+    images = _blobs(40)
+    moved, again = (move(images, torch.Generator().manual_seed(0)) for _ in range(2))
+    assert torch.equal(moved, again)
+    assert moved.shape == images.shape
+    assert moved.std(0).max() > 1
+    assert moved.min() >= 2.99  # no black border
+    assert moved.amax((1, 2, 3)).min() > 12  # the disc stays in sight
+    weight = moved - 3
+    columns = (weight.sum(2) * torch.arange(28)).sum(2) / weight.sum((2, 3))
+    shift = (columns - 13.5).abs().max()
+    assert 1 < shift <= 0.08 * 28 * 1.2
+    flat = torch.full((5, 1, 9, 9), 0.7)
+    torch.testing.assert_close(move(flat, torch.Generator()), flat)
+
+
+def test_images_are_moved_in_training_alone() -> None:
+    images, targets = _blobs(40), torch.arange(40) % 2
+    seen: list[torch.Tensor] = []
+
+    def look(module: nn.Module, inputs: tuple[torch.Tensor]) -> None:
+        seen.append((inputs[0] == images[0]).all(dim=(1, 2, 3)))
+
+    for augment in (False, True):
+        seen.clear()
+        network = build_backbone("cnn_small", (28, 28), 2)
+        network.register_forward_pre_hook(look)
+        settings = TrainingSettings(max_epochs=1, batch_size=40, augment=augment)
+        _fit(network, (images, targets), settings, validation=(images, targets))
+        in_training, in_validation = seen[-2:]
+        assert bool(in_training.all()) is not augment
+        assert in_validation.all()
