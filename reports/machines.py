@@ -6,6 +6,7 @@ kind may be several machines with different anonymous ids. A value that older re
 different from any recorded one.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from bench.machine.environment import Hardware, hardware
 from bench.store.store import Record
 from reports.units import counted
 
-MOST_REASONS = 3  # in a note: percentages differ from cell to cell
+MOST_REASONS = 3  # in a note
+PERCENTAGE = re.compile(r"\d+%")  # differs from cell to cell
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,10 @@ def left_out(shared: list[str], n_ok: int) -> str:
 
 
 def reasons(shared: list[str]) -> str:
-    """Return the most frequent reasons with their numbers of cells."""
-    counts = Counter(reason for text in shared for reason in text.split("; "))
+    """Return the most frequent reasons with their numbers of cells, without percentages."""
+    listed = (PERCENTAGE.sub("part", text) for text in shared)
+    counts = Counter(reason for text in listed for reason in text.split("; "))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    listed = [f"{reason}: {counted(n, 'cell')}" for reason, n in ordered[:MOST_REASONS]]
+    texts = [f"{reason}: {counted(n, 'cell')}" for reason, n in ordered[:MOST_REASONS]]
     more = len(ordered) - MOST_REASONS
-    return "; ".join(listed + ([f"{counted(more, 'other reason')}"] if more > 0 else []))
+    return "; ".join(texts + ([f"{counted(more, 'other reason')}"] if more > 0 else []))

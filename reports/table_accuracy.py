@@ -103,7 +103,7 @@ def differences(results: Results) -> View:
     reading = (
         f"Test accuracy minus that of {name} on the same rows: mean over the n seeds on which both "
         "are ok. The 95% interval has two parts. One is for the test rows (McNemar; a row that "
-        "several seeds tested counts once; tables with groups of rows have none). One is for the "
+        "several seeds tested counts once, and rows of a group count together). One is for the "
         "seeds: Student's t of the paired differences, widened for the rows that splits share "
         "(Nadeau and Bengio 2003). Drawn splits have the wider one, official splits the root of "
         "the sum of squares. Not corrected for the number of comparisons."
@@ -137,7 +137,7 @@ def over_tables(results: Results) -> View:
         "Bayesian signed-rank test (Benavoli et al. 2017) that the most probable outcome is a "
         f"better method, one within {EQUIVALENT}, or a worse one. There is no test with fewer than "
         f"{FEWEST_TABLES} tables. Tables on which only one of the two is ok are counted, and are "
-        "in no mean. If there is no `deepmapper`, the reference is the best ranked method, and p "
+        "in no mean. Without deepmapper, the reference is the best ranked method, and p "
         "is too small."
     )
     names = [field.name for field in fields(Comparison)]
