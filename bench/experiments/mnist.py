@@ -52,7 +52,7 @@ def shuffled(
     `true_grid` has the original images and `shuffled` the permuted ones. `gated` is `learned` with
     the gate, which dense signals do not need.
     """
-    return _error(layout, seed, None, device, augment=augment)
+    return measure_error(layout, seed, None, device, augment=augment)
 
 
 @experiment(
@@ -67,10 +67,10 @@ def shuffled(
 )
 def few_images(n_images: int, layout: str, seed: int, device: str = "cpu") -> dict[str, Any]:
     """Measure the test error after training on the first n images of a random order."""
-    return _error(layout, seed, n_images, device)
+    return measure_error(layout, seed, n_images, device)
 
 
-def _error(
+def measure_error(
     layout: str, seed: int, n_images: int | None, device: str, *, augment: bool = False
 ) -> dict[str, Any]:
     images = (
@@ -81,7 +81,7 @@ def _error(
         training = np.random.default_rng(seed).permutation(training)[:n_images]
     X, y = images.X[training], images.y[training]
     start = time.perf_counter()
-    chosen: Any = {"learned": "learned", "gated": "learned"}.get(layout, "natural")
+    chosen: Any = "learned" if layout in ("learned", "gated") else "natural"
     if layout == "aggmap":
         chosen = entry("methods", "aggmap").load().aggmap_layout(X, seed)
     # Min-max or standardised pixels were compared on 10,000 held-out training images (seed 100,
@@ -89,7 +89,7 @@ def _error(
     model = DeepMapperClassifier(attribution=None, device=device, random_state=seed)
     if layout != "default":
         model.set_params(layout=chosen, backbone="cnn_small", gate=layout == "gated", passes=1)
-        model.set_params(training={"validation_fraction": 0.0})
+        model.set_params(training={"validation_fraction": 0.0, "plain": ()})
     if augment:
         model.set_params(scale="none", training__augment=True, training__max_epochs=AUGMENTED)
     model.fit(X, y)

@@ -24,6 +24,7 @@ from sklearn.utils.validation import (
 )
 
 from deepmapper.attribution import EXPLAINERS
+from deepmapper.errors import DeepMapperError
 from deepmapper.estimators._base import (
     COMMON_CONSTRAINTS,
     Float32Transformer,
@@ -417,7 +418,10 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         groups: np.ndarray | None,
         seed: int,
     ) -> Mixture:
-        """The mixture of the networks with plain models, unless the networks are always right."""
+        """The mixture of the networks with plain models.
+
+        Networks that are always right, and those without held-out rows to weigh them, stay alone.
+        """
         settings = TrainingSettings.of(self.training)
         codes = torch.from_numpy(np.searchsorted(self.classes_, y))
         rows, probabilities = (torch.from_numpy(a) for a in self.classifier_.held_out_proba())
@@ -435,7 +439,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
             codes,
             self.classifier_.row_weights(y, sample_weight),
             n_classes=len(self.classes_),
-            plain=() if is_solved else settings.plain,
+            plain=settings.plain if len(rows) and not is_solved else (),
             groups=groups,
             seed=stream_seed(seed, "mixture") % 2**32,
         )
@@ -503,6 +507,13 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         reads_neighbours = backbone not in ANY_LAYOUT
         has_gate = not (is_learned and reads_neighbours) if self.gate == "auto" else self.gate
         overrides |= {"backbone": backbone, "gate": has_gate}
+        if settings.augment and (self.scale != "none" or has_gate or not reads_neighbours):
+            message = (
+                "augment=True mixes the values of neighbouring pixels: it needs scale='none', "
+                "gate=False and a backbone that reads neighbours, such as 'cnn_small'; got "
+                f"scale={self.scale!r}, gate={has_gate} and backbone={backbone!r}"
+            )
+            raise DeepMapperError(message)
         neighbours_matter = (
             reads_neighbours
             or self.layout_.name not in WITHOUT_MEANING

@@ -223,12 +223,11 @@ def _weigh(
     extent: dict[str, Any],
 ) -> Mixture:
     """Calibrate the parts and find their weights, from logits of rows held out."""
-    names, n_parts = tuple(logits), len(logits)
+    names = tuple(logits)
     if not len(codes):
-        equal = np.full(n_parts, 1 / n_parts)
-        calibrations = [Calibration.none(values.shape[1]) for values in logits.values()]
-        kept = [models[name] for name in names]
-        return Mixture(names, equal, calibrations, kept, pd.DataFrame(), 0, **extent)
+        (values,) = logits.values()  # the networks
+        calibrations, kept = [Calibration.none(values.shape[1])], [models[NETWORK]]
+        return Mixture(names, np.ones(1), calibrations, kept, pd.DataFrame(), 0, **extent)
     calibrations = [calibrate(values, codes, weights)[0] for values in logits.values()]
     probabilities = torch.stack(
         [c.probabilities(values) for c, values in zip(calibrations, logits.values(), strict=True)]

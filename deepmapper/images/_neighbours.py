@@ -41,12 +41,14 @@ WEAKEST = 1e-3  # weaker ties are left out
 # spoken digits, EEG and MNIST have shares of 0.72 to 0.85 and 0.94 to 1.00. Gene expression, counts
 # of species, mutations and words have at most 0.41 and 0.86, genomic order (`gravier`) 0.60 and
 # 0.94. Blocks of correlated features can have 1.00 and 1.00, but their groups are small.
-FEWEST_FEATURES, SAMPLED_FEATURES = 256, 256
+FEWEST_FEATURES = 256
+SAMPLES = ((64, 0.2), (256, 0.0))  # sampled features, and by how much less they may share
 MUTUAL, SHARED = 0.65, 0.8  # shares of ties: in both directions, with a common neighbour
+PRODUCTS = 1 << 23  # in memory at a time: 32 MiB
 COMMON_NEIGHBOURS = 3
 LARGEST_GROUP = 0.5  # share of the features with ties
 # Rows that decide, and their values: 128 MiB.
-FEWEST_ROWS, SAMPLED_ROWS, SAMPLED_VALUES = 200, 512, 1 << 25
+FEWEST_ROWS, MOST_ROWS, MOST_VALUES = 200, 512, 1 << 25
 TIED_ROWS = 256  # rows of ties whose common neighbours are in memory
 
 
@@ -94,19 +96,19 @@ def feature_graph(X: np.ndarray, seed: int, n_neighbours: int = N_NEIGHBOURS) ->
     return _symmetrise(varies, index, similarity, p)
 
 
-def rows_to_decide(shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """The rows for `may_form_neighbourhoods`, ascending. Empty if fewer than 200 are possible.
+def sample_rows(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """The rows for `sample_has_neighbourhoods`, ascending. Empty if fewer than 200 are possible.
 
     `shape` is that of the table, (n_samples, n_features).
     """
     n_samples, n_features = shape
-    n_rows = min(n_samples, SAMPLED_ROWS, SAMPLED_VALUES // n_features)
+    n_rows = min(n_samples, MOST_ROWS, MOST_VALUES // n_features)
     if n_rows < FEWEST_ROWS:
         return np.empty(0, dtype=np.int64)
     return np.sort(np.random.default_rng(seed).permutation(n_samples)[:n_rows])
 
 
-def may_form_neighbourhoods(X: np.ndarray, seed: int) -> bool:
+def sample_has_neighbourhoods(X: np.ndarray, seed: int) -> bool:
     """Whether a sample of the features has neighbours as those of a signal or an image.
 
     There, a near feature is near in both directions, and has other near features in common. In gene
@@ -120,22 +122,26 @@ def may_form_neighbourhoods(X: np.ndarray, seed: int) -> bool:
 
     def nearest(features: np.ndarray) -> np.ndarray:
         parts = []
-        for part in torch.from_numpy(features).split(max(1, BLOCK_ELEMENTS // len(vectors))):
+        for part in torch.from_numpy(features).split(max(1, PRODUCTS // len(vectors))):
             products = vectors[part] @ vectors.T
             products[torch.arange(len(part)), part] = -torch.inf
             parts.append(products.topk(N_NEIGHBOURS, dim=1).indices)
         return torch.cat(parts).numpy()
 
-    sample = stream(seed, "layout", "sample").permutation(len(varies))[:SAMPLED_FEATURES]
-    near = nearest(sample)
-    others = np.unique(near)
-    near_other = nearest(others)[np.searchsorted(others, near)]  # (sample, neighbours, neighbours)
-    is_mutual = (near_other == sample[:, None, None]).any(2)
-    has_common = (near_other[..., None] == near[:, None, None, :]).any((2, 3))
-    return bool(is_mutual.mean() >= MUTUAL and has_common.mean() >= SHARED)
+    order = stream(seed, "layout", "sample").permutation(len(varies))
+    for n_features, tolerance in SAMPLES:  # most tables fail clearly, with few features
+        sample = order[:n_features]
+        near = nearest(sample)
+        others = np.unique(near)
+        near_other = nearest(others)[np.searchsorted(others, near)]  # (sample, neighbours, their)
+        is_mutual = (near_other == sample[:, None, None]).any(2)
+        has_common = (near_other[..., None] == near[:, None, None, :]).any((2, 3))
+        if is_mutual.mean() < MUTUAL - tolerance or has_common.mean() < SHARED - tolerance:
+            return False
+    return True
 
 
-def forms_neighbourhoods(graph: FeatureGraph) -> bool:
+def graph_has_neighbourhoods(graph: FeatureGraph) -> bool:
     """Whether ties whose ends have common neighbours join most features that have ties.
 
     Neighbourhoods of a signal or an image overlap and cover all of it. Blocks of correlated

@@ -8,9 +8,9 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from deepmapper.images._neighbours import may_form_neighbourhoods, rows_to_decide
+from deepmapper.images._neighbours import sample_has_neighbourhoods, sample_rows
 from deepmapper.images._rows import Scratch, check_rows, dense, map_blocks
-from deepmapper.images.layouts import Array, Layout, make_layout, needs_rows
+from deepmapper.images.layouts import Array, Layout, make_layout, restore_layout
 from deepmapper.images.scaling import FeatureScaler
 from deepmapper.training.devices import free_bytes, resolve_device
 
@@ -180,14 +180,15 @@ class ImageConverter(TransformerMixin, BaseEstimator):
         return self.layout_.unfold(pixels)
 
     def _layout_needs_rows(self, X: Any) -> bool:
-        if not needs_rows(self.layout) or self.layout == "learned":
-            return needs_rows(self.layout)
-        rows = rows_to_decide(X.shape, self.random_state)
+        if not isinstance(self.layout, str) or self.layout != "auto":
+            return isinstance(self.layout, str) and self.layout == "learned"
+        rows = sample_rows(X.shape, self.random_state)
         if not len(rows):
             return False
-        sample = np.nan_to_num(dense(X, rows).numpy())  # `learn` reports missing values
+        # `learn` reports missing and infinite values.
+        sample = np.nan_to_num(dense(X, rows).numpy(), posinf=0.0, neginf=0.0)
         scaled = FeatureScaler(self.log, self.scale, self.clip).fit_transform(sample)
-        return may_form_neighbourhoods(scaled, self.random_state)
+        return sample_has_neighbourhoods(scaled, self.random_state)
 
     def _make_layout(self, X: Any, *, from_rows: bool) -> Layout:
         if not from_rows:
@@ -204,6 +205,8 @@ class ImageConverter(TransformerMixin, BaseEstimator):
                 torch.from_numpy(scaled[part]), dense(X, rows[part])
             ),
         )
+        if isinstance(self.layout, str) and self.layout == "auto":
+            return restore_layout(scaled, self.random_state)
         return make_layout(self.layout, X.shape[1], self.random_state, X=scaled)
 
     def _blank(self, n_samples: int, device: torch.device) -> torch.Tensor:

@@ -179,11 +179,6 @@ class Layout:
         return slice(0, self.n_features) if self.is_natural else self.pixel_of_feature
 
 
-def needs_rows(layout: "str | Layout | np.ndarray") -> bool:
-    """Whether `make_layout` needs the scaled training rows."""
-    return isinstance(layout, str) and layout in ("auto", "learned")
-
-
 def make_layout(
     layout: "str | Layout | np.ndarray",
     n_features: int,
@@ -278,12 +273,18 @@ def choose_layout(X: np.ndarray, seed: int) -> Layout:
     """A learned layout if the features form neighbourhoods, and a natural one otherwise."""
     from deepmapper.images import _neighbours
 
-    rows = _neighbours.rows_to_decide(X.shape, seed)
-    if len(rows) and _neighbours.may_form_neighbourhoods(X[rows], seed):
-        graph = _neighbours.feature_graph(X, seed)
-        if _neighbours.forms_neighbourhoods(graph):
-            return place_graph(graph, seed)
+    rows = _neighbours.sample_rows(X.shape, seed)
+    if len(rows) and _neighbours.sample_has_neighbourhoods(X[rows], seed):
+        return restore_layout(X, seed)
     return natural(X.shape[1])
+
+
+def restore_layout(X: np.ndarray, seed: int) -> Layout:
+    """As `choose_layout`, of a table whose sample has neighbourhoods."""
+    from deepmapper.images._neighbours import feature_graph, graph_has_neighbourhoods
+
+    graph = feature_graph(X, seed)
+    return place_graph(graph, seed) if graph_has_neighbourhoods(graph) else natural(X.shape[1])
 
 
 def place_graph(graph: Any, seed: int) -> Layout:

@@ -12,8 +12,9 @@ __all__ = ["Flat", "contrast_z", "one_hot", "p_of_z", "z_of_p"]
 ROUNDING = 1e-6  # relative
 LARGEST_Z = 37.0  # beyond it the normal tail is 0 in double precision
 BLOCK = 1024  # maximum rows of a block
-# Maximum number of values of a block of rows. 4 MiB in double precision stay in the cache.
-BLOCK_VALUES = 1 << 19
+# Maximum number of values of a block of rows. In double precision 4 MiB stay in the cache. Blocks of
+# rows of a file are larger, so that few chunks of the file are read twice.
+BLOCK_VALUES, READ_VALUES = 1 << 19, 1 << 22
 
 
 class Flat:
@@ -25,8 +26,11 @@ class Flat:
     def __getitem__(self, rows: slice | torch.Tensor) -> torch.Tensor:
         return self.X[rows].flatten(1)
 
-    def blocks(self, n_rows: int) -> list[slice]:
-        step = max(1, min(BLOCK, BLOCK_VALUES // math.prod(self.X.shape[1:])))
+    def blocks(self, n_rows: int, fewest: int = 1) -> list[slice]:
+        """Slices of rows, each of at least `fewest`."""
+        in_memory = isinstance(getattr(self.X, "images", self.X), torch.Tensor)
+        n_values = BLOCK_VALUES if in_memory else READ_VALUES
+        step = max(fewest, min(BLOCK, n_values // math.prod(self.X.shape[1:])))
         return [slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
 
 

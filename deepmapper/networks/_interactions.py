@@ -16,9 +16,8 @@ from deepmapper.training.devices import has_bfloat16, in_threads, sum_over
 __all__ = ["find_pairs", "find_triples", "judge_groups", "rows_for_pairs", "tellable_classes"]
 
 N_GROUPS = 4096  # candidates whose strength is computed over all rows
-GROUPS_AT_A_TIME = (
-    128  # their products in a block of rows, 1 MiB in double precision, stay in the cache
-)
+# Their products in a block of rows, 1 MiB in double precision, stay in the cache.
+GROUPS_AT_A_TIME = 128
 PAIR_BUDGET = 1.5e11  # multiply-adds of the search for pairs: a few seconds on two cores
 LARGEST_BUDGET = 2e12  # of a table with many rows, which can confirm a pair
 MANY_ROWS = 1000

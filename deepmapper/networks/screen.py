@@ -262,7 +262,7 @@ def marginal_z(
         squares = one_hot(codes[rows], n_classes).double().T @ square
         return squares, square.square_().sum(0)
 
-    blocks = X.blocks(n_samples)
+    blocks = X.blocks(n_samples, 4 * n_classes)  # the sums of a block are smaller than its rows
     sums, varies = sum_over(blocks, first_moments, codes.device)
     centre = sums / n_per_class.clamp(min=1)[:, None].to(sums.device)
     squares, fourth = (each.cpu() for each in sum_over(blocks, higher_moments, codes.device))

@@ -28,9 +28,10 @@ def move(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     stretch, shift = 1 + LARGEST_STRETCH * torch.stack(others[:2]), 2 * LARGEST_SHIFT
     sine, cosine = (LARGEST_TURN * turn).sin(), (LARGEST_TURN * turn).cos()
     shear = LARGEST_STRETCH * shear
+    aspect = images.shape[-2] / images.shape[-1]  # both sides of `places` run from -1 to 1
     rows = (
-        (stretch[0] * cosine, -sine + shear, shift * others[2]),
-        (sine, stretch[1] * cosine, shift * others[3]),
+        (stretch[0] * cosine, aspect * (shear - sine), shift * others[2]),
+        (sine / aspect, stretch[1] * cosine, shift * others[3]),
     )
     maps = torch.stack([torch.stack(row, 1) for row in rows], 1).to(images.device, images.dtype)
     places = functional.affine_grid(maps, list(images.shape), align_corners=False)

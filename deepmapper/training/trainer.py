@@ -75,9 +75,9 @@ class TrainingSettings:
         `deepmapper.networks.screen.screen`. `DeepMapperClassifier` skips the search in passes if
         one over all rows finds no pair.
     augment : bool, default=False
-        Turn, stretch and shift images at random in training. Only for layouts in which neighbours
-        belong together, and features of one unit (`scale="none"`): each pixel takes the values of
-        its neighbours.
+        Turn, stretch and shift images at random in training. Each pixel takes values of its
+        neighbours, so it needs features of one unit (`scale="none"`), no gate, and a backbone and a
+        layout in which neighbours belong together.
     plain : tuple of str, default=("discriminant", "ranks", "products", "forest")
         Plain models that `DeepMapperClassifier` mixes with the networks. See
         `deepmapper.estimators.mixture`.

@@ -134,3 +134,24 @@ def test_pixels_have_the_names_of_their_features() -> None:
     assert len(names) == pixels.shape[1]
     assert set(table.columns) < set(names)
     assert (pixels[:, [name.startswith("empty") for name in names]] == 0).all()
+
+
+def test_images_of_features_with_other_units_are_not_augmented() -> None:
+    X, y = np.random.default_rng(0).normal(size=(40, 36)), np.arange(40) % 2
+    augmented = {"augment": True, "max_epochs": 1}
+    right = {"scale": "none", "gate": False, "backbone": "cnn_small"}
+    for wrong in ({"scale": "standard"}, {"gate": True}, {"backbone": "patch"}):
+        model = DeepMapperClassifier(**(right | wrong), training=augmented, random_state=0)
+        with pytest.raises(DeepMapperError, match="augment=True mixes the values"):
+            model.fit(X, y)
+    DeepMapperClassifier(**right, passes=1, training=augmented, random_state=0).fit(X, y)
+
+
+def test_networks_without_held_out_rows_stay_alone() -> None:
+    X, y = np.random.default_rng(0).normal(size=(40, 36)), np.arange(40) % 2
+    model = DeepMapperClassifier(training={"validation_fraction": 0.0}, random_state=0).fit(X, y)
+    assert model.mixture_.names == ("network",)
+    images = model.converter_.transform(X)
+    np.testing.assert_allclose(
+        model.predict_proba(X), model.classifier_.predict_proba(images), atol=1e-6
+    )

@@ -9,16 +9,15 @@ from scipy import ndimage, sparse
 
 from deepmapper import DeepMapperClassifier, DeepMapperError, Layout
 from deepmapper.images import _neighbours as neighbours
-from deepmapper.images import layouts as orders
 from deepmapper.images import placement
 from deepmapper.images._neighbours import (
     FeatureGraph,
     feature_graph,
-    forms_neighbourhoods,
+    graph_has_neighbourhoods,
     strongest_products,
 )
 from deepmapper.images.converter import ImageConverter
-from deepmapper.images.layouts import LAYOUTS, learned, make_layout, natural, random, square_side
+from deepmapper.images.layouts import learned, make_layout, natural, random, square_side
 from deepmapper.images.placement import neighbour_preservation
 
 
@@ -146,8 +145,6 @@ def test_preservation_of_random_layouts_is_near_zero() -> None:
 
 def test_a_learned_layout_needs_rows_of_the_right_width() -> None:
     X = table(20, 9, 0)
-    assert [orders.needs_rows(name) for name in LAYOUTS] == [True, False, False, True]
-    assert not orders.needs_rows(natural(9))
     with pytest.raises(DeepMapperError, match="made from rows of 9 features, got none"):
         make_layout("learned", 9, 0)
     with pytest.raises(DeepMapperError, match=r"rows of 8 features, got shape \(20, 9\)"):
@@ -196,10 +193,10 @@ def test_automatic_layouts_of_other_tables_are_natural(X: np.ndarray) -> None:
     )
 
 
-def test_features_without_ties_form_no_neighbourhoods() -> None:
-    assert not forms_neighbourhoods(graph_of(36))
+def test_features_without_ties_have_no_neighbourhoods() -> None:
+    assert not graph_has_neighbourhoods(graph_of(36))
     ring = [(i, (i + step) % 36) for i in range(36) for step in (1, 2, 3)]
-    assert forms_neighbourhoods(graph_of(36, *ring))
+    assert graph_has_neighbourhoods(graph_of(36, *ring))
 
 
 def test_the_network_reads_neighbours_only_of_a_learned_layout() -> None:
