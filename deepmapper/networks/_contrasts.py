@@ -12,8 +12,8 @@ __all__ = ["Flat", "contrast_z", "one_hot", "p_of_z", "z_of_p"]
 ROUNDING = 1e-6  # relative
 LARGEST_Z = 37.0  # beyond it the normal tail is 0 in double precision
 BLOCK = 1024  # maximum rows of a block
-# Maximum number of values of a block of rows. In double precision 4 MiB stay in the cache. Blocks of
-# rows of a file are larger, so that few chunks of the file are read twice.
+# Maximum number of values of a block of rows. In double precision 4 MiB stay in the cache. Blocks
+# of a file are larger, so that few chunks of the file are read twice.
 BLOCK_VALUES, READ_VALUES = 1 << 19, 1 << 22
 
 
