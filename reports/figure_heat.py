@@ -10,7 +10,7 @@ from reports.results import Results
 TITLE = "Balanced accuracy"
 CAPTION = (
     "Mean balanced accuracy over seeds. The darker, the nearer to the best method of the table. "
-    "Words: the status of cells without a value. Methods are in the order of the accuracy table."
+    "Words: the status of cells without a value. *: without the seeds that failed. Methods are in the order of the accuracy table."
 )
 WITHOUT = "There are fewer than six tables or three methods with a balanced accuracy."
 FEWEST_TABLES, FEWEST_METHODS = 6, 3
@@ -36,9 +36,11 @@ def draw(results: Results) -> Figure | None:
     for row, method in enumerate(methods):
         for column, table in enumerate(tables):
             value = values[row, column]
+            group = results.group(table, method)
             text, colour = f"{value:.2f}".removeprefix("0"), INK
+            if group is not None and group.failures:
+                text += "*"
             if not np.isfinite(value):
-                group = results.group(table, method)
                 text, colour = _short(group.words) if group else "", QUIET
             elif near[row, column] > DARK:
                 colour = "white"

@@ -9,16 +9,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.figure_style import INK, QUIET, bare, colours, method_rows, panels
-from reports.pairs import FEWEST_TABLES, base_table, correct, table_differences, wilcoxon
+from reports.pairs import FEWEST_TABLES, correct, table_differences, wilcoxon
 from reports.results import Results
+from reports.statistics import base_table, mean_ranks
 
 TITLE = "Mean ranks"
 CAPTION = (
-    "Mean rank of the balanced accuracy over tables, 1 is best. A table counts once, with its mean "
-    "over seeds and variants. A method without a value has the last rank of the table. Bars join "
-    "methods that Wilcoxon's signed-rank test does not distinguish (p >= 0.05, corrected by Holm "
-    "for all pairs; Demšar 2006), on tables where both have values for a common seed. Without bars "
-    "the tables are too few to distinguish any pair."
+    "Mean rank of the balanced accuracy within table and seed, 1 is best. A table counts once, "
+    "with its mean over seeds and variants. Failed cells share the last ranks. Bars join methods "
+    "that Wilcoxon's signed-rank test does not distinguish (p >= 0.05, corrected by Holm for all "
+    "pairs of methods; Demšar 2006), on tables where both have values for a common seed. There are "
+    "no bars if the tables are too few for this correction."
 )
 WITHOUT = "There are fewer than six tables or three methods with a balanced accuracy."
 FEWEST_METHODS = 3
@@ -52,13 +53,12 @@ def draw(results: Results) -> Figure | None:
 
 def mean_ranks_of_tables(results: Results) -> pd.Series:
     """Return the mean rank of each method with a value, the best first. Empty for few tables."""
-    frame = results.frame[results.frame["status"] == "ok"]
-    tables = frame["dataset_label"].map(base_table)
-    means = frame.pivot_table(MEASURE, "method_label", tables, aggfunc="mean")
-    if means.shape[1] < FEWEST_TABLES:
+    frame = results.frame
+    ok = frame[frame["status"] == "ok"].dropna(subset=MEASURE)
+    if ok["dataset_label"].map(base_table).nunique() < FEWEST_TABLES:
         return pd.Series(dtype=float)
-    ranks = means.fillna(-np.inf).rank(ascending=False).mean(axis=1)
-    return ranks.sort_index().sort_values(kind="stable")
+    ranks = mean_ranks(frame, MEASURE)["mean_rank"]
+    return ranks[ranks.index.isin(ok["method_label"])]
 
 
 def _is_joined(results: Results, methods: Sequence[str]) -> np.ndarray:

@@ -5,16 +5,17 @@ On one table, the difference of two methods has a 95% interval for two sources o
 - the rows: the difference of each test row (1 if only the first method is right, -1 if only the
   second) is summed over the seeds that tested it. For one seed the interval excludes 0 if and only
   if McNemar's test does (Psychometrika 12, 1947; corrected for continuity by Edwards 1948). For
-  several it is the same for clusters (Durkalski et al., Stat. Med. 22, 2003). If the table has
-  groups of rows, the differences are summed over each group, and Student's t replaces the normal
-  distribution, because groups may be few;
+  several each row is a cluster: the variance is that of the sums of the clusters, if the methods
+  are equal (as in Obuchowski, Stat. Med. 17, 1998). If the table has groups of rows, each group is
+  a cluster, and Student's t replaces the normal distribution, because groups may be few;
 - the seeds: Student's t of the paired differences. Splits of the same rows are corrected after
   Nadeau and Bengio (`statistics.t_interval`), which covers the rows too, so the wider of both
   intervals is used. Seeds of an official split share their test rows: the two variances add up.
+  For tables that are generated anew for each seed, both are wider than they must be.
 
 Over tables: Wilcoxon's signed-rank test with Holm's correction (Demšar, JMLR 7, 2006), and the
 Bayesian signed-rank test with a region of practical equivalence (Benavoli et al., JMLR 18, 2017).
-Variants of a table, such as `x (counts)` and `x (shuffled)`, are averaged and count once.
+Variants of a table (`statistics.base_table`) are averaged and count once.
 """
 
 import math
@@ -27,7 +28,7 @@ import numpy as np
 from scipy import special
 
 from reports.results import Group, Results
-from reports.statistics import LEVEL, Estimate, best_of, estimate
+from reports.statistics import LEVEL, Estimate, base_table, best_of, estimate
 
 EQUIVALENT = 0.01  # differences of accuracy up to this size are practically none
 FEWEST_TABLES = 6  # with five, Wilcoxon's test cannot reach p < 0.05
@@ -41,13 +42,13 @@ Cells = list[tuple[dict[str, Any], dict[str, Any]]]
 class _Hits:
     """The test rows of a cell, ascending, their labels, and 1.0 if the prediction is right.
 
-    `units` are the groups of the rows, or the rows themselves if the table has no groups.
+    `groups` are None if they are not stored or the table has none.
     """
 
     rows: np.ndarray
     labels: np.ndarray
     is_right: np.ndarray
-    units: np.ndarray
+    groups: np.ndarray | None
 
 
 class Pairs:
@@ -67,10 +68,8 @@ class Pairs:
         if not cells:
             return None
         first = cells[0][0]
-        checksums = {self._checksum(a["key"]) for a, _ in cells}
         is_official = first["split"] == "official"
-        is_drawn_anew = len(checksums) == len(cells) > 1  # a generated table for each seed
-        overlap = 0.0 if is_official or is_drawn_anew else first["n_test"] / first["n_train"]
+        overlap = 0.0 if is_official else first["n_test"] / first["n_train"]
         values = [round(a["accuracy"] - b["accuracy"], DIGITS) for a, b in cells]
         of_seeds = estimate(values, overlap)
         assert of_seeds is not None
@@ -122,29 +121,27 @@ class Pairs:
 
     def _half_of_rows(self, cells: Cells) -> float | None:
         """Half the interval for the test rows, or None without predictions or known groups."""
-        sums: dict[tuple[str, int], float] = defaultdict(float)
-        tested: set[tuple[str, int]] = set()
-        n, has_groups = 0, False
+        has_groups = bool(self._facts(cells[0][0]["key"]).get("n_groups"))
+        clusters: list[np.ndarray] = []
+        values, rows = [], []
         for a, b in cells:
             hits, others = self._read(a["key"]), self._read(b["key"])
             if hits is None or others is None:
                 return None
-            if self._facts(a["key"]).get("n_groups"):
-                has_groups = True
-                if hits.units is hits.rows:
-                    return None
-            table = self._checksum(a["key"])
-            values = hits.is_right - others.is_right
-            for unit, value in zip(hits.units.tolist(), values.tolist(), strict=True):
-                sums[table, unit] += value
-            tested.update((table, row) for row in hits.rows.tolist())
-            n += len(values)
-        squares = float(np.square(list(sums.values())).sum())
+            cluster = hits.groups if has_groups else hits.rows
+            if cluster is None:
+                return None
+            clusters.append(cluster)
+            values.append(hits.is_right - others.is_right)
+            rows.append(hits.rows)
+        _, number = np.unique(np.concatenate(clusters), return_inverse=True)
+        sums = np.bincount(number, np.concatenate(values))
         if has_groups and len(sums) < 2:
             return None
         freedom = len(sums) - 1 if has_groups else math.inf
         quantile = float(special.stdtrit(freedom, (1 + LEVEL) / 2))
-        return quantile * math.sqrt(squares) / n + 1 / len(tested)
+        n_rows = len(np.unique(np.concatenate(rows)))
+        return quantile * math.sqrt(float(np.square(sums).sum())) / len(number) + 1 / n_rows
 
     def _facts(self, key: str) -> dict[str, Any]:
         return self.results.records[key]["dataset"]
@@ -162,8 +159,8 @@ class Pairs:
                 order = np.argsort(rows, kind="stable")
                 is_right = (probabilities.argmax(1) == labels).astype(float)
                 rows, groups = rows[order], read(key, "test_groups")
-                units = rows if groups is None else groups[order]
-                hits = _Hits(rows, labels[order], is_right[order], units)
+                groups = None if groups is None else groups[order]
+                hits = _Hits(rows, labels[order], is_right[order], groups)
             self._hits[key] = hits
         return self._hits[key]
 
@@ -177,7 +174,7 @@ class Comparison:
     method : str
     n_tables : int
         Tables with a seed on which both are ok.
-    n_failed : int
+    n_missing : int
         Tables on which only the reference is ok.
     n_alone : int
         Tables on which only the method is ok.
@@ -195,7 +192,7 @@ class Comparison:
 
     method: str
     n_tables: int
-    n_failed: int
+    n_missing: int
     n_alone: int
     mean: float | None
     wins: int
@@ -253,11 +250,6 @@ def _compare(
         p,
         *(bayesian_signed_rank(values) if p is not None else ()),
     )
-
-
-def base_table(label: str) -> str:
-    """The table of a variant: `x` of `x (counts)`."""
-    return label.partition(" (")[0]
 
 
 def table_differences(

@@ -6,7 +6,7 @@ A README marks what comes from records by comments, which a page does not show:
   measure (a column of results.parquet) over seeds, for each method and table, the best mean rank
   first.
 - `<!-- records: wide_pilot | summary -->`: balanced accuracy and log loss of each method, with
-  their mean ranks over the tables. `| without prostate_shift` leaves out a table.
+  their mean ranks (`reports.statistics.mean_ranks`). `| without prostate_shift` leaves out a table.
 - `<!-- records: wide_pilot | behind deepmapper -->`: the tables on which a method is more than 0.01
   behind the best other one.
 - `<!-- records: wide_pilot | summary against deepmapper -->` adds the comparison with a reference
@@ -27,6 +27,7 @@ from bench.catalog import ROOT
 from bench.errors import BenchError, unknown
 from reports.pairs import Comparison, compare_over_tables
 from reports.results import TOTAL, Results
+from reports.statistics import mean_ranks
 from reports.topics import PUBLISHED
 
 TABLE = re.compile(r"(<!-- records: (.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -64,8 +65,8 @@ def _results(topic: str) -> Results:
     return Results.read(PUBLISHED / topic)
 
 
-def _frame(topic: str) -> pd.DataFrame:
-    return _results(topic).frame.query("status == 'ok'")
+def _ok(results: Results) -> pd.DataFrame:
+    return results.frame.query("status == 'ok'")
 
 
 def _means(frame: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -78,44 +79,46 @@ def _means(frame: pd.DataFrame, measure: str) -> pd.DataFrame:
 def _table(words: Sequence[str]) -> str:
     topic, kind, *rest = words
     left_out = [word.removeprefix("without ") for word in rest]
-    frame = _frame(topic)
-    frame = frame.loc[~frame["dataset_label"].isin(left_out)]
+    results = _results(topic).without(left_out)
     if kind == "summary":
-        lines = _summary(frame, {})
+        lines = _summary(results, {})
     elif kind.startswith("summary against "):
         reference = kind.removeprefix("summary against ")
-        lines = _summary(frame, _against(_results(topic).without(left_out), reference))
+        lines = _summary(results, _compare_with(results, reference))
     elif kind.startswith("behind "):
-        lines = _behind(frame, kind.removeprefix("behind "))
+        lines = _behind(_ok(results), kind.removeprefix("behind "))
     else:
-        lines = _measure(frame, kind)
+        lines = _measure(_ok(results), kind)
     return "\n".join(lines) + "\n"
 
 
 def _measure(frame: pd.DataFrame, measure: str) -> Iterator[str]:
     means = _means(frame, measure)
     yield from _head("method", *means.columns)
-    is_loss = measure.endswith("log_loss")
-    ranks = means.rank(ascending=is_loss).mean(axis=1)
-    for method in ranks.sort_values(kind="stable").index:
+    ranked = mean_ranks(frame, measure, lower_is_better=measure.endswith("log_loss"))
+    for method in ranked.index:
         yield _line(method, *(_format(value) for value in means.loc[method]))
 
 
-def _summary(frame: pd.DataFrame, compared: dict[str, Comparison]) -> Iterator[str]:
+def _summary(results: Results, compared: dict[str, Comparison]) -> Iterator[str]:
+    frame = _ok(results)
     accuracy, loss = _means(frame, "balanced_accuracy"), _means(frame, "log_loss")
-    ranks = accuracy.rank(ascending=False).mean(axis=1), loss.rank().mean(axis=1)
+    ranks = [
+        mean_ranks(results.frame, measure, lower_is_better=is_loss)["mean_rank"]
+        for measure, is_loss in (("balanced_accuracy", False), ("log_loss", True))
+    ]
     seconds = frame.groupby("method_label")[list(TOTAL)].sum().sum(axis=1)
     columns = ["balanced accuracy", "mean rank", "log loss", "mean rank", "seconds"]
     yield from _head("method", *columns, *(["better, tie, worse", "p"] if compared else []))
-    for method in ranks[0].sort_values(kind="stable").index:
+    for method in (name for name in ranks[0].index if name in accuracy.index):
         means = (_format(table.loc[method].mean()) for table in (accuracy, loss))
         places = (f"{rank[method]:.1f}" for rank in ranks)
         pairs = [text for pair in zip(means, places, strict=True) for text in pair]
-        against = _texts(compared.get(method)) if compared else []
+        against = _format_comparison(compared.get(method)) if compared else []
         yield _line(method, *pairs, f"{seconds[method]:.0f}", *against)
 
 
-def _texts(compared: Comparison | None) -> list[str]:
+def _format_comparison(compared: Comparison | None) -> list[str]:
     if compared is None:  # the reference
         return ["", ""]
     counts = f"{compared.wins}, {compared.ties}, {compared.losses}"
@@ -133,7 +136,7 @@ def _behind(frame: pd.DataFrame, method: str) -> Iterator[str]:
         yield _line(table, _format(own[table]), best[table], _format(values[table]))
 
 
-def _against(results: Results, reference: str) -> dict[str, Comparison]:
+def _compare_with(results: Results, reference: str) -> dict[str, Comparison]:
     if reference not in results.methods:
         raise unknown(reference, "method", results.methods, "these records")
     return {c.method: c for c in compare_over_tables(results, reference)}
@@ -141,7 +144,7 @@ def _against(results: Results, reference: str) -> dict[str, Comparison]:
 
 def _number(words: Sequence[str]) -> str:
     topic, *place = words
-    frame = _frame(topic)
+    frame = _ok(_results(topic))
     if place == ["cells"]:
         return f"{len(frame):,}"
     measure, table, method = place

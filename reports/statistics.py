@@ -1,4 +1,4 @@
-"""Statistics of numbers from a few seeds: intervals, differences, ranks, fronts.
+"""Statistics of numbers from a few seeds: intervals, ranks, fronts.
 
 A result varies with the seed (initialisation, batch order, a drawn split) and with the test rows.
 Student's t interval covers the seeds. Wilson's score interval (J. Am. Stat. Assoc. 22, 1927) covers
@@ -16,6 +16,8 @@ from scipy import special  # not scipy.stats, which takes a second to import
 LEVEL = 0.95  # confidence of every interval in tables and figures
 
 BLOCK = ["dataset_label", "seed"]
+# Words of labels of variants: `x (counts)` has the rows of `x`, and is no other table.
+VARIANTS = ("counts", "shuffled", "transfer")
 
 
 @dataclass(frozen=True)
@@ -106,14 +108,23 @@ def best_of(means: Mapping[str, float]) -> set[str]:
     return {name for name, mean in means.items() if math.isclose(mean, top)}
 
 
-def ranks(frame: pd.DataFrame) -> pd.Series:
-    """Rank each cell by accuracy within its (dataset, seed), 1 best, ties averaged.
+def base_table(label: str) -> str:
+    """Return the table of a variant: `x` of `x (counts)`, see `VARIANTS`."""
+    name, _, word = label.removesuffix(")").partition(" (")
+    return name if word in VARIANTS else label
+
+
+def ranks(
+    frame: pd.DataFrame, measure: str = "accuracy", *, lower_is_better: bool = False
+) -> pd.Series:
+    """Rank each cell by a measure within its (dataset, seed), 1 best, ties averaged.
 
     A cell that failed, timed out, ran out of memory, diverged or was refused (`unsupported`) shares
     the last ranks of its block. The rank is null for a cell that is `unavailable` (a library or the
     data are missing) and in a block without an ok cell.
     """
-    scores = frame["accuracy"].where(frame["status"] == "ok", -np.inf).fillna(-np.inf)
+    values = -frame[measure] if lower_is_better else frame[measure]
+    scores = values.where(frame["status"] == "ok", -np.inf).fillna(-np.inf)
     scores = scores.mask(frame["status"] == "unavailable")
     blocks = [frame[name] for name in BLOCK]
     ranked = scores.groupby(blocks).rank(ascending=False, method="average")
@@ -121,10 +132,19 @@ def ranks(frame: pd.DataFrame) -> pd.Series:
     return ranked.where(alive.astype(bool))
 
 
-def mean_ranks(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return mean_rank and n_blocks by method label, best first, unranked last."""
-    by_method = ranks(frame).groupby(frame["method_label"])
-    table = pd.DataFrame({"mean_rank": by_method.mean(), "n_blocks": by_method.count()})
+def mean_ranks(
+    frame: pd.DataFrame, measure: str = "accuracy", *, lower_is_better: bool = False
+) -> pd.DataFrame:
+    """Return mean_rank and n_blocks by method label, best first, unranked last.
+
+    A table counts once: ranks are averaged over its seeds and variants, then over tables.
+    """
+    of_cells = ranks(frame, measure, lower_is_better=lower_is_better)
+    tables = frame["dataset_label"].map(base_table)
+    of_tables = of_cells.groupby([frame["method_label"], tables]).mean()
+    n_blocks = of_cells.groupby(frame["method_label"]).count()
+    means = of_tables.groupby(level=0).mean()
+    table = pd.DataFrame({"mean_rank": means, "n_blocks": n_blocks})
     return table.sort_index().sort_values("mean_rank", kind="stable")
 
 

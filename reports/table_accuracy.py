@@ -106,7 +106,8 @@ def differences(results: Results) -> View:
         "several seeds tested counts once, and rows of a group count together). One is for the "
         "seeds: Student's t of the paired differences, widened for the rows that splits share "
         "(Nadeau and Bengio 2003). Drawn splits have the wider one, official splits the root of "
-        "the sum of squares. Not corrected for the number of comparisons."
+        "the sum of squares. There is no interval without stored predictions, or without the "
+        "groups of a table that has groups. Not corrected for the number of comparisons."
     )
     columns = ["dataset", "method", *(field.name for field in fields(Estimate))]
     frame = pd.DataFrame(data, columns=columns)
@@ -131,8 +132,8 @@ def over_tables(results: Results) -> View:
     block = Block(f"Balanced accuracy, against {name}", head, rows)
     reading = (
         f"Balanced accuracy minus that of {name}. Each table counts once: the mean over the seeds "
-        "on which both are ok, and over its variants, such as x (counts). A tie is a difference of "
-        f"at most {EQUIVALENT}. p: Wilcoxon's signed-rank test over tables, corrected for the "
+        "on which both are ok, and over its variants (counts, shuffled, transfer). A tie is a "
+        f"difference of at most {EQUIVALENT}. p: Wilcoxon's signed-rank test over tables, corrected for the "
         "number of methods (Holm). The last three columns are the posterior probabilities of the "
         "Bayesian signed-rank test (Benavoli et al. 2017) that the most probable outcome is a "
         f"better method, one within {EQUIVALENT}, or a worse one. There is no test with fewer than "
@@ -147,9 +148,9 @@ def over_tables(results: Results) -> View:
 
 def _missing(compared: Comparison) -> str:
     """The numbers of tables on which only one method is ok."""
-    failed = f"{compared.n_failed} failed" if compared.n_failed else ""
+    missing = f"{compared.n_missing} without it" if compared.n_missing else ""
     alone = f"{compared.n_alone} without the reference" if compared.n_alone else ""
-    return ", ".join(filter(None, (failed, alone)))
+    return ", ".join(filter(None, (missing, alone)))
 
 
 def _signed(value: float, detail: str = "") -> Cell:
