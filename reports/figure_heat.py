@@ -10,7 +10,8 @@ from reports.results import Results
 TITLE = "Balanced accuracy"
 CAPTION = (
     "Mean balanced accuracy over seeds. The darker, the nearer to the best method of the table. "
-    "Words: the status of cells without a value. *: without the seeds that failed. Methods are in the order of the accuracy table."
+    "Words: the status of cells without a value. *: without the seeds that failed. Methods are in "
+    "the order of the accuracy table."
 )
 WITHOUT = "There are fewer than six tables or three methods with a balanced accuracy."
 FEWEST_TABLES, FEWEST_METHODS = 6, 3

@@ -133,8 +133,9 @@ def over_tables(results: Results) -> View:
     reading = (
         f"Balanced accuracy minus that of {name}. Each table counts once: the mean over the seeds "
         "on which both are ok, and over its variants (counts, shuffled, transfer). A tie is a "
-        f"difference of at most {EQUIVALENT}. p: Wilcoxon's signed-rank test over tables, corrected for the "
-        "number of methods (Holm). The last three columns are the posterior probabilities of the "
+        f"difference of at most {EQUIVALENT}. p: Wilcoxon's signed-rank test over tables, "
+        "corrected for the number of methods (Holm). The last three columns are the posterior "
+        "probabilities of the "
         "Bayesian signed-rank test (Benavoli et al. 2017) that the most probable outcome is a "
         f"better method, one within {EQUIVALENT}, or a worse one. There is no test with fewer than "
         f"{FEWEST_TABLES} tables. Tables on which only one of the two is ok are counted, and are "
