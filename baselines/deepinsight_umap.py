@@ -31,7 +31,8 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
 def warm_up(table: Table) -> None:
     """Let numba compile what UMAP needs for this table, on a small one of the same types."""
     umap = _UMAP(0, approximate=table.n_features >= MANY)
-    X = np.random.default_rng(0).normal(size=(20, 20)).astype(np.float32)
+    # More features than a leaf of the search trees holds: the code that splits them is compiled, too.
+    X = np.random.default_rng(0).normal(size=(20, 100)).astype(np.float32)
     DeepInsightConverter(umap, 8).fit(X)
 
 

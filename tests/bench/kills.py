@@ -200,7 +200,9 @@ def storm(
         def note_end(process: subprocess.Popen[bytes]) -> None:
             if process.wait() not in (0, -signal.SIGKILL):
                 lines = (Path(folder) / "errors.txt").read_text().splitlines()
-                facts["failed"] += [line for line in lines if line.startswith("error")][-1:]
+                error = [line for line in lines if line.startswith("error")][-1:]
+                killed = error and "process that forks the jobs ended with code -9" in error[0]
+                facts["failed"] += [] if killed else error  # `victims` may be that process
 
         fronts = [front() for _ in range(n_fronts)]
         before: dict[str, int] = {}

@@ -1,6 +1,7 @@
 """Whole checks of real commits in real processes. No test depends on a time."""
 
 import json
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -78,8 +79,8 @@ def test_a_revision_that_cannot_be_installed_ends_with_2(tmp_path: Path) -> None
     assert (code, verdict["verdict"]) == (2, "failed")
     assert "cannot be installed" in verdict["reason"]
     text = injections.read_file("HEAD", "pyproject.toml")
-    assert '"numpy>=1.26"' in text
-    changed = text.replace('"numpy>=1.26"', '"numpy>=999"')
+    changed, n_changes = re.subn(r'"numpy>=[\d.]+"', '"numpy>=999"', text)
+    assert n_changes == 1
     commit = injections.commit_files("HEAD", {"pyproject.toml": changed})
     code, verdict, _ = regress(tmp_path, "--base", commit)
     assert code == 2
