@@ -31,7 +31,7 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
 def warm_up(table: Table) -> None:
     """Let numba compile what UMAP needs for this table, on a small one of the same types."""
     umap = _UMAP(0, approximate=table.n_features >= MANY)
-    # More features than a leaf of the search trees holds: the code that splits them is compiled, too.
+    # More features than a leaf of a search tree holds, so that the split of trees is compiled.
     X = np.random.default_rng(0).normal(size=(20, 100)).astype(np.float32)
     DeepInsightConverter(umap, 8).fit(X)
 
