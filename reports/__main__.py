@@ -61,11 +61,12 @@ def publish(
 
 @app.command()
 def readme() -> None:
-    """Write the numbers of the published records into the READMEs."""
-    from reports.readme import readmes, renew
+    """Write the numbers of the published records into the READMEs, and docs/claims.md."""
+    from reports.readme import CLAIMS, list_claims, readmes, renew
 
     for path in readmes():
         path.write_text(renew(path.read_text()))
+    CLAIMS.write_text(list_claims())
 
 
 def main() -> None:

@@ -13,6 +13,8 @@ A README marks what comes from records by comments, which a page does not show:
   (`reports.pairs.compare_over_tables`): tables better, tied and worse, and p.
 - `<!-- record: quick | needle_auprc | expression | deepmapper -->.966` is one mean.
   `<!-- record: quick | cells -->132` is the number of cells that are ok.
+
+`docs/claims.md` lists all of them with the cells behind each.
 """
 
 import re
@@ -33,6 +35,15 @@ from reports.topics import PUBLISHED
 TABLE = re.compile(r"(<!-- records: (.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 NUMBER = re.compile(r"(<!-- record: ([^>]*?) -->)[\d.,]*\d")
 BEHIND = 0.01  # balanced accuracy
+CLAIMS = ROOT / "docs" / "claims.md"
+CLAIMS_HEAD = """# Numbers and their cells
+
+Each number of README.md, of [Which method for my table?](which-method.md) and of the pages of the
+published topics, with the cells behind it. A number is the mean over its cells. A table has a
+number for each method. `python -m reports readme` writes this page, and a test compares it with the
+records.
+
+"""
 
 
 def readmes() -> list[Path]:
@@ -51,6 +62,39 @@ def renew(text: str) -> str:
     """
     text = TABLE.sub(lambda match: match[1] + _table(_words(match[2])) + match[3], text)
     return NUMBER.sub(lambda match: match[1] + _number(_words(match[2])), text)
+
+
+def list_claims() -> str:
+    """Return the page of all numbers and tables with their cells."""
+    columns = ("page", "number", "measure", "table", "method", "cells", "commits")
+    lines = [_line(*columns), _line(*["---"] * len(columns))]
+    for path in readmes():
+        page = str(path.relative_to(ROOT))
+        text = path.read_text()
+        for match in TABLE.finditer(text):
+            topic, kind, *_ = _words(match[2])
+            lines.append(_claim(page, "a table", topic, kind, None, None))
+        for match in NUMBER.finditer(text):
+            topic, measure, *place = _words(match[2])
+            table, method = place or (None, None)
+            number = match[0].removeprefix(match[1])
+            lines.append(_claim(page, number, topic, measure, table, method))
+    return CLAIMS_HEAD + "\n".join(lines) + "\n"
+
+
+def _claim(
+    page: str, number: str, topic: str, measure: str, table: str | None, method: str | None
+) -> str:
+    results = _results(topic)
+    frame = _ok(results)
+    if table is not None:
+        is_meant = (frame["dataset_label"] == table) & (frame["method_label"] == method)
+        frame = frame[is_meant]
+    commits = {str(results.records[key]["environment"]["commit"])[:7] for key in frame["key"]}
+    cells = f"{len(frame):,} of {topic}"
+    return _line(
+        page, number, measure, table or "all", method or "all", cells, ", ".join(sorted(commits))
+    )
 
 
 def _words(text: str) -> list[str]:

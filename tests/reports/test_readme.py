@@ -6,7 +6,7 @@ import pytest
 
 from bench.catalog import ROOT
 from bench.errors import BenchError
-from reports.readme import readmes, renew
+from reports.readme import CLAIMS, list_claims, readmes, renew
 
 
 @pytest.mark.parametrize("path", readmes(), ids=lambda path: path.parent.name)
@@ -15,6 +15,12 @@ def test_a_readme_has_the_numbers_of_the_records(path):
     assert renew(text) == text, f"{path.relative_to(ROOT)}: run python -m reports readme"
     # A line that begins with a comment would be a block of its own, outside its paragraph.
     assert not re.search(r"^ *<!-- record:", text, re.MULTILINE)
+
+
+def test_each_number_is_listed_with_its_cells():
+    assert CLAIMS.read_text() == list_claims(), "run python -m reports readme"
+    claims = [line for line in CLAIMS.read_text().splitlines() if line.startswith("| README")]
+    assert len(claims) == (ROOT / "README.md").read_text().count("<!-- record")
 
 
 def test_wrong_numbers_are_replaced():
