@@ -228,6 +228,8 @@ def storm(
             facts["repeated"] += sum(after.get(name, s) != s for name, s in before.items())
             facts["broken"] += sum(not _is_whole(path) for path in wild.glob("cells/*.json"))
             before = after
+            n_kills = facts["runs_killed"] + facts["processes_killed"]
+            sys.stderr.write(f"\r{n_kills} of {kills} kills, {len(after)} cells ok ")
         for process in fronts:
             note_end(process)
         facts["cells_before_the_last_run"] = len(stamps(wild))
