@@ -24,6 +24,7 @@ FILES = {
     "findings": ("known_truth", "permuted"),
     "mnist": ("shuffled", "few_images", "max_norm"),
     "parts": ("parts",),
+    "embedding": ("clusters", "unlabelled"),
     "growth": ("million", "scaling"),
     "speed": ("conversion", "to_target", "contended"),
     "gpu": ("gpu",),  # needs a CUDA device
