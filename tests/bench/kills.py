@@ -172,7 +172,8 @@ def storm(
 ) -> dict[str, Any]:
     """Kill runs that share a folder, and their processes. Returns the counts of `disturb`.
 
-    repeated, lost: cells with status "ok" whose record changed or vanished.
+    repeated, lost: finished cells whose record changed or vanished. A cell that was killed after its
+    predictions, during attribution, has status "ok" and is transient: it is repeated.
     failed: the last line of runs that ended with an error by themselves.
     """
     rng = random.Random(seed)
@@ -207,8 +208,10 @@ def storm(
         fronts = [front() for _ in range(n_fronts)]
         before: dict[str, int] = {}
         while facts["runs_killed"] + facts["processes_killed"] < kills:
-            # Before the first cell of a run, during cells, and after them.
-            target, end = len(before) + rng.randint(0, 4), time.monotonic() + rng.uniform(0, 20)
+            # Before the first cell, during cells, and after them: spread over all cells.
+            n_kills = facts["runs_killed"] + facts["processes_killed"]
+            target = max(len(before) + rng.randint(0, 4), n_kills * len(expected) // kills)
+            end = time.monotonic() + rng.uniform(0, 20)
             while len(stamps(wild)) < target and time.monotonic() < end:
                 time.sleep(0.02)
             i = rng.randrange(n_fronts)
@@ -228,7 +231,6 @@ def storm(
             facts["repeated"] += sum(after.get(name, s) != s for name, s in before.items())
             facts["broken"] += sum(not _is_whole(path) for path in wild.glob("cells/*.json"))
             before = after
-            n_kills = facts["runs_killed"] + facts["processes_killed"]
             sys.stderr.write(f"\r{n_kills} of {kills} kills, {len(after)} cells ok ")
         for process in fronts:
             note_end(process)
@@ -242,7 +244,8 @@ def storm(
 def _is_ok(out: Path, name: str) -> bool:
     """Whether a record is of a cell that ended well. Others may run again."""
     with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
-        return json.loads((out / "cells" / name).read_text())["status"] == "ok"
+        record = json.loads((out / "cells" / name).read_text())
+        return record["status"] == "ok" and not record["transient"]
     return False
 
 
