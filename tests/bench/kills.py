@@ -172,8 +172,8 @@ def storm(
 ) -> dict[str, Any]:
     """Kill runs that share a folder, and their processes. Returns the counts of `disturb`.
 
-    repeated, lost: finished cells whose record changed or vanished. A cell that was killed after its
-    predictions, during attribution, has status "ok" and is transient: it is repeated.
+    repeated, lost: finished cells whose record changed or vanished. A cell that was killed after
+    its predictions, during attribution, has status "ok" and is transient: it is repeated.
     failed: the last line of runs that ended with an error by themselves.
     """
     rng = random.Random(seed)
