@@ -50,14 +50,15 @@ WEAK_WHEN_SMALL = ("cpc_r", "pydeepmapper", "cnn1d (TC1)")
 UNSTABLE = {
     "deepinsight_kpca": 0.6,
     "deepinsight_pca": 0.2,
+    "deepinsight_pca (DeepFeature)": 0.2,
     "deepinsight_tsne": 0.6,
     "deepinsight_umap": 0.45,
     "deepmapper_notebook": 0.6,
-    "ft_transformer": 0.45,
+    "ft_transformer": 0.6,
     "lassonet": 0.45,
     "cnn1d": 0.45,
     "lstm": 0.2,
-    "mlp": 0.3,  # with max-norm weights
+    "mlp (max-norm)": 0.3,
 } | dict.fromkeys(WEAK_WHEN_SMALL, 0.45)
 N_SAMPLES, N_TRAIN, N_FEATURES, PLANTED = 400, 150, 90, (7, 61)
 N_CLASSES = 3
