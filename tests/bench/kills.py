@@ -211,7 +211,8 @@ def storm(
             # Before the first cell, during cells, and after them: spread over all cells.
             n_kills = facts["runs_killed"] + facts["processes_killed"]
             target = max(len(before) + rng.randint(0, 4), n_kills * len(expected) // kills)
-            end = time.monotonic() + rng.uniform(0, 20)
+            longest = 20 if len(before) < len(expected) else 1
+            end = time.monotonic() + rng.uniform(0, longest)
             while len(stamps(wild)) < target and time.monotonic() < end:
                 time.sleep(0.02)
             i = rng.randrange(n_fronts)
