@@ -124,10 +124,14 @@ class _Run:
             executor = stack.enter_context(self._make_executor()) if new else None
             self._make_tables(new)
             with lock.superseding:
-                self._supersede_records()
+                kept = self._supersede_records()
             lock.share()  # superseding is the only step of --fresh that needs the exclusive lock
             done = self.store.keys()
-            missing = [c for c in self.plan.cells if self.plan.key(c) not in done]
+            missing = [
+                cell
+                for cell in self.plan.cells
+                if self.plan.key(cell) not in done and cell.grid_point not in kept
+            ]
             self.progress.start(len(self.plan.cells), len(self.plan.cells) - len(missing))
             self._make_tables([c for c in missing if not self._is_ready(c)])
             if tasks := self._tasks(self._record_unavailable(missing)):
@@ -161,20 +165,29 @@ class _Run:
             show_message=self.progress.show_message,
         )
 
-    def _supersede_records(self) -> None:
+    def _supersede_records(self) -> set[tuple[Any, ...]]:
         """Supersede records of this grid: stale and transient ones, or all (--fresh).
 
-        Every record is read here, so that a broken record or another schema stops the run.
+        Every record is read here, so that a broken record or another schema stops the run. A table
+        that cannot be made has no checksum, so none of its records can be called stale. Returns the
+        grid points of the records that stay.
         """
         keys = {cell.grid_point: self.plan.key(cell) for cell in self.plan.cells}
+        without_table = {
+            cell.grid_point for cell in self.plan.cells if self.plan.facts(cell)["checksum"] is None
+        }
+        kept = set()
         for key in sorted(self.store.keys()):
             record = self.store.read(key)
             if record.grid_point not in keys:
                 continue
-            stale = key != keys[record.grid_point]
+            stale = key != keys[record.grid_point] and record.grid_point not in without_table
             must_repeat = record.transient or record.status == "unavailable"
             if stale or must_repeat or self.options.fresh:
                 self.store.supersede(key)
+            else:
+                kept.add(record.grid_point)
+        return kept
 
     def _record_unavailable(self, cells: list[Cell]) -> list[Cell]:
         """Record the cells whose table or method is unavailable. Return the other cells."""

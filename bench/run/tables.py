@@ -1,6 +1,7 @@
 """Make the tables of a run before its cells, each in a separate process."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from bench.store.tables import describe_failure
 
 MIN_SECONDS = 600.0
 MEMORY_FACTOR = 8
+ATTEMPTS = 2  # a process that was killed from outside is repeated
 
 
 def make_tables(
@@ -31,6 +33,7 @@ def make_tables(
     A table gets more time and memory than a cell. Raises BenchError if the disk is full.
     """
     waiting = list({request.id: request for request in requests}.values())
+    attempts: Counter[str] = Counter()
     descriptions: dict[str, dict[str, Any]] = {}
     if not waiting:
         return descriptions
@@ -47,6 +50,7 @@ def make_tables(
         while waiting or processes.jobs:
             while waiting and processes.room:
                 request = waiting.pop()
+                attempts[request.id] += 1
                 show_message(f"making table {request.label}")
                 payload = {
                     "table": asdict(request),
@@ -56,6 +60,10 @@ def make_tables(
                 processes.submit("bench.store.tables:run_job", payload, table_limits)
             for job in processes.events():
                 request = TableRequest(**job.payload["table"])
+                was_killed_by_others = job.code < 0 and not job.killed_for
+                if was_killed_by_others and attempts[request.id] < ATTEMPTS:
+                    waiting.append(request)
+                    continue
                 descriptions[request.id] = _description(request, job, folder)
     return descriptions
 

@@ -159,14 +159,21 @@ def build(params, *, device, seed):
 BROKEN_TABLE = '''
 """A table that cannot be made as its parameter says."""
 
+import os
+import signal
+from pathlib import Path
+
 import numpy as np
 
 from datasets.table import DataUnavailable, Source, Table
 
 
-def load(*, how: str = "unavailable", seed: int = 0) -> Table:
-    if how == "unavailable":
+def load(*, how: str = "unavailable", path: str = "", seed: int = 0) -> Table:
+    if how == "unavailable" or (how == "file" and not Path(path).is_file()):
         raise DataUnavailable("file x is missing; put it there")
+    if how == "killed_once" and not Path(path).is_file():
+        Path(path).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
     X = np.random.default_rng(seed).normal(size=(40, 5)).astype(np.float32)
     if how == "infinite":
         X[2, 3] = np.inf

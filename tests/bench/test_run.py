@@ -92,6 +92,30 @@ def test_a_rerun_repeats_only_unavailable_cells(finished: Path, bench: Bench) ->
     assert len(after) == len(before)
 
 
+def test_results_stay_if_their_table_cannot_be_made_again(tmp_path: Path, bench: Bench) -> None:
+    file, killed = tmp_path / "data", tmp_path / "killed"
+    file.touch()
+    spec = write(
+        tmp_path,
+        f"""
+name = "gone"
+datasets = [{{name = "broken_table", label = "file", params = {{how = "file", path = "{file}"}}}},
+  {{name = "broken_table", label = "killed", params = {{how = "killed_once", path = "{killed}"}}}}]
+methods = ["majority", "stump"]
+""",
+    )
+    words = ("run", spec, "--no-report", "--out", tmp_path / "out")
+    bench(*words)
+    assert killed.is_file()
+    assert [record["status"] for record in Store(tmp_path / "out").records()] == ["ok"] * 4
+    before = stamps(tmp_path / "out")
+    file.unlink()
+    for path in (tmp_path / "out" / "tables").glob("*.json"):
+        path.unlink()
+    bench(*words)
+    assert stamps(tmp_path / "out") == before
+
+
 @pytest.mark.slow
 def test_the_same_seed_gives_identical_predictions(finished: Path, again: Path) -> None:
     for record in Store(again).records():
