@@ -51,7 +51,7 @@ UNSTABLE = {
     "deepinsight_kpca": 0.6,
     "deepinsight_pca": 0.2,
     "deepinsight_pca (DeepFeature)": 0.2,
-    "deepinsight_tsne": 0.6,
+    "deepinsight_tsne": 0.4,
     "deepinsight_umap": 0.45,
     "deepmapper_notebook": 0.6,
     "ft_transformer": 0.6,
