@@ -16,7 +16,13 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score, average_precision_score
 from sklearn.neighbors import kneighbors_graph
 
-from bench.experiments.runner import Case, experiment, grid, load_choice, load_table
+from bench.experiments.runner import (
+    cases_of_expression,
+    experiment,
+    grid,
+    load_choice,
+    load_table,
+)
 from deepmapper import DeepMapperEmbedder
 from deepmapper.images.scaling import FeatureScaler
 
@@ -56,19 +62,11 @@ def clusters(table: str, seed: int) -> dict[str, Any]:
 @experiment(
     "area under the precision-recall curve of the embedder at least that of the variance and of "
     "the Laplacian score",
-    [
-        Case(
-            f"{n}_x_{p}_seed_{seed}",
-            {"n_samples": n, "n_features": p, "n_classes": c, "seed": seed},
-        )
-        for n, p, c in SIZES
-        for seed in range(5)
-    ],
+    cases_of_expression(SIZES),
 )
-def unlabelled(n_samples: int, n_features: int, n_classes: int, seed: int) -> dict[str, Any]:
-    table = load_table(
-        "expression", n_samples=n_samples, n_features=n_features, n_classes=n_classes, seed=seed
-    )
+def unlabelled(seed: int, **sizes: int) -> dict[str, Any]:
+    table = load_table("expression", seed=seed, **sizes)
+    n_features = table.n_features
     X = np.asarray(table.X, dtype=np.float32)
     model = DeepMapperEmbedder(passes=5, device="cpu", random_state=seed).fit(X)
     of_embedder = np.empty(n_features)

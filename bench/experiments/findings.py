@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.experiments.runner import Case, experiment, grid, load_choice, load_table
+from bench.experiments.runner import (
+    cases_of_expression,
+    experiment,
+    grid,
+    load_choice,
+    load_table,
+)
 from bench.run.worker import impute
 from datasets.table import Table
 from deepmapper.estimators.evidence import Evidence, find_evidence
@@ -25,19 +31,10 @@ REAL = (
 
 @experiment(
     "share of false features at most 0.12 on average",
-    [
-        Case(
-            f"{n}_x_{p}_seed_{seed}",
-            {"n_samples": n, "n_features": p, "n_classes": c, "seed": seed},
-        )
-        for n, p, c in SIZES
-        for seed in range(5)
-    ],
+    cases_of_expression(SIZES),
 )
-def known_truth(n_samples: int, n_features: int, n_classes: int, seed: int) -> dict[str, Any]:
-    table = load_table(
-        "expression", n_samples=n_samples, n_features=n_features, n_classes=n_classes, seed=seed
-    )
+def known_truth(seed: int, **sizes: int) -> dict[str, Any]:
+    table = load_table("expression", seed=seed, **sizes)
     named = np.flatnonzero((_evidence(table, table.y, seed).q_value <= NAMED).any(0))
     false = np.setdiff1d(named, table.relevant)
     return {

@@ -62,6 +62,23 @@ def grid(name: str, /, **axes: Iterable[Any]) -> list[Case]:
     return [Case(name.format(**point), point) for point in points]
 
 
+def cases_of_expression(sizes: Iterable[tuple[int, int, int]], n_seeds: int = 5) -> list[Case]:
+    """Make cases of tables of `expression`, by numbers of samples, features and classes.
+
+    >>> [case.name for case in cases_of_expression([(75, 20_000, 2)], 2)]
+    ['75_x_20000_seed_0', '75_x_20000_seed_1']
+    """
+    names = ("n_samples", "n_features", "n_classes")
+    return [
+        Case(
+            f"{size[0]}_x_{size[1]}_seed_{seed}",
+            dict(zip(names, size, strict=True)) | {"seed": seed},
+        )
+        for size in sizes
+        for seed in range(n_seeds)
+    ]
+
+
 def record_path(folder: Path, experiment: str, case: str) -> Path:
     return folder / "cells" / experiment / f"{case}.json"
 
