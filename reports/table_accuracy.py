@@ -16,9 +16,9 @@ READING = (
     "never narrower than Wilson's interval for the number of test rows. The best mean of a dataset "
     "is bold. ≈ marks methods that these rows do not show to be worse: the 95% interval of their "
     "paired difference from the best (see “Paired differences”) has 0 in it. A single "
-    "seed needs stored predictions for this interval and mark. Mean rank: over all (dataset, "
-    "seed), 1 is best, ties averaged. Failed cells share the last rank, unavailable cells have no "
-    "rank."
+    "seed needs stored predictions for this interval and mark. Mean rank: within dataset and "
+    "seed, 1 is best, ties averaged. A dataset and its variants count once. Failed cells share the "
+    "last ranks, unavailable cells have no rank."
 )
 NO_PAIR = Cell("no pair", mark=ABSENT)
 OVER_TABLES = (
