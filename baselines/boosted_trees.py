@@ -19,6 +19,7 @@ from baselines._classifier import SeededClassifier
 from baselines._folds import held_out
 
 REQUIRES = {"lightgbm": "lightgbm"}
+READS_MISSING = True  # NaN goes to the side of a cut that lowers the loss most
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from baselines._classifier import SeededClassifier
 from baselines._folds import held_out
 
 REQUIRES = {"catboost": "catboost"}
+READS_MISSING = True  # NaN goes to the side of a cut that lowers the loss most
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ from deepmapper.images.converter import ImageConverter
 from deepmapper.training.streams import seed_of
 from deepmapper.training.trainer import PLAIN, TrainingSettings
 
+NAMED = 0.1  # q-value
+
 
 @dataclass(frozen=True)
 class Params(Training):
@@ -169,6 +171,13 @@ class ImageModel(DeepMapperClassifier):
             return shares
         strength = self.converter_.layout_.fold(self.evidence_.strength.astype(np.float32))
         return (strength + shares).astype(np.float32)
+
+    @property
+    def selected_(self) -> np.ndarray | None:
+        """The features whose q-value is at most 0.1, bool (n_features,), if evidence ranks them."""
+        if self.ranking == "attribution" or not hasattr(self, "evidence_"):
+            return None
+        return np.asarray((self.evidence_.q_value <= NAMED).any(0))
 
     @property
     def n_parameters_(self) -> int:

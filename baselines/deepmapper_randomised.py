@@ -34,6 +34,7 @@ class Params(deepmapper.Params):
         openings of the gate to other pixels.
     """
 
+    ranking: Literal["evidence", "attribution"] = "attribution"  # that of the random networks
     randomise: Literal["network", "network and gate"] = "network"
 
 

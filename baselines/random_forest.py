@@ -17,6 +17,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from baselines._classifier import SeededClassifier
 
+READS_MISSING = True  # NaN goes to the side of a cut that separates the classes best
+
 
 @dataclass(frozen=True)
 class Params:

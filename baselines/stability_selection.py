@@ -64,9 +64,10 @@ def build(params: Params, *, device: str, seed: int) -> Pipeline:
 
 
 class StabilitySelection(SeededClassifier):
-    """Logistic regression on the features `selected_`, (n_selected,).
+    """Logistic regression on the features `columns_`, int (n_columns,).
 
     Importances are shares of the halves in which a feature was selected, (n_features,).
+    `selected_`, bool (n_features,), is True for features that reach the threshold.
     """
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
@@ -82,14 +83,15 @@ class StabilitySelection(SeededClassifier):
                 counts[selected] += 1
                 halves += 1
         self.feature_importances_ = counts / halves
+        self.selected_ = self.feature_importances_ >= params.threshold
         level = min(params.threshold, self.feature_importances_.max())
-        self.selected_ = np.flatnonzero(self.feature_importances_ >= level)
+        self.columns_ = np.flatnonzero(self.feature_importances_ >= level)
         ridge = RidgeLogistic(RidgeParams(), self.random_state)
-        self.classifier_ = ridge.fit(X[:, self.selected_], codes)
+        self.classifier_ = ridge.fit(X[:, self.columns_], codes)
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        return self.classifier_.predict_proba(X[:, self.selected_])
+        return self.classifier_.predict_proba(X[:, self.columns_])
 
     def _first_features(self, X: np.ndarray, codes: np.ndarray, q: int) -> np.ndarray:
         """Return the first q features of the path, those with the largest weights if it jumps."""

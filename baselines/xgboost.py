@@ -9,17 +9,19 @@ Limits: it runs on the CPU. On one core 150 samples of 2,000 features took 23 s,
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from baselines._boosting import BoostingParams, choose
 from baselines._classifier import SeededClassifier
 from baselines._folds import held_out
-from deepmapper.images.scaling import FeatureScaler
 
 REQUIRES = {"xgboost": "xgboost"}
+READS_MISSING = True  # NaN goes to the side of a cut that lowers the loss most
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,7 @@ class Params(BoostingParams):
 
 def build(params: Params, *, device: str, seed: int) -> Pipeline:
     """Return the pipeline. Rows become dense: XGBoost takes the gaps of sparse ones as missing."""
-    dense = FeatureScaler(log=False, scale="none")
-    return Pipeline([("convert", dense), ("model", XgBoost(params, seed))])
+    return Pipeline([("convert", FunctionTransformer(_dense)), ("model", XgBoost(params, seed))])
 
 
 class XgBoost(SeededClassifier):
@@ -91,3 +92,7 @@ class XgBoost(SeededClassifier):
             "seed": self.random_state % 2**31,
         }
         return settings if n_classes == 2 else settings | {"num_class": n_classes}
+
+
+def _dense(X: Any) -> np.ndarray:
+    return X.toarray() if issparse(X) else X

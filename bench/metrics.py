@@ -44,6 +44,8 @@ class Outcome:
         Attributions, for a method that has them.
     relevant : int array, shape (n_relevant,), or None
         Indices of the features that carry the labels, if they are known.
+    selected : bool array, shape (n_features,), or None
+        The features that the method names, at its tolerated rate of false discoveries.
     """
 
     y_test: np.ndarray
@@ -52,6 +54,7 @@ class Outcome:
     train_predictions: np.ndarray | None = None
     attributions: np.ndarray | None = None
     relevant: np.ndarray | None = None
+    selected: np.ndarray | None = None
 
     @property
     def predictions(self) -> np.ndarray:
@@ -211,6 +214,32 @@ def needle_auprc(o: Outcome) -> float | None:
     return float(scores.average_precision_score(truth, strength))
 
 
+def n_selected(o: Outcome) -> float | None:
+    """Number of features that the method names. None if it only ranks features."""
+    return None if o.selected is None else float(o.selected.sum())
+
+
+def false_discovery_share(o: Outcome) -> float | None:
+    """Fraction of the named features that are not relevant, 0 if none is named.
+
+    None if the method only ranks features, or if the relevant features are not known.
+    """
+    if o.selected is None or o.relevant is None:
+        return None
+    n_false = o.selected.sum() - o.selected[o.relevant].sum()
+    return float(n_false / max(1, o.selected.sum()))
+
+
+def selected_recall(o: Outcome) -> float | None:
+    """Fraction of the relevant features that the method names.
+
+    None if the method only ranks features, or if the relevant features are not known.
+    """
+    if o.selected is None or o.relevant is None:
+        return None
+    return float(o.selected[o.relevant].mean())
+
+
 METRICS: dict[str, Callable[[Outcome], float | None]] = {
     metric.__name__: metric
     for metric in (
@@ -227,6 +256,9 @@ METRICS: dict[str, Callable[[Outcome], float | None]] = {
         recall_at_k,
         worst_needle_rank,
         needle_auprc,
+        n_selected,
+        false_discovery_share,
+        selected_recall,
     )
 }
 
@@ -254,7 +286,7 @@ def score_arrays(
     Parameters
     ----------
     arrays : mapping of str to array
-        The first five fields of `Outcome`. The last two of them may be missing.
+        The fields of `Outcome` but `relevant`. Those that may be None may be missing.
     relevant : sequence of int or None
         Indices of the relevant features, if they are known.
 
@@ -271,6 +303,7 @@ def score_arrays(
             arrays.get("train_predictions"),
             arrays.get("attributions"),
             None if relevant is None else np.asarray(relevant),
+            arrays.get("selected"),
         )
     )
 

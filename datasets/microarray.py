@@ -8,13 +8,15 @@ no method of the published quick profile is better than another beyond the inter
 has classes of 3 to 21 samples.
 """
 
+import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from datasets.fetch import DataFile, fetch
+from datasets._converted import Arrays, convert_once
+from datasets.fetch import DataFile
 from datasets.table import Source, Table, TableError, wrong_file
 
 REQUIRES = {"rdata": "rdata"}
@@ -46,10 +48,16 @@ def load(*, study: str = "gravier") -> Table:
         X (168, 2905) or (105, 22283), float32, classes in alphabetical order, no official split.
     """
     file = _file(study)
-    X, labels, features = read_study(fetch(file), study)
-    classes, y = np.unique(labels, return_inverse=True)
-    source = Source(CITATIONS[study], file.addresses[0], "MIT")
-    return Table(study, X, y.astype(np.int64), classes.tolist(), features, source)
+    arrays = convert_once(sys.modules[__name__], [file], read_study)
+    classes, y = np.unique(arrays["labels"], return_inverse=True)
+    return Table(
+        name=study,
+        X=arrays["X"],
+        y=y.astype(np.int64),
+        classes=classes.tolist(),
+        features=arrays["features"].tolist(),
+        source=Source(CITATIONS[study], file.addresses[0], "MIT"),
+    )
 
 
 def data_files(*, study: str = "gravier") -> list[DataFile]:
@@ -57,13 +65,14 @@ def data_files(*, study: str = "gravier") -> list[DataFile]:
     return [_file(study)]
 
 
-def read_study(path: Path, study: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Read X, float32 (n_samples, n_features), labels and feature names.
+def read_study(path: Path) -> Arrays:
+    """Read `X`, float32 (n_samples, n_features), `labels` and `features` of the study path.stem.
 
-    Raises a TableError if this is no R file, or it has no list `study` with x and y.
+    Raises a TableError if this is no R file, or it has no list of that name with x and y.
     """
     import rdata
 
+    study = path.stem
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about encodings that the file does not state
@@ -74,8 +83,11 @@ def read_study(path: Path, study: str) -> tuple[np.ndarray, np.ndarray, list[str
         raise wrong_file(path, expected, f"{type(error).__name__}: {error}") from error
     # R's data frames arrive as pandas', its matrices as xarray's.
     frame = X if isinstance(X, pd.DataFrame) else X.to_pandas()
-    labels = np.asarray([str(label) for label in y])
-    return frame.to_numpy(np.float32), labels, [str(name) for name in frame.columns]
+    return {
+        "X": frame.to_numpy(np.float32),
+        "labels": np.array([str(label) for label in y]),
+        "features": np.array([str(name) for name in frame.columns]),
+    }
 
 
 def _file(study: str) -> DataFile:

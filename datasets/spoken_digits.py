@@ -11,6 +11,7 @@ training recordings, and split="speaker" tests on other voices.
 """
 
 import re
+import sys
 import wave
 import zipfile
 from pathlib import Path
@@ -18,8 +19,8 @@ from typing import IO
 
 import numpy as np
 
-from datasets._converted import Arrays
-from datasets.fetch import DataFile, fetch
+from datasets._converted import Arrays, convert_once
+from datasets.fetch import DataFile
 from datasets.table import Source, Table, TableError, wrong_file
 
 FILES = ("wide/spoken_digits/recordings.zip",)
@@ -60,7 +61,7 @@ def load(*, split: str = "official") -> Table:
     if split not in SPLITS:
         message = f"table 'spoken_digits': expected split of {', '.join(SPLITS)}, got {split!r}"
         raise TableError(message)
-    arrays = read_recordings(fetch(data_files()[0]))
+    arrays = convert_once(sys.modules[__name__], data_files(), read_recordings)
     speakers, groups = np.unique(arrays["speakers"], return_inverse=True)
     in_test = arrays["numbers"] < N_TEST
     parts = (np.flatnonzero(~in_test), np.flatnonzero(in_test))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets._counts import prepare_counts
 from datasets._tcga_blobs import COMMIT, COUNTS_BLOBS
 from datasets.fetch import DataFile, fetch
 from datasets.table import Source, Table, TableError, wrong_file
@@ -34,8 +35,8 @@ SOURCE = Source(
 )
 
 
-def load(*, types: str = "small", n_genes: int | None = None) -> Table:
-    """Load raw read counts, one feature an Ensembl gene, all-zero genes included.
+def load(*, types: str = "small", n_genes: int | None = None, preparation: str = "counts") -> Table:
+    """Load read counts, one feature an Ensembl gene, all-zero genes included.
 
     Parameters
     ----------
@@ -45,6 +46,8 @@ def load(*, types: str = "small", n_genes: int | None = None) -> Table:
     n_genes : int, optional
         Number of genes to keep, by mean count over all samples, test rows included. Ersavas et al.
         2024, Table 2, have 19,319 genes, but do not list them. Default: all genes.
+    preparation : {"counts", "log_cpm"}
+        Of the genes that are kept, see `datasets._counts`.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def load(*, types: str = "small", n_genes: int | None = None) -> Table:
         notes["chosen genes"] = f"the {n_genes:,} of largest mean count"
     return Table(
         name="tcga",
-        X=X,
+        X=prepare_counts("tcga", X, preparation),
         y=np.repeat(np.arange(len(chosen)), sizes),
         classes=chosen,
         features=genes,
@@ -82,7 +85,9 @@ def load(*, types: str = "small", n_genes: int | None = None) -> Table:
     )
 
 
-def data_files(*, types: str = "small", n_genes: int | None = None) -> list[DataFile]:
+def data_files(
+    *, types: str = "small", n_genes: int | None = None, preparation: str = "counts"
+) -> list[DataFile]:
     """Return one file a type. Each has all genes."""
     return [_file(name) for name in tumour_types(types)]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.run.outputs import attribute, check_attributions, predict
+from bench.run.outputs import attribute, check_attributions, predict, selected_features
 from bench.run.phases import Phases
 from datasets.table import Table
 
@@ -55,6 +55,9 @@ def explain(fitted: Fitted, phase: Phases, arrays: Arrays, keep: Callable[[], No
         values = attribute(fitted.convert, model, *rows, n_classes)
     if values is not None:
         arrays["attributions"] = check_attributions(values, fitted.table)
+    selected = selected_features(model, fitted.table.n_features)
+    if selected is not None:
+        arrays["selected"] = selected
 
 
 def _test_curve(

@@ -76,6 +76,26 @@ def attribute(convert: Any, model: Any, Z: Any, y: np.ndarray, n_classes: int) -
     return convert.to_features(values) if hasattr(convert, "to_features") else values
 
 
+def selected_features(model: Any, n_features: int) -> np.ndarray | None:
+    """The features that a method names, bool (n_features,), or None if it only ranks them.
+
+    They are the model's `selected_`, at its tolerated rate of false discoveries. Raises
+    InvalidOutput for another type or shape.
+    """
+    model = getattr(model, "best_estimator_", model)  # if the model is a grid search
+    selected = getattr(model, "selected_", None)
+    if selected is None:
+        return None
+    selected = np.asarray(selected)
+    if selected.dtype != bool or selected.shape != (n_features,):
+        message = (
+            f"selected_ has type {selected.dtype} and shape {selected.shape}, expected bool and "
+            f"{(n_features,)}"
+        )
+        raise InvalidOutput(message)
+    return selected
+
+
 def check_attributions(values: np.ndarray, table: Table) -> np.ndarray:
     """Check attributions and return them as float32.
 

@@ -2,8 +2,8 @@
 
 Arrays of a run (`artifacts/<key>.npz`): y_test, test_rows, test_groups (of a table with groups),
 probabilities (n_test, n_classes), y_train, train_predictions, attributions (n_classes, n_features),
-history (JSON), and example_images (k, h, w), k >= 2 of different classes, with example_rows and
-example_labels.
+selected (bool, n_features: the features that the method names), history (JSON), and example_images
+(k, h, w), k >= 2 of different classes, with example_rows and example_labels.
 
 The predictions are stored as a draft before any other use of the model, so that a failure in later
 steps (`bench.run.explanation`) cannot lose them. The server loads torch if a method may use it.
@@ -227,7 +227,7 @@ def _fit_and_predict(store: Store, run: Run) -> Fitted:
     looks = bool(getattr(convert, "looks_at_labels", False))
     run.record = replace(run.record, method=replace(record.method, looks_at_labels=looks))
     with phase("convert_fit"):
-        if table.n_missing:
+        if table.n_missing and not getattr(method, "READS_MISSING", False):
             X_train, X_test = impute(X_train, X_test)
         convert.fit(X_train, y_train)
     _restore_threads(record.threads)
@@ -254,7 +254,8 @@ def _fit_and_predict(store: Store, run: Run) -> Fitted:
 def impute(X_train: np.ndarray, X_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Replace missing values by the median of the feature in the training rows.
 
-    The same for every method, and on its clock. A feature without a training value becomes 0.
+    On the clock of the method. Methods with `READS_MISSING`, such as trees, get the missing values.
+    A feature without a training value becomes 0.
     """
     imputer = SimpleImputer(strategy="median", keep_empty_features=True)
     return imputer.fit_transform(X_train), imputer.transform(X_test)

@@ -30,7 +30,7 @@ CHEAP: dict[str, dict[str, object]] = {  # settings that are quick enough for a 
 }
 # Compiling (numba) or importing (dask, torch's compiler) takes seconds.
 SLOW = ("deseq2", "gfs_network", "relief")
-WITH_FDR = ("boruta", "deseq2", "ipss", "knockoffs", "limma")
+WITH_FDR = ("boruta", "deseq2", "ipss", "knockoffs", "limma", "univariate")
 N_PLANTED = 15  # knockoffs select ten features or none
 
 

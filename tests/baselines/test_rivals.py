@@ -117,8 +117,8 @@ def test_halves_are_complementary_and_stratified() -> None:
 def test_noise_is_rarely_selected(wide) -> None:
     X, y = wide
     model = fitted(stability_selection, X, y, n_pairs=10)["model"]
-    assert {0, 1} <= set(model.selected_)
-    assert len(model.selected_) <= 8
+    assert model.selected_[:2].all()
+    assert model.selected_.sum() <= 8
     assert model.feature_importances_.max() <= 1
     mean_per_half = model.feature_importances_.sum()
     assert mean_per_half <= int(np.sqrt(0.2 * 300)) + 1e-9

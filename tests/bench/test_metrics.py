@@ -52,6 +52,19 @@ def test_precision_of_the_top_needs_as_many_relevant_features() -> None:
     assert scores["precision_at_100"] is None
 
 
+def test_selected_features_against_the_relevant_ones() -> None:
+    selected, relevant = np.array([True, True, False, True]), np.array([0, 2])
+    names = ("n_selected", "false_discovery_share", "selected_recall")
+    for chosen, truth, expected in (
+        (selected, relevant, (3, 2 / 3, 1 / 2)),
+        (np.zeros(4, dtype=bool), relevant, (0, 0, 0)),
+        (selected, None, (3, None, None)),
+        (None, relevant, (None, None, None)),
+    ):
+        scores = compute(outcome(selected=chosen, relevant=truth))
+        assert tuple(scores[name] for name in names) == pytest.approx(expected)
+
+
 def test_a_tie_counts_against_the_needle() -> None:
     scores = compute(outcome(attributions=np.zeros((2, 50)), relevant=np.array([7])))
     assert scores["worst_needle_rank"] == 50

@@ -323,6 +323,17 @@ def test_a_change_that_adds_no_information_changes_little(fitted: Fitted, change
 
 
 @pytest.mark.slow
+def test_missing_values_are_read_by_a_method_that_says_so(fitted: Fitted) -> None:
+    if not getattr(fitted.method.load(), "READS_MISSING", False):
+        pytest.skip("the harness replaces missing values")
+    X = fitted.table.X.copy()
+    X[np.random.default_rng(0).random(X.shape) < 0.2] = np.nan
+    pipeline = fit(pipeline_of(fitted.method), X[:N_TRAIN], fitted.training[1])
+    predicted = probabilities(pipeline, X[N_TRAIN:])
+    assert np.isfinite(predicted).all()
+    assert (predicted.argmax(1) == fitted.test[1]).mean() > 0.7
+
+
 def test_names_of_classes_change_no_prediction(fitted: Fitted) -> None:
     X, y = fitted.training
     names = np.array(["a", "b", "c"])

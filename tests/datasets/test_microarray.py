@@ -36,4 +36,4 @@ def test_a_file_that_is_not_from_r_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "gravier.RData"
     path.write_bytes(b"<html>not found</html>")
     with pytest.raises(TableError, match="expected an R list 'gravier'"):
-        microarray.read_study(path, "gravier")
+        microarray.read_study(path)

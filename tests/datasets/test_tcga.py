@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from datasets import tcga
 from datasets._tcga_blobs import COUNTS_BLOBS
@@ -59,6 +59,8 @@ def test_n_genes_keeps_those_of_largest_mean_count(folder: Path) -> None:
     assert_array_equal(table.X, [[9, 5], [0, 5], [8, 5], [0, 5]])
     assert table.X.flags.c_contiguous
     assert table.notes["chosen genes"] == "the 2 of largest mean count"
+    prepared = tcga.load(types="ACC,UVM", n_genes=2, preparation="log_cpm")
+    assert_allclose(prepared.X[1], [0, np.log2(1 + 1e6)])  # of the two genes kept
     with pytest.raises(TableError, match="expected n_genes from 1 to 3, got 4"):
         tcga.load(types="ACC,UVM", n_genes=4)
 
