@@ -46,6 +46,8 @@ class Params(Training):
         What ranks the features. "attribution": only the attribution of the network.
     plain : tuple of {"discriminant", "ranks", "products", "forest"}
         The plain models that are mixed with the networks.
+    networks : bool
+        False leaves the networks out of the mixture.
     """
 
     passes: int = 5
@@ -55,6 +57,7 @@ class Params(Training):
     keep_epochs: bool = False
     ranking: Literal["evidence", "attribution"] = "evidence"
     plain: tuple[str, ...] = PLAIN
+    networks: bool = True
 
 
 class TableImages:
@@ -196,6 +199,7 @@ def build(
         "max_epochs": params.epochs,
         "learning_rate": params.learning_rate,
         "plain": params.plain,
+        "networks": params.networks,
     }
     model = kind(
         backbone=params.backbone,

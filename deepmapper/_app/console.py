@@ -90,6 +90,7 @@ def _are_counts(rows: Any) -> bool:
 
 
 def show_evaluation(run: "Run") -> None:
+    """Show what the fit found: layout, accuracy on rows held out, and accuracy on test rows."""
     if run.estimator.layout_.name == "learned":
         show("related features are neighbours in the images (learned layout)")
     if run.held_out is not None:

@@ -158,6 +158,8 @@ class Run:
         """A sentence on whether the networks add anything to the plain models."""
         table = self.held_out
         assert table is not None
+        if "network" not in table.index:
+            return "The networks were left out, as asked."
         loss, excess, error = table.loc[
             "without network", ["loss", "excess", "standard_error"]
         ].to_numpy(float)

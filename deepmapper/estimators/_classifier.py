@@ -428,7 +428,8 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         true = probabilities[torch.arange(len(rows)), codes[rows]]
         target = settings.target_loss
         is_solved = (
-            target is not None
+            settings.networks
+            and target is not None
             and len(rows) >= FEWEST_TO_STOP
             and float(-true.clamp(min=1e-7).log().mean()) < target
         )
@@ -440,6 +441,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
             self.classifier_.row_weights(y, sample_weight),
             n_classes=len(self.classes_),
             plain=settings.plain if len(rows) and not is_solved else (),
+            with_networks=settings.networks,
             groups=groups,
             seed=stream_seed(seed, "mixture") % 2**32,
         )

@@ -140,6 +140,7 @@ def fit_mixture(
     *,
     n_classes: int,
     plain: Sequence[str] = PLAIN,
+    with_networks: bool = True,
     groups: np.ndarray | None = None,
     seed: int = 0,
 ) -> Mixture:
@@ -158,6 +159,8 @@ def fit_mixture(
     n_classes : int
     plain : sequence of str, default=PLAIN
         Names in `training.trainer.PLAIN`.
+    with_networks : bool, default=True
+        False leaves the networks out, if there are plain models.
     groups : int array of shape (m, 3), default=None
         Pairs and triples of pixels that interact, see `Evidence.sure`. Without any there is no part
         "products".
@@ -192,7 +195,8 @@ def fit_mixture(
     used = torch.isin(held_out_rows, rows) if logits else torch.ones_like(held_out_rows) > 0
     judged = held_out_rows[used]
     logits = {name: values[judged] for name, values in logits.items()}
-    logits = {NETWORK: probabilities[used].clamp(min=SMALLEST).log(), **logits}
+    if with_networks or not logits:
+        logits = {NETWORK: probabilities[used].clamp(min=SMALLEST).log(), **logits}
     return _weigh(logits, models, codes[judged], weights[judged], extent)
 
 

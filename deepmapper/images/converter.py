@@ -179,8 +179,12 @@ class ImageConverter(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self.layout_.unfold(pixels)
 
+    @property
+    def _is_auto(self) -> bool:
+        return isinstance(self.layout, str) and self.layout == "auto"
+
     def _layout_needs_rows(self, X: Any) -> bool:
-        if not isinstance(self.layout, str) or self.layout != "auto":
+        if not self._is_auto:
             return isinstance(self.layout, str) and self.layout == "learned"
         rows = sample_rows(X.shape, self.random_state)
         if not len(rows):
@@ -205,7 +209,7 @@ class ImageConverter(TransformerMixin, BaseEstimator):
                 torch.from_numpy(scaled[part]), dense(X, rows[part])
             ),
         )
-        if isinstance(self.layout, str) and self.layout == "auto":
+        if self._is_auto:
             return restore_layout(scaled, self.random_state)
         return make_layout(self.layout, X.shape[1], self.random_state, X=scaled)
 

@@ -81,6 +81,9 @@ class TrainingSettings:
     plain : tuple of str, default=("discriminant", "ranks", "products", "forest")
         Plain models that `DeepMapperClassifier` mixes with the networks. See
         `deepmapper.estimators.mixture`.
+    networks : bool, default=True
+        False leaves the networks out of the mixture: the plain models alone predict, if there are
+        any. The networks still rank the features.
 
     Raises
     ------
@@ -103,6 +106,7 @@ class TrainingSettings:
     interactions: bool | str = "auto"
     augment: bool = False
     plain: tuple[str, ...] = PLAIN
+    networks: bool = True
 
     def __post_init__(self) -> None:
         values = asdict(self)
@@ -177,6 +181,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "min_accuracy": [Interval(Real, 0, 1, closed="both"), None],
     "interactions": ["boolean", StrOptions({"auto"})],
     "augment": ["boolean"],
+    "networks": ["boolean"],
 }
 
 

@@ -222,6 +222,19 @@ def test_a_part_can_be_left_out_and_an_unknown_one_is_refused() -> None:
         DeepMapperClassifier(training={"plain": ("trees",)}).fit(X, y)
 
 
+def test_plain_models_predict_without_the_networks() -> None:
+    X, y = np.random.default_rng(0).normal(size=(120, 30)), np.arange(120) % 2
+    X[:, 3] += 2 * y
+    model = DeepMapperClassifier(passes=2, device="cpu", random_state=0)
+    with_networks = model.fit(X, y).mixture_.held_out.set_index("part")
+    alone = model.set_params(training__networks=False).fit(X, y).mixture_
+    assert "network" not in alone.names
+    assert "without network" not in set(alone.held_out["part"])
+    loss = alone.held_out.set_index("part")["loss"]
+    assert loss["mixture"] == pytest.approx(with_networks["loss"]["without network"])
+    assert (model.predict(X) == y).mean() > 0.7
+
+
 def test_five_passes_hold_out_every_row_once() -> None:
     X, y = shifted_table()
     model = DeepMapperClassifier(agreement=None, device="cpu", random_state=0).fit(X, y)
