@@ -220,7 +220,7 @@ def n_selected(o: Outcome) -> float | None:
 
 
 def false_discovery_share(o: Outcome) -> float | None:
-    """Fraction of the named features that are not relevant, 0 if none is named.
+    """Fraction of the named features that are not relevant. 0 without named features.
 
     None if the method only ranks features, or if the relevant features are not known.
     """

@@ -1,7 +1,7 @@
 """`DeepMapperEmbedder`: the paper's self-supervised mode as a transformer.
 
 Paper: Methods, self-supervised mode (the input is the target, the features that separate
-observations), with a bottleneck layer whose output is the embedding.
+observations), with a bottleneck layer. A map that moves rows towards their neighbours follows it.
 """
 
 import math
@@ -25,6 +25,7 @@ from deepmapper.estimators._base import (
     latent,
     warn_of_other_units,
 )
+from deepmapper.estimators._neighbour_map import fit_neighbour_map
 from deepmapper.estimators._separation import Separation
 from deepmapper.images._rows import feature_names
 from deepmapper.images.converter import ImageConverter, RowsOf
@@ -36,6 +37,7 @@ from deepmapper.training.trainer import CONSTRAINTS, Epoch, TrainingSettings, tr
 
 BATCH_SIZE = 256  # images at a time outside training
 FEWEST_HELD_OUT = 2
+N_LATENT = 50  # width of the bottleneck in front of the map
 START_BYTES = 512 << 20  # of training images that the principal components are computed from
 # Parameters that are training settings, too.
 TRAINING = ("max_epochs", "batch_size", "learning_rate", "weight_decay", "schedule")
@@ -46,12 +48,16 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
 
     Each feature becomes one pixel. An autoencoder learns to guess hidden features from the others
     through a bottleneck (`networks._autoencoder`). It starts at PCA. Its trained weights are kept
-    only if they guess held-out rows better than the start.
+    only if they guess held-out rows better than the start. A map of the latent space then learns to
+    put the nearest rows together, so that clusters become compact (`estimators._neighbour_map`).
 
     Parameters
     ----------
     n_components : int, default=32
-        Width of the bottleneck.
+        Number of columns of the embedding.
+    n_neighbors : int or None, default=15
+        Number of nearest rows that the map puts together. The bottleneck in front of it has 50
+        units, or `n_components` if that is more. None: no map, the bottleneck is the embedding.
     layout : str, Layout or int array of shape (n_features,), default="natural"
         See `ImageConverter`.
     passes : int, default=1
@@ -83,7 +89,8 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         held-out rows before and after training (None without such rows). `kept` is "start" or
         "trained".
     network_ : Autoencoder
-        The network that embeds.
+        The network in front of the map.
+    map_ : NeighbourMap or None
     converter_, layout_ : ImageConverter, Layout
     seed_ : int
 
@@ -104,6 +111,7 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         **COMMON_CONSTRAINTS,
         **{name: CONSTRAINTS[name] for name in TRAINING},
         "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
         "hidden": [Interval(Real, 0, 1, closed="neither")],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
     }
@@ -112,6 +120,7 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         self,
         *,
         n_components: int = 32,
+        n_neighbors: int | None = 15,
         layout: str | Layout | np.ndarray = "natural",
         passes: int = 1,
         hidden: float = 0.5,
@@ -127,6 +136,7 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.n_components = n_components
+        self.n_neighbors = n_neighbors
         self.layout = layout
         self.passes = passes
         self.hidden = hidden
@@ -182,6 +192,10 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         runs = [self._run_pass(i, images, separation, on_epoch) for i in range(self.passes)]
         self.network_ = min(runs, key=lambda run: run[1])[0]
         self.attributions_ = self._attributions(separation)
+        self.map_ = None
+        if self.n_neighbors is not None:
+            latents = latent(self.network_, images, "bottleneck", BATCH_SIZE)
+            self.map_ = fit_neighbour_map(latents, self.n_components, self.n_neighbors, self.seed_)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -195,7 +209,9 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         -------
         float32 array of shape (n_samples, n_components)
         """
-        return self.latent(X)
+        check_is_fitted(self)
+        latents = latent(self.network_, self._images(X), "bottleneck", BATCH_SIZE)
+        return (latents if self.map_ is None else self.map_(latents)).cpu().numpy()
 
     def latent(self, X: Any, layer: str = "bottleneck") -> np.ndarray:
         """Return the output of a layer of the network for rows X.
@@ -255,13 +271,16 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         """A network at the principal components of (a sample of) the training images."""
         pixels = torch.zeros(math.prod(self.layout_.shape), dtype=torch.bool)
         pixels[torch.from_numpy(self.layout_.pixel_of_feature)] = True
+        n_latent = self.n_components
+        if self.n_neighbors is not None:
+            n_latent = max(n_latent, min(N_LATENT, int(pixels.sum())))
         network = Autoencoder(
             self.layout_.shape,
-            self.n_components,
+            n_latent,
             pixels.view(self.layout_.shape),
             hidden=self.hidden,
         ).to(training.device)
-        n_rows = max(2 * self.n_components, START_BYTES // (4 * len(pixels)))
+        n_rows = max(2 * n_latent, START_BYTES // (4 * len(pixels)))
         rows = torch.randperm(len(training))[:n_rows].sort().values
         sample = training[rows.to(training.device)] if len(rows) < len(training) else training[:]
         network.start_at_principal_components(sample)

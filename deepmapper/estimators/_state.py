@@ -36,6 +36,7 @@ CLASSES = {
     "Layout": "deepmapper.images.layouts",
     "Linear": "deepmapper.estimators._linear",
     "Mixture": "deepmapper.estimators.mixture",
+    "NeighbourMap": "deepmapper.estimators._neighbour_map",
     "NetworkClassifier": "deepmapper.estimators.network_classifier",
     "Pass": "deepmapper.estimators.network_classifier",
     "Products": "deepmapper.estimators._products",

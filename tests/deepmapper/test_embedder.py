@@ -6,6 +6,8 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -51,7 +53,7 @@ def _quick(**changes: object) -> DeepMapperEmbedder:
 @pytest.mark.parametrize("layout", ["natural", "random"])
 def test_features_that_separate_observations_rank_first(kind: str, layout: str) -> None:
     X, groups, relevant = _needles(kind, seed=1)
-    model = _quick(n_components=4, layout=layout, max_epochs=6).fit(X)
+    model = _quick(n_components=4, n_neighbors=None, layout=layout, max_epochs=6).fit(X)
     table = model.attributions_
     assert list(table.columns) == ["feature", "score", "sd", "rank"]
     assert set(table.feature[:10]) == relevant
@@ -63,6 +65,18 @@ def test_features_that_separate_observations_rank_first(kind: str, layout: str) 
     if kind == "clusters":
         embedded = model.transform(X)[:, 0]
         assert adjusted_rand_score(groups, embedded > np.median(embedded)) > 0.8
+
+
+def test_the_map_makes_clusters_compact_in_new_rows_too() -> None:
+    X, digits = load_digits(return_X_y=True)
+    with_map, without = (
+        KMeans(10, n_init=10, random_state=0).fit_predict(
+            _quick(n_components=10, n_neighbors=n_neighbors).fit(X[:900]).transform(X[900:])
+        )
+        for n_neighbors in (15, None)
+    )
+    assert adjusted_rand_score(digits[900:], with_map) > 0.7
+    assert adjusted_rand_score(digits[900:], without) < 0.6
 
 
 def test_a_table_of_noise_gives_scores_around_zero() -> None:
@@ -163,6 +177,7 @@ def test_few_rows_are_warned_about_and_still_embedded(n: int) -> None:
     ("changes", "message"),
     [
         ({"n_components": 0}, "'n_components' .*Got 0"),
+        ({"n_neighbors": 0}, "'n_neighbors' .*Got 0"),
         ({"passes": 1.5}, "'passes' .*Got 1.5"),
         ({"hidden": 0.0}, "'hidden' .*Got 0.0"),
         ({"validation_fraction": 1.0}, "'validation_fraction' .*Got 1.0"),
