@@ -4,7 +4,7 @@ import math
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from reports.views import PROSE, Block, Cell, Column, Footnotes, View
 TITLE = "The paper's claims, put to the test"
 CAPTION = (
     "Each claim in the paper's words, the methods that it is judged by, the rule, our measurements "
-    "and the verdict. `corrected` is the paper's network, a plain 2-D CNN. In brackets: 95% "
-    "intervals, of differences over the same test rows and seeds, of ratios of seconds over seeds. "
+    "and the verdict. `corrected` is the paper's network, a plain 2-D CNN. Accuracies are those of "
+    "the first method minus those of the second, over the same test rows and seeds. Seconds are "
+    "those of the second by those of the first, over seeds. In brackets: 95% intervals. "
     f"A measurement is undecided if its interval contains the bound, and {NOT_MEASURED} without an "
     "interval. A claim holds if all measurements hold, and in part if some do. It does not hold if "
     "none does and one clearly fails. The rules were revised after a first run at small sizes. "
@@ -69,9 +70,12 @@ class Claim:
 
 @dataclass(frozen=True)
 class Part:
-    """One measurement for a claim: its name, numbers, verdict and groups."""
+    """One measurement for a claim: what is compared, numbers, verdict and groups.
 
-    name: str
+    `numbers` are empty without a cell.
+    """
+
+    label: str
     numbers: str
     word: str
     groups: tuple[Group | None, ...]
@@ -84,7 +88,8 @@ def claims(evidence: Evidence) -> Exhibit:
         claim = Claim(**entry)
         measure = MEASURES[claim.measure]
         parts = measure(evidence, claim)
-        ours = measure(evidence, replace(claim, **claim.ours)) if claim.ours else []
+        version = replace(claim, **claim.ours)
+        ours = measure(evidence, version) if claim.ours else []
         word = verdict([part.word for part in parts if part.word])
         behind, behind_ours = (
             [g for part in listed for g in part.groups] for listed in (parts, ours)
@@ -93,12 +98,13 @@ def claims(evidence: Evidence) -> Exhibit:
         groups += behind + behind_ours
         smaller = evidence.shrunk(keys_of(*behind, *behind_ours))
         notes = (footnotes.number(smaller),) if smaller else ()
+        prefix = f"{_sides(version)}: " if ours and version.against else ""
         texts = {
-            "judges": ", ".join(claim.judges),
+            "judges": _sides(claim),
             "rule": claim.rule,
             "numbers": _listed(parts, with_words=True),
             "verdict": word,
-            "ours": _listed(ours) or "–",
+            "ours": prefix + _listed(ours) or "–",
         }
         rows.append(
             [
@@ -139,10 +145,27 @@ def verdict(words: Sequence[str]) -> str:
 
 
 def _listed(parts: list[Part], *, with_words: bool = False) -> str:
-    known = [part for part in parts if part.numbers]
-    texts = [f"{p.numbers} ({p.word})" if with_words and p.word else p.numbers for p in known]
-    missing = dict.fromkeys(part.name for part in parts if not part.numbers)
+    """Write the measurements. Those that follow each other with one label share it."""
+    texts, missing = [], []
+    for label, same in groupby(parts, key=lambda part: part.label):
+        known = [part for part in same if part.numbers]
+        written = [f"{p.numbers} ({p.word})" if with_words and p.word else p.numbers for p in known]
+        if known:
+            texts.append(f"{label}: {', '.join(written)}" if label else ", ".join(written))
+        else:
+            missing.append(label)
     return "; ".join([*texts, *([f"{OPEN}: {'; '.join(missing)}"] if missing else [])])
+
+
+def _sides(claim: Claim) -> str:
+    rivals = f" against {', '.join(claim.against)}" if claim.against else ""
+    return ", ".join(claim.judges) + rivals
+
+
+def _label(claim: Claim, dataset: str, method: str, other: str) -> str:
+    """Name the table, and a method if the claim has several."""
+    names = ((method, claim.judges), (other, claim.against))
+    return ", ".join([dataset, *(name for name, listed in names if len(listed) > 1)])
 
 
 def _reaches(evidence: Evidence, claim: Claim) -> list[Part]:
@@ -157,7 +180,8 @@ def _reaches(evidence: Evidence, claim: Claim) -> list[Part]:
         words |= {judge(g.accuracy if g else None, claim.bound, FAILS, HOLDS) for g in of_table}
         groups += of_table
     word = FAILS if FAILS in words else words.pop() if len(words) == 1 else UNDECIDED
-    return [Part(", ".join(claim.judges), "; ".join(texts), word, tuple(groups))]
+    numbers = "; ".join(texts)
+    return [Part("" if numbers else _sides(claim), numbers, word, tuple(groups))]
 
 
 def _gap(evidence: Evidence, claim: Claim) -> list[Part]:
@@ -173,30 +197,30 @@ def _gap(evidence: Evidence, claim: Claim) -> list[Part]:
             (evidence.group(original, same_network), evidence.group(original, other)),
             (evidence.group(shuffled, method), evidence.group(shuffled, other)),
         )
-        groups = (*pairs[0], *pairs[1])
+        groups, label = (*pairs[0], *pairs[1]), f"{original} and {shuffled}"
         on_grid, on_shuffled = (_difference(evidence, *pair) for pair in pairs)
         if on_grid is None or on_shuffled is None:
-            parts.append(Part(f"{method} and {other}", "", OPEN, groups))
+            parts.append(Part(label, "", OPEN, groups))
             continue
         closed = Estimate(on_shuffled.mean - on_grid.mean, on_grid.n)
         if on_grid.half is not None and on_shuffled.half is not None:
             half = math.hypot(on_grid.half, on_shuffled.half)
             closed = replace(closed, low=closed.mean - half, high=closed.mean + half)
-        accuracies = "; ".join(
-            f"{on_original} {_mean(pairs[0][i], 4)} on {original} and "
-            f"{name} {_mean(pairs[1][i], 4)} on {shuffled}"
-            for i, on_original, name in ((1, other, other), (0, same_network, method))
+        accuracies = ", ".join(
+            f"{name} {_mean(pairs[0][i], 4)} and {_mean(pairs[1][i], 4)}"
+            for i, name in ((1, other), (0, same_network))
         )
-        numbers = f"{accuracies}; this gap is smaller by {_signed(closed)}"
-        parts.append(Part(method, numbers, judge(closed, claim.bound, FAILS, HOLDS), groups))
+        numbers = f"{accuracies}, gap smaller by {_signed(closed)}"
+        parts.append(Part(label, numbers, judge(closed, claim.bound, FAILS, HOLDS), groups))
     return parts
 
 
 def _speed(evidence: Evidence, claim: Claim) -> list[Part]:
     parts = []
     for dataset, method, other in product(claim.tables, claim.judges, claim.against):
-        parts += [_time(evidence, dataset, method, other, phase) for phase in claim.seconds]
-        parts.append(_accuracy(evidence, claim, dataset, method, other))
+        label, pair = _label(claim, dataset, method, other), (dataset, method, other)
+        parts += [_time(evidence, label, *pair, phase) for phase in claim.seconds]
+        parts.append(_accuracy(evidence, claim, *pair))
     return parts
 
 
@@ -221,9 +245,7 @@ def _pinpoint(evidence: Evidence, claim: Claim) -> list[Part]:
             continue
         right = sum(tally.all_on_top for _, tally in tallies if tally is not None)
         share = Estimate(right / n, n, None, *wilson_interval(right / n, n))
-        numbers = (
-            f"{method}: all needles on top in {right} of {n} passes, a share of {_written(share)}"
-        )
+        numbers = f"all needles on top in {right} of {n} passes, {_written(share)}"
         parts.append(Part(method, numbers, judge(share, claim.bound), tuple(groups)))
     return parts
 
@@ -234,11 +256,14 @@ def _cost(evidence: Evidence, claim: Claim) -> list[Part]:
         for grown in (method, other):
             power = slope(evidence, grown)
             groups = tuple(evidence.group(dataset, grown) for dataset in claim.tables)
-            name = f"seconds of training of {grown}"
-            numbers = f"{name}: pixels to the power of {_written(power, 2)}" if power else ""
+            numbers = f"pixels to the power of {_written(power, 2)}" if power else ""
             word = judge(power, claim.bound) if grown == method else ""  # the other is shown
-            parts.append(Part(name, numbers, word, groups))
-        times = [_time(evidence, d, other, method, "training") for d in claim.tables]
+            parts.append(Part(f"training of {grown}", numbers, word, groups))
+        sides = f"{method} against {other}"
+        times = [
+            _time(evidence, f"{sides}, {dataset}", dataset, other, method, "training")
+            for dataset in claim.tables
+        ]
         parts.append(([time for time in times if time.numbers] or times)[-1])
     return parts
 
@@ -268,23 +293,25 @@ def _accuracy(evidence: Evidence, claim: Claim, dataset: str, method: str, other
     difference = _difference(evidence, group, base)
     numbers = ""
     if difference is not None:
-        means = f"{_mean(group)} − {_mean(base)}"
-        numbers = f"{dataset}, accuracy of {method} − {other}: {means} = {_signed(difference)}"
-    return Part(dataset, numbers, judge(difference, claim.bound), (group, base))
+        numbers = f"accuracy {_mean(group)} − {_mean(base)} = {_signed(difference)}"
+    label = _label(claim, dataset, method, other)
+    return Part(label, numbers, judge(difference, claim.bound), (group, base))
 
 
 def _mean(group: Group | None, digits: int = 3) -> str:
     return units.share(group.accuracy.mean if group and group.accuracy else None, digits)
 
 
-def _time(evidence: Evidence, dataset: str, method: str, other: str, phase: str) -> Part:
+def _time(
+    evidence: Evidence, label: str, dataset: str, method: str, other: str, phase: str
+) -> Part:
     """Compare seconds: it holds if those of `other` are more."""
     group, base = evidence.group(dataset, method), evidence.group(dataset, other)
-    ratio = seconds_ratio(evidence, group, base, SECONDS[phase]) if group and base else None
-    name = f"{dataset}, seconds of {phase} of {other} / {method}"
-    numbers = "" if ratio is None else f"{name}: {_written(ratio, None)}"
-    known = name if group and base else dataset
-    return Part(known, numbers, judge(ratio, 1.0), (group, base))
+    if group is None or base is None or not (group.ok and base.ok):
+        return Part(label, "", OPEN, (group, base))
+    ratio = seconds_ratio(evidence, group, base, SECONDS[phase])
+    words = f"ratio {_written(ratio, None)}" if ratio else "not comparable"
+    return Part(label, f"{phase} {words}", judge(ratio, 1.0), (group, base))
 
 
 def seconds_ratio(evidence: Evidence, group: Group, base: Group, column: str) -> Estimate | None:
@@ -313,7 +340,7 @@ def _written(value: Estimate | None, digits: int | None = 3, sign: str = "") -> 
         units.number(number) if digits is None else f"{number:{sign}.{digits}f}".replace("-", "−")
         for number in numbers
     )
-    return f"{first} [{', '.join(ends)}]" if ends else f"{first}, no interval"
+    return f"{first} [{', '.join(ends)}]" if ends else f"{first} (no interval)"
 
 
 def _signed(value: Estimate) -> str:
