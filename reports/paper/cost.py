@@ -4,11 +4,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from reports.entries import interval
 from reports.figure_style import COLUMN, method_styles, plain_logarithms
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import BEST, CNN1D, CORRECTED, GROWTH, MLP, RETNET, VIT
 from reports.results import Group
+from reports.statistics import LEVEL, Estimate
 
 TITLE = "Cost of training as images grow"
 GROWING = (MLP, CNN1D, CORRECTED, BEST, VIT, RETNET)
@@ -46,7 +48,7 @@ def cost(evidence: Evidence) -> Exhibit:
     handles, names = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=3)
     slopes = [(m, slope(evidence, m)) for m in GROWING]
-    powers = ", ".join(f"{m} {s:.2f}" for m, s in slopes if s is not None)
+    powers = ", ".join(f"{m} {s.mean:.2f} {interval(s, 2)}" for m, s in slopes if s is not None)
     caption = (
         "The same kind of table at growing size, the same rows; medians over seeds, all axes "
         f"logarithmic. Seconds of training grow as pixels to the power of: {powers or 'unknown'}. "
@@ -55,18 +57,27 @@ def cost(evidence: Evidence) -> Exhibit:
     return Exhibit("cost", TITLE, caption, keys_of(*groups.values()), figure)
 
 
-def slope(evidence: Evidence, method: str) -> float | None:
-    """Return the power of pixels by which training seconds grow, or None."""
-    pairs = []
+def slope(evidence: Evidence, method: str) -> Estimate | None:
+    """Return the power of pixels by which training seconds grow, with a 95% interval.
+
+    Least squares over the logarithms of all cells. None for a single size, and without an interval
+    for two cells.
+    """
+    from scipy import stats  # takes a second to import
+
+    points = []
     for label, n in GROWTH.items():
         group = evidence.group(label, method)
-        seconds = evidence.seconds(group, "train_seconds")
-        if seconds is not None and seconds.median > 0:
-            pairs.append((np.log(n), np.log(seconds.median)))
-    if len(pairs) < 2:
+        if group is not None and not evidence.elsewhere(group):
+            points += [(n, seconds) for seconds in group.values("train_seconds") if seconds > 0]
+    if len({n for n, _ in points}) < 2:
         return None
-    x, y = np.array(pairs).T
-    return float(np.polyfit(x, y, 1)[0])
+    fit = stats.linregress(*np.log(points).T)
+    if len(points) < 3:
+        return Estimate(float(fit.slope), len(points))
+    half = stats.t.ppf((1 + LEVEL) / 2, len(points) - 2) * fit.stderr
+    ends = float(fit.slope - half), float(fit.slope + half)
+    return Estimate(float(fit.slope), len(points), None, *ends)
 
 
 def _median(evidence: Evidence, group: Group | None, column: str) -> float | None:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from reports import units
-from reports.paper.evidence import Evidence, keys_of
+from reports.paper.evidence import NOT_MEASURED, Evidence, is_timeout, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.results import Group
 from reports.views import PROSE, Block, Cell, Column, Footnotes, View
@@ -28,7 +28,7 @@ def discrepancies(evidence: Evidence) -> Exhibit:
     for entry in tomllib.loads(DIFFERENCES.read_text())["difference"]:
         behind = [evidence.group(dataset, method) for dataset, method in entry["cells"]]
         words = [_words(evidence, group, entry) for group in behind if group is not None]
-        measured = "; ".join(filter(None, words)) or "not measured"
+        measured = "; ".join(filter(None, words)) or NOT_MEASURED
         texts = [*(entry[name] for name in TEXTS), measured]
         keys = keys_of(*behind)
         smaller = evidence.shrunk(keys)
@@ -46,7 +46,8 @@ def _words(evidence: Evidence, group: Group, entry: dict[str, Any]) -> str:
     """Return the test accuracy, or the median duration with the image's size."""
     if entry["measured"] == "accuracy":
         accuracy = group.accuracy
-        value = units.share(accuracy.mean, 4) if accuracy is not None else group.words
+        failure = NOT_MEASURED if is_timeout(group) else group.words
+        value = units.share(accuracy.mean, 4) if accuracy is not None else failure
         return f"{group.dataset}, {group.method}: {value}"
     spread = evidence.seconds(group, entry["measured"])
     if spread is None:

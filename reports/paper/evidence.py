@@ -1,7 +1,7 @@
 """The cells of the paper's profiles by label, and what is smaller than there."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,20 @@ from typing import Any
 import numpy as np
 
 from bench.spec import Choice, Spec, load_spec
+from reports.entries import failed_cell
 from reports.machines import reasons
+from reports.pairs import Pairs
 from reports.results import Group, Results, Spread
-from reports.views import Footnotes
+from reports.views import ABSENT, Cell, Footnotes
 
 # The three ways to run an experiment, by the names of the profile. See `discrepancies`.
 MODES = ("faithful", "corrected", "best")
 PROFILE = "paper"  # with the paper's sizes
+NOT_MEASURED = "not measured"
+ON_A_GPU = (
+    "Not measured: not run, or stopped at the limit of time. On a GPU: "
+    f"`python -m bench run {PROFILE} --device cuda`."
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,10 @@ class Evidence:
             for seed in grid.seeds or self.full.seeds
         }
 
+    @cached_property
+    def pairs(self) -> Pairs:
+        return Pairs(self.results)
+
     def group(self, dataset: str, method: str) -> Group | None:
         """Return the cells of a method on a dataset, or None if it was not run there."""
         return self.results.group(dataset, method)
@@ -82,6 +93,18 @@ class Evidence:
     @cached_property
     def _usual_processor(self) -> str:
         return Counter(map(_processor, self.results.records.values())).most_common(1)[0][0]
+
+    def failed(self, group: Group, notes: Footnotes) -> Cell:
+        """Return the entry of a group without an ok cell."""
+        cell = failed_cell(group, notes)
+        if is_timeout(group):
+            marks = (*cell.notes, notes.number(ON_A_GPU))
+            cell = replace(cell, text=NOT_MEASURED, mark=ABSENT, notes=marks)
+        return cell
+
+    def not_run(self, dataset: str) -> list[str]:
+        """Return the labels of methods of the full size that have no cell on a dataset."""
+        return [m for m in _labels(self.full, dataset) if self.group(dataset, m) is None]
 
     def smaller(self, dataset: str, method: str | None = None) -> dict[str, str]:
         """Return parameters that differ from the paper's own size.
@@ -118,11 +141,10 @@ class Evidence:
 
     def dataset_notes(self, dataset: str, notes: Footnotes) -> tuple[int, ...]:
         """Return the footnotes on the size of a dataset and on methods that did not run."""
-        ran = _labels(self.ran, dataset)
-        left_out = [label for label in _labels(self.full, dataset) if label not in ran]
-        text = f"On {dataset}, not run at this size: {', '.join(left_out)}."
-        size = self.size_notes(dataset, notes)
-        return size + ((notes.number(text),) if left_out else ())
+        left_out = self.not_run(dataset)
+        text = f"On {dataset}, {NOT_MEASURED}: {', '.join(left_out)}."
+        absent = (notes.number(text), notes.number(ON_A_GPU)) if left_out else ()
+        return self.size_notes(dataset, notes) + absent
 
     def method_notes(self, group: Group, notes: Footnotes) -> tuple[int, ...]:
         """Return the footnotes on the size and the seconds of a method on a dataset."""
@@ -137,6 +159,11 @@ class Evidence:
                 f"shared their hardware ({reasons(group.shared)})."
             )
         return tuple(notes.number(text) for text in texts)
+
+
+def is_timeout(group: Group) -> bool:
+    """Whether all cells of a group were stopped at the limit of time."""
+    return {cell["status"] for cell in group.cells} == {"timeout"}
 
 
 def _processor(record: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from reports.figure_style import COLUMN, QUIET, no_ticks
-from reports.paper.evidence import Evidence, keys_of
+from reports.paper.evidence import NOT_MEASURED, Evidence, is_timeout, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import (
     BEST,
@@ -56,7 +56,7 @@ def fig6(evidence: Evidence) -> Exhibit:
             axes.set_title(NAMES.get(method, method), loc="center", fontweight="normal", pad=3)
             if (dataset, method) not in with_images:
                 group = groups[dataset, method]
-                words = group.words if group is not None else ""
+                words = group.words if group and not is_timeout(group) else NOT_MEASURED
                 axes.set_box_aspect(1)
                 axes.text(0.5, 0.5, words, ha="center", va="center", transform=axes.transAxes)
                 continue

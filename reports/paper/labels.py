@@ -8,6 +8,7 @@ NIHS_RANDOM = "NIHS, random places"
 TCGA = "TCGA"
 TCGA_NOTEBOOK = "TCGA, the notebook's types"
 EXPRESSION = "expression"
+MUTATIONS = "TCGA mutations"
 
 FAITHFUL, CORRECTED, BEST = "faithful", "corrected", "best"
 DEEPINSIGHT = "deepinsight_tsne"
@@ -15,6 +16,8 @@ DEEPINSIGHT_PUBLISHED = "deepinsight_tsne (published recipe)"
 DEEPINSIGHT_EQUAL = "deepinsight_tsne (equal pixels)"
 VIT, RETNET, DEEPER = "vit", "retnet", "resnet34"
 MLP, CNN1D = "mlp", "cnn1d"
+LSTM, TRANSFORMER = "lstm", "transformer"
+ON_TRUE_GRID = {BEST: "best, true grid"}  # the same CNN with the pixels of MNIST in their places
 PLAIN = (
     "stump",
     "univariate",

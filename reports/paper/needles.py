@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from reports import units
-from reports.entries import failed_cell, interval
+from reports.entries import interval
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import NIHS, NIHS_NOTEBOOK, NIHS_RANDOM
@@ -128,7 +128,7 @@ def _line(evidence: Evidence, group: Group, tally: Tally | None, notes: Footnote
     keys = keys_of(group)
     name = Cell(group.method, notes=evidence.method_notes(group, notes), keys=keys)
     if group.accuracy is None:
-        return [name, *(failed_cell(group, notes) for _ in HEAD[1:])]
+        return [name, *(evidence.failed(group, notes) for _ in HEAD[1:])]
     digits = units.share_digits(evidence.results.dataset_facts(group.dataset).get("n_test"))
     mean = units.share(group.accuracy.mean, digits)
     n = sum(value >= BAR for value in group.values("accuracy"))

@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 
 from reports import units
-from reports.entries import failed_cell, interval
-from reports.paper.evidence import Evidence, in_words, keys_of
+from reports.entries import interval
+from reports.paper.evidence import NOT_MEASURED, ON_A_GPU, Evidence, in_words, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import (
     EXPRESSION,
     MNIST,
+    MUTATIONS,
     NIHS,
     NIHS_NOTEBOOK,
     SHUFFLED,
@@ -36,6 +37,7 @@ NAMES = {
     TCGA: "tcga",
     TCGA_NOTEBOOK: "tcga",
     EXPRESSION: "tcga",
+    MUTATIONS: None,
     NIHS: "nihs",
     NIHS_NOTEBOOK: "nihs",
     SHUFFLED: "shuffled_mnist",
@@ -56,8 +58,8 @@ PUBLISHED_COLUMNS: list[dict[str, Any]] = tomllib.loads(_TEXT)["column"]
 
 def table2(evidence: Evidence) -> Exhibit:
     notes = Footnotes()
-    datasets = [d for d in NAMES if evidence.results.groups(d)]
-    if not datasets:
+    datasets = [d for d in NAMES if evidence.results.groups(d) or evidence.not_run(d)]
+    if not any(map(evidence.results.groups, datasets)):
         return Exhibit("table2", TITLE, CAPTION, missing="needs a cell")
     blocks = [_block(evidence, dataset, notes) for dataset in datasets]
     groups = [group for dataset in datasets for group in evidence.results.groups(dataset)]
@@ -67,12 +69,16 @@ def table2(evidence: Evidence) -> Exhibit:
 
 def _block(evidence: Evidence, dataset: str, notes: Footnotes) -> Block:
     rows = [_published_row(entry, notes) for entry in _published(dataset)]
-    rows += [_row(evidence, group, notes) for group in evidence.groups(dataset)]
-    facts = evidence.results.dataset_facts(dataset)
+    groups = evidence.groups(dataset)
+    rows += [_row(evidence, group, notes) for group in groups]
+    for method in evidence.not_run(dataset) if groups else ["every method"]:
+        absent = Cell(NOT_MEASURED, mark=ABSENT, notes=(notes.number(ON_A_GPU),))
+        rows.append([Cell(method), *(absent for _ in COLUMNS)])
     size = ""
+    facts = evidence.results.dataset_facts(dataset) if groups else {}
     if facts.get("n_samples"):
         size = f" ({facts['n_samples']:,} × {facts['n_features']:,}, {facts['n_classes']} classes)"
-    first = Column("Method", notes=evidence.dataset_notes(dataset, notes))
+    first = Column("Method", notes=evidence.size_notes(dataset, notes) if groups else ())
     return Block(f"{dataset}{size}", [first, *map(Column, COLUMNS)], rows, dataset)
 
 
@@ -96,7 +102,7 @@ def _row(evidence: Evidence, group: Group, notes: Footnotes) -> list[Cell]:
     keys = keys_of(group)
     name = Cell(group.method, notes=evidence.method_notes(group, notes), keys=keys)
     if not group.ok:
-        failed = replace(failed_cell(group, notes), keys=keys)
+        failed = replace(evidence.failed(group, notes), keys=keys)
         return [name, *(failed for _ in COLUMNS)]
     digits = units.share_digits(evidence.results.dataset_facts(group.dataset).get("n_test"))
     return [name, *(_cell(group, column, digits, keys) for column in COLUMNS.values())]
@@ -146,4 +152,8 @@ def _data(evidence: Evidence, datasets: list[str]) -> pd.DataFrame:
                 | {"smaller": ", ".join(in_words(part) for part in smaller if part)}
                 | {"cells": " ".join(keys_of(group))}
             )
+        rows += [
+            {"dataset": dataset, "method": method, "origin": NOT_MEASURED}
+            for method in evidence.not_run(dataset)
+        ]
     return pd.DataFrame(rows)
