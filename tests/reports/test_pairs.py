@@ -17,7 +17,7 @@ from reports.figure_ranks import cliques
 from reports.figure_style import SMALLEST, style
 from reports.pairs import Pairs, bayesian_signed_rank, compare_over_tables, correct
 from reports.results import Group, Results
-from reports.statistics import Estimate
+from reports.statistics import Estimate, wilson_interval
 from reports.table_accuracy import _mark, accuracy, pairwise
 from reports.tables import all_views
 from reports.views import LEVEL, PLAIN, UNSURE
@@ -52,7 +52,7 @@ def results_of(
         name = method.split(" (")[0]
         row |= {"dataset_label": label, "method_label": method, "seed": seed, "key": key}
         row |= {"accuracy": share, "balanced_accuracy": share, "n_test": 50, "n_train": 100}
-        row |= {"method": name, "log_loss": None if share is None else 1 - share}
+        row |= {"even_rows": 40.0, "method": name, "log_loss": None if share is None else 1 - share}
         row |= {"status": "failed" if share is None else "ok", "split": split, "machine": "A"}
         rows.append(row)
         about = {"name": name, "params": {}, "replicate": int("(again)" in method)}
@@ -131,6 +131,37 @@ def test_seeds_that_differ_widen_the_interval() -> None:
     assert (difference.n, difference.mean) == (2, pytest.approx(0.04))
     half = 12.706205 * 0.01 * math.sqrt(2) * math.sqrt(1 / 2 + 50 / 100)
     assert difference.high == pytest.approx(0.04 + half, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("split", "n_seeds", "n_rows"),
+    [
+        ("folds 0.33", 2, 80),
+        ("folds 0.33", 6, 120),
+        ("stratified 0.33", 6, 40),
+        ("official", 6, 40),
+    ],
+)
+def test_folds_of_a_cross_validation_are_different_rows(
+    split: str, n_seeds: int, n_rows: int
+) -> None:
+    """Three folds: a training set of 100 rows and a test set of 50."""
+    results = results_of(*(("t", seed, "a", 0.9) for seed in range(n_seeds)), split=split)
+    main = group_of(results, "a").main
+    assert main is not None
+    assert main.ends == pytest.approx(wilson_interval(0.9, n_rows))
+
+
+@pytest.mark.parametrize(("split", "overlap"), [("folds 0.33", 0.5), ("official", 0.0)])
+def test_means_over_splits_of_the_same_rows_have_the_wider_interval(
+    split: str, overlap: float
+) -> None:
+    results = results_of(*(("t", s, "a", v) for s, v in enumerate((0.42, 0.5, 0.58))), split=split)
+    group = group_of(results, "a")
+    for mean in (group.main, group.accuracy, group.mean("log_loss")):
+        assert mean is not None
+        half = stats.t.ppf(0.975, 2) * 0.08 * math.sqrt(1 / 3 + overlap)
+        assert mean.ends == pytest.approx((0.5 - half, 0.5 + half))
 
 
 def test_columns_shuffled_anew_for_each_seed_are_the_same_rows() -> None:

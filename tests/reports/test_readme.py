@@ -17,6 +17,16 @@ def test_a_readme_has_the_numbers_of_the_records(path):
     assert not re.search(r"^ *<!-- (record|difference):", text, re.MULTILINE)
 
 
+READMES = [path for path in readmes() if path.name == "README.md"]
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.parent.name)
+def test_better_stands_beside_a_paired_interval(path):
+    items = re.split(r"\n\s*\n|\n(?=- |\d+\. |\|)", path.read_text())
+    claims = [item for item in items if re.search(r"\bbetter\b(?!, tie)|more accurate", item)]
+    assert [c for c in claims if "<!-- difference" not in c and "shown to be" not in c] == []
+
+
 def test_each_number_is_listed_with_its_cells():
     assert CLAIMS.read_text() == list_claims(), "run python -m reports readme"
     claims = [line for line in CLAIMS.read_text().splitlines() if line.startswith("| README")]
