@@ -167,16 +167,20 @@ def _accuracy_data(group: Group) -> dict[str, object]:
 def differences(results: Results) -> View:
     """Build the tables of measures minus those of a reference, on the same rows."""
     name, pairs, notes = reference_of(results), Pairs(results), Footnotes()
-    methods, data, blocks = [m for m in results.methods if m != name], [], []
-    for measure, title in (MAIN, "Balanced accuracy"), (LOSS, "Log loss (lower is better)"):
-        rows = []
-        for method in methods:
+    titles = {MAIN: "Balanced accuracy", LOSS: "Log loss (lower is better)"}
+    rows: dict[str, list[list[Cell]]] = {measure: [] for measure in titles}
+    data: list[dict[str, object]] = []
+    for method in results.methods:
+        if method == name:
+            continue
+        for measure in titles:  # for both, predictions are read once
             listed = {d: _compared(pairs, d, method, str(name), measure) for d in results.datasets}
             cells = (_difference(results.group(d, method), value) for d, value in listed.items())
-            rows.append([Cell(method), *cells])
+            rows[measure].append([Cell(method), *cells])
             about = {"method": method, "measure": measure}
             data += [{"dataset": d, **about, **vars(value)} for d, value in listed.items() if value]
-        blocks.append(Block(f"{title} minus that of {name}", _columns(results, notes), rows))
+    columns = _columns(results, notes)
+    blocks = [Block(f"{titles[m]} minus that of {name}", columns, rows[m]) for m in titles]
     reading = (
         f"Difference from {name} on the same test rows: mean over the n seeds on which both "
         "are ok. The 95% interval has two parts. One is for the test rows (McNemar's test, with "
@@ -188,8 +192,8 @@ def differences(results: Results) -> View:
         "groups of a table that has groups. Not corrected for the number of comparisons. "
         f"{limits(results, _against_reference(results))}"
     )
-    columns = ["dataset", "method", "measure", *(field.name for field in fields(Estimate))]
-    frame = pd.DataFrame(data, columns=columns)
+    names = ["dataset", "method", "measure", *(field.name for field in fields(Estimate))]
+    frame = pd.DataFrame(data, columns=names)
     return View("differences", "Paired differences", reading, blocks, notes.texts, frame)
 
 
