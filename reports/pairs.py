@@ -163,13 +163,13 @@ class Pairs:
         )
         _, number = np.unique(clusters, return_inverse=True)
         n = int(number.max()) + 1
+        if n < 2 and (has_groups or measure == LOSS):
+            return None
         if measure == LOSS:
-            values = values - weights @ values
+            values = (values - weights @ values) * math.sqrt(n / (n - 1))
         error = math.sqrt(float(np.square(np.bincount(number, weights * values)).sum()))
         if measure == LOSS:
-            return _half_width(error * math.sqrt(n / (n - 1)), n - 1) if n > 1 else None
-        if has_groups and n < 2:
-            return None
+            return _half_width(error, n - 1)
         _, number = np.unique(rows, return_inverse=True)
         of_rows = np.bincount(number, weights)
         differs = np.bincount(number, np.abs(values)) > 0
@@ -352,8 +352,8 @@ def limits(results: Results, compared: Sequence[Comparison]) -> str:
         return noise
     smallest = float(np.median([value for value, _ in known]))
     return (
-        f"{noise} Over {max(n for _, n in known)} tables, a mean difference of {share(smallest)} "
-        "(median over the pairs) is found with a probability of 80%."
+        f"{noise} Over {max(n for _, n in known)} tables, the smallest mean difference that is "
+        f"found with a probability of 80% is {share(smallest)} (median over the pairs)."
     )
 
 

@@ -213,6 +213,8 @@ def _difference(words: Sequence[str]) -> str:
 
 def _ends(results: Results, measure: str, table: str, method: str, other: str) -> str:
     """Return the difference of two methods with its paired interval."""
+    if measure not in results.frame:
+        raise unknown(measure, "measure", map(str, results.frame), "results.parquet")
     group, base = results.group(table, method), results.group(table, other)
     difference = Pairs(results).difference(group, base, measure) if group and base else None
     if difference is None or difference.low is None:

@@ -458,7 +458,7 @@ def test_noise_and_the_smallest_difference_stand_beside_each_comparison() -> Non
     for view in all_views(results):
         if view.name in ("differences", "over_tables", "pairwise"):
             assert "(ours) differ by 0.020 (root mean square over 8 tables)" in view.reading
-            assert "Over 8 tables, a mean difference of" in view.reading
+            assert "Over 8 tables, the smallest mean difference" in view.reading
     rows = {row[0].text: row for row in accuracy(results).blocks[0].rows}
     assert rows["A/A: ours − ours (again)"][1].text == "−0.020"
     assert rows["third"][-1].text == "1 of 9"
