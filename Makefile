@@ -37,6 +37,7 @@ test: env
 	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: rivals
+	$(RUN) -m uv pip install --quiet --python $(RUN) $(CONSTRAINTS) --group oracles
 	$(RUN) -m pytest -n 2 --dist loadfile
 
 # every asv benchmark once, in this environment

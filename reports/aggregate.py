@@ -11,6 +11,7 @@ from bench.run.phases import COUNTED
 from bench.store.store import Record, Store, write_atomically
 from reports.machines import letters
 from reports.scores import metrics_of
+from reports.statistics import even_rows
 from reports.topics import Source, open_source
 
 TEXT, REAL, WHOLE = "string", "float64", "Int64"
@@ -43,6 +44,7 @@ BEFORE_METRICS = {
     "n_parameters": WHOLE,
 }
 AFTER_METRICS = {
+    "even_rows": REAL,  # test rows, see `statistics.even_rows`. Null without stored labels
     "threads": WHOLE,
     "jobs": WHOLE,
     "key": TEXT,
@@ -71,8 +73,14 @@ def results_frame(store: Store | Source) -> pd.DataFrame:
 def frame_of(records: Iterable[Record], source: Source) -> pd.DataFrame:
     """Return the same frame from records, sorted by dataset, method, seed and key."""
     rows, machines = [], []
+    even: dict[tuple[object, ...], float | None] = {}  # equal for the methods of a split
     for record in records:
-        rows.append(_row(record) | metrics_of(record, source))
+        row = _row(record) | metrics_of(record, source)
+        split = row["dataset_label"], row["seed"], row["n_test"]
+        if row["status"] == "ok" and even.get(split) is None:
+            labels = source.array(record["key"], "y_test")
+            even[split] = None if labels is None or not len(labels) else even_rows(labels)
+        rows.append(row | {"even_rows": even.get(split)})
         machines.append(hardware(record))
     letter_of = letters(machines)
     types = columns()

@@ -5,16 +5,19 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from reports.figure_style import FAINT, INK, QUIET, bare
-from reports.results import Results
+from reports.results import Group, Results
 
 TITLE = "Balanced accuracy"
 CAPTION = (
-    "Mean balanced accuracy over seeds. The darker, the nearer to the best method of the table. "
-    "Words: the status of cells without a value. *: without the seeds that failed. Methods are in "
-    "the order of the accuracy table."
+    "Mean balanced accuracy over seeds, one entry a method, in the order of mean ranks. The "
+    "darker, the nearer to the best method of the table. Letters: no value, because the cells were "
+    "unsupported (u), timed out (t), ran out of memory (m), failed (f), diverged (d) or were "
+    "unavailable (n). *: without the seeds that failed."
 )
 WITHOUT = "There are fewer than six tables or three methods with a balanced accuracy."
 FEWEST_TABLES, FEWEST_METHODS = 6, 3
+WIDTH = 7.09  # inches: 180 mm, a page
+LETTERS = {"out_of_memory": "m", "unavailable": "n"}  # else the first letter of the status
 WORST = 0.3  # this far below the best a cell is white
 COLOURS = LinearSegmentedColormap.from_list("behind", ["white", "#0173b2"])
 DARK = 0.85  # on darker colours, text is white
@@ -22,7 +25,7 @@ DARK = 0.85  # on darker colours, text is white
 
 def draw(results: Results) -> Figure | None:
     """Draw the map, or return None for few tables or methods."""
-    tables, methods = results.datasets, results.methods
+    tables, methods = results.datasets, results.entries
     values = np.array([[_mean(results, t, m) for t in tables] for m in methods], dtype=float)
     known = np.isfinite(values).any(0)
     if known.sum() < FEWEST_TABLES or np.isfinite(values).any(1).sum() < FEWEST_METHODS:
@@ -30,7 +33,7 @@ def draw(results: Results) -> Figure | None:
     best = np.full(len(tables), np.nan)
     best[known] = np.nanmax(values[:, known], axis=0)
     near = 1 - np.clip((best - values) / WORST, 0, 1)
-    size = 2.2 + 0.46 * len(tables), 1.3 + 0.22 * len(methods)
+    size = min(WIDTH, 2.2 + 0.46 * len(tables)), 1.3 + 0.17 * len(methods)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     axes.imshow(np.ma.masked_invalid(near), cmap=COLOURS, vmin=0, vmax=1, aspect="auto")
@@ -42,7 +45,7 @@ def draw(results: Results) -> Figure | None:
             if group is not None and group.failures:
                 text += "*"
             if not np.isfinite(value):
-                text, colour = _short(group.words) if group else "", QUIET
+                text, colour = _letters(group) if group else "", QUIET
             elif near[row, column] > DARK:
                 colour = "white"
             axes.text(column, row, text, ha="center", va="center", fontsize=7, color=colour)
@@ -61,8 +64,6 @@ def _mean(results: Results, table: str, method: str) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
-def _short(words: str) -> str:
-    """The first status of a cell, such as `time` for `timeout ×2`."""
-    shortened = {"timeout": "time", "out of memory": "mem.", "unavailable": "n.a."}
-    first = words.split(" ×")[0].split(",")[0]
-    return shortened.get(first, first)
+def _letters(group: Group) -> str:
+    """The statuses of cells without a value, a letter each."""
+    return ",".join(sorted({LETTERS.get(status, status[0]) for status, _ in group.failures}))

@@ -1,4 +1,4 @@
-"""Mean ranks of methods over tables, and which of them the tables do not distinguish."""
+"""Critical-difference diagram: mean ranks of methods over tables, and which of them differ."""
 
 import itertools
 import math
@@ -9,36 +9,44 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.figure_style import INK, QUIET, bare, colours, method_rows, panels
-from reports.pairs import FEWEST_TABLES, correct, table_differences, wilcoxon
+from reports.pairs import (
+    FEWEST_TABLES,
+    SIGNIFICANT,
+    correct,
+    main_entries,
+    table_differences,
+    wilcoxon,
+)
 from reports.results import Results
-from reports.statistics import base_table, mean_ranks
+from reports.statistics import base_table
 
 TITLE = "Mean ranks"
 CAPTION = (
-    "Mean rank of the balanced accuracy within table and seed, 1 is best. A table counts once, "
-    "with its mean over seeds and variants. Failed cells share the last ranks. Bars join methods "
-    "that Wilcoxon's signed-rank test does not distinguish (p >= 0.05, corrected by Holm for all "
-    "pairs of methods; Demšar 2006), on tables where both have values for a common seed. There are "
-    "no bars if the tables are too few for this correction."
+    "Critical-difference diagram (Demšar 2006): mean rank of the balanced accuracy within table "
+    "and seed, 1 is best. The best ranked methods and the reference, at most ten, one entry each, "
+    "on tables and seeds on which all of them are ok. A table counts once, with its mean over "
+    "seeds and variants. Bars join methods that Wilcoxon's signed-rank test over tables does not "
+    "distinguish (p >= 0.05, corrected by Holm for all pairs)."
 )
 WITHOUT = "There are fewer than six tables or three methods with a balanced accuracy."
 FEWEST_METHODS = 3
-SIGNIFICANT = 0.05
-MEASURE = "balanced_accuracy"
 
 
 def draw(results: Results) -> Figure | None:
     """Draw ranks and bars, or return None for few tables or methods."""
-    ranks = mean_ranks_of_tables(results)
-    if len(ranks) < FEWEST_METHODS:
+    values = common_values(results)
+    n_tables = values.index.get_level_values(0).map(base_table).nunique()
+    if n_tables < FEWEST_TABLES or values.shape[1] < FEWEST_METHODS:
         return None
+    ranks = mean_ranks(values)
     methods = [str(name) for name in ranks.index]
-    groups = cliques(_is_joined(results, methods))
-    figure, [axes] = panels(1, 5.6, 0.9 + 0.24 * len(methods))
+    figure, [axes] = panels(1, 5.6, 1.1 + 0.24 * len(methods))
     method_rows(axes, methods)
     axes.plot(ranks, range(len(ranks)), "o", color=colours()[0], markersize=5.5, mec="white")
     for row, rank in enumerate(ranks):
         axes.text(1.02, row, f"{rank:.1f}", transform=axes.get_yaxis_transform(), va="center")
+    joined = _is_joined(values, methods)
+    groups = [] if joined is None else cliques(joined)
     low, high = 0.5, float(ranks.max()) + 0.5
     step = 0.025 * (high - low)
     for number, (first, last) in enumerate(groups):
@@ -46,35 +54,32 @@ def draw(results: Results) -> Figure | None:
         axes.plot([x, x], [first - 0.2, last + 0.2], color=INK, linewidth=2.2)
     axes.set_xlim(low, high + (len(groups) + 1) * step)
     axes.axvline(high, color=QUIET, linewidth=0.5)
-    axes.set_xlabel("mean rank")
+    few = ": too few for a test of all pairs, so there are no bars" if joined is None else ""
+    axes.set_xlabel(f"mean rank over {n_tables} tables{few}")
     bare(axes)
     return figure
 
 
-def mean_ranks_of_tables(results: Results) -> pd.Series:
-    """Return the mean rank of each method with a value, the best first. Empty for few tables."""
-    frame = results.frame
-    ok = frame[frame["status"] == "ok"].dropna(subset=MEASURE)
-    if ok["dataset_label"].map(base_table).nunique() < FEWEST_TABLES:
-        return pd.Series(dtype=float)
-    ranks = mean_ranks(frame, MEASURE)["mean_rank"]
-    return ranks[ranks.index.isin(ok["method_label"])]
+def common_values(results: Results) -> pd.DataFrame:
+    """Return the balanced accuracies of the methods shown, where all of them are ok."""
+    return results.values()[main_entries(results)].dropna()
 
 
-def _is_joined(results: Results, methods: Sequence[str]) -> np.ndarray:
-    """Whether each pair of methods is not distinguished, bool (n, n)."""
-    n = len(methods)
-    pairs = list(itertools.combinations(range(n), 2))
-    p, most_tables = [], 0
-    for a, b in pairs:
-        differences = table_differences(results, methods[a], methods[b], MEASURE)
-        most_tables = max(most_tables, len(differences))
-        p.append(wilcoxon(np.array(list(differences.values()))))
-    is_joined = np.eye(n, dtype=bool)
-    if len(pairs) * math.ldexp(1.0, 1 - most_tables) >= SIGNIFICANT:  # the smallest p, corrected
-        return is_joined
-    for (a, b), value in zip(pairs, correct(p), strict=True):
-        is_joined[a, b] = is_joined[b, a] = value is None or value >= SIGNIFICANT
+def mean_ranks(values: pd.DataFrame) -> pd.Series:
+    """Return the mean rank of each column of `common_values`, the best first."""
+    ranks = values.rank(axis=1, ascending=False).groupby(level=0).mean()
+    return ranks.groupby(base_table).mean().mean().sort_values(kind="stable")
+
+
+def _is_joined(values: pd.DataFrame, methods: Sequence[str]) -> np.ndarray | None:
+    """Whether each pair of methods is not distinguished, bool (n, n). None for few tables."""
+    pairs = list(itertools.combinations(range(len(methods)), 2))
+    listed = [table_differences(values, methods[a], methods[b]).to_numpy() for a, b in pairs]
+    if len(pairs) * math.ldexp(1.0, 1 - len(listed[0])) >= SIGNIFICANT:  # the smallest p, corrected
+        return None
+    is_joined = np.eye(len(methods), dtype=bool)
+    for (a, b), p in zip(pairs, correct([wilcoxon(d) for d in listed]), strict=True):
+        is_joined[a, b] = is_joined[b, a] = p is None or p >= SIGNIFICANT
     return is_joined
 
 

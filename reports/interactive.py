@@ -1,4 +1,4 @@
-"""The interactive chart of accuracy against time: its points, plotly's script."""
+"""The interactive chart of balanced accuracy against time: its points, plotly's script."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def script() -> str:
 
 
 def points(results: Results) -> list[dict[str, Any]]:
-    """Return a point for each dataset and method with accuracy and time."""
+    """Return a point for each dataset and method with balanced accuracy and time."""
     from matplotlib.colors import to_hex
 
     styles = method_styles(results.methods)
@@ -40,7 +40,7 @@ def points(results: Results) -> list[dict[str, Any]]:
     marks = []
     for dataset in results.datasets:
         for group in timed_groups(results, dataset):
-            accuracy, seconds = group.accuracy, group.total_seconds
+            accuracy, seconds = group.main, group.total_seconds
             if accuracy is None or seconds is None:
                 continue
             style = styles[group.method]
@@ -65,7 +65,7 @@ def _hover(group: Group, accuracy: Estimate) -> str:
     ends = f" {interval(accuracy, 3)}".rstrip()
     lines = [
         f"{group.method} on {group.dataset}",
-        f"accuracy {units.share(accuracy.mean, 4)}{ends}, n = {accuracy.n}",
+        f"balanced accuracy {units.share(accuracy.mean, 4)}{ends}, n = {accuracy.n}",
     ]
     lines += [f"{name} {units.duration(group.median(column))}" for name, column in PARTS.items()]
     return "\n".join(lines)

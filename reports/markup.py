@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from reports.units import split_code
-from reports.views import ABSENT, BEST, FAILED, LEVEL, PROSE, PUBLISHED, Block, Cell, View
+from reports.views import ABSENT, BEST, FAILED, PREFIXES, PROSE, PUBLISHED, Block, Cell, View
 
 PROSE_WIDTHS = {40: "22mm", 300: "42mm"}  # number of characters -> width of the column
 WIDEST = "80mm"
@@ -59,11 +59,9 @@ def markdown_grid(head: Sequence[str], rows: list[list[str]], is_left: list[bool
 
 
 def _markdown_cell(cell: Cell) -> str:
-    text = _markdown_text(cell.text)
+    text = PREFIXES.get(cell.mark, "") + _markdown_text(cell.text)
     if cell.mark == BEST:
         text = f"**{text}**"
-    if cell.mark == LEVEL:
-        text = f"≈ {text}"
     if cell.mark in (FAILED, ABSENT, PUBLISHED):
         text = f"*{text}*"
     detail = f" {_markdown_text(cell.detail)}" if cell.detail else ""
@@ -146,11 +144,9 @@ def _latex_alignment(block: Block, place: int) -> str:
 
 
 def _latex_cell(cell: Cell) -> str:
-    text = tex(cell.text)
+    text = tex(PREFIXES.get(cell.mark, "") + cell.text)
     if cell.mark == BEST:
         text = rf"\textbf{{{text}}}"
-    if cell.mark == LEVEL:
-        text = rf"$\approx$ {text}"
     if cell.mark in (FAILED, ABSENT, PUBLISHED):
         text = rf"\textit{{{text}}}"
     detail = rf" {{\footnotesize {tex(cell.detail)}}}" if cell.detail else ""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 COLOURS = 256
 # The last only for a grid.
-COMPARISON = ("accuracy", "needs", "differences", "over_tables", "variance")
+COMPARISON = ("accuracy", "needs", "differences", "over_tables", "pairwise", "variance")
 
 
 def render(

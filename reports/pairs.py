@@ -2,12 +2,14 @@
 
 On one table, the difference of two methods has a 95% interval for two sources of chance:
 
-- the rows: the difference of each test row (1 if only the first method is right, -1 if only the
-  second) is summed over the seeds that tested it. For one seed the interval excludes 0 if and only
-  if McNemar's test does (Psychometrika 12, 1947; corrected for continuity by Edwards 1948). For
-  several each row is a cluster: the variance is that of the sums of the clusters, if the methods
-  are equal (as in Obuchowski, Stat. Med. 17, 1998). If the table has groups of rows, each group is
-  a cluster, and Student's t replaces the normal distribution, because groups may be few;
+- the rows: the difference of each test row is summed over the seeds that tested it. For accuracies
+  it is 1 if only the first method is right, and -1 if only the second. The variance is that of
+  McNemar's test (Psychometrika 12, 1947; corrected for continuity by Edwards 1948): for one seed
+  the interval excludes 0 if and only if that test does. For several each row is a cluster: the
+  variance is that of the sums of the clusters, if the methods are equal (as in Obuchowski, Stat.
+  Med. 17, 1998). For balanced accuracies a row weighs 1 / (classes x rows of its class). For log
+  losses it is the paired t-test. If the table has groups of rows, each group is a cluster, and
+  Student's t replaces the normal distribution, because groups may be few;
 - the seeds: Student's t of the paired differences. Splits of the same rows are corrected after
   Nadeau and Bengio (`statistics.t_interval`), which covers the rows too, so the wider of both
   intervals is used. Seeds of an official split share their test rows: the two variances add up.
@@ -19,28 +21,38 @@ Variants of a table (`statistics.base_table`) are averaged and count once.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import special
 
-from reports.results import Group, Results
-from reports.statistics import LEVEL, Estimate, base_table, best_of, estimate
+from reports.results import Group, Results, overlap
+from reports.statistics import LEVEL, MAIN, Estimate, base_table, best_of, estimate
+from reports.units import share
 
 EQUIVALENT = 0.01  # differences of accuracy up to this size are practically none
 FEWEST_TABLES = 6  # with five, Wilcoxon's test cannot reach p < 0.05
+MOST_ENTRIES = 10  # methods that are compared each with each
 N_SAMPLES = 5000  # of the Bayesian test
 DIGITS = 12  # differences are rounded, so that equal means are equal
+SIGNIFICANT = 0.05
+POWER = 0.8
+LEAST_P = 1e-12
+LOSS = "log_loss"  # of the measures with intervals for rows: lower is better
+OF_ROWS = ("accuracy", MAIN, LOSS)
+MOST_READ = 4096  # cells whose predictions are kept in memory
 
 Cells = list[tuple[dict[str, Any], dict[str, Any]]]
+Half = Callable[[float], float]  # alpha -> half the width of an interval of level 1 - alpha
 
 
 @dataclass(frozen=True)
 class _Hits:
-    """The test rows of a cell, ascending, their labels, and 1.0 if the prediction is right.
+    """The test rows of a cell, ascending, their labels, hits (0 or 1) and log losses.
 
     `groups` are None if they are not stored or the table has none.
     """
@@ -48,7 +60,15 @@ class _Hits:
     rows: np.ndarray
     labels: np.ndarray
     is_right: np.ndarray
+    losses: np.ndarray
     groups: np.ndarray | None
+
+    def weights(self, measure: str) -> np.ndarray:
+        """The weight of each row in the measure. They add up to 1."""
+        if measure != MAIN:
+            return np.full(len(self.rows), 1 / len(self.rows))
+        _, codes, counts = np.unique(self.labels, return_inverse=True, return_counts=True)
+        return 1 / (len(counts) * counts[codes])
 
 
 class Pairs:
@@ -56,113 +76,140 @@ class Pairs:
 
     def __init__(self, results: Results) -> None:
         self.results = results
-        self._hits: dict[str, _Hits | None] = {}
+        self._read = lru_cache(MOST_READ)(self._read_hits)
 
-    def difference(self, group: Group, other: Group) -> Estimate | None:
-        """Return accuracy of `group` minus that of `other`, or None without a common seed.
+    def difference(self, group: Group, other: Group, measure: str = MAIN) -> Estimate | None:
+        """Return the measure of `group` minus that of `other`, or None without a common seed.
 
-        Seeds count on which both are ok with the same test rows. Ends are None if there is no
+        Seeds count on which both are ok with the same test rows. Ends and p are None if there is no
         interval: one seed without stored predictions, or an official split without them.
         """
-        cells = self._common(group, other)
+        cells = self._common(group, other, measure)
         if not cells:
             return None
-        first = cells[0][0]
-        is_official = first["split"] == "official"
-        overlap = 0.0 if is_official else first["n_test"] / first["n_train"]
-        values = [round(a["accuracy"] - b["accuracy"], DIGITS) for a, b in cells]
-        of_seeds = estimate(values, overlap)
-        assert of_seeds is not None
-        half_of_rows, half = self._half_of_rows(cells), of_seeds.half
-        if half_of_rows is None:
-            half = None if is_official else half
-        elif half is None:
-            half = half_of_rows
-        else:
-            half = math.hypot(half, half_of_rows) if is_official else max(half, half_of_rows)
-        if half is None:
-            return Estimate(of_seeds.mean, of_seeds.n, of_seeds.sd)
-        ends = of_seeds.mean - half, of_seeds.mean + half
-        return Estimate(of_seeds.mean, of_seeds.n, of_seeds.sd, *ends).within(-1.0, 1.0)
+        is_official = cells[0][0]["split"] == "official"
+        values = [round(a[measure] - b[measure], DIGITS) for a, b in cells]
+        difference = estimate(values)
+        assert difference is not None
+        of_rows = self._half_of_rows(cells, measure) if measure in OF_ROWS else None
+        halves = [] if of_rows is None else [of_rows]
+        if difference.sd is not None and (halves or not is_official):
+            error = difference.sd * math.sqrt(1 / len(values) + overlap(cells[0][0]))
+            halves.append(_half_width(error, len(values) - 1))
+        if not halves:
+            return replace(difference, low=None, high=None)
+        join = math.hypot if is_official else max
 
-    def best_and_level(self, dataset: str) -> tuple[set[str], set[str]]:
-        """Return the methods with the best mean, and those that are not shown to be worse.
+        def half(alpha: float) -> float:
+            return join(0.0, *(part(alpha) for part in halves))
 
-        A method without an interval of its difference is in neither.
+        ends = difference.mean - half(1 - LEVEL), difference.mean + half(1 - LEVEL)
+        p = _p_value(half, difference.mean)
+        difference = replace(difference, low=ends[0], high=ends[1], p=p)
+        return difference if measure == LOSS else difference.within(-1.0, 1.0)
+
+    def from_best(
+        self, dataset: str, methods: Collection[str]
+    ) -> tuple[set[str], dict[str, Estimate | None]]:
+        """Return the methods with the best mean, and the best minus each other method.
+
+        The p-values are corrected by Holm for the number of the others.
         """
-        groups = {group.method: group for group in self.results.groups(dataset) if group.accuracy}
-        best = best_of({name: g.accuracy.mean for name, g in groups.items() if g.accuracy})
-        level = set()
-        for name in set(groups) - best:
-            differences = [self.difference(groups[b], groups[name]) for b in best]
-            lows = [d.low for d in differences if d is not None and d.low is not None]
-            if any(low <= 0 for low in lows):
-                level.add(name)
-        return best, level
+        groups = {g.method: g for g in self.results.groups(dataset) if g.method in methods}
+        means = {name: group.main.mean for name, group in groups.items() if group.main}
+        best = best_of(means)
+        first = next((name for name in means if name in best), "")
+        others = [name for name in means if name not in best]
+        listed = [self.difference(groups[first], groups[name]) for name in others]
+        p = correct([difference.p if difference else None for difference in listed])
+        corrected = [d and replace(d, p=value) for d, value in zip(listed, p, strict=True)]
+        return best, dict(zip(others, corrected, strict=True))
 
-    def _common(self, group: Group, other: Group) -> Cells:
-        cells = {cell["seed"]: cell for cell in other.ok if cell["accuracy"] is not None}
+    def _common(self, group: Group, other: Group, measure: str) -> Cells:
+        cells = {cell["seed"]: cell for cell in other.ok if cell[measure] is not None}
         return [
             (cell, cells[cell["seed"]])
             for cell in group.ok
             if cell["seed"] in cells
-            and cell["accuracy"] is not None
+            and cell[measure] is not None
             and self._same_rows(cell["key"], cells[cell["seed"]]["key"])
         ]
 
     def _same_rows(self, key: str, other: str) -> bool:
         """Whether two cells have the same table and, as far as stored, the same test rows."""
-        if self._checksum(key) != self._checksum(other):
+        if self._facts(key).get("checksum") != self._facts(other).get("checksum"):
             return False
         hits, others = self._read(key), self._read(other)
         if hits is None or others is None:
             return True
         return np.array_equal(hits.rows, others.rows) and np.array_equal(hits.labels, others.labels)
 
-    def _half_of_rows(self, cells: Cells) -> float | None:
+    def _half_of_rows(self, cells: Cells, measure: str) -> Half | None:
         """Half the interval for the test rows, or None without predictions or known groups."""
         has_groups = bool(self._facts(cells[0][0]["key"]).get("n_groups"))
-        clusters: list[np.ndarray] = []
-        values, rows = [], []
+        listed: list[tuple[np.ndarray, ...]] = []
         for a, b in cells:
             hits, others = self._read(a["key"]), self._read(b["key"])
-            if hits is None or others is None:
+            if hits is None or others is None or (has_groups and hits.groups is None):
                 return None
+            values = (
+                hits.losses - others.losses if measure == LOSS else hits.is_right - others.is_right
+            )
             cluster = hits.groups if has_groups else hits.rows
-            if cluster is None:
-                return None
-            clusters.append(cluster)
-            values.append(hits.is_right - others.is_right)
-            rows.append(hits.rows)
-        _, number = np.unique(np.concatenate(clusters), return_inverse=True)
-        sums = np.bincount(number, np.concatenate(values))
-        if has_groups and len(sums) < 2:
+            assert cluster is not None
+            listed.append((cluster, hits.rows, hits.weights(measure) / len(cells), values))
+        clusters, rows, weights, values = (
+            np.concatenate(parts) for parts in zip(*listed, strict=True)
+        )
+        _, number = np.unique(clusters, return_inverse=True)
+        n = int(number.max()) + 1
+        if n < 2 and (has_groups or measure == LOSS):
             return None
-        freedom = len(sums) - 1 if has_groups else math.inf
-        quantile = float(special.stdtrit(freedom, (1 + LEVEL) / 2))
-        n_rows = len(np.unique(np.concatenate(rows)))
-        return quantile * math.sqrt(float(np.square(sums).sum())) / len(number) + 1 / n_rows
+        if measure == LOSS:
+            values = (values - weights @ values) * math.sqrt(n / (n - 1))
+        error = math.sqrt(float(np.square(np.bincount(number, weights * values)).sum()))
+        if measure == LOSS:
+            return _half_width(error, n - 1)
+        _, number = np.unique(rows, return_inverse=True)
+        of_rows = np.bincount(number, weights)
+        differs = np.bincount(number, np.abs(values)) > 0
+        step = of_rows[differs].mean() if differs.any() else of_rows.mean()
+        return _half_width(error, n - 1 if has_groups else math.inf, float(step))
 
     def _facts(self, key: str) -> dict[str, Any]:
         return self.results.records[key]["dataset"]
 
-    def _checksum(self, key: str) -> str:
-        return str(self._facts(key).get("checksum"))
+    def _read_hits(self, key: str) -> _Hits | None:
+        read = self.results.source.array
+        names = ("test_rows", "y_test", "probabilities")
+        rows, labels, probabilities = (read(key, name) for name in names)
+        if rows is None or labels is None or probabilities is None:
+            return None
+        order = np.argsort(rows, kind="stable")
+        labels, probabilities = labels[order], probabilities[order]
+        true = probabilities[np.arange(len(labels)), labels].astype(float)
+        losses = -np.log(np.clip(true, 1e-7, 1.0))  # as `bench.metrics.log_loss`
+        is_right = (probabilities.argmax(1) == labels).astype(float)
+        groups = read(key, "test_groups")
+        groups = None if groups is None else groups[order]
+        return _Hits(rows[order], labels, is_right, losses, groups)
 
-    def _read(self, key: str) -> _Hits | None:
-        if key not in self._hits:
-            read = self.results.source.array
-            names = ("test_rows", "y_test", "probabilities")
-            rows, labels, probabilities = (read(key, name) for name in names)
-            hits = None
-            if rows is not None and labels is not None and probabilities is not None:
-                order = np.argsort(rows, kind="stable")
-                is_right = (probabilities.argmax(1) == labels).astype(float)
-                rows, groups = rows[order], read(key, "test_groups")
-                groups = None if groups is None else groups[order]
-                hits = _Hits(rows, labels[order], is_right[order], groups)
-            self._hits[key] = hits
-        return self._hits[key]
+
+def _half_width(error: float, freedom: float, step: float = 0.0) -> Half:
+    """The half width of an interval with this standard error and correction for continuity."""
+    return lambda alpha: float(-special.stdtrit(freedom, alpha / 2)) * error + step
+
+
+def _p_value(half: Half, mean: float) -> float:
+    """The alpha of the interval that ends at 0."""
+    from scipy.optimize import brentq  # scipy.optimize takes a second to import
+
+    size = abs(mean)
+    if half(1.0) >= size:
+        return 1.0
+    if half(LEAST_P) <= size:
+        return LEAST_P
+    return float(10 ** brentq(lambda log: half(10**log) - size, math.log10(LEAST_P), 0.0))
 
 
 @dataclass(frozen=True)
@@ -171,7 +218,7 @@ class Comparison:
 
     Parameters
     ----------
-    method : str
+    method, reference : str
     n_tables : int
         Tables with a seed on which both are ok.
     n_missing : int
@@ -180,10 +227,13 @@ class Comparison:
         Tables on which only the method is ok.
     mean : float or None
         Mean difference, method minus reference.
+    smallest : float or None
+        The mean difference that a t-test finds with a probability of 80% on as many tables, if
+        their differences have the same standard deviation.
     wins, ties, losses : int
         Tables with a difference above, within and below the region of equivalence.
     p : float or None
-        Wilcoxon's signed-rank test, corrected by Holm over the tested methods of the list. None
+        Wilcoxon's signed-rank test, corrected by Holm over the tested pairs of the list. None
         with fewer than six tables.
     better, equal, worse : float or None
         Posterior probabilities of the Bayesian signed-rank test that a better, equivalent or worse
@@ -191,10 +241,12 @@ class Comparison:
     """
 
     method: str
+    reference: str
     n_tables: int
     n_missing: int
     n_alone: int
     mean: float | None
+    smallest: float | None
     wins: int
     ties: int
     losses: int
@@ -204,78 +256,105 @@ class Comparison:
     worse: float | None = None
 
 
+def reference_of(results: Results) -> str | None:
+    """Return the method to compare with: `deepmapper`, else the best ranked."""
+    return "deepmapper" if "deepmapper" in results.entries else next(iter(results.entries), None)
+
+
+def main_entries(results: Results) -> list[str]:
+    """Return the best ranked methods and the reference, at most ten, the best first."""
+    is_ok = results.values().notna().any()
+    ranked = [name for name in results.entries if is_ok[name]]
+    best, reference = ranked[:MOST_ENTRIES], reference_of(results)
+    if reference in ranked and reference not in best:
+        best[-1] = reference
+    return best
+
+
 def compare_over_tables(
-    results: Results, reference: str, measure: str = "balanced_accuracy"
+    results: Results, reference: str, methods: Sequence[str] | None = None
 ) -> list[Comparison]:
-    """Compare each method with a reference, the largest mean difference first.
+    """Compare methods (by default one entry each) with a reference, the largest mean first.
 
-    A table counts with its mean over the seeds on which both are ok.
-
-    Parameters
-    ----------
-    results : Results
-    reference : str
-        A method label.
-    measure : str, default="balanced_accuracy"
-        A column of which larger values are better.
-
-    Returns
-    -------
-    list of Comparison
+    The measure is balanced accuracy. A table counts with its mean over the seeds on which both are
+    ok.
     """
-    names = [name for name in results.methods if name != reference]
-    values = {name: table_differences(results, name, reference, measure) for name in names}
-    p = correct([wilcoxon(np.array(list(of_tables.values()))) for of_tables in values.values()])
-    compared = [
-        _compare(results, name, reference, np.array(list(values[name].values())), value)
-        for name, value in zip(names, p, strict=True)
+    pairs = [(name, reference) for name in methods or results.entries if name != reference]
+    return sorted(
+        compare(results.values(), pairs), key=lambda c: math.inf if c.mean is None else -c.mean
+    )
+
+
+def compare(values: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> list[Comparison]:
+    """Compare each pair (method, reference) by values of `Results.values`, larger is better."""
+    listed = [table_differences(values, *pair).to_numpy() for pair in pairs]
+    p = correct([wilcoxon(differences) for differences in listed])
+    return [
+        _compare(values, *pair, differences, value)
+        for pair, differences, value in zip(pairs, listed, p, strict=True)
     ]
-    return sorted(compared, key=lambda c: math.inf if c.mean is None else -c.mean)
 
 
 def _compare(
-    results: Results, name: str, reference: str, values: np.ndarray, p: float | None
+    frame: pd.DataFrame, method: str, reference: str, values: np.ndarray, p: float | None
 ) -> Comparison:
-    of_method, of_reference = _tables_of(results, name), _tables_of(results, reference)
+    tables, n = [_tables_of(frame, name) for name in (method, reference)], len(values)
     wins, losses = int((values > EQUIVALENT).sum()), int((values < -EQUIVALENT).sum())
+    quantiles = special.stdtrit(n - 1, [(1 + LEVEL) / 2, POWER]).sum() if n > 1 else 0.0
     return Comparison(
-        name,
-        len(values),
-        len(of_reference - of_method),
-        len(of_method - of_reference),
-        float(values.mean()) if len(values) else None,
+        method,
+        reference,
+        n,
+        len(tables[1] - tables[0]),
+        len(tables[0] - tables[1]),
+        float(values.mean()) if n else None,
+        float(quantiles * values.std(ddof=1) / math.sqrt(n)) if n > 1 else None,
         wins,
-        len(values) - wins - losses,
+        n - wins - losses,
         losses,
         p,
         *(bayesian_signed_rank(values) if p is not None else ()),
     )
 
 
-def table_differences(
-    results: Results, method: str, reference: str, measure: str
-) -> dict[str, float]:
+def table_differences(values: pd.DataFrame, method: str, reference: str) -> pd.Series:
     """The mean difference on each table, over common seeds and over the variants of the table."""
-    differences: dict[str, list[float]] = defaultdict(list)
-    for dataset in results.datasets:
-        group, base = results.group(dataset, method), results.group(dataset, reference)
-        if group is None or base is None:
-            continue
-        own, others = _by_seed(group, measure), _by_seed(base, measure)
-        if common := own.keys() & others.keys():
-            mean = np.mean([own[seed] - others[seed] for seed in sorted(common)])
-            differences[base_table(dataset)].append(float(mean))
-    return {name: round(float(np.mean(listed)), DIGITS) for name, listed in differences.items()}
+    differences = (values[method] - values[reference]).dropna()
+    of_labels = differences.groupby(level="dataset_label").mean()
+    return of_labels.groupby(base_table).mean().round(DIGITS)
 
 
-def _by_seed(group: Group, measure: str) -> dict[int, float]:
-    return {cell["seed"]: cell[measure] for cell in group.ok if cell[measure] is not None}
-
-
-def _tables_of(results: Results, method: str) -> set[str]:
+def _tables_of(values: pd.DataFrame, method: str) -> set[str]:
     """The tables on which a method is ok."""
-    groups = ((name, results.group(name, method)) for name in results.datasets)
-    return {base_table(name) for name, group in groups if group is not None and group.ok}
+    return set(values[method].dropna().index.get_level_values(0).map(base_table))
+
+
+def limits(results: Results, compared: Sequence[Comparison]) -> str:
+    """Say what the grid can see: the noise of a method against itself, the smallest difference."""
+    values = results.values()
+    differences = {
+        f"{name} on {table}": abs(value)
+        for name, original in results.replicates.items()
+        for table, value in table_differences(values, name, original).items()
+    }
+    noise = "No method has a second entry (`replicate`), so its noise against itself is not known."
+    if differences:
+        names = ", ".join(sorted(results.replicates.values()))
+        largest = max(differences, key=lambda name: differences[name])
+        spread = float(np.sqrt(np.mean(np.square(list(differences.values())))))
+        noise = (
+            f"A/A: a method and its second entry ({names}) differ by {share(spread)} (root mean "
+            f"square over {len(differences)} tables), at most by {share(differences[largest])} "
+            f"({largest})."
+        )
+    known = [(c.smallest, c.n_tables) for c in compared if c.smallest is not None]
+    if not known:
+        return noise
+    smallest = float(np.median([value for value, _ in known]))
+    return (
+        f"{noise} Over {max(n for _, n in known)} tables, the smallest mean difference that is "
+        f"found with a probability of 80% is {share(smallest)} (median over the pairs)."
+    )
 
 
 def wilcoxon(values: np.ndarray) -> float | None:

@@ -5,14 +5,17 @@ A README marks what comes from records by comments, which a page does not show:
 - `<!-- records: quick | accuracy -->` begins a table that `<!-- end -->` ends. It has the mean of a
   measure (a column of results.parquet) over seeds, for each method and table, the best mean rank
   first.
-- `<!-- records: wide_pilot | summary -->`: balanced accuracy and log loss of each method, with
-  their mean ranks (`reports.statistics.mean_ranks`). `| without prostate_shift` leaves out a table.
+- `<!-- records: wide_pilot | summary -->`: balanced accuracy and log loss of one entry a method,
+  with their mean ranks (`reports.statistics.mean_ranks`) with failures last and over ok cells.
+  `| without prostate_shift` leaves out a table.
 - `<!-- records: wide_pilot | behind deepmapper -->`: the tables on which a method is more than 0.01
-  behind the best other one.
+  behind the best other one, with the paired interval of the difference.
 - `<!-- records: wide_pilot | summary against deepmapper -->` adds the comparison with a reference
-  (`reports.pairs.compare_over_tables`): tables better, tied and worse, and p.
+  (`reports.pairs.compare_over_tables`): tables better, tied and worse, p, and the noise.
 - `<!-- record: quick | needle_auprc | expression | deepmapper -->.966` is one mean.
   `<!-- record: quick | cells -->132` is the number of cells that are ok.
+- `<!-- difference: quick | log_loss | gravier | mlp | logistic -->+.01 [−.08, +.10]` is the first
+  method minus the second with its paired 95% interval (`reports.pairs.Pairs`).
 
 `docs/claims.md` lists all of them with the cells behind each.
 """
@@ -27,14 +30,14 @@ import pandas as pd
 
 from bench.catalog import ROOT
 from bench.errors import BenchError, unknown
-from reports.pairs import Comparison, compare_over_tables
+from reports.pairs import EQUIVALENT, LOSS, Comparison, Pairs, compare_over_tables, limits
 from reports.results import TOTAL, Results
-from reports.statistics import mean_ranks
+from reports.statistics import MAIN, mean_ranks
 from reports.topics import PUBLISHED
 
 TABLE = re.compile(r"(<!-- records: (.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
-NUMBER = re.compile(r"(<!-- record: ([^>]*?) -->)[\d.,]*\d")
-BEHIND = 0.01  # balanced accuracy
+NUMBER = re.compile(r"(<!-- (record|difference): ([^>]*?) -->)[+−]?[\d.,]*\d( \[[^]]*\])?")
+AGAINST = ["better, tie, worse", "p"]
 CLAIMS = ROOT / "docs" / "claims.md"
 CLAIMS_HEAD = """# Numbers and their cells
 
@@ -61,7 +64,8 @@ def renew(text: str) -> str:
         A comment names no topic, measure, table or method of the records.
     """
     text = TABLE.sub(lambda match: match[1] + _table(_words(match[2])) + match[3], text)
-    return NUMBER.sub(lambda match: match[1] + _number(_words(match[2])), text)
+    write = {"record": _number, "difference": _difference}
+    return NUMBER.sub(lambda match: match[1] + write[match[2]](_words(match[3])), text)
 
 
 def list_claims() -> str:
@@ -73,28 +77,27 @@ def list_claims() -> str:
         text = path.read_text()
         for match in TABLE.finditer(text):
             topic, kind, *_ = _words(match[2])
-            lines.append(_claim(page, "a table", topic, kind, None, None))
+            lines.append(_claim(page, "a table", topic, kind, None, []))
         for match in NUMBER.finditer(text):
-            topic, measure, *place = _words(match[2])
-            table, method = place or (None, None)
+            topic, measure, *place = _words(match[3])
+            table, *methods = place or (None,)
             number = match[0].removeprefix(match[1])
-            lines.append(_claim(page, number, topic, measure, table, method))
+            lines.append(_claim(page, number, topic, measure, table, methods))
     return CLAIMS_HEAD + "\n".join(lines) + "\n"
 
 
 def _claim(
-    page: str, number: str, topic: str, measure: str, table: str | None, method: str | None
+    page: str, number: str, topic: str, measure: str, table: str | None, methods: list[str]
 ) -> str:
     results = _results(topic)
     frame = _ok(results)
     if table is not None:
-        is_meant = (frame["dataset_label"] == table) & (frame["method_label"] == method)
+        is_meant = (frame["dataset_label"] == table) & frame["method_label"].isin(methods)
         frame = frame[is_meant]
     commits = {str(results.records[key]["environment"]["commit"])[:7] for key in frame["key"]}
     cells = f"{len(frame):,} of {topic}"
-    return _line(
-        page, number, measure, table or "all", method or "all", cells, ", ".join(sorted(commits))
-    )
+    who = " − ".join(methods) or "all"
+    return _line(page, number, measure, table or "all", who, cells, ", ".join(sorted(commits)))
 
 
 def _words(text: str) -> list[str]:
@@ -130,7 +133,7 @@ def _table(words: Sequence[str]) -> str:
         reference = kind.removeprefix("summary against ")
         lines = _summary(results, _compare_with(results, reference))
     elif kind.startswith("behind "):
-        lines = _behind(_ok(results), kind.removeprefix("behind "))
+        lines = _behind(results, kind.removeprefix("behind "))
     else:
         lines = _measure(_ok(results), kind)
     return "\n".join(lines) + "\n"
@@ -140,26 +143,29 @@ def _measure(frame: pd.DataFrame, measure: str) -> Iterator[str]:
     means = _means(frame, measure)
     yield from _head("method", *means.columns)
     ranked = mean_ranks(frame, measure, lower_is_better=measure.endswith("log_loss"))
-    for method in ranked.index:
+    for method in [*ranked.index, *means.index.difference(ranked.index)]:
         yield _line(method, *(_format(value) for value in means.loc[method]))
 
 
 def _summary(results: Results, compared: dict[str, Comparison]) -> Iterator[str]:
     frame = _ok(results)
-    accuracy, loss = _means(frame, "balanced_accuracy"), _means(frame, "log_loss")
     ranks = [
-        mean_ranks(results.frame, measure, lower_is_better=is_loss)["mean_rank"]
-        for measure, is_loss in (("balanced_accuracy", False), ("log_loss", True))
+        mean_ranks(results.frame, measure, lower_is_better=measure == LOSS)
+        for measure in (MAIN, LOSS)
     ]
+    means = [_means(frame, measure) for measure in (MAIN, LOSS)]
     seconds = frame.groupby("method_label")[list(TOTAL)].sum().sum(axis=1)
-    columns = ["balanced accuracy", "mean rank", "log loss", "mean rank", "seconds"]
-    yield from _head("method", *columns, *(["better, tie, worse", "p"] if compared else []))
-    for method in (name for name in ranks[0].index if name in accuracy.index):
-        means = (_format(table.loc[method].mean()) for table in (accuracy, loss))
-        places = (f"{rank[method]:.1f}" for rank in ranks)
-        pairs = [text for pair in zip(means, places, strict=True) for text in pair]
+    columns = ["balanced accuracy", "mean rank", "if ok", "failed", "log loss", "mean rank"]
+    yield from _head("method", *columns, "seconds", *(AGAINST if compared else []))
+    for method in (name for name in ranks[0].index if name in means[0].index):
+        accuracy, loss = (_format(table.loc[method].mean()) for table in means)
+        last, of_ok, n, n_failed = ranks[0].loc[method].astype(float)
+        places = f"{last:.1f}", f"{of_ok:.1f}", f"{n_failed:.0f} of {n:.0f}"
         against = _format_comparison(compared.get(method)) if compared else []
-        yield _line(method, *pairs, f"{seconds[method]:.0f}", *against)
+        rank = f"{ranks[1]['mean_rank'][method]:.1f}"
+        yield _line(method, accuracy, *places, loss, rank, f"{seconds[method]:.0f}", *against)
+    if compared:
+        yield f"\n{limits(results, list(compared.values()))}"
 
 
 def _format_comparison(compared: Comparison | None) -> list[str]:
@@ -169,15 +175,16 @@ def _format_comparison(compared: Comparison | None) -> list[str]:
     return [counts, "–" if compared.p is None else _format(compared.p)]
 
 
-def _behind(frame: pd.DataFrame, method: str) -> Iterator[str]:
-    means = _means(frame, "balanced_accuracy")
+def _behind(results: Results, method: str) -> Iterator[str]:
+    means = _means(_ok(results), MAIN).reindex(results.entries)
     if method not in means.index:
         raise unknown(method, "method", list(means.index), "these records")
     own, others = means.T[method], means.drop(index=method)
-    yield from _head("table", method, "best other method", "its balanced accuracy")
+    yield from _head("table", method, "best other method", "its balanced accuracy", "difference")
     best, values = others.idxmax(), others.max()
-    for table in own.index[own < values - BEHIND]:
-        yield _line(table, _format(own[table]), best[table], _format(values[table]))
+    for table in own.index[own < values - EQUIVALENT]:
+        ends = _ends(results, MAIN, table, method, best[table])
+        yield _line(table, _format(own[table]), best[table], _format(values[table]), ends)
 
 
 def _compare_with(results: Results, reference: str) -> dict[str, Comparison]:
@@ -197,6 +204,25 @@ def _number(words: Sequence[str]) -> str:
         message = f"no cell of {topic} has the table {table!r} and the method {method!r}"
         raise BenchError(message)
     return _format(means.at[method, table])
+
+
+def _difference(words: Sequence[str]) -> str:
+    topic, measure, table, method, other = words
+    return _ends(_results(topic), measure, table, method, other)
+
+
+def _ends(results: Results, measure: str, table: str, method: str, other: str) -> str:
+    """Return the difference of two methods with its paired interval."""
+    if measure not in results.frame:
+        raise unknown(measure, "measure", map(str, results.frame), "results.parquet")
+    group, base = results.group(table, method), results.group(table, other)
+    difference = Pairs(results).difference(group, base, measure) if group and base else None
+    if difference is None or difference.low is None:
+        message = f"no paired interval of {measure} on {table!r} for {method!r} and {other!r}"
+        raise BenchError(message)
+    texts = [f"{value:+.3f}" for value in (difference.mean, *difference.ends)]
+    mean, low, high = (text.replace("0.", ".").replace("-", "−") for text in texts)
+    return f"{mean} [{low}, {high}]"
 
 
 def _format(value: Any) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 from bench.store.store import Record, Store
 from reports.aggregate import frame_of
 from reports.machines import Kind, kinds, left_out, legend
-from reports.statistics import Estimate, accuracy_estimate, estimate, mean_ranks
+from reports.statistics import MAIN, Estimate, estimate, families, mean_ranks, share_estimate
 from reports.topics import Source, open_source
 from reports.units import natural_order, status_words
 
@@ -101,12 +101,29 @@ class Group:
     @cached_property
     def accuracy(self) -> Estimate | None:
         """Test accuracy with its interval, or None if no cell is ok."""
-        n_test = self.values("n_test")
-        return accuracy_estimate(self.values("accuracy"), int(min(n_test)) if n_test else None)
+        return share_estimate(self.values("accuracy"), self._n_rows("n_test"), self._overlap)
+
+    @cached_property
+    def main(self) -> Estimate | None:
+        """Balanced accuracy with its interval, or None if no cell is ok."""
+        return share_estimate(self.values(MAIN), self._n_rows("even_rows"), self._overlap)
 
     def mean(self, column: str) -> Estimate | None:
         """Return mean and interval over seeds, or None without values."""
-        return estimate(self.values(column))
+        return estimate(self.values(column), self._overlap)
+
+    @property
+    def _overlap(self) -> float:
+        """The test rows a training row of a drawn split, 0 for an official one."""
+        return overlap(self.ok[0]) if self.ok else 0.0
+
+    def _n_rows(self, column: str) -> float | None:
+        """The test rows of one seed, or of all different folds of a cross-validation."""
+        rows = self.values(column)
+        if not rows:
+            return None
+        n_folds = round(1 + 1 / self._overlap) if "folds" in (self.ok[0]["split"] or "") else 1
+        return min(rows) * min(len(rows), n_folds)
 
     def spread(self, column: str) -> Spread | None:
         """Return median and range over seeds, or None without values."""
@@ -128,6 +145,12 @@ class Group:
     def image_shape(self) -> str | None:
         """Such as `28x28`, or None if the method makes no images."""
         return next((cell["image_shape"] for cell in self.ok if cell["image_shape"]), None)
+
+
+def overlap(cell: dict[str, Any]) -> float:
+    """Return n_test / n_train of a drawn split, 0 for an official one: see `t_interval`."""
+    is_drawn = cell["split"] != "official" and cell["n_train"]
+    return cell["n_test"] / cell["n_train"] if is_drawn else 0.0
 
 
 def cells_of(frame: pd.DataFrame) -> list[dict[Any, Any]]:
@@ -193,12 +216,41 @@ class Results:
 
     @cached_property
     def methods(self) -> list[str]:
-        """All method labels, best mean rank first: one order for all tables and figures."""
+        """All method labels, one order for all tables and figures: `entries`, then variants."""
+        return [*self.entries, *sorted(self.families.keys() - set(self.entries))]
+
+    @cached_property
+    def entries(self) -> list[str]:
+        """One label a method, best mean rank first: see `statistics.families`."""
         return [str(name) for name in self.mean_ranks.index]
+
+    @cached_property
+    def families(self) -> dict[str, str]:
+        return families(self.frame)
+
+    @cached_property
+    def replicates(self) -> dict[str, str]:
+        """The label of each repeated method (`replicate` of a spec) -> that of its original."""
+        originals: dict[str, str] = {}
+        repeats: dict[str, str] = {}
+        for row in self.frame.drop_duplicates("method_label").itertuples():
+            facts = self.records[str(row.key)]["method"]
+            settings = json.dumps((facts["name"], facts["params"]), sort_keys=True)
+            if facts.get("replicate"):
+                repeats[str(row.method_label)] = settings
+            else:
+                originals[settings] = str(row.method_label)
+        return {name: originals[text] for name, text in repeats.items() if text in originals}
 
     @cached_property
     def mean_ranks(self) -> pd.DataFrame:
         return mean_ranks(self.frame)
+
+    def values(self, measure: str = MAIN) -> pd.DataFrame:
+        """Return a measure of the ok cells: rows (dataset, seed), a column a method."""
+        ok = self.frame[self.frame["status"] == "ok"]
+        values = ok.pivot_table(measure, ["dataset_label", "seed"], "method_label", aggfunc="mean")
+        return values.reindex(columns=self.methods)
 
     @cached_property
     def _groups(self) -> dict[tuple[str, str], Group]:

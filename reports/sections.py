@@ -11,6 +11,7 @@ from bench.machine.environment import Hardware, hardware
 from reports import units
 from reports.figures import Plan
 from reports.results import Results, cells_of
+from reports.statistics import MAIN
 from reports.units import counted
 
 # Limits that keep the page small.
@@ -211,7 +212,7 @@ def cell_rows(results: Results) -> list[dict[str, Any]]:
                 "method": cell["method_label"],
                 "seed": cell["seed"],
                 "status": cell["status"],
-                "accuracy": cell["accuracy"],
+                "accuracy": cell[MAIN],
                 "seconds": cell["wall_seconds"],
                 "remark": ", ".join(machine + (["shared"] if cell["shared"] else [])),
             }

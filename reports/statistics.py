@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import special  # not scipy.stats, which takes a second to import
 
 LEVEL = 0.95  # confidence of every interval in tables and figures
+MAIN = "balanced_accuracy"  # the measure of ranks, marks and comparisons
 
 BLOCK = ["dataset_label", "seed"]
 # Words of labels of variants: `x (counts)` has the rows of `x`, and is no other table.
@@ -22,13 +23,17 @@ VARIANTS = ("counts", "shuffled", "transfer")
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over n seeds. `sd` is None for one seed, `low` and `high` may be None."""
+    """A mean over n seeds. `sd` is None for one seed, `low`, `high` and `p` may be None.
+
+    `p` tests whether a difference is 0.
+    """
 
     mean: float
     n: int
     sd: float | None = None
     low: float | None = None
     high: float | None = None
+    p: float | None = None
 
     def within(self, least: float, most: float) -> "Estimate":
         if self.low is None or self.high is None:
@@ -61,7 +66,7 @@ def t_interval(values: Sequence[float], overlap: float = 0.0) -> tuple[float, fl
     return mean - half, mean + half
 
 
-def wilson_interval(share: float, n: int) -> tuple[float, float]:
+def wilson_interval(share: float, n: float) -> tuple[float, float]:
     """Wilson's score interval of a share seen on n rows.
 
     centre = (share + z^2 / 2n) / (1 + z^2 / n)
@@ -88,18 +93,33 @@ def estimate(values: Sequence[float], overlap: float = 0.0) -> Estimate | None:
     return Estimate(mean, len(values), float(np.std(values, ddof=1)), *t_interval(values, overlap))
 
 
-def accuracy_estimate(values: Sequence[float], n_test: int | None) -> Estimate | None:
+def share_estimate(
+    values: Sequence[float], n_rows: float | None, overlap: float = 0.0
+) -> Estimate | None:
     """Return a mean accuracy with an interval for the seeds and for the test rows.
 
-    The interval is Student's over the seeds, joined with Wilson's for the rows of one seed, so that
-    a deterministic method, with the same accuracy for every seed, still has an interval. Seeds are
-    not pooled into a larger n, because they share test rows.
+    The interval is Student's over the seeds (see `t_interval`), joined with Wilson's for `n_rows`
+    test rows, so that a deterministic method, with the same accuracy for every seed, still has an
+    interval.
     """
-    plain = estimate(values)
-    if plain is None or not n_test:
+    plain = estimate(values, overlap)
+    if plain is None or not n_rows:
         return plain
-    ends = (*wilson_interval(plain.mean, n_test), *plain.ends)
+    ends = (*wilson_interval(plain.mean, n_rows), *plain.ends)
     return replace(plain, low=min(ends), high=max(ends)).within(0.0, 1.0)
+
+
+def even_rows(labels: np.ndarray) -> float:
+    """Return the number of rows of equally frequent classes that weigh as much as these rows.
+
+    A balanced accuracy averages K classes of n_k rows. If the classes are predicted equally well,
+    its variance is that of a share of K^2 / sum(1 / n_k) rows.
+
+    >>> even_rows(np.array([0, 0, 1, 1])), even_rows(np.array([0, 0, 0, 1]))
+    (4.0, 3.0)
+    """
+    counts = np.unique(labels, return_counts=True)[1]
+    return float(len(counts) ** 2 / np.sum(1 / counts))
 
 
 def best_of(means: Mapping[str, float]) -> set[str]:
@@ -114,9 +134,19 @@ def base_table(label: str) -> str:
     return name if word in VARIANTS else label
 
 
-def ranks(
-    frame: pd.DataFrame, measure: str = "accuracy", *, lower_is_better: bool = False
-) -> pd.Series:
+def families(frame: pd.DataFrame) -> dict[str, str]:
+    """Return each method label -> the entry that stands for its method in ranks.
+
+    It is the entry labelled with the name of the method, else the first label. The others are
+    variants of it: other parameters, devices or random choices.
+    """
+    pairs = frame[["method_label", "method"]].drop_duplicates().astype(str)
+    ordered = sorted(pairs.itertuples(index=False), key=lambda p: (p[0] != p[1], p[0]))
+    entry_of: dict[str, str] = {}
+    return {label: entry_of.setdefault(method, label) for label, method in ordered}
+
+
+def ranks(frame: pd.DataFrame, measure: str = MAIN, *, lower_is_better: bool = False) -> pd.Series:
     """Rank each cell by a measure within its (dataset, seed), 1 best, ties averaged.
 
     A cell that failed, timed out, ran out of memory, diverged or was refused (`unsupported`) shares
@@ -133,19 +163,34 @@ def ranks(
 
 
 def mean_ranks(
-    frame: pd.DataFrame, measure: str = "accuracy", *, lower_is_better: bool = False
+    frame: pd.DataFrame, measure: str = MAIN, *, lower_is_better: bool = False
 ) -> pd.DataFrame:
-    """Return mean_rank and n_blocks by method label, best first, unranked last.
+    """Return the mean ranks of one entry a method (`families`), best first, unranked last.
 
     A table counts once: ranks are averaged over its seeds and variants, then over tables.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `mean_rank` with failed cells last, `rank_of_ok` over the ok cells, `n_blocks`, `n_failed`,
+        by method label.
     """
+    is_entry = frame["method_label"].map(families(frame)) == frame["method_label"]
+    frame = frame[is_entry]
     of_cells = ranks(frame, measure, lower_is_better=lower_is_better)
-    tables = frame["dataset_label"].map(base_table)
-    of_tables = of_cells.groupby([frame["method_label"], tables]).mean()
-    n_blocks = of_cells.groupby(frame["method_label"]).count()
-    means = of_tables.groupby(level=0).mean()
-    table = pd.DataFrame({"mean_rank": means, "n_blocks": n_blocks})
-    return table.sort_index().sort_values("mean_rank", kind="stable")
+    labels, tables = frame["method_label"], frame["dataset_label"].map(base_table)
+    is_ok = (frame["status"] == "ok") & frame[measure].notna()
+
+    def mean(of_cells: pd.Series) -> pd.Series:
+        return of_cells.groupby([labels, tables]).mean().groupby(level=0).mean()
+
+    columns = {
+        "mean_rank": mean(of_cells),
+        "rank_of_ok": mean(of_cells.where(is_ok)),
+        "n_blocks": of_cells.groupby(labels).count(),
+        "n_failed": (of_cells.notna() & ~is_ok).groupby(labels).sum(),
+    }
+    return pd.DataFrame(columns).sort_index().sort_values("mean_rank", kind="stable")
 
 
 def pareto_front(costs: Sequence[float], values: Sequence[float]) -> np.ndarray:

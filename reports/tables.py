@@ -5,7 +5,7 @@ from pathlib import Path
 from bench.store.store import write_atomically
 from reports.markup import csv, latex, markdown
 from reports.results import Results
-from reports.table_accuracy import accuracy, differences, over_tables
+from reports.table_accuracy import accuracy, differences, over_tables, pairwise
 from reports.table_measures import attribution, quality, timing
 from reports.table_needs import needs
 from reports.table_variance import variance
@@ -17,7 +17,8 @@ WRITERS = {"md": markdown, "csv": csv, "tex": latex}
 
 def all_views(results: Results) -> list[View]:
     """Build the tables of a report. A grid of layouts and networks has one of its variance."""
-    makers = [accuracy, needs, quality, timing, attribution, differences, over_tables]
+    makers = [accuracy, needs, quality, timing, attribution]
+    makers += [differences, over_tables, pairwise]
     return [make(results) for make in makers + [variance] * has_grid(results.frame)]
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from reports import units
 from reports.results import Group, distinguish_labels, groups_of
-from reports.statistics import best_of, mean_ranks
+from reports.statistics import best_of, families, mean_ranks
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,10 +16,11 @@ SHORT = {"out_of_memory": "no memory"}
 
 
 def comparison(frame: pd.DataFrame) -> "Table":
-    """Return methods by datasets: accuracy ± half its 95% interval, best in bold.
+    """Return methods by datasets: balanced accuracy ± half its 95% interval, best in bold.
 
-    A failure is a word. (2/3) means that 2 of 3 seeds gave a value. `seconds` is the sum over the
-    cells of a method that had their cores to themselves, for each kind of machine.
+    One entry of each method comes first, in the order of mean ranks, then the variants. A failure
+    is a word. (2/3) means that 2 of 3 seeds gave a value. `seconds` is the sum over the cells of a
+    method that had their cores to themselves, for each kind of machine.
     """
     from rich import box
     from rich.markup import escape
@@ -44,12 +45,16 @@ def comparison(frame: pd.DataFrame) -> "Table":
         table.add_column(escape(name), justify="right", overflow="fold")
     columns = [] if is_summary else [_column(frame, name) for name in datasets]
     n_machines = frame["machine"].nunique()
-    for method, row in mean_ranks(frame).iterrows():
+    ranks = mean_ranks(frame)["mean_rank"]
+    for method in [*ranks.index, *sorted(set(families(frame)) - set(ranks.index))]:
         cells = frame[frame["method_label"] == method]
         texts = [column.get(str(method), "[dim]not run[/]") for column in columns]
         if is_summary:
-            rank = "none" if pd.isna(row["mean_rank"]) else f"{row['mean_rank']:.1f}"
-            texts = [rank, f"{(cells['status'] == 'ok').sum()} of {len(cells)}"]
+            rank = ranks.get(method, "variant")
+            texts = [
+                rank if rank == "variant" else "none" if pd.isna(rank) else f"{rank:.1f}",
+                f"{(cells['status'] == 'ok').sum()} of {len(cells)}",
+            ]
         table.add_row(escape(str(method)), *texts, _seconds(cells, n_machines))
     return table
 
@@ -79,21 +84,21 @@ def _title(frame: pd.DataFrame) -> str:
     if not len(frame):
         return "No cells yet: nothing to compare."
     n_seeds = units.counted(frame["seed"].nunique(), "seed")
-    return f"Test accuracy ± half its 95% interval over {n_seeds}"
+    return f"Balanced accuracy ± half its 95% interval over {n_seeds}"
 
 
 def _column(frame: pd.DataFrame, dataset: str) -> dict[str, str]:
     groups = groups_of(frame[frame["dataset_label"] == dataset]).values()
-    best = best_of({g.method: g.accuracy.mean for g in groups if g.accuracy})
+    best = best_of({g.method: g.main.mean for g in groups if g.main})
     return {group.method: _text(group, group.method in best) for group in groups}
 
 
 def _text(group: Group, is_best: bool) -> str:
-    accuracy = group.accuracy
-    if accuracy is None:
+    main = group.main
+    if main is None:
         words = {SHORT.get(status, status) for status, _ in group.failures}
         return f"[red]{', '.join(sorted(words)) or 'no value'}[/]"
-    half = "" if accuracy.half is None else f"±{accuracy.half:.3f}".replace("0.", ".")
-    n, n_cells = accuracy.n, len(group.cells)
-    text = f"{units.share(accuracy.mean)}{half}" + (f" ({n}/{n_cells})" if n < n_cells else "")
+    half = "" if main.half is None else f"±{main.half:.3f}".replace("0.", ".")
+    n, n_cells = main.n, len(group.cells)
+    text = f"{units.share(main.mean)}{half}" + (f" ({n}/{n_cells})" if n < n_cells else "")
     return f"[bold]{text}[/]" if is_best else text

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 # Marks of cells and columns; each writer has a style for them.
-PLAIN, BEST, LEVEL = "", "best", "level"
+PLAIN, BEST, LEVEL, UNSURE = "", "best", "level", "unsure"
+PREFIXES = {LEVEL: "≈ ", UNSURE: "? "}
 FAILED, ABSENT, PUBLISHED, PROSE = "failed", "absent", "published", "prose"
 
 

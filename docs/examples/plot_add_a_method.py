@@ -85,12 +85,12 @@ subprocess.run(
     capture_output=True,
 )
 cells = results_frame(Store(package / "results"))
-cells.pivot_table("accuracy", "method_label", "dataset_label").round(3)
+cells.pivot_table("balanced_accuracy", "method_label", "dataset_label").round(3)
 
 # %%
 # Gaussian naive Bayes is the Bayes rule of ringnorm, whose classes are normal distributions. On
 # digits it is not.
 figure, axis = plt.subplots(figsize=(7, 3.5), layout="constrained")
-cells.pivot_table("accuracy", "dataset_label", "method_label").plot.bar(ax=axis, rot=0)
-axis.set(xlabel="", ylabel="test accuracy", ylim=(0, 1))
+cells.pivot_table("balanced_accuracy", "dataset_label", "method_label").plot.bar(ax=axis, rot=0)
+axis.set(xlabel="", ylabel="balanced accuracy", ylim=(0, 1))
 axis.legend(title="", loc="upper left", bbox_to_anchor=(1, 1))

@@ -68,7 +68,7 @@ function draw() {
   const small = window.innerWidth < 700;
   const layout = {
     xaxis: { type: "log", title: { text: "total seconds" }, dtick: 1, gridcolor: "#e3e6ec" },
-    yaxis: { title: { text: "test accuracy" }, gridcolor: "#e3e6ec", zeroline: false },
+    yaxis: { title: { text: "balanced accuracy" }, gridcolor: "#e3e6ec", zeroline: false },
     showlegend: !small, // on a phone it would cover the chart, and a touch shows the name of a mark
     margin: { l: 60, r: 20, t: 20, b: 60 }, hovermode: "closest",
     font: { family: "system-ui, sans-serif", color: "#1d2433" },

@@ -9,6 +9,7 @@ import pytest
 
 from bench.store.store import Store
 from reports.aggregate import columns, results_frame, write_results
+from reports.statistics import even_rows
 
 
 def test_every_cell_is_a_row(filled: Store) -> None:
@@ -29,6 +30,12 @@ def test_a_row_has_the_values_of_the_record(filled: Store, make_cell: Callable) 
     assert row["image_shape"] == "30x30"
     assert row["split"] == "stratified 0.25"
     assert row["accuracy"] == record["metrics"]["accuracy"]
+
+
+def test_rows_count_as_if_classes_were_equally_frequent(store: Store, make_cell: Callable) -> None:
+    record, arrays = make_cell("nihs", "logistic", 1)
+    store.put(record, arrays)
+    assert results_frame(store)["even_rows"].tolist() == [even_rows(arrays["y_test"])]
 
 
 def test_a_failed_cell_is_a_row_of_nulls_with_its_reason(filled: Store) -> None:

@@ -14,20 +14,34 @@ def test_a_readme_has_the_numbers_of_the_records(path):
     text = path.read_text()
     assert renew(text) == text, f"{path.relative_to(ROOT)}: run python -m reports readme"
     # A line that begins with a comment would be a block of its own, outside its paragraph.
-    assert not re.search(r"^ *<!-- record:", text, re.MULTILINE)
+    assert not re.search(r"^ *<!-- (record|difference):", text, re.MULTILINE)
+
+
+READMES = [path for path in readmes() if path.name == "README.md"]
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.parent.name)
+def test_better_stands_beside_a_paired_interval(path):
+    items = re.split(r"\n\s*\n|\n(?=- |\d+\. |\|)", path.read_text())
+    claims = [item for item in items if re.search(r"\bbetter\b(?!, tie)|more accurate", item)]
+    assert [c for c in claims if "<!-- difference" not in c and "shown to be" not in c] == []
 
 
 def test_each_number_is_listed_with_its_cells():
     assert CLAIMS.read_text() == list_claims(), "run python -m reports readme"
     claims = [line for line in CLAIMS.read_text().splitlines() if line.startswith("| README")]
-    assert len(claims) == (ROOT / "README.md").read_text().count("<!-- record")
+    text = (ROOT / "README.md").read_text()
+    assert len(claims) == text.count("<!-- record") + text.count("<!-- difference")
 
 
 def test_wrong_numbers_are_replaced():
     table = "<!-- records: quick | accuracy -->\nold\n<!-- end -->\n"
-    renewed = renew(table + "All <!-- record: quick | cells -->7.")
+    difference = "<!-- difference: quick | log_loss | gravier | mlp | stump -->"
+    old = f"{difference}+7 [−1, +8], "
+    renewed = renew(table + old + "all <!-- record: quick | cells -->7.")
     assert "old" not in renewed
     assert "| method | digits (shuffled) |" in renewed
+    assert re.search(rf"{re.escape(difference)}[+−]\d?\.\d+ \[[+−]\S+, [+−]\S+\], all", renewed)
     assert renewed.endswith("<!-- record: quick | cells -->132.")
 
 
@@ -38,8 +52,11 @@ def test_wrong_numbers_are_replaced():
         ("quick | acuracy | gravier | mlp", "unknown measure 'acuracy'.*accuracy"),
         ("quick | accuracy | gravier | mpl", "no cell of quick has .* the method 'mpl'"),
         ("wide_pilot | behind | mpl | x", "unknown measure 'behind'"),
+        ("nihs | accuracy | nihs | logistic | stump", "no paired interval of accuracy on 'nihs'"),
+        ("quick | acuracy | gravier | mlp | stump", "unknown measure 'acuracy'.*accuracy"),
     ],
 )
 def test_a_comment_that_names_nothing_is_an_error(comment, message):
+    kind = "difference" if comment.count("|") == 4 else "record"
     with pytest.raises(BenchError, match=message):
-        renew(f"<!-- record: {comment} -->0.5")
+        renew(f"<!-- {kind}: {comment} -->0.5")

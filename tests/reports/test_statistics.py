@@ -8,21 +8,23 @@ from hypothesis import strategies as st
 
 from reports.figure_needles import needle_ranks
 from reports.statistics import (
-    accuracy_estimate,
     best_of,
     estimate,
+    even_rows,
+    families,
     mean_ranks,
     pareto_front,
     ranks,
+    share_estimate,
     t_interval,
     wilson_interval,
 )
 
 
 def cells(*rows: tuple[str, int, str, str, float | None]) -> pd.DataFrame:
-    columns = ["dataset_label", "seed", "method_label", "status", "accuracy"]
-    frame = pd.DataFrame(rows, columns=columns).astype({"accuracy": "float64"})
-    return frame.assign(split="official", n_train=75, n_test=25)
+    columns = ["dataset_label", "seed", "method_label", "status", "balanced_accuracy"]
+    frame = pd.DataFrame(rows, columns=columns).astype({"balanced_accuracy": "float64"})
+    return frame.assign(method=frame["method_label"].str.split(" ").str[0])
 
 
 @pytest.mark.parametrize(
@@ -63,22 +65,32 @@ def test_wilson_interval_holds_its_share(n: int, share: float) -> None:
 
 @pytest.mark.parametrize(("n", "sd"), [(1, None), (3, pytest.approx(0))])
 def test_equal_seeds_have_wilsons_interval(n: int, sd: float | None) -> None:
-    result = accuracy_estimate([0.9] * n, 100)
+    result = share_estimate([0.9] * n, 100)
     assert result is not None
     assert (result.n, result.sd) == (n, sd)
     assert (result.low, result.high) == pytest.approx(wilson_interval(0.9, 100))
 
 
 def test_seeds_that_differ_widen_the_interval_within_0_and_1() -> None:
-    result = accuracy_estimate([0.90, 0.99], 10_000)
+    result = share_estimate([0.90, 0.99], 10_000)
     assert result is not None
     assert result.low == pytest.approx(0.945 - 12.706205 * 0.045, abs=1e-6)
     assert result.high == 1.0
 
 
+def test_splits_of_the_same_rows_widen_the_interval() -> None:
+    """Nadeau and Bengio: 25 folds with a fifth of the rows each, sqrt(1/25 + 1/4) for 1/5."""
+    values = np.random.default_rng(0).normal(0.8, 0.02, 25)
+    naive, corrected = share_estimate(values, None), share_estimate(values, None, 0.25)
+    assert naive is not None
+    assert naive.half is not None
+    assert corrected is not None
+    assert corrected.half == pytest.approx(naive.half * np.sqrt(1 / 25 + 1 / 4) * 5)
+
+
 def test_no_values_no_estimate() -> None:
     assert estimate([]) is None
-    assert accuracy_estimate([], 100) is None
+    assert share_estimate([], 100) is None
 
 
 def test_the_best_are_all_with_the_largest_mean() -> None:
@@ -99,8 +111,36 @@ def test_failures_share_the_last_rank_and_the_unavailable_have_none() -> None:
     expected = [1.5, 1.5, 3.5, 3.5, np.nan, np.nan, np.nan]
     np.testing.assert_array_equal(ranks(frame).to_numpy(), expected)
     table = mean_ranks(frame)
-    assert table.loc["a"].tolist() == [1.5, 1]
+    assert table.loc["a"].tolist() == [1.5, 1.5, 1, 0]
+    assert table.loc["c"].tolist() == [3.5, pytest.approx(np.nan, nan_ok=True), 1, 1]
     assert table.index[-1] == "e"
+
+
+def test_a_failure_is_last_in_one_rank_and_left_out_of_the_other() -> None:
+    frame = cells(
+        *(("x", seed, "a", "ok", 0.9) for seed in (0, 1)),
+        *(("x", seed, "b", "ok", 0.8) for seed in (0, 1)),
+        *(("x", 0, "c", "ok", 0.95), ("x", 1, "c", "timeout", None)),
+    )
+    assert mean_ranks(frame).loc["c"].tolist() == [2, 1, 2, 1]
+
+
+def test_a_method_has_one_entry_in_the_ranks() -> None:
+    """Variants and replicates of the best method would push the others down."""
+    labels = {"a": 0.9, "a (again)": 0.91, "a (wide)": 0.92, "b": 0.8, "c (x)": 0.7, "c (y)": 0.7}
+    frame = cells(*(("t", 0, label, "ok", value) for label, value in labels.items()))
+    entries = {"a (again)": "a", "a (wide)": "a", "c (y)": "c (x)"}
+    assert families(frame) == {label: entries.get(label, label) for label in labels}
+    assert mean_ranks(frame)["mean_rank"].to_dict() == {"a": 1, "b": 2, "c (x)": 3}
+
+
+def test_even_rows_have_the_variance_of_the_balanced_accuracy() -> None:
+    rng, labels = np.random.default_rng(0), np.repeat([0, 1, 2], [60, 30, 5])
+    is_right = rng.random((20_000, 95)) < 0.8
+    of_classes = [is_right[:, labels == c].mean(1) for c in range(3)]
+    assert np.mean(of_classes, axis=0).var() == pytest.approx(
+        0.8 * 0.2 / even_rows(labels), rel=0.03
+    )
 
 
 def test_pareto_front_by_hand() -> None:

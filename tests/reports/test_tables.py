@@ -40,7 +40,7 @@ def test_failures_are_rows_with_their_reasons_in_csv(filled: Store) -> None:
     with (filled.folder / "report" / "tables" / "accuracy.csv").open() as file:
         rows = {(row["dataset"], row["method"]): row for row in csv.DictReader(file)}
     row = rows["nihs", "deepinsight_tsne"]
-    assert (row["n_ok"], row["accuracy"], row["failures"]) == ("0", "", "timeout")
+    assert (row["n_ok"], row["balanced_accuracy"], row["failures"]) == ("0", "", "timeout")
     assert row["reasons"] == "stopped after 300 s in convert_fit"
     assert rows["tcga", "random_forest"]["reasons"] == "ValueError: a | b"
     assert len(rows) == 5 * 6
@@ -110,7 +110,7 @@ def test_methods_are_compared_over_tables(results: Results) -> None:
     rows = {row[0].text: row for row in view.blocks[0].rows}
     assert rows["majority"][2].text.startswith("−")
     assert "without it" in rows["deepinsight_tsne"][1].detail
-    assert rows["logistic"][6].text == "too few tables"
+    assert rows["logistic"][7].text == "too few tables"
 
 
 def test_quality_has_a_block_for_each_dataset(results: Results) -> None:
