@@ -21,7 +21,8 @@ from deepmapper.training.streams import stream_seed, torch_stream
 from deepmapper.training.trainer import one_cycle
 
 MOST_ROWS = 20_000  # of the search of neighbours. More rows are drawn from.
-N_STEPS, BATCH_SIZE, WIDTH = 1000, 256, 128
+N_EPOCHS, FEWEST_STEPS, MOST_STEPS = 300, 500, 3000
+BATCH_SIZE, WIDTH = 256, 128
 LEARNING_RATE, WEIGHT_DECAY = 5e-3, 1e-2
 
 
@@ -80,13 +81,14 @@ def fit_neighbour_map(
     )
     parameters = [axes, *(weight for layer in layers for weight in layer.parameters())]
     optimizer = AdamW(parameters, LEARNING_RATE, WEIGHT_DECAY)
-    for step in range(N_STEPS):
+    n_steps = min(max(FEWEST_STEPS, N_EPOCHS * n // BATCH_SIZE), MOST_STEPS)
+    for step in range(n_steps):
         chosen = rng.permutation(n)[:BATCH_SIZE]
         partner = neighbours[chosen, rng.integers(neighbours.shape[1], size=len(chosen))]
         for parameter in parameters:
             parameter.grad = None
         _contrast(mapping(latents[chosen]), mapping(latents[partner])).backward()
-        optimizer.step(one_cycle(step, N_STEPS))
+        optimizer.step(one_cycle(step, n_steps))
     weights, biases = (
         [value.detach() for value in values] for values in (mapping.weights, mapping.biases)
     )
