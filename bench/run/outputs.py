@@ -71,8 +71,12 @@ def attribute(convert: Any, model: Any, Z: Any, y: np.ndarray, n_classes: int) -
         values = np.asarray(model.feature_importances_, dtype=np.float32)[None, :]
     else:
         return None
+    classes = np.asarray(getattr(model, "classes_", ()))
     if len(values) == 1:
         values = np.repeat(values, n_classes, axis=0)
+    elif len(values) == len(classes) < n_classes:  # a class without a training row has none
+        seen, values = values, np.zeros((n_classes, *values.shape[1:]), dtype=np.float32)
+        values[classes] = seen
     return convert.to_features(values) if hasattr(convert, "to_features") else values
 
 

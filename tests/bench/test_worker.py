@@ -17,6 +17,7 @@ from sklearn.preprocessing import FunctionTransformer
 from bench.catalog import entries, module_entry
 from bench.cell import Cell, TableRequest
 from bench.run import worker
+from bench.run.outputs import attribute
 from bench.run.phases import Phases, ProgressFile, read_progress
 from bench.run.tasks import Task
 from bench.run.worker import Run, _attempt, _restore_threads, run_cell
@@ -90,6 +91,13 @@ def test_a_method_warms_up_before_the_phases_that_count(
     assert record["status"] == "ok", record["reason"]
     assert [table.n_features for table in tables] == [5]
     assert list(record["phases"])[:3] == ["load", "warm_up", "convert_fit"]
+
+
+def test_a_class_without_a_training_row_has_no_attribution() -> None:
+    model = SimpleNamespace(coef_=np.ones((3, 5)), classes_=np.array([0, 2, 3]))
+    values = attribute(None, model, None, np.array([0]), n_classes=4)
+    assert values is not None
+    np.testing.assert_array_equal(values, np.repeat([[1], [0], [1], [1]], 5, axis=1))
 
 
 def test_missing_values_are_imputed_from_training_rows() -> None:
