@@ -38,7 +38,10 @@ BEFORE_METRICS = {
     "train_seconds": REAL,
     "predict_seconds": REAL,
     "attribute_seconds": REAL,
-    "wall_seconds": REAL,
+    "warm_seconds": REAL,  # conversion, training and prediction
+    "cold_seconds": REAL,  # and before them the loading of the table and first-use warm-up
+    "cpu_seconds": REAL,  # of all processes of the cell, until its predictions were stored
+    "wall_seconds": REAL,  # from the submission of the cell to its record
     "peak_host_mib": REAL,
     "peak_device_mib": REAL,
     "n_parameters": WHOLE,
@@ -52,11 +55,12 @@ AFTER_METRICS = {
     "machine": TEXT,  # the letter of its kind of hardware, see `reports.machines`
 }
 CONVERSION = ("convert_fit", "convert_train", "convert_test")
+COLD = ("load", "warm_up", *COUNTED)
 PHASES = ("load", "train", "predict", "attribute")
 SIZES = ("n_samples", "n_features", "n_classes", "n_train", "n_test")
 AS_RECORDED = (
     *("seed", "status", "reason", "device", "threads"),
-    *("jobs", "n_parameters", "wall_seconds", "key"),
+    *("jobs", "n_parameters", "cpu_seconds", "wall_seconds", "key"),
 )
 
 
@@ -98,8 +102,9 @@ def write_results(frame: pd.DataFrame, path: Path) -> None:
 def _row(record: Record) -> dict[str, object]:
     dataset, method, phases = record["dataset"], record["method"], record["phases"] or {}
     shape = record.get("image_shape")
+    is_ok = record["status"] == "ok"
     # A conversion without all of its parts has no duration.
-    is_whole = record["status"] == "ok" or all(name in phases for name in CONVERSION)
+    is_whole = is_ok or all(name in phases for name in CONVERSION)
     return {
         "dataset": dataset["name"],
         "method": method["name"],
@@ -111,6 +116,8 @@ def _row(record: Record) -> dict[str, object]:
         **{name: dataset.get(name) for name in SIZES},
         **{f"{name}_seconds": _seconds(phases, (name,)) for name in PHASES},
         "conversion_seconds": _seconds(phases, CONVERSION) if is_whole else None,
+        "warm_seconds": _seconds(phases, COUNTED) if is_ok else None,
+        "cold_seconds": _seconds(phases, COLD) if is_ok else None,
         "peak_host_mib": _peak(phases, "peak_host_mib"),
         "peak_device_mib": _peak(phases, "peak_device_mib"),
         "shared": "; ".join(sharing_reasons(record)) or None,

@@ -1,8 +1,9 @@
 """Write a result into the repository: `python -m reports publish RESULTS`.
 
 `reports.topics` describes the files of a topic. Folders of this machine are replaced by words such
-as `$DEEPMAPPER_DATA`. Wide attributions are cut to the strongest features of each class and of
-their mean: `top_features` (k,), `top_values` (n_classes, k).
+as `$DEEPMAPPER_DATA`. Attributions are cut to the strongest features, the strongest first:
+`top_features` (k,), `top_strengths` (k,) and, of wide attributions that figures need, `top_values`
+(n_classes, k). Small attributions that figures need are kept whole.
 """
 
 import json
@@ -19,10 +20,10 @@ from bench.catalog import entry
 from bench.errors import BenchError
 from bench.machine.redaction import list_replacements, redact
 from bench.store.store import Record
+from reports.stability import strongest
 from reports.topics import PREDICTED, Topic, open_source, write_arrays, write_cells
 
 KEEP_WHOLE = 20_000  # numbers of an attribution array. Larger ones are cut
-TOP = 100
 MOST_LINES = 40  # of README.md
 # Pictures of a report, the most telling first.
 PICTURES = ("ranks", "heat", "accuracy", "accuracy_vs_time", "needle_ranks", "images")
@@ -37,11 +38,12 @@ def publish(
     *,
     stale: str | None = None,
     arrays: bool = True,
-    paper: bool = False,
 ) -> None:
     """Write the topic of a result and replace an earlier one.
 
-    An existing README.md is kept. Without one, a first one names the command.
+    An existing README.md is kept. Without one, a first one names the command. A profile whose name
+    begins with "paper" has the figures of the paper as pictures, other results at most
+    `MOST_PICTURES` of the report.
 
     Parameters
     ----------
@@ -52,8 +54,8 @@ def publish(
     stale : str, optional
         Why the result is published although its code differs from that of the tree. Required if it
         is of several commits or other sources, else a BenchError is raised.
-    arrays, paper : bool
-        Whether to write arrays for figures, and whether the pictures are those of the paper's page.
+    arrays : bool
+        Whether to write arrays for figures.
     """
     words = list_replacements(source)
     records = [redact(record, words) for record in _records(source)]
@@ -71,7 +73,7 @@ def publish(
         if name is not None:
             shutil.copyfile(source / "spec.toml", topic / "spec.toml")
             write_arrays(_arrays(source, records, whole=arrays), topic)
-            _draw(source, topic, paper=paper)
+            _draw(source, topic, paper=name.startswith("paper"))
         if (target / "README.md").is_file():
             shutil.copyfile(target / "README.md", topic / "README.md")
         else:
@@ -139,9 +141,11 @@ def _spec_name(source: Path) -> str | None:
 
 def _write_about(topic: Path, records: list[Record], command: str, stale: str | None) -> None:
     entries: dict[str, object] = {"command": command, "commits": _commits(records)}
+    if seconds := sum(record.get("cpu_seconds") or 0.0 for record in records):
+        entries["cpu_hours"] = round(seconds / 3600, 2)
     if stale is not None:
         entries["stale"] = stale
-    # Texts and lists of JSON are valid TOML.
+    # Texts, numbers and lists of JSON are valid TOML.
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in entries.items()]
     (topic / "topic.toml").write_text("\n".join(lines) + "\n")
 
@@ -151,20 +155,19 @@ def _arrays(
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     reader = open_source(source)
     for record in records:
-        arrays = _cut(reader.arrays(record["key"]))
-        yield record["key"], {k: v for k, v in arrays.items() if whole or k in PREDICTED}
+        yield record["key"], _cut(reader.arrays(record["key"]), whole=whole)
 
 
-def _cut(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    scores = arrays.get("attributions")
-    if scores is None or scores.size <= KEEP_WHOLE:
-        return arrays
-    strengths = np.abs(scores)
-    by_class = np.argsort(-strengths, axis=1, kind="stable")[:, :TOP]
-    overall = np.argsort(-strengths.mean(0), kind="stable")[:TOP]
-    top = np.unique(np.append(by_class, overall))
-    rest = {name: array for name, array in arrays.items() if name != "attributions"}
-    return rest | {"top_features": top, "top_values": scores[:, top]}
+def _cut(arrays: dict[str, np.ndarray], *, whole: bool) -> dict[str, np.ndarray]:
+    scores = arrays.pop("attributions", None)
+    kept = {name: values for name, values in arrays.items() if whole or name in PREDICTED}
+    if scores is None:
+        return kept
+    if whole and scores.size <= KEEP_WHOLE:
+        return kept | {"attributions": scores}
+    features, strengths = strongest(scores)
+    kept |= {"top_features": features, "top_strengths": strengths}
+    return kept | ({"top_values": scores[:, features]} if whole else {})
 
 
 def _draw(source: Path, topic: Path, *, paper: bool) -> None:

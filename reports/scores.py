@@ -4,16 +4,12 @@ A record stores the values of its run and `metrics_version`, the version of benc
 computed them. Values of another version, and newer metrics, are computed from the arrays.
 """
 
-import hashlib
 from contextlib import suppress
-from functools import cache
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from bench import metrics
-from bench.metrics import METRICS, Outcome
+from bench.metrics import METRICS, Outcome, version
 from bench.store.store import Record
 from reports.topics import Source
 
@@ -44,7 +40,7 @@ class StoredOutcome:
 def metrics_of(record: Record, source: Source) -> dict[str, float | None]:
     """Return every metric, from the record if current or without arrays."""
     stored: dict[str, float | None] = record.get("metrics") or {}
-    is_current = record.get("metrics_version") == metrics_version()
+    is_current = record.get("metrics_version") == version()
     is_scored = any(value is not None for value in stored.values())
     outcome = StoredOutcome(record, source)
     values = {}
@@ -54,8 +50,3 @@ def metrics_of(record: Record, source: Source) -> dict[str, float | None]:
             with suppress(NotStoredError):
                 values[name] = metric(cast(Outcome, outcome))
     return values
-
-
-@cache
-def metrics_version() -> str:
-    return hashlib.sha256(Path(metrics.__file__).read_bytes()).hexdigest()

@@ -32,7 +32,7 @@ class Machine:
 
 
 def summary(results: Results) -> str:
-    """Return the numbers of cells, datasets, methods and seeds, and the outcomes."""
+    """Return the numbers of cells, datasets, methods and seeds, outcomes and CPU hours."""
     counts = Counter(str(status) for status in results.frame["status"])
     if not counts:
         return "This store holds no cells yet: there is nothing to show."
@@ -40,7 +40,9 @@ def summary(results: Results) -> str:
     n_seeds = results.frame["seed"].nunique()
     sizes = {"dataset": len(results.datasets), "method": len(results.methods), "seed": n_seeds}
     listed = ", ".join(counted(n, noun) for noun, n in sizes.items())
-    return f"{counted(len(results.frame), 'cell')} ({listed}): {outcomes}."
+    seconds = results.frame["cpu_seconds"]
+    hours = f" {units.number(seconds.sum() / 3600)} CPU hours." if seconds.notna().any() else ""
+    return f"{counted(len(results.frame), 'cell')} ({listed}): {outcomes}.{hours}"
 
 
 def dates(results: Results) -> str:

@@ -3,8 +3,6 @@
 import math
 from collections.abc import Callable
 
-import pandas as pd
-
 from reports import units
 from reports.entries import (
     extent,
@@ -18,6 +16,7 @@ from reports.entries import (
     timed_groups,
 )
 from reports.results import Group, Results
+from reports.stability import stabilities
 from reports.views import ABSENT, FAILED, Block, Cell, Column, Footnotes, View
 
 READING_TIMING = (
@@ -38,7 +37,10 @@ READING_ATTRIBUTION = (
     "at k: the share of the top k that are needles; at 20 and at 100, if that many are needles. "
     "Recall: the share of the needles in the top 20, or in the top k if k is larger. Worst needle "
     "rank: median over seeds, k is perfect. AUPRC: the area under the precision-recall curve. All "
-    "but the rank are means over seeds with Student's t interval."
+    "but the rank are means over seeds with Student's t interval. Stability: of the sets of the 20 "
+    "strongest features of two seeds, the share of the features of either set that are in both "
+    "(Jaccard), averaged over pairs of seeds of the same table. Features that tie at the limit are "
+    "in no set."
 )
 NOTHING = Cell("–", mark=ABSENT)
 
@@ -48,7 +50,7 @@ def timing(results: Results) -> View:
     notes = Footnotes()
     blocks = [_timing_block(results, dataset, notes) for dataset in results.datasets]
     data = long_data(results, lambda group: _spread_data(group, list(_TIMES)), timed=True)
-    reading = READING_TIMING + _concurrency(results) + results.times_note
+    reading = READING_TIMING + results.times_note
     return View("timing", "Time and memory", reading, blocks, notes.texts, data)
 
 
@@ -100,14 +102,6 @@ def _timing_block(results: Results, dataset: str, notes: Footnotes) -> Block:
     return Block(f"{dataset}: time and memory", head, rows, dataset)
 
 
-def _concurrency(results: Results) -> str:
-    alone = results.frame["shared"].isna()
-    jobs = results.frame.loc[alone, "jobs"].max()
-    if pd.isna(jobs) or jobs < 2:
-        return ""
-    return f" Up to {jobs} cells ran side by side, each on its own cores."
-
-
 def _cells(group: Group, columns: list[str], cell: Callable[[Group, str], Cell]) -> list[Cell]:
     """Return one cell a column. A failure is in the first only."""
     first, *others = (cell(group, name) for name in columns)
@@ -146,15 +140,31 @@ _FINDING = {
 
 
 def attribution(results: Results) -> View:
-    """Build one block a dataset with known needles: how attributions rank them."""
-    notes = Footnotes()
-    known = [name for name in results.datasets if results.dataset_facts(name).get("relevant")]
-    blocks = [
-        _block(results, d, _needles(results, d), _FINDING, lambda g, c: _finding(g, c, notes))
-        for d in known
-    ]
-    data = long_data(results, lambda group: {name: _middle(group, name) for name in _FINDING})
-    data = data[data["dataset"].isin(known)]
+    """Build one block a dataset: how attributions rank the needles, if known, and how stably."""
+    notes, stable = Footnotes(), stabilities(results)
+    stable_on = {dataset for dataset, _ in stable}
+    shown = [d for d in results.datasets if _relevant(results, d) or d in stable_on]
+
+    def cell(group: Group, column: str) -> Cell:
+        if column != "stability":
+            return _finding(group, column, notes)
+        value = stable.get((group.dataset, group.method))
+        if value is None:
+            return Cell("none", mark=ABSENT) if group.ok else failed_cell(group, notes)
+        return Cell(units.share(value), sort=value)
+
+    blocks = []
+    for dataset in shown:
+        measures = (_FINDING if _relevant(results, dataset) else {}) | {"stability": "Stability"}
+        blocks.append(_block(results, dataset, _needles(results, dataset), measures, cell))
+    data = long_data(
+        results,
+        lambda group: {
+            **{name: _middle(group, name) for name in _FINDING},
+            "stability": stable.get((group.dataset, group.method)),
+        },
+    )
+    data = data[data["dataset"].isin(shown)]
     return View("attribution", "Attribution", READING_ATTRIBUTION, blocks, notes.texts, data)
 
 
@@ -174,9 +184,14 @@ def _block(
     return Block(f"{dataset}: {caption}", head, rows, dataset)
 
 
+def _relevant(results: Results, dataset: str) -> list[int]:
+    return results.dataset_facts(dataset).get("relevant") or []
+
+
 def _needles(results: Results, dataset: str) -> str:
-    facts = results.dataset_facts(dataset)
-    return f"{len(facts['relevant'])} needles in {units.count(facts.get('n_features'))} features"
+    n_needles = len(_relevant(results, dataset)) or "unknown"
+    n_features = units.count(results.dataset_facts(dataset).get("n_features"))
+    return f"{n_needles} needles in {n_features} features"
 
 
 def _middle(group: Group, column: str) -> float | None:

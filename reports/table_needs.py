@@ -1,6 +1,7 @@
-"""Table of the total seconds and the memory of each method on each dataset."""
+"""Table of the seconds and the memory of each method on each dataset."""
 
 from collections import defaultdict
+from dataclasses import replace
 
 from reports import units
 from reports.entries import (
@@ -18,10 +19,12 @@ from reports.results import Group, Results
 from reports.views import PLAIN, Block, Cell, Column, Footnotes, View
 
 READING = (
-    "Seconds for conversion, training and prediction together, and the memory that the cell added "
-    "to its process at its peak in these phases. Medians over seeds. A failure is a word with its "
-    "reason in a footnote. First-use warm-up, the loading of data and attribution are not counted. "
-    "The table “Time and memory” has each phase."
+    "First the warm wall seconds: conversion, training and prediction. Cold: with the loading of "
+    "the table and first-use warm-up before them. Libraries are loaded before both, so a new "
+    "process needs more. CPU: seconds of all processes of the cell until its predictions are "
+    "stored, also of cells that shared their hardware. Memory: added to the process at the peak of "
+    "the warm phases. Medians over seeds. Attribution is not counted. Joules are not measured. A "
+    "failure is a word with its reason in a footnote. The table “Time and memory” has each phase."
 )
 
 
@@ -30,10 +33,10 @@ def needs(results: Results) -> View:
     columns = [Column(name, dataset=name) for name in results.datasets]
     head = [Column("Method"), *machine_column(results), *columns]
     rows = [row for method in results.methods for row in _rows(results, method, notes)]
-    block = Block("Seconds and memory", head, rows)
+    block = Block("Warm, cold and CPU seconds, and memory", head, rows)
     data = long_data(results, _data, timed=True)
     reading = READING + results.times_note
-    return View("needs", "Total time and memory", reading, [block], notes.texts, data)
+    return View("needs", "Cost: seconds and memory", reading, [block], notes.texts, data)
 
 
 def _rows(results: Results, method: str, notes: Footnotes) -> list[list[Cell]]:
@@ -54,20 +57,32 @@ def _rows(results: Results, method: str, notes: Footnotes) -> list[list[Cell]]:
 def _cell(group: Group, notes: Footnotes) -> Cell:
     seconds = group.total_seconds
     if seconds is None and group.is_left_out("train_seconds"):
-        return left_out_cell(group, notes)
+        return replace(left_out_cell(group, notes), detail=_detail(group))
     if seconds is None:
         return failed_cell(group, notes)
+    numbers = failure_notes(group, notes) + shared_notes(group, notes)
+    return Cell(f"{units.number(seconds)} s", _detail(group), seconds, PLAIN, numbers)
+
+
+def _detail(group: Group) -> str:
+    """Return what is known of cold and CPU seconds, memory and failures."""
+    cold, cpu = group.median("cold_seconds"), group.median("cpu_seconds")
     device = group.median("peak_device_mib")
     memory = group.median("peak_host_mib") if device is None else device
-    missing = f", {group.words}" if group.failures else ""
-    detail = "" if memory is None else f"{units.count(memory)} MiB{missing}"
-    numbers = failure_notes(group, notes) + shared_notes(group, notes)
-    return Cell(f"{units.number(seconds)} s", detail, seconds, PLAIN, numbers)
+    parts = (
+        cold is not None and f"cold {units.number(cold)} s",
+        cpu is not None and f"CPU {units.number(cpu)} s",
+        memory is not None and f"{units.count(memory)} MiB",
+        group.words,
+    )
+    return ", ".join(part for part in parts if part)
 
 
 def _data(group: Group) -> dict[str, object]:
     return {
-        "total_seconds": group.total_seconds,
+        "warm_seconds": group.total_seconds,
+        "cold_seconds": group.median("cold_seconds"),
+        "cpu_seconds": group.median("cpu_seconds"),
         "peak_host_mib": group.median("peak_host_mib"),
         "peak_device_mib": group.median("peak_device_mib"),
     }

@@ -7,7 +7,8 @@ A topic is a folder of `reports/published`:
                          group (null if the table has no groups)
     arrays.parquet       other arrays that figures need: histories, example images, attributions
     spec.toml            the spec of the run
-    topic.toml           `command` renews it, `commits` of its cells, `stale`: why it is out of date
+    topic.toml           `command` renews it, `commits` of its cells, `cpu_hours` until their
+                         predictions were stored, `stale`: why it is out of date
     README.md, *.png     the results in words and pictures
 
 A field of `cells.parquet` with texts, numbers or truth values is a typed column. An object with

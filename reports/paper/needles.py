@@ -83,7 +83,7 @@ def strongest(arrays: dict[str, np.ndarray], n: int) -> dict[int, float]:
     if "attributions" in arrays:
         strengths = np.abs(arrays["attributions"]).mean(0)
         features = np.arange(len(strengths))
-    elif "top_features" in arrays:
+    elif "top_values" in arrays:
         features, strengths = arrays["top_features"], np.abs(arrays["top_values"]).mean(0)
     else:
         return {}

@@ -188,6 +188,7 @@ def cell(dataset: str, method: str, seed: int) -> tuple[Record, Arrays]:
         else dict.fromkeys(METRICS),
         "n_parameters": 11_170_000 if side and ok else None,
         "image_shape": list(side) if side else None,
+        "cpu_seconds": 360.0 * (1 + seed) if ok else None,
         "wall_seconds": 20.0 + seed,
         "overhead_seconds": 1.0,
         "threads": 1,

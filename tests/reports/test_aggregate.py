@@ -25,6 +25,10 @@ def test_a_row_has_the_values_of_the_record(filled: Store, make_cell: Callable) 
     converting = seconds["convert_fit"] + seconds["convert_train"] + seconds["convert_test"]
     assert row["conversion_seconds"] == pytest.approx(converting)
     assert row["train_seconds"] == seconds["train"]
+    warm = converting + seconds["train"] + seconds["predict"]
+    assert row["warm_seconds"] == pytest.approx(warm)
+    assert row["cold_seconds"] == pytest.approx(warm + seconds["load"] + seconds["warm_up"])
+    assert row["cpu_seconds"] == record["cpu_seconds"]
     assert row["peak_host_mib"] == 412.0
     assert pd.isna(row["peak_device_mib"])
     assert row["image_shape"] == "30x30"
@@ -43,7 +47,7 @@ def test_a_failed_cell_is_a_row_of_nulls_with_its_reason(filled: Store) -> None:
     row = frame[(frame["method"] == "deepinsight_tsne") & (frame["dataset"] == "nihs")].iloc[0]
     assert row["status"] == "timeout"
     assert "300 s" in row["reason"]
-    assert row[["accuracy", "conversion_seconds", "train_seconds"]].isna().all()
+    assert row[["accuracy", "conversion_seconds", "cold_seconds", "warm_seconds"]].isna().all()
 
 
 def test_records_of_killed_cells_are_read(store: Store, make_cell: Callable) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
+from bench.metrics import version
 from bench.spec import load_spec, parse_spec
 from bench.store.store import Store
 from reports.figure_style import COLUMN, PRINT, SMALLEST, style
@@ -21,12 +22,11 @@ from reports.paper.evidence import Evidence
 from reports.paper.exhibit import Exhibit
 from reports.paper.needles import consensus, passes
 from reports.publish import publish
-from reports.scores import metrics_version
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "reports" / "published" / "paper"
 SPEC = f"""
-name = "tiny"
+name = "paper_tiny"
 jobs = 2
 test_fraction = 0.1  # the notebooks attribute over all test rows
 
@@ -147,7 +147,7 @@ def test_exhibits_name_parameters_below_full_size(finished: Path) -> None:
 @pytest.mark.slow
 def test_a_published_run_gives_the_same_bytes(finished: Path, tmp_path: Path) -> None:
     target = tmp_path / "published"
-    publish(finished, target, "make paper", paper=True)
+    publish(finished, target, "make paper")
     assert {path.name for path in target.glob("*.png")} == {
         path.name for path in (finished / "paper" / "figures").glob("*.png")
     }
@@ -165,7 +165,7 @@ def test_a_changed_cell_changes_the_table(copy: Path, put_again: Callable) -> No
     )
     assert record["metrics"]["accuracy"] == 1.0
     record["metrics"]["accuracy"] = 0.875
-    record["metrics_version"] = metrics_version()
+    record["metrics_version"] = version()
     put_again(store, record)
     before = files(copy)
     build(copy)
@@ -235,7 +235,7 @@ def test_needles_are_on_top_only_together(copy: Path, put_again: Callable) -> No
         arrays["attributions"] = np.zeros_like(arrays["attributions"])
         arrays["attributions"][:, record["dataset"]["relevant"][i]] = 1
         record["metrics"]["accuracy"] = 1.0
-        record["metrics_version"] = metrics_version()
+        record["metrics_version"] = version()
         put_again(store, record, arrays)
     evidence = Evidence.read(copy)
     group = evidence.group(labels.NIHS_NOTEBOOK, labels.FAITHFUL)
