@@ -6,8 +6,8 @@ A README marks what comes from records by comments, which a page does not show:
   measure (a column of results.parquet) over seeds, for each method and table, the best mean rank
   first.
 - `<!-- records: wide_pilot | summary -->`: balanced accuracy and log loss of one entry a method,
-  with their mean ranks (`reports.statistics.mean_ranks`) with failures last and over ok cells.
-  `| without prostate_shift` leaves out a table.
+  with their mean ranks (`reports.statistics.mean_ranks`) with failures last and over ok cells, and
+  the sum of its CPU seconds. `| without prostate_shift` leaves out a table.
 - `<!-- records: wide_pilot | behind deepmapper -->`: the tables on which a method is more than 0.01
   behind the best other one, with the paired interval of the difference.
 - `<!-- records: wide_pilot | summary against deepmapper -->` adds the comparison with a reference
@@ -31,9 +31,10 @@ import pandas as pd
 from bench.catalog import ROOT
 from bench.errors import BenchError, unknown
 from reports.pairs import EQUIVALENT, LOSS, Comparison, Pairs, compare_over_tables, limits
-from reports.results import TOTAL, Results
+from reports.results import Results
 from reports.statistics import MAIN, mean_ranks
 from reports.topics import PUBLISHED
+from reports.used_rows import mark_text, used_tables
 
 TABLE = re.compile(r"(<!-- records: (.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 NUMBER = re.compile(r"(<!-- (record|difference): ([^>]*?) -->)[+−]?[\d.,]*\d( \[[^]]*\])?")
@@ -136,7 +137,7 @@ def _table(words: Sequence[str]) -> str:
         lines = _behind(results, kind.removeprefix("behind "))
     else:
         lines = _measure(_ok(results), kind)
-    return "\n".join(lines) + "\n"
+    return mark_text("\n".join(lines) + "\n", used_tables(results.frame))
 
 
 def _measure(frame: pd.DataFrame, measure: str) -> Iterator[str]:
@@ -154,9 +155,9 @@ def _summary(results: Results, compared: dict[str, Comparison]) -> Iterator[str]
         for measure in (MAIN, LOSS)
     ]
     means = [_means(frame, measure) for measure in (MAIN, LOSS)]
-    seconds = frame.groupby("method_label")[list(TOTAL)].sum().sum(axis=1)
+    seconds = frame.groupby("method_label")["cpu_seconds"].sum()
     columns = ["balanced accuracy", "mean rank", "if ok", "failed", "log loss", "mean rank"]
-    yield from _head("method", *columns, "seconds", *(AGAINST if compared else []))
+    yield from _head("method", *columns, "CPU seconds", *(AGAINST if compared else []))
     for method in (name for name in ranks[0].index if name in means[0].index):
         accuracy, loss = (_format(table.loc[method].mean()) for table in means)
         last, of_ok, n, n_failed = ranks[0].loc[method].astype(float)

@@ -9,6 +9,7 @@ from reports.table_accuracy import accuracy, differences, over_tables, pairwise
 from reports.table_measures import attribution, quality, timing
 from reports.table_needs import needs
 from reports.table_variance import variance
+from reports.used_rows import mark_view, used_tables
 from reports.variance_shares import has_grid
 from reports.views import View
 
@@ -19,7 +20,9 @@ def all_views(results: Results) -> list[View]:
     """Build the tables of a report. A grid of layouts and networks has one of its variance."""
     makers = [accuracy, needs, quality, timing, attribution]
     makers += [differences, over_tables, pairwise]
-    return [make(results) for make in makers + [variance] * has_grid(results.frame)]
+    used = used_tables(results.frame)
+    views = [make(results) for make in makers + [variance] * has_grid(results.frame)]
+    return [mark_view(view, used) for view in views]
 
 
 def write_view(view: View, folder: Path) -> None:

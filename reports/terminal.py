@@ -7,6 +7,7 @@ import pandas as pd
 from reports import units
 from reports.results import Group, distinguish_labels, groups_of
 from reports.statistics import best_of, families, mean_ranks
+from reports.used_rows import CAPTION, used_tables
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,9 +30,11 @@ def comparison(frame: pd.DataFrame) -> "Table":
     frame = distinguish_labels(frame)
     datasets = sorted(set(frame["dataset_label"]), key=units.natural_order)
     is_summary = len(datasets) > MOST_COLUMNS
-    note = _note(frame)
+    note, used = _note(frame), used_tables(frame)
     if is_summary:
         note = f"{len(datasets)} datasets: the report has a column for each. {note}".strip()
+    elif used:
+        note = f"{note}\n{CAPTION}".strip()
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1),
@@ -42,7 +45,7 @@ def comparison(frame: pd.DataFrame) -> "Table":
     )
     table.add_column("method", overflow="fold")
     for name in [*(["mean rank", "ok cells"] if is_summary else datasets), "seconds"]:
-        table.add_column(escape(name), justify="right", overflow="fold")
+        table.add_column(escape(name + " †" * (name in used)), justify="right", overflow="fold")
     columns = [] if is_summary else [_column(frame, name) for name in datasets]
     n_machines = frame["machine"].nunique()
     ranks = mean_ranks(frame)["mean_rank"]

@@ -40,7 +40,7 @@ def test_wrong_numbers_are_replaced():
     old = f"{difference}+7 [−1, +8], "
     renewed = renew(table + old + "all <!-- record: quick | cells -->7.")
     assert "old" not in renewed
-    assert "| method | digits (shuffled) |" in renewed
+    assert "| method | digits (shuffled) † |" in renewed
     assert re.search(rf"{re.escape(difference)}[+−]\d?\.\d+ \[[+−]\S+, [+−]\S+\], all", renewed)
     assert renewed.endswith("<!-- record: quick | cells -->132.")
 
