@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cache
+from random import Random
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -92,11 +93,14 @@ def expand(
     methods: Collection[str] = (),
     seeds: Collection[int] = (),
     added: Collection[str] = (),
+    sample: float = 1.0,
+    sample_seed: int = 0,
 ) -> list[Cell]:
     """Expand a spec, or the part with these labels and seeds, into cells.
 
-    `added` names further methods, with their default parameters. Raises BenchError for an unknown
-    dataset, method or label, and for a wrong parameter.
+    `added` names further methods, with their default parameters. `sample` is the share of the cells
+    to draw at random, at least one. Raises BenchError for an unknown dataset, method or label, and
+    for a wrong parameter.
     """
     grids = [grid.with_methods(added) for grid in spec.grids()]
     tables = _choose("dataset", [grid.datasets for grid in grids], datasets)
@@ -125,7 +129,9 @@ def expand(
                         )
                         raise BenchError(message)
     _refuse_twins(list(cells.values()))
-    return list(cells.values())
+    n_drawn = max(1, round(sample * len(cells)))
+    drawn = set(Random(sample_seed).sample(list(cells), n_drawn))
+    return [cell for point, cell in cells.items() if point in drawn]
 
 
 def _refuse_twins(cells: list[Cell]) -> None:

@@ -31,6 +31,7 @@ app.add_typer(data_app, name="data")
 KINDS = ("methods", "datasets", "generators", "profiles", "metrics")
 ONLY = """Only these labels, comma-separated. Quote a label with a comma: '"a, b",c'."""
 Folder = Annotated[Path, typer.Argument(help="Output folder of `run`.")]
+Result = Annotated[Path, typer.Argument(help="Output folder of `run`, or a published topic.")]
 
 
 @contextmanager
@@ -72,6 +73,8 @@ def run(
     jobs: Annotated[int | None, typer.Option(min=1, help="Cells (SLURM: jobs) at a time.")] = None,
     executor: Annotated[str, typer.Option(help="local, dask or slurm. Default: the spec's.")] = "",
     detach: Annotated[bool, typer.Option("--detach", help="Submit to SLURM and return.")] = False,
+    sample: Annotated[float, typer.Option(min=0, max=1, help="Share of the cells to draw.")] = 1.0,
+    sample_seed: Annotated[int, typer.Option(help="Seed of --sample.")] = 0,
     fresh: Annotated[bool, typer.Option(help="Run finished cells again.")] = False,
     with_report: Annotated[bool, typer.Option("--report/--no-report")] = True,
     dry_run: Annotated[bool, typer.Option(help="Only list the selected cells.")] = False,
@@ -95,7 +98,7 @@ def run(
         )
         raise BenchError(message)
     names = _parse_names(datasets), _parse_names(methods)
-    selection = Selection(*names, _parse_numbers(seeds), _parse_names(added))
+    selection = Selection(*names, _parse_numbers(seeds), _parse_names(added), sample, sample_seed)
     kind = _resolve_device(device or spec.device)
     if dry_run:
         _show_plan(spec, kind, selection, folder)
@@ -149,13 +152,15 @@ def report(folder: Folder) -> None:
 
 
 @app.command()
-def compare(before: Folder, after: Folder) -> None:
-    """Compare accuracy and times of the cells that two output folders have in common."""
-    from bench.commands.comparison import compare_stores, count_identical
+def compare(before: Result, after: Result) -> None:
+    """Compare quality and times of the cells that two results have in common."""
+    from bench.commands.comparison import compare_results, judge_differences
+    from reports.topics import open_source
 
-    _console().print(compare_stores(_open_store(before), _open_store(after)))
-    n_same, n_all = count_identical(_open_store(before), _open_store(after))
-    _show(f"{n_same} of {n_all} cells have identical predictions")
+    first, second = open_source(before), open_source(after)
+    _console().print(compare_results(first, second))
+    for line in judge_differences(first, second):
+        _show(line)
 
 
 @app.command()

@@ -1,7 +1,10 @@
-"""Compare two stores by the cells that both have."""
+"""Compare two results by the cells that both have."""
 
+import json
 from collections import defaultdict
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from rich.table import Table as Listing
@@ -9,13 +12,24 @@ from rich.table import Table as Listing
 from bench.errors import BenchError
 from bench.machine.environment import hardware, sharing_reasons
 from bench.run.phases import COUNTED
-from bench.store.store import Record, Store
+from bench.store.store import Record
 
 GridPoint = tuple[str, str, int]
+MAIN = "balanced_accuracy"
+NOISE = 95  # percentile of the differences between replicates
 
 
-def compare_stores(before: Store, after: Store) -> Listing:
-    """Compare mean accuracies and times by dataset and method.
+class Source(Protocol):
+    """An output folder of `bench run` or a published topic, see `reports.topics`."""
+
+    folder: Path
+
+    def records(self) -> Iterator[Record]: ...
+    def arrays(self, key: str) -> dict[str, np.ndarray]: ...
+
+
+def compare_results(before: Source, after: Source) -> Listing:
+    """Compare mean balanced accuracies and times by dataset and method.
 
     Times of conversion, training and prediction are compared between cells on equal hardware that
     shared neither cores nor a GPU. (2/3): 2 of 3 pairs are comparable. A word is the reason why no
@@ -38,30 +52,63 @@ def compare_stores(before: Store, after: Store) -> Listing:
     return rows
 
 
-def count_identical(before: Store, after: Store) -> tuple[int, int]:
-    """Count the common cells with identical predictions, and those with predictions."""
-    n_same = n_all = 0
+def judge_differences(before: Source, after: Source) -> Iterator[str]:
+    """Count equal cells, and those that differ by more than replicates of a method in `before`."""
     old, new = _by_point(before), _by_point(after)
-    for point in old.keys() & new.keys():
-        first = before.artifact(old[point]["key"])
-        second = after.artifact(new[point]["key"])
-        if "probabilities" in first and "probabilities" in second:
-            n_all += 1
-            n_same += all(
-                np.array_equal(first[name], second[name])
-                for name in ("probabilities", "test_rows", "attributions")
-                if name in first and name in second
-            )
-    return n_same, n_all
+    shared = sorted(old.keys() & new.keys())
+    points = [p for p in shared if _is_ok(old[p]) and _is_ok(new[p])]
+    n_changed = sum(old[point]["status"] != new[point]["status"] for point in shared)
+    same = [_is_same(before.arrays(old[p]["key"]), after.arrays(new[p]["key"])) for p in points]
+    known = [is_same for is_same in same if is_same is not None]
+    yield f"{sum(known)} of {len(known)} cells have identical predictions"
+    yield f"{n_changed} of {len(shared)} cells have another status"
+    if not points:
+        return
+    differences = {p: abs(new[p]["metrics"][MAIN] - old[p]["metrics"][MAIN]) for p in points}
+    largest = max(points, key=lambda point: differences[point])
+    where = "{} / {} / seed {}".format(*largest)
+    yield f"largest difference in balanced accuracy: {differences[largest]:.4f} ({where})"
+    replicates = _differences_of_replicates(old)
+    if not replicates:
+        yield f"noise: not known, because {before.folder} has no replicates of a method"
+        return
+    noise = float(np.percentile(replicates, NOISE))
+    n_beyond = sum(difference > noise for difference in differences.values())
+    yield (
+        f"{n_beyond} of {len(points)} cells differ by more than {noise:.4f}, the {NOISE}th "
+        f"percentile of {len(replicates)} differences between replicates of a method"
+    )
+
+
+def _differences_of_replicates(records: dict[GridPoint, Record]) -> list[float]:
+    entries: dict[str, list[float]] = defaultdict(list)
+    for (dataset, _, seed), record in records.items():
+        if _is_ok(record):
+            method = record["method"]
+            parts = dataset, seed, method["name"], method["params"]
+            entries[json.dumps(parts, sort_keys=True)].append(record["metrics"][MAIN])
+    return [max(values) - min(values) for values in entries.values() if len(values) > 1]
+
+
+def _is_ok(record: Record) -> bool:
+    return record["status"] == "ok" and record["metrics"].get(MAIN) is not None
+
+
+def _is_same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool | None:
+    """Whether predictions and attributions are identical. None without predictions."""
+    if "probabilities" not in first or "probabilities" not in second:
+        return None
+    names = {"probabilities", "test_rows", "attributions"} & first.keys() & second.keys()
+    return all(np.array_equal(first[name], second[name]) for name in names)
 
 
 def _row(pairs: list[tuple[Record, Record]]) -> list[str]:
-    ok = [(a, b) for a, b in pairs if a["status"] == b["status"] == "ok"]
+    ok = [(a, b) for a, b in pairs if _is_ok(a) and _is_ok(b)]
     if not ok:
         return [pairs[0][0]["status"], pairs[0][1]["status"], "", ""]
-    accuracy = np.array([[r["metrics"]["accuracy"] for r in pair] for pair in ok])
-    difference = (accuracy[:, 1] - accuracy[:, 0]).mean()
-    before, after = accuracy.mean(0)
+    values = np.array([[r["metrics"][MAIN] for r in pair] for pair in ok])
+    difference = (values[:, 1] - values[:, 0]).mean()
+    before, after = values.mean(0)
     return [f"{before:.4f}", f"{after:.4f}", f"{difference:+.4f}", _ratio(ok)]
 
 
@@ -93,5 +140,5 @@ def _seconds(record: dict[str, Any]) -> float:
     return sum(phases[name]["seconds"] for name in COUNTED if name in phases)
 
 
-def _by_point(store: Store) -> dict[GridPoint, Record]:
-    return {(r["dataset"]["label"], r["method"]["label"], r["seed"]): r for r in store.records()}
+def _by_point(source: Source) -> dict[GridPoint, Record]:
+    return {(r["dataset"]["label"], r["method"]["label"], r["seed"]): r for r in source.records()}

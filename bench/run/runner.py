@@ -28,12 +28,14 @@ from bench.store.tables import description, discard_arrays, is_ready
 
 @dataclass(frozen=True)
 class Selection:
-    """The part of a spec to run. An empty field selects all. `added` names further methods."""
+    """The part of a spec to run, see `bench.cell.expand`. An empty field selects all."""
 
     datasets: Collection[str] = ()
     methods: Collection[str] = ()
     seeds: Collection[int] = ()
     added: Collection[str] = ()
+    sample: float = 1.0
+    sample_seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def run(
         with lock.exclusive() as is_exclusive:
             if is_exclusive and _has_no_scheduled_cells(store):
                 store.clean_up()
-        facts = json.dumps(environment(), indent=1).encode()
+        facts = json.dumps(environment() | {"selection": asdict(selection)}, indent=1).encode()
         write_atomically(store.folder / "environment.json", lambda file: file.write(facts))
         _Run(store, spec, plan, options, device, progress or Progress()).execute(lock)
     return store

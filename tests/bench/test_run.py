@@ -73,6 +73,7 @@ def test_the_output_folder_holds_what_the_design_promises(finished: Path) -> Non
         assert (out / name).is_file(), name
     environment = json.loads((out / "environment.json").read_text())
     assert environment["packages"]["torch"]
+    assert environment["selection"]["sample"] == 1
     assert os.uname().nodename not in (out / "environment.json").read_text()
     assert not [path for path in (out / "tables").iterdir() if path.is_dir()]
 
@@ -175,6 +176,7 @@ def test_a_full_disk_stops_the_run_and_nothing_is_lost(tmp_path: Path, plugin: P
         (["run", "quick", "--methods", "deepmaper"], "Did you mean 'deepmapper'"),
         (["run", "table2", "--datasets", '"tcga, shufled",x'], "unknown dataset 'tcga, shufled'"),
         (["run", "quick", "--seeds", "a"], "0-4"),
+        (["run", "quick", "--sample", "5"], "less than or equal to 1"),
         (["run", "quick", "--seeds", "4-0"], "0-4"),
         (["run", "quick", "--executor", "slurn"], "Did you mean 'slurm'"),
         (["run", "quick", "--device", "abacus"], "abacus"),
@@ -234,6 +236,7 @@ def test_status_compare_and_report_read_the_folder(
     compared = printed("compare", out, again)
     assert "random_forest" in compared
     assert "6 of 6 cells have identical predictions" in compared
+    assert "largest difference in balanced accuracy: 0.0000" in compared
     (again / "report" / "index.html").unlink()
     printed("report", again)
     assert (again / "report" / "index.html").is_file()

@@ -78,6 +78,17 @@ def test_a_method_is_added_to_every_grid_with_its_defaults() -> None:
         expand(spec, "cpu", added=["logistik"])
 
 
+def test_a_sample_is_drawn_by_its_seed() -> None:
+    spec, _ = load_spec("wide_small")
+    everything = expand(spec, "cpu")
+    drawn = expand(spec, "cpu", sample=0.1, sample_seed=1)
+    assert len(drawn) == round(len(everything) / 10)
+    assert drawn == [cell for cell in everything if cell in drawn]  # in the order of the spec
+    assert drawn == expand(spec, "cpu", sample=0.1, sample_seed=1)
+    assert drawn != expand(spec, "cpu", sample=0.1, sample_seed=2)
+    assert len(expand(spec, "cpu", sample=1e-9)) == 1
+
+
 def test_keys_follow_content_and_nothing_else() -> None:
     def keys(text: str) -> list[str]:
         return [cell.key("c") for cell in expand(parse_spec(text, "t"), "cpu")]

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from bench.commands.comparison import compare_stores
+from bench.commands.comparison import compare_results, judge_differences
 from bench.machine.environment import hardware, sharing_reasons
 from bench.store.store import Store
 from reports import figures, interactive, sections, terminal
@@ -20,6 +20,7 @@ from reports.results import Results
 from reports.table_accuracy import accuracy
 from reports.table_measures import timing
 from reports.table_needs import needs
+from reports.topics import Folder
 
 REASON = "cores: 3 cells side by side on 2 cores"
 OTHER = {"cpu": "Another CPU", "cpu_features": ["avx2"]}
@@ -75,6 +76,8 @@ def test_a_shared_cell_leaves_the_times_and_the_note_says_so(store_of: Callable)
     assert rows["deepmapper"][1] == "10.0"
     assert any("1 of 2 ok cells" in note for note in view.footnotes)
     assert texts(needs(results))["logistic"] == ["shared"]
+    of_logistic = next(row for row in needs(results).blocks[0].rows if row[0].text == "logistic")
+    assert of_logistic[1].detail.startswith("CPU 360 s, ")  # CPU time is the cell's own
     assert "n_shared" in csv(view).splitlines()[0]
     assert {p["method"] for p in interactive.points(results)} == {"deepmapper", "majority"}
     assert any("Without the seconds" in text for text in sections.left_out(results, []))
@@ -202,7 +205,7 @@ def test_compare_counts_the_phases_that_tables_of_times_count(store_of: Callable
 
     before = store_of({("logistic", 0): cell(1, 1)})
     after = store_of({("logistic", 0): cell(2, 100)}, "after")
-    assert " 2.00 " in printed(compare_stores(before, after))
+    assert " 2.00 " in printed(compare_results(Folder(before), Folder(after)))
     totals = []
     for store in (before, after):
         group = Results.read(store).group("nihs", "logistic")
@@ -235,7 +238,7 @@ def test_compare_has_a_ratio_only_for_equal_conditions(
     before = store_of({("logistic", 0): phases, ("majority", 0): phases, ("majority", 1): phases})
     cells = {("logistic", 0): twice | change, ("majority", 0): twice | change}
     after = store_of(cells | {("majority", 1): twice}, "after")
-    lines = printed(compare_stores(before, after)).splitlines()
+    lines = printed(compare_results(Folder(before), Folder(after))).splitlines()
     of_method = {
         name: next(line for line in lines if name in line).rstrip(" │┃")
         for name in ("logistic", "majority")
@@ -243,3 +246,35 @@ def test_compare_has_a_ratio_only_for_equal_conditions(
     assert of_method["logistic"].endswith(f" {ratio}")
     of_two = "2.00" if ratio == "2.00" else "2.00 (1/2)"
     assert of_method["majority"].endswith(f" {of_two}")
+
+
+def test_compare_counts_differences_beyond_the_noise_of_replicates(store_of: Callable) -> None:
+    """Two entries of one method differ by 0.02 and by 0.04 on the same rows."""
+
+    def cell(value: float, replicate: int) -> Change:
+        method = {"name": "mlp", "label": f"mlp {replicate}", "params": {}, "replicate": replicate}
+        return {"metrics": {"balanced_accuracy": value}, "method": method}
+
+    def result(*values: float, name: str) -> Folder:
+        methods = ("logistic", "majority", "random_forest")
+        cells = {
+            (m, 0): {"metrics": {"balanced_accuracy": v}}
+            for m, v in zip(methods, values, strict=True)
+        }
+        again = {
+            (("deepmapper", "deepmapper_published")[replicate], seed): cell(value, replicate)
+            for seed, pair in enumerate([(0.80, 0.82), (0.86, 0.90)])
+            for replicate, value in enumerate(pair)
+        }
+        return Folder(store_of(cells | (again if name == "before" else {}), name))
+
+    before = result(0.9, 0.5, 0.7, name="before")
+    after = result(0.9, 0.53, 0.8, name="after")
+    assert list(judge_differences(before, after)) == [
+        "0 of 0 cells have identical predictions",
+        "0 of 3 cells have another status",
+        "largest difference in balanced accuracy: 0.1000 (nihs / random_forest / seed 0)",
+        "1 of 3 cells differ by more than 0.0390, the 95th percentile of 2 differences between "
+        "replicates of a method",
+    ]
+    assert "no replicates" in list(judge_differences(after, before))[-1]
