@@ -36,11 +36,12 @@ READING_ATTRIBUTION = (
     "How well the attributions rank the k features that are known to matter (needles). Precision "
     "at k: the share of the top k that are needles; at 20 and at 100, if that many are needles. "
     "Recall: the share of the needles in the top 20, or in the top k if k is larger. Worst needle "
-    "rank: median over seeds, k is perfect. AUPRC: the area under the precision-recall curve. All "
-    "but the rank are means over seeds with Student's t interval. Stability: of the sets of the 20 "
-    "strongest features of two seeds, the share of the features of either set that are in both "
-    "(Jaccard), averaged over pairs of seeds of the same table. Features that tie at the limit are "
-    "in no set."
+    "rank: median over seeds, k is perfect. AUPRC: the area under the precision-recall curve. "
+    "Named: the number of features that a method names, if it does not only rank them, median over "
+    "seeds. False findings: the share of them that are no needles. Other columns are means over "
+    "seeds with Student's t interval. Stability: of the features that are among the 20 strongest "
+    "for one of two seeds, the share that is for both (Jaccard), averaged over pairs of seeds of "
+    "the same table. Features that tie at the limit do not count."
 )
 NOTHING = Cell("–", mark=ABSENT)
 
@@ -136,14 +137,19 @@ _FINDING = {
     "recall_at_k": "Recall in the top 20",
     "worst_needle_rank": "Worst needle rank",
     "needle_auprc": "Needle AUPRC",
+    "n_selected": "Named",
+    "false_discovery_share": "False findings",
+    "selected_recall": "Needles named",
 }
+_COUNTS = ("worst_needle_rank", "n_selected")
 
 
 def attribution(results: Results) -> View:
     """Build one block a dataset: how attributions rank the needles, if known, and how stably."""
     notes, stable = Footnotes(), stabilities(results)
     stable_on = {dataset for dataset, _ in stable}
-    shown = [d for d in results.datasets if _relevant(results, d) or d in stable_on]
+    known = {name for name in results.datasets if results.dataset_facts(name).get("relevant")}
+    shown = [name for name in results.datasets if name in known | stable_on]
 
     def cell(group: Group, column: str) -> Cell:
         if column != "stability":
@@ -155,8 +161,11 @@ def attribution(results: Results) -> View:
 
     blocks = []
     for dataset in shown:
-        measures = (_FINDING if _relevant(results, dataset) else {}) | {"stability": "Stability"}
-        blocks.append(_block(results, dataset, _needles(results, dataset), measures, cell))
+        is_known = dataset in known
+        caption = _needles(results, dataset) if is_known else "needles not known"
+        measures = _FINDING if is_known else {"n_selected": _FINDING["n_selected"]}
+        measures = measures | {"stability": "Stability"}
+        blocks.append(_block(results, dataset, caption, measures, cell))
     data = long_data(
         results,
         lambda group: {
@@ -184,18 +193,13 @@ def _block(
     return Block(f"{dataset}: {caption}", head, rows, dataset)
 
 
-def _relevant(results: Results, dataset: str) -> list[int]:
-    return results.dataset_facts(dataset).get("relevant") or []
-
-
 def _needles(results: Results, dataset: str) -> str:
-    n_needles = len(_relevant(results, dataset)) or "unknown"
-    n_features = units.count(results.dataset_facts(dataset).get("n_features"))
-    return f"{n_needles} needles in {n_features} features"
+    facts = results.dataset_facts(dataset)
+    return f"{len(facts['relevant'])} needles in {units.count(facts.get('n_features'))} features"
 
 
 def _middle(group: Group, column: str) -> float | None:
-    if column == "worst_needle_rank":
+    if column in _COUNTS:
         return group.median(column)
     mean = group.mean(column)
     return mean.mean if mean else None
@@ -206,6 +210,6 @@ def _finding(group: Group, column: str, notes: Footnotes) -> Cell:
     if spread is None or mean is None:
         absent = Cell("none given", mark=ABSENT)
         return absent if group.ok else failed_cell(group, notes)
-    if column == "worst_needle_rank":
+    if column in _COUNTS:
         return Cell(units.count(spread.median), extent(spread, units.count), spread.median)
     return Cell(units.share(mean.mean), interval(mean.within(0.0, 1.0), 3), mean.mean)

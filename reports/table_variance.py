@@ -24,11 +24,7 @@ def variance(results: Results) -> View:
     numbers = tuple(notes.number(f"Left out: {text}.") for text in grid.left_out)
     parts = {ALL: grid} | {table: grid.of_table(table) for table in grid.tables}
     shares = {name: {s.term: s for s in part.shares()} for name, part in parts.items()}
-    columns = [
-        Column("Term"),
-        Column("df, all tables"),
-        *(Column(name, dataset=name) for name in shares),
-    ]
+    columns = [Column("Term"), Column("df, all tables"), *(Column(name) for name in shares)]
     columns[2] = Column(ALL, notes=numbers)
     rows = [
         [

@@ -68,7 +68,16 @@ def test_a_topic_has_the_stability_of_its_results(
     assert 0 < before["digits", "logistic"] < 1
 
 
-def test_tables_without_known_needles_have_their_stability(of_seeds: Callable) -> None:
-    view = attribution(Results.read(of_seeds(scores(*range(20)), scores(*range(10, 30)))))
-    assert "| Method | Stability |\n| --- | ---: |\n| logistic | 0.333 |" in markdown(view)
+def test_tables_without_known_needles_have_their_stability(
+    of_seeds: Callable, put_again: Callable
+) -> None:
+    """The second seed names five features, the first only ranks them."""
+    store = of_seeds(scores(*range(20)), scores(*range(10, 30)))
+    key = max(store.records(), key=lambda record: record["seed"])["key"]
+    arrays = store.artifact(key) | {"selected": np.arange(60) < 5}
+    put_again(store, store.record(key), arrays)
+    view = attribution(Results.read(store))
+    lines = markdown(view).splitlines()
+    assert "| Method | Named | Stability |" in lines
+    assert "| logistic | 5 | 0.333 |" in lines
     assert view.data["stability"].tolist() == [pytest.approx(1 / 3)]
