@@ -23,9 +23,10 @@ def used_tables(frame: pd.DataFrame) -> dict[str, list[str]]:
 
     `frame` has the columns `dataset_label` and `seed`.
     """
+    entries = tomllib.loads(FILE.read_text())["used"]
     used: dict[str, list[str]] = defaultdict(list)
     for label, seeds in frame.groupby("dataset_label")["seed"].agg(set).items():
-        for entry in tomllib.loads(FILE.read_text())["used"]:
+        for entry in entries:
             is_meant = any(fnmatchcase(str(label), pattern) for pattern in entry["labels"])
             if is_meant and not seeds.isdisjoint(entry.get("seeds", seeds)):
                 used[str(label)].append(

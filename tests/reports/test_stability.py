@@ -48,8 +48,8 @@ def of_seeds(store: Store, make_cell: Callable) -> Callable[..., Store]:
 def test_stability_is_the_mean_jaccard_index_over_pairs_of_seeds(
     of_seeds: Callable, arrays: list[np.ndarray], checksums: str, expected: float | None
 ) -> None:
-    found = stabilities(Results.read(of_seeds(*arrays, checksums=checksums)))
-    assert found.get(("digits", "logistic")) == pytest.approx(expected)
+    values = stabilities(Results.read(of_seeds(*arrays, checksums=checksums)))
+    assert values.get(("digits", "logistic")) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("arrays", [True, False])
