@@ -42,12 +42,11 @@ def _stability(results: Results, group: Group) -> float | None:
 
 def _named_features(source: Source, key: str) -> set[int]:
     """Return the features that are among the 20 strongest. Ties get the worst rank."""
-    arrays = source.arrays(key)
-    if "attributions" in arrays:
-        features, strengths = strongest(arrays["attributions"])
-    elif "top_strengths" in arrays:
-        features, strengths = arrays["top_features"], arrays["top_strengths"]
-    else:
+    features, strengths = source.array(key, "top_features"), source.array(key, "top_strengths")
+    attributions = source.array(key, "attributions")
+    if attributions is not None:
+        features, strengths = strongest(attributions)
+    if features is None or strengths is None:
         return set()
     limit = strengths[TOP] if len(strengths) > TOP else 0.0
     return set(features[strengths > limit].tolist())
