@@ -284,7 +284,8 @@ SECONDS = {
 
 
 def _difference(evidence: Evidence, group: Group | None, other: Group | None) -> Estimate | None:
-    return evidence.pairs.difference(group, other) if group and other else None
+    """Return the difference of accuracies, the measure that the paper speaks of."""
+    return evidence.pairs.difference(group, other, "accuracy") if group and other else None
 
 
 def _accuracy(evidence: Evidence, claim: Claim, dataset: str, method: str, other: str) -> Part:
