@@ -55,6 +55,7 @@ class Cell:
     device: str
     split: str = "stratified"
     replicate: int = 0
+    n_train: int | None = None
     unavailable: str | None = field(default=None, compare=False)
     resources: dict[str, Any] = field(default_factory=dict, compare=False)
     may_use_torch: bool = field(default=True, compare=False)
@@ -63,11 +64,12 @@ class Cell:
         """The key of its record. `checksum` is that of the table, or None."""
         split = [self.split, self.test_fraction]
         again = [self.replicate] if self.replicate else []
+        fewer = [] if self.n_train is None else [self.n_train]
         return content_hash(
             {
                 "schema": SCHEMA,
                 "harness": harness_hash(),
-                "dataset": [self.table.name, self.table.params, checksum],
+                "dataset": [self.table.name, self.table.params, checksum, *fewer],
                 "method": [self.method, self.params, self.source_hash, *again],
                 "seed": self.seed,
                 "split": self.test_fraction if self.split == "stratified" else split,
@@ -118,6 +120,7 @@ def expand(
                         test_fraction=spec.test_fraction,
                         device=device,
                         split=grid.split or spec.split,
+                        n_train=table.n_train,
                         resources=_requested(table, method),
                         **fields,
                     )

@@ -59,6 +59,7 @@ class Choice(_Strict):
     params : parameters, by name
     replicate : of a method: another number gives other random choices under the same seed, so that
         a method can stand against itself
+    n_train : of a table: number of training rows to use, default all (`bench.run.split`)
     resources : requested from a scheduler
     """
 
@@ -66,6 +67,7 @@ class Choice(_Strict):
     label: str = ""
     params: dict[str, Any] = {}
     replicate: Annotated[int, Field(ge=0)] = 0
+    n_train: Annotated[int, Field(ge=1)] | None = None
     resources: Resources = Resources()
 
     @model_validator(mode="before")

@@ -10,7 +10,11 @@ from deepmapper.training.streams import stream_seed
 
 
 def split_rows(
-    table: Table, seed: int, test_fraction: float, kind: str = "stratified"
+    table: Table,
+    seed: int,
+    test_fraction: float,
+    kind: str = "stratified",
+    n_train: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split the rows of a table.
 
@@ -26,12 +30,24 @@ def split_rows(
         parts. "random" ignores the classes, as the paper's notebooks do. "folds" is repeated
         stratified cross-validation: with 5 folds, seeds 0 to 4 are the folds of the first repeat,
         seeds 5 to 9 those of the second.
+    n_train : int, optional
+        Number of training rows to keep, drawn at random. The test rows are the same for every
+        number, and the rows of a smaller number are among those of a larger one. Default: all.
 
     Returns
     -------
     tuple of two int arrays
         Training rows and test rows. A drawn split also shuffles the rows of each part.
     """
+    if n_train is not None:
+        train, test = split_rows(table, seed, test_fraction, kind)
+        if n_train > len(train):
+            message = (
+                f"n_train is {n_train}, but the split has {len(train)} training rows. Lower it."
+            )
+            raise ValueError(message)
+        rng = np.random.default_rng(stream_seed(seed, "split", "n_train") % 2**32)
+        return rng.permutation(train)[:n_train], test
     if table.official_split is not None:
         train, test = table.official_split
         return np.asarray(train), np.asarray(test)

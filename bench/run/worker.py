@@ -201,7 +201,7 @@ def _fit_and_predict(store: Store, run: Run) -> Fitted:
     method = entry("methods", cell.method).load()
     with phase("load"):
         table = read_table(store.folder / "tables" / cell.table.id)
-        train, test = split_rows(table, cell.seed, cell.test_fraction, cell.split)
+        train, test = split_rows(table, cell.seed, cell.test_fraction, cell.split, cell.n_train)
         X_train, y_train = table.X[train], table.y[train]
         X_test, y_test = table.X[test], table.y[test]
     record = run.record

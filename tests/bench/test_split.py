@@ -77,3 +77,17 @@ def test_tiny_classes_are_on_both_sides() -> None:
     y = np.array([0, 1, 2, 0, 1, 2])
     train, test = split_rows(table(y=y), 0, 0.25)
     assert set(y[train]) == set(y[test]) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("official", [True, False])
+def test_fewer_training_rows_are_among_more_and_test_rows_stay(official: bool) -> None:
+    everything, test = split_rows(table(official), 3, 0.25)
+    many, few = (split_rows(table(official), 3, 0.25, n_train=n) for n in (100, 20))
+    assert (len(many[0]), len(few[0])) == (100, 20)
+    assert set(few[0]) < set(many[0]) < set(everything)
+    np.testing.assert_array_equal(test, few[1])
+    np.testing.assert_array_equal(test, many[1])
+    other = split_rows(table(official), 4, 0.25, n_train=20)[0]
+    assert set(other) != set(few[0])
+    with pytest.raises(ValueError, match="n_train is 400, but the split has"):
+        split_rows(table(official), 3, 0.25, n_train=400)
