@@ -4,14 +4,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports import units
-from reports.figure_style import INK, QUIET, colours, method_rows, panels, say
+from reports.figure_style import (
+    INK,
+    MOST_METHODS_NOTE,
+    QUIET,
+    SMALLEST,
+    colours,
+    few_methods,
+    method_rows,
+    panels,
+    say,
+)
 from reports.results import Results
 
 TITLE = "Test accuracy"
 CAPTION = (
     "Points are means over seeds, lines are 95% intervals (as in the table). Blue circles: methods "
     "that make images. Orange diamonds: plain methods. Dashed: chance, the share of the largest "
-    "class in the test rows. Words: the status of a cell without accuracy."
+    "class in the test rows. Words: the status of a cell without accuracy." + MOST_METHODS_NOTE
 )
 WITHOUT = "No cell has a test accuracy."
 
@@ -21,18 +31,19 @@ def draw(results: Results) -> Figure | None:
     shown = [d for d in results.datasets if any(g.accuracy for g in results.groups(d))]
     if not shown:
         return None
-    figure, axes = panels(len(shown), 4.1, 1.0 + 0.26 * len(results.methods))
+    methods = few_methods(results, results.methods)
+    figure, axes = panels(len(shown), 4.1, 0.7 + 0.16 * len(methods))
     for panel, dataset in zip(axes, shown, strict=True):
-        method_rows(panel, results.methods)
-        _panel(panel, results, dataset)
+        method_rows(panel, methods)
+        _panel(panel, results, dataset, methods)
     return figure
 
 
-def _panel(axes: Axes, results: Results, dataset: str) -> None:
+def _panel(axes: Axes, results: Results, dataset: str, methods: list[str]) -> None:
     axes.set_title(dataset)
     axes.set_xlabel("test accuracy")
     digits = units.share_digits(results.dataset_facts(dataset).get("n_test"))
-    for row, method in enumerate(results.methods):
+    for row, method in enumerate(methods):
         _row(axes, results, dataset, method, row, digits)
     chance = results.chance(dataset)
     if chance is not None:
@@ -49,8 +60,8 @@ def _row(axes: Axes, results: Results, dataset: str, method: str, row: int, digi
     mean, low, high = group.accuracy.mean, group.accuracy.low, group.accuracy.high
     colour, marker = (colours()[0], "o") if group.image_shape else (colours()[1], "D")
     if low is not None and high is not None:
-        axes.plot([low, high], [row, row], color=colour, linewidth=1.8, zorder=3)
-    axes.plot(mean, row, marker, color=colour, markersize=5.5, mec="white", mew=0.6, zorder=4)
+        axes.plot([low, high], [row, row], color=colour, linewidth=1.3, zorder=3)
+    axes.plot(mean, row, marker, color=colour, markersize=4, mec="white", mew=0.5, zorder=4)
     text = units.share(mean, digits)
     at = axes.get_yaxis_transform()
-    axes.text(1.02, row, text, transform=at, va="center", fontsize=8, color=INK)
+    axes.text(1.02, row, text, transform=at, va="center", fontsize=SMALLEST, color=INK)

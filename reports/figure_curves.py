@@ -7,7 +7,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.figure_style import QUIET, bare, colours, legend_below
+from reports.figure_style import (
+    MOST_COLUMNS,
+    MOST_METHODS_NOTE,
+    PAGE,
+    QUIET,
+    SMALLEST,
+    bare,
+    broken,
+    colours,
+    few_methods,
+    legend_below,
+)
 from reports.results import Results
 
 SIDES: dict[str, dict[str, Any]] = {
@@ -19,7 +30,7 @@ TITLE = "Training curves"
 CAPTION = (
     "Accuracy by epoch, from 0 to 1, of the first seed with a history. The number of epochs is "
     "below each panel. Dashed: training rows. Solid: validation rows. Passes follow one another, "
-    "with a gap between them."
+    f"with a gap between them. At most {MOST_COLUMNS} datasets." + MOST_METHODS_NOTE
 )
 WITHOUT = "No run recorded a training history."
 SHORT = 7  # maximum number of epochs with a marker each
@@ -30,17 +41,17 @@ History = list[dict[str, Any]]
 def draw(results: Results) -> Figure | None:
     """Draw a row a method and a column a dataset, or return None without a history."""
     by_dataset = {dataset: histories(results, dataset) for dataset in results.datasets}
-    shown = {dataset: of_methods for dataset, of_methods in by_dataset.items() if of_methods}
+    with_any = [dataset for dataset, of_methods in by_dataset.items() if of_methods]
+    shown = {dataset: by_dataset[dataset] for dataset in with_any[:MOST_COLUMNS]}
     if not shown:
         return None
     drawn = {method for of_methods in shown.values() for method in of_methods}
-    methods = [method for method in results.methods if method in drawn]
-    size = (2.6 + 1.6 * len(shown), 0.8 + 0.58 * len(methods))
-    figure = Figure(figsize=size, layout="constrained")
+    methods = few_methods(results, [method for method in results.methods if method in drawn])
+    figure = Figure(figsize=(PAGE, 0.8 + 0.5 * len(methods)), layout="constrained")
     grid = figure.subplots(len(methods), len(shown), squeeze=False, sharey=True)
     colour = colours()[0]
     for axes, dataset in zip(grid[0], shown, strict=True):
-        axes.set_title(dataset, pad=9)
+        axes.set_title(broken(dataset), pad=9)
     for line, method in zip(grid, methods, strict=True):
         line[0].set_ylabel(method, rotation=0, ha="right", va="center")
         for axes, of_methods in zip(line, shown.values(), strict=True):
@@ -53,14 +64,14 @@ def draw(results: Results) -> Figure | None:
 def _small_panel(axes: Axes, history: History | None, colour: Any) -> None:
     axes.set_ylim(-0.02, 1.05)
     axes.set_yticks([0, 0.5, 1], ["0", "", "1"])
-    axes.tick_params(labelsize=6.5, pad=1)
+    axes.tick_params(labelsize=SMALLEST, pad=1)
     bare(axes)
     curves = {side: series(history, f"{side}_accuracy") for side in SIDES} if history else {}
     drawable = {side: values for side, values in curves.items() if np.isfinite(values).any()}
     if not drawable:
         axes.set_xticks([])
         axes.grid(visible=False)
-        axes.text(0.5, 0.5, "none", color=QUIET, ha="center", va="center", fontsize=7)
+        axes.text(0.5, 0.5, "none", color=QUIET, ha="center", va="center", fontsize=SMALLEST)
         axes.set_xlim(0, 1)
         return
     last = max(map(len, drawable.values()))

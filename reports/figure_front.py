@@ -3,7 +3,6 @@
 Accuracies crowd near 1, so their axis is logarithmic in the error and labelled with the accuracy.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reports.figure_style import QUIET, bare, legend_below, method_styles, panels
+from reports.figure_style import (
+    MOST_METHODS_NOTE,
+    QUIET,
+    bare,
+    few_methods,
+    legend_below,
+    method_styles,
+    panels,
+)
 from reports.figure_time import FLOOR_SECONDS, whole_decades
 from reports.results import Results
 from reports.statistics import pareto_front
@@ -22,45 +29,45 @@ CAPTION = (
     "Total is conversion, training and prediction (median over seeds), on a log scale. The line is "
     "the Pareto front: no method is both faster and more accurate than those on it. Vertical "
     "lines are 95% intervals, cut at the edge of the panel. The accuracy axis is logarithmic in "
-    "the error, because methods differ near 1."
+    "the error, because methods differ near 1." + MOST_METHODS_NOTE
 )
 WITHOUT = "No cell has both an accuracy and a time."
-MANY = 12  # methods. With more, those on the front have their names beside their points
-LINE_PIXELS = 11  # between names, in pixels of the figure, 100 an inch
 ERROR_TICKS = [0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005]
-MARK: dict[str, Any] = {"linestyle": "", "markersize": 7, "mec": "white", "mew": 0.7}
+MARK: dict[str, Any] = {"linestyle": "", "markersize": 5, "mec": "white", "mew": 0.5}
 
 Points = dict[str, tuple[float, float]]  # method -> seconds and accuracy
 
 
 def draw(results: Results) -> Figure | None:
     """Draw a panel for each dataset, or return None without accuracy and time."""
-    by_dataset = {dataset: _points(results, dataset) for dataset in results.datasets}
+    methods = few_methods(results, results.methods)
+    by_dataset = {dataset: _points(results, dataset, methods) for dataset in results.datasets}
     shown = {dataset: points for dataset, points in by_dataset.items() if points}
     if not shown:
         return None
-    figure, axes = panels(len(shown), 4.1, 3.1)
+    figure, axes = panels(len(shown), 4.1, 2.1)
     for panel, (dataset, points) in zip(axes, shown.items(), strict=True):
-        _panel(panel, results, dataset, points)
-    styles = method_styles(results.methods)
-    drawn = [m for m in results.methods if any(m in points for points in shown.values())]
+        _panel(panel, results, dataset, points, method_styles(methods))
+    styles = method_styles(methods)
+    drawn = [method for method in methods if any(method in points for points in shown.values())]
     handles = [Line2D([], [], label=method, **MARK, **styles[method]) for method in drawn]
     front = Line2D([], [], color=QUIET, linewidth=1.2, label="Pareto front")
     legend_below(figure, [*handles, front])
     return figure
 
 
-def _points(results: Results, dataset: str) -> Points:
+def _points(results: Results, dataset: str, methods: list[str]) -> Points:
     points = {}
     for group in results.groups(dataset):
         seconds = group.total_seconds
-        if group.accuracy and seconds is not None:
+        if group.method in methods and group.accuracy and seconds is not None:
             points[group.method] = (max(seconds, FLOOR_SECONDS), group.accuracy.mean)
     return points
 
 
-def _panel(axes: Axes, results: Results, dataset: str, points: Points) -> None:
-    styles = method_styles(results.methods)
+def _panel(
+    axes: Axes, results: Results, dataset: str, points: Points, styles: dict[str, dict[str, Any]]
+) -> None:
     floor = 0.5 / (results.dataset_facts(dataset).get("n_test") or 500)
 
     def error(accuracy: float) -> float:
@@ -69,9 +76,8 @@ def _panel(axes: Axes, results: Results, dataset: str, points: Points) -> None:
 
     places = {method: (x, error(y)) for method, (x, y) in points.items()}
     on_front = np.flatnonzero(pareto_front(*zip(*points.values(), strict=True)))
-    names = sorted((list(points)[i] for i in on_front), key=lambda name: points[name][0])
-    front = {name: places[name] for name in names}
-    axes.step(*zip(*front.values(), strict=True), where="post", color=QUIET, lw=1.2, zorder=2)
+    front = sorted(list(places.values())[i] for i in on_front)
+    axes.step(*zip(*front, strict=True), where="post", color=QUIET, lw=1.2, zorder=2)
     for method, (x, y) in places.items():
         group, look = results.group(dataset, method), styles[method]
         estimate = group.accuracy if group else None
@@ -81,28 +87,7 @@ def _panel(axes: Axes, results: Results, dataset: str, points: Points) -> None:
         axes.plot(x, y, zorder=4, **MARK, **look)
     errors = [y for _, y in places.values()]
     _scales(axes, min(errors), max(errors))
-    if len(styles) > MANY:
-        _name(axes, front)
     axes.set_title(dataset)
-
-
-def _name(axes: Axes, front: Points) -> None:
-    """Write names beside the points of the front, from the best down, if they fit."""
-    below = -math.inf
-    for method, place in reversed(front.items()):
-        height = -axes.transData.transform(place)[1]
-        if height - below > LINE_PIXELS:
-            is_first = method == next(iter(front))
-            axes.annotate(
-                method,
-                place,
-                (5 if is_first else -5, 3),
-                textcoords="offset points",
-                ha="left" if is_first else "right",
-                fontsize=6.5,
-                zorder=5,
-            )
-            below = height
 
 
 def _scales(axes: Axes, least: float, most: float) -> None:

@@ -1,23 +1,32 @@
 """The same sample as image of each converter, as in Fig. 6 of the paper."""
 
-import math
-import re
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figure_style import FAINT, QUIET, WARNING, no_ticks
+from reports.figure_style import (
+    FAINT,
+    MOST_COLUMNS,
+    MOST_METHODS_NOTE,
+    PAGE,
+    QUIET,
+    SMALLEST,
+    WARNING,
+    broken,
+    few_methods,
+    no_ticks,
+)
 from reports.results import Results
 
 TITLE = "The same sample as image of each converter"
 CAPTION = (
-    "After Fig. 6 of the paper. Rows are the methods that make images, columns are datasets, with "
-    "one sample a column. Brightness is scaled for each image, and clipped at 99.5% in large ones."
+    "After Fig. 6 of the paper. Rows are the methods that make images, columns are datasets (at "
+    f"most {MOST_COLUMNS}), with one sample a column. Brightness is scaled for each image, and "
+    "clipped at 99.5% in large ones." + MOST_METHODS_NOTE
 )
 WITHOUT = "No run kept example images."
-PIXEL_BUDGET = 2.4e6  # of the whole figure: the page contains it, and noise does not compress
 
 
 @dataclass(frozen=True)
@@ -31,20 +40,20 @@ class Examples:
 def draw(results: Results) -> Figure | None:
     """Draw a row a method and a column a dataset, or return None without images."""
     examples = {dataset: examples_of(results, dataset) for dataset in results.datasets}
-    datasets = [dataset for dataset, of_methods in examples.items() if of_methods]
-    methods = [m for m in results.methods if any(m in examples[d] for d in datasets)]
+    datasets = [dataset for dataset, of_methods in examples.items() if of_methods][:MOST_COLUMNS]
+    imaging = [m for m in results.methods if any(m in examples[d] for d in datasets)]
+    methods = few_methods(results, imaging)
     if not datasets:
         return None
-    side = math.sqrt(PIXEL_BUDGET / len(methods) / len(datasets)) / 150
-    side = max(0.9, min(1.9, side))
-    size = (side * len(datasets) + 1.2, (side + 0.22) * len(methods) + 0.4)
+    side = min(1.3, (PAGE - 0.5) / len(datasets))
+    size = (side * len(datasets) + 0.5, (side + 0.2) * len(methods) + 0.4)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(methods), len(datasets), squeeze=False)
     for column, dataset in zip(grid.T, datasets, strict=True):
-        column[0].set_title(dataset, fontsize=8.5, loc="center", fontweight="bold")
+        column[0].set_title(broken(dataset), fontsize=SMALLEST, loc="center")
         _column(column, results, dataset, methods, examples[dataset])
     for axes, method in zip(grid[:, 0], methods, strict=True):
-        axes.set_ylabel(_broken(method), fontsize=9, fontweight="bold")
+        axes.set_ylabel(broken(method), fontsize=SMALLEST)
     return figure
 
 
@@ -92,8 +101,8 @@ def _image(axes: Axes, examples: Examples, row: int | None) -> None:
     low = image.min()
     axes.imshow(image, cmap="magma", vmin=low, vmax=top if top > low else low + 1)
     height, width = image.shape
-    other = "" if row is not None else ", another sample"
-    axes.set_xlabel(f"{height}×{width}{other}", fontsize=7.5, color=QUIET, labelpad=2)
+    other = "" if row is not None else "\nother sample"
+    axes.set_xlabel(f"{height}×{width}{other}", fontsize=SMALLEST, color=QUIET, labelpad=2)
 
 
 def _words(axes: Axes, words: str) -> None:
@@ -108,16 +117,7 @@ def _words(axes: Axes, words: str) -> None:
         transform=axes.transAxes,
         ha="center",
         va="center",
-        fontsize=8,
+        fontsize=SMALLEST,
         fontstyle="italic",
         color=WARNING,
     )
-
-
-def _broken(name: str) -> str:
-    lines = [""]
-    for part in re.findall(r"[^_ ]+_?|_| ", name):
-        if len(lines[-1] + part) > 14 and lines[-1]:
-            lines.append("")
-        lines[-1] += part
-    return "\n".join(line.strip() for line in lines if line.strip())

@@ -1,6 +1,7 @@
-"""One style for all figures: safe for colour-blind readers, same bytes again."""
+"""One style for all figures: readable in print, safe for colour-blind readers, same bytes again."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -17,6 +18,7 @@ from matplotlib.style import context
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.store.store import write_atomically
+from reports.results import Results
 
 INK, QUIET, FAINT, WARNING = "#1d2433", "#6b7385", "#e3e6ec", "#a33b20"
 # Seaborn's palette "colorblind", with a dark olive for its yellow, which is too pale on white.
@@ -26,47 +28,47 @@ PALETTE = (
 )
 MARKERS = "osD^v<>"  # 7 markers and 10 colours: 70 methods look different
 
+PAGE, COLUMN = 7.09, 3.46  # inches: 180 mm and 88 mm, the widths of Scientific Reports
+SMALLEST = 7  # points, for every letter in a figure
+ENGINE = "deepmapper"
+MOST_METHODS = 10  # in a panel
+MOST_COLUMNS = 6  # of figures with a row a method and a column a dataset
+MOST_METHODS_NOTE = (
+    f" Of more than {MOST_METHODS} methods, `{ENGINE}` and the {MOST_METHODS - 1} best by mean "
+    "rank are drawn, the first entry of each method before its variants."
+)
+
 SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # part of matplotlib: the same on every machine
-    "font.size": 9,
-    "axes.titlesize": 10,
+    "font.size": 7.5,
+    "axes.titlesize": 8,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.labelsize": 9,
+    "axes.labelsize": 7.5,
     "axes.edgecolor": QUIET,
     "axes.labelcolor": INK,
-    "axes.linewidth": 0.8,
+    "axes.linewidth": 0.6,
     "patch.edgecolor": "white",
     "patch.force_edgecolor": True,
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8.5,
+    "xtick.labelsize": SMALLEST,
+    "ytick.labelsize": SMALLEST,
     "grid.color": FAINT,
-    "grid.linewidth": 0.8,
+    "grid.linewidth": 0.5,
     "legend.frameon": False,
-    "legend.fontsize": 8.5,
+    "legend.fontsize": SMALLEST,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 3,
     "savefig.dpi": 150,
     "svg.hashsalt": "deepmapper-benchmark",
     "svg.fonttype": "path",
 }
-COLUMN = 3.46  # inches: 88 mm, a column of Scientific Reports
-SMALLEST = 7  # points, for every letter in a figure for print
 PRINT: dict[str, Any] = SETTINGS | {
-    "font.size": 7.5,
-    "axes.titlesize": 8,
-    "axes.labelsize": 7.5,
-    "xtick.labelsize": SMALLEST,
-    "ytick.labelsize": SMALLEST,
-    "legend.fontsize": SMALLEST,
-    "axes.linewidth": 0.6,
-    "grid.linewidth": 0.5,
     # Ticks are hidden, but keep labels at their distance.
     **{"xtick.bottom": False, "xtick.major.size": 3.5, "xtick.minor.size": 2.0},
     **{"ytick.left": False, "ytick.major.size": 3.5, "ytick.minor.size": 2.0},
-    "lines.linewidth": 1.1,
-    "lines.markersize": 3,
     "savefig.dpi": 300,
     "pdf.fonttype": 42,  # text in a PDF stays text
 }
@@ -96,6 +98,19 @@ def plain_logarithms(axis: Axis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
+def few_methods(results: Results, methods: Sequence[str]) -> list[str]:
+    """Return at most `MOST_METHODS` of these labels, in their order, the best first.
+
+    The engine is kept, then the first entry of each method, then further entries. The first entry
+    is the one whose label is the method's name.
+    """
+    names = dict(zip(results.frame["method_label"], results.frame["method"], strict=True))
+    first = {names[label]: label for label in sorted(methods, reverse=True)}
+    first |= {label: label for label in methods if names[label] == label}
+    by_need = sorted(methods, key=lambda label: (label != ENGINE, first[names[label]] != label))
+    return [label for label in methods if label in by_need[:MOST_METHODS]]
+
+
 def method_styles(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return a colour and a marker for each method, by alphabetical position."""
     palette = colours()
@@ -108,11 +123,12 @@ def method_styles(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
 def panels(
     n: int, width: float, height: float, max_columns: int = 3, **options: Any
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure with n axes in a grid, each of the given size in inches."""
+    """Return a figure with n axes in a grid, each of the given size in inches if they fit."""
     columns = 2 if n == 4 else min(n, max_columns)
     rows = math.ceil(n / columns)
-    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr,call-arg]
+    size = min(PAGE, width * columns), height * rows
+    figure = Figure(figsize=size, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.05, h_pad=0.05)  # type: ignore[union-attr,call-arg]
     grid = figure.subplots(rows, columns, squeeze=False, **options)
     axes = list(grid.flat)
     for spare in axes[n:]:
@@ -141,6 +157,16 @@ def method_rows(axes: Axes, methods: Sequence[str]) -> None:
     bare(axes)
 
 
+def broken(name: str) -> str:
+    """Break a name after underscores and spaces into lines of at most 14 letters, if it can be."""
+    lines = [""]
+    for part in re.findall(r"[^_ ]+_?|_| ", name):
+        if len(lines[-1] + part) > 14 and lines[-1]:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.strip() for line in lines if line.strip())
+
+
 def say(axes: Axes, row: int, words: str) -> None:
     axes.text(
         0.02,
@@ -149,7 +175,7 @@ def say(axes: Axes, row: int, words: str) -> None:
         transform=axes.get_yaxis_transform(),
         va="center",
         color=WARNING,
-        fontsize=8,
+        fontsize=SMALLEST,
         fontstyle="italic",
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         zorder=5,
@@ -159,7 +185,7 @@ def say(axes: Axes, row: int, words: str) -> None:
 def legend_below(figure: Figure, handles: Sequence[Line2D]) -> None:
     """Put a legend under the panels, with as many columns as the width allows."""
     longest = max(len(str(handle.get_label())) for handle in handles)
-    fitting = int(figure.get_figwidth() / (0.085 * longest + 0.55))  # inches of a letter, a marker
+    fitting = int(figure.get_figwidth() / (0.062 * longest + 0.45))  # inches of a letter, a marker
     columns = max(1, min(len(handles), fitting))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
 

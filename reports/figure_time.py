@@ -6,13 +6,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from reports.figure_style import QUIET, colours, legend_below, method_rows, panels, say
+from reports.figure_style import (
+    MOST_METHODS_NOTE,
+    QUIET,
+    colours,
+    few_methods,
+    legend_below,
+    method_rows,
+    panels,
+    say,
+)
 from reports.results import Group, Results
 
 TITLE = "Conversion and training time"
 CAPTION = (
     "Medians over seeds on a log scale, with the range of the seeds as a thick line. Times below "
-    "1 ms are drawn at 1 ms."
+    "1 ms are drawn at 1 ms." + MOST_METHODS_NOTE
 )
 WITHOUT = "No cell was timed."
 FLOOR_SECONDS = 0.001  # faster times are drawn here, because the clock does not resolve them
@@ -25,10 +34,11 @@ def draw(results: Results) -> Figure | None:
     shown = [d for d in results.datasets if any(map(_timed, results.groups(d)))]
     if not shown:
         return None
-    figure, axes = panels(len(shown), 4.1, 1.0 + 0.26 * len(results.methods))
+    methods = few_methods(results, results.methods)
+    figure, axes = panels(len(shown), 4.1, 0.7 + 0.17 * len(methods))
     for panel, dataset in zip(axes, shown, strict=True):
-        method_rows(panel, results.methods)
-        _phases_panel(panel, results, dataset)
+        method_rows(panel, methods)
+        _phases_panel(panel, results, dataset, methods)
     legend_below(
         figure,
         [
@@ -43,11 +53,11 @@ def _timed(group: Group) -> bool:
     return any(group.spread(column) for column in PARTS)
 
 
-def _phases_panel(axes: Axes, results: Results, dataset: str) -> None:
+def _phases_panel(axes: Axes, results: Results, dataset: str, methods: list[str]) -> None:
     axes.set_title(dataset)
     axes.set_xscale("log")
     axes.set_xlabel("seconds")
-    for row, method in enumerate(results.methods):
+    for row, method in enumerate(methods):
         group = results.group(dataset, method)
         if group is None or not _timed(group):
             instead = (group.words or ("shared" if group.shared else "no value")) if group else ""
@@ -65,9 +75,9 @@ def _phases_row(axes: Axes, group: Group, row: int) -> None:
         spread, y = spreads[column], row + (0.14 if colour else -0.14)  # so that both are visible
         if spread:
             ends = [max(spread.low, FLOOR_SECONDS), max(spread.high, FLOOR_SECONDS)]
-            axes.plot(ends, [y, y], color=colours()[colour], linewidth=2.4, zorder=3)
+            axes.plot(ends, [y, y], color=colours()[colour], linewidth=1.6, zorder=3)
             at = max(spread.median, FLOOR_SECONDS)
-            look = {"color": colours()[colour], "markersize": 5, "mec": "white", "mew": 0.5}
+            look = {"color": colours()[colour], "markersize": 4, "mec": "white", "mew": 0.5}
             axes.plot(at, y, marker, zorder=4, **look)
 
 

@@ -1,6 +1,7 @@
 """A store of made-up cells with every status and every artifact."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from bench.metrics import METRICS
 from bench.store.store import SCHEMA, Store
 from reports.build import build
+from reports.figure_style import SMALLEST
 
 # name -> samples, features, classes, needles
 DATASETS: dict[str, tuple[int, int, int, list[int] | None]] = {
@@ -242,3 +246,46 @@ def store(tmp_path: Path) -> Store:
     store = Store(tmp_path / "store")
     store.create()
     return store
+
+
+@pytest.fixture(scope="session")
+def assert_printable() -> Callable[[Figure, float], None]:
+    """Check that a figure fits a width, and that its letters are large and apart."""
+
+    def check(figure: Figure, width: float) -> None:
+        assert figure.get_figwidth() <= width
+        figure.draw_without_rendering()
+        hidden = {
+            label
+            for axes in figure.axes
+            for axis in (axes.xaxis, axes.yaxis)
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())
+            for label in (tick.label1, tick.label2)
+            if not axes.axison
+            or not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
+        }
+        texts = {
+            text
+            for text in figure.findobj(Text)
+            if text.get_text().strip() and text.get_visible() and text not in hidden
+        }
+        assert min(text.get_fontsize() for text in texts) >= SMALLEST
+        boxes = {  # the box of a slanted text is larger than the text
+            text: text.get_window_extent().padded(-1)
+            for text in texts
+            if text.get_rotation() % 90 == 0
+        }
+        outside = [
+            text.get_text()
+            for text, box in boxes.items()
+            if not (figure.bbox.contains(*box.min) and figure.bbox.contains(*box.max))
+        ]
+        assert not outside, "beyond the edge of the figure"
+        over = [
+            (a.get_text(), b.get_text())
+            for a, b in itertools.combinations(boxes, 2)
+            if boxes[a].overlaps(boxes[b])
+        ]
+        assert not over, "text over text"
+
+    return check

@@ -10,12 +10,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from matplotlib.text import Text
 
 from bench.metrics import version
 from bench.spec import load_spec, parse_spec
 from bench.store.store import Store
-from reports.figure_style import COLUMN, PRINT, SMALLEST, style
+from reports.figure_style import COLUMN, PRINT, style
 from reports.paper import labels
 from reports.paper.build import EXHIBITS, build, marked
 from reports.paper.evidence import Evidence
@@ -204,13 +203,14 @@ def published() -> dict[str, Exhibit]:
     return {exhibit.name: exhibit for exhibit in exhibits}
 
 
-def test_figures_can_be_read_in_a_column(published: dict[str, Exhibit]) -> None:
+def test_figures_can_be_read_in_a_column(
+    published: dict[str, Exhibit], assert_printable: Callable
+) -> None:
     figures = {name: e.figure for name, e in published.items() if e.figure is not None}
     assert figures.keys() == {"cost", *(f"fig{i}" for i in range(1, 7))}
     for figure in figures.values():
-        assert figure.get_figwidth() == COLUMN
-        texts = [text for text in figure.findobj(Text) if text.get_text()]
-        assert min(text.get_fontsize() for text in texts) >= SMALLEST
+        with style(PRINT):
+            assert_printable(figure, COLUMN)
 
 
 def test_digits_have_titles(published: dict[str, Exhibit]) -> None:
