@@ -8,21 +8,26 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from bench.metrics import feature_strength
-from reports.figure_style import QUIET, bare, method_styles, panels
+from reports.figure_naming import FEW_NEEDLES
+from reports.figure_style import (
+    MOST_METHODS_NOTE,
+    QUIET,
+    bare,
+    few_methods,
+    method_styles,
+    panels,
+)
 from reports.results import Group, Results
 
 TITLE = "Ranks of the needles in the attributions"
 CAPTION = (
     "Each point is one needle (a feature known to matter) of one seed, ranked by the strength of "
     "its attribution (each class's shares, averaged). Rank 1 is on top, ties have the lower rank. "
-    "Shaded: the top k, where all k needles should be. Dotted: the number of features. More than "
-    "200 points of a method are summarised: the median, a thick line from the first to the third "
-    "quartile, and a thin line from the 5th to the 95th percentile."
+    "Shaded: the top k, where all k needles should be. Dotted: the number of features."
+    + MOST_METHODS_NOTE
 )
-WITHOUT = "No method attributed on a dataset whose true features are known."
+WITHOUT = f"No method attributed on a table with at most {FEW_NEEDLES} known features."
 SPREAD = 0.5  # width of the points of one method, in columns
-MOST_POINTS = 200  # of one method
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def draw(results: Results) -> Figure | None:
@@ -31,15 +36,19 @@ def draw(results: Results) -> Figure | None:
     shown = [dataset for dataset, of_methods in ranks.items() if of_methods]
     if not shown:
         return None
-    widest = max(len(ranks[dataset]) for dataset in shown)
-    width = max(4.1, 1.0 + 0.42 * widest)
-    figure, axes = panels(len(shown), width, 3.9, max_columns=max(1, int(13 / width)))
+    methods = few_methods(
+        results, [m for m in results.methods if any(m in ranks[d] for d in shown)]
+    )
+    figure, axes = panels(len(shown), 3.54, 2.4, max_columns=2)
     for panel, dataset in zip(axes, shown, strict=True):
-        _panel(panel, results, dataset, ranks[dataset])
+        of_methods = {m: ranks[dataset][m] for m in methods if m in ranks[dataset]}
+        _panel(panel, results, dataset, of_methods, method_styles(methods))
     return figure
 
 
 def _of_dataset(results: Results, dataset: str) -> dict[str, np.ndarray]:
+    if len(results.dataset_facts(dataset).get("relevant") or []) > FEW_NEEDLES:
+        return {}
     ranks = {group.method: _ranks(results, group) for group in results.groups(dataset)}
     return {method: listed for method, listed in ranks.items() if len(listed)}
 
@@ -60,12 +69,20 @@ def needle_ranks(attributions: np.ndarray, relevant: list[int]) -> np.ndarray:
     return np.array([int((strength >= strength[i]).sum()) for i in relevant])
 
 
-def _panel(axes: Axes, results: Results, dataset: str, of_methods: dict[str, np.ndarray]) -> None:
-    facts, styles = results.dataset_facts(dataset), method_styles(results.methods)
+def _panel(
+    axes: Axes,
+    results: Results,
+    dataset: str,
+    of_methods: dict[str, np.ndarray],
+    styles: dict[str, dict[str, Any]],
+) -> None:
+    facts = results.dataset_facts(dataset)
     k, p = len(facts["relevant"]), facts["n_features"]
     axes.axhspan(0.7, k + 0.5, color="#0173b2", alpha=0.08, linewidth=0)
     for column, (method, ranks) in enumerate(of_methods.items()):
-        _method(axes, column, ranks, styles[method])
+        look = {"mec": "white", "mew": 0.4, "markersize": 4, **styles[method]}
+        at = column + np.linspace(-SPREAD / 2, SPREAD / 2, len(ranks) + 2)[1:-1]
+        axes.plot(at, np.sort(ranks), linestyle="", alpha=0.9, zorder=3, **look)
     axes.axhline(p, color=QUIET, linewidth=0.8, linestyle=":")
     axes.set_yscale("log")
     axes.set_ylim(p * 1.4, 0.7)  # rank 1 at the top
@@ -77,15 +94,3 @@ def _panel(axes: Axes, results: Results, dataset: str, of_methods: dict[str, np.
     axes.set_title(f"{dataset}\n{k:,} needles in {p:,} features")
     axes.set_ylabel("rank of a needle")
     bare(axes)
-
-
-def _method(axes: Axes, column: int, ranks: np.ndarray, style: dict[str, Any]) -> None:
-    look = {"mec": "white", "mew": 0.4, **style}
-    if len(ranks) <= MOST_POINTS:
-        at = column + np.linspace(-SPREAD / 2, SPREAD / 2, len(ranks) + 2)[1:-1]
-        axes.plot(at, np.sort(ranks), linestyle="", alpha=0.9, zorder=3, markersize=5, **look)
-        return
-    low, first, median, third, high = np.quantile(ranks, QUANTILES)
-    for ends, width in (((low, high), 1.2), ((first, third), 5.0)):
-        axes.plot([column, column], ends, color=style["color"], linewidth=width, alpha=0.6)
-    axes.plot([column], [median], linestyle="", zorder=3, markersize=8, **look)

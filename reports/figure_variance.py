@@ -3,28 +3,30 @@
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.figure_style import FAINT, PALETTE, bare, legend_below, method_rows, panels
+from reports.figure_style import FAINT, PAGE, PALETTE, bare, legend_below, method_rows, panels
 from reports.results import Results
 from reports.table_variance import ALL
-from reports.variance_shares import FACTORS, RESIDUAL, TERMS, read_grid
+from reports.variance_shares import FACTORS, RESIDUAL, TERMS, has_grid, read_grid
 
 TITLE = "Causes of the error"
 CAPTION = (
     "Shares of the sum of squares of the logit of the error rate, by analysis of variance, for all "
     "tables and within each. The table of the shares has intervals and the limits of this analysis."
 )
-WITHOUT = "Every cell of the grid has the same error, or none is complete."
+WITHOUT = "There is no grid of layouts and networks, or every cell of it has the same error."
 
 
 def draw(results: Results) -> Figure | None:
     """Draw the bars, or return None if no error varies."""
+    if not has_grid(results.frame):
+        return None
     grid = read_grid(results.frame)
     parts = {ALL: grid} | {table: grid.of_table(table) for table in grid.tables}
     shares = {name: {s.term: s.share for s in part.shares()} for name, part in parts.items()}
     shares = {name: of_part for name, of_part in shares.items() if of_part}
     if not shares:
         return None
-    figure, [axes] = panels(1, 7.2, 1.2 + 0.32 * len(shares))
+    figure, [axes] = panels(1, PAGE, 0.9 + 0.2 * len(shares))
     # Main effects, then interactions, then the residual. The palette has as many colours as terms.
     names = [" × ".join(FACTORS[f] for f in term) for term in TERMS]
     colours = dict(zip(names, PALETTE, strict=True)) | {RESIDUAL: FAINT}

@@ -8,18 +8,18 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from reports.results import Results
-from reports.variance_shares import has_grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_MACHINES = 4  # kinds of machine with figures of time. The tables have all
-MOST_ENTRIES = 600  # pairs of dataset and method. More panels would take minutes to draw
+MOST_DATASETS = 24  # of figures with a panel for each
 NOT_DRAWN = (
-    f"Not drawn for more than {MOST_ENTRIES} pairs of dataset and method: the tables and the chart "
-    "of accuracy against time have all of them."
+    f"Not drawn for more than {MOST_DATASETS} datasets: the tables and the chart of accuracy "
+    "against time have all of them."
 )
-DRAWN_FOR_MANY = ("ranks", "heat", "variance")
+SPECIAL = ("phases", "learning", "variance")  # for some grids only, missing without a note
+DRAWN_FOR_MANY = ("ranks", "heat", *SPECIAL)
 TIMED = ("time", "accuracy_vs_time")  # drawn for each kind of machine
 
 
@@ -51,19 +51,25 @@ def modules() -> dict[str, ModuleType]:
         figure_front,
         figure_heat,
         figure_images,
+        figure_learning,
+        figure_naming,
         figure_needles,
+        figure_phases,
         figure_ranks,
         figure_time,
         figure_variance,
     )
 
     return {
+        "phases": figure_phases,
+        "learning": figure_learning,
         "ranks": figure_ranks,
         "heat": figure_heat,
         "accuracy": figure_accuracy,
         "time": figure_time,
         "accuracy_vs_time": figure_front,
         "images": figure_images,
+        "naming": figure_naming,
         "needle_ranks": figure_needles,
         "curves": figure_curves,
         "variance": figure_variance,
@@ -71,15 +77,10 @@ def modules() -> dict[str, ModuleType]:
 
 
 def plans(results: Results) -> list[Plan]:
-    """Return the figures of these results. Times have one for each kind of machine.
-
-    The one of variance is for the grids of `reports.variance_shares` only.
-    """
-    is_many = len(results.datasets) * len(results.methods) > MOST_ENTRIES
+    """Return the figures of these results. Times have one for each kind of machine."""
+    is_many = len(results.datasets) > MOST_DATASETS
     listed = []
     for name, module in modules().items():
-        if name == "variance" and not has_grid(results.frame):
-            continue
         plan = Plan(name, module.TITLE, module.CAPTION, module.WITHOUT, module.draw)
         if is_many and name not in DRAWN_FOR_MANY:
             plan = replace(plan, without=NOT_DRAWN, draw=lambda _: None)
@@ -88,12 +89,16 @@ def plans(results: Results) -> list[Plan]:
 
 
 def draw_all(results: Results, folder: Path, only: Collection[str] = ()) -> list[Plan]:
-    """Draw every figure, or those named, and remove outdated files."""
+    """Draw every figure, or those named, and remove outdated files.
+
+    Figures of `SPECIAL` that cannot be drawn are left out.
+    """
     for name in TIMED:
         for path in folder.glob(f"{name}_[A-Z].*"):  # of machines of an earlier report
             path.unlink()
     named = [plan for plan in plans(results) if not only or plan.name in only]
-    return [_draw(plan, results, folder) for plan in named]
+    drawn = [_draw(plan, results, folder) for plan in named]
+    return [plan for plan in drawn if plan.png or plan.name not in SPECIAL]
 
 
 def _of_machines(plan: Plan, results: Results) -> list[Plan]:

@@ -26,7 +26,10 @@ from reports.topics import PREDICTED, Topic, open_source, write_arrays, write_ce
 KEEP_WHOLE = 20_000  # numbers of an attribution array. Larger ones are cut
 MOST_LINES = 40  # of README.md
 # Pictures of a report, the most telling first.
-PICTURES = ("ranks", "heat", "accuracy", "accuracy_vs_time", "needle_ranks", "images")
+PICTURES = (
+    *("phases", "learning", "variance", "ranks", "heat", "naming", "accuracy"),
+    *("accuracy_vs_time", "needle_ranks", "images"),
+)
 MOST_PICTURES = 4
 FOLDER = re.compile(r"(?<![\w.$>~:/])/(?:home|root|Users|tmp|work|mnt|scratch|srv|data)/[\w.-]+")
 

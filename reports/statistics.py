@@ -129,9 +129,9 @@ def best_of(means: Mapping[str, float]) -> set[str]:
 
 
 def base_table(label: str) -> str:
-    """Return the table of a variant: `x` of `x (counts)`, see `VARIANTS`."""
+    """Return the table of a variant: `x` of `x (counts)` and `x (50 rows)`, see `VARIANTS`."""
     name, _, word = label.removesuffix(")").partition(" (")
-    return name if word in VARIANTS else label
+    return name if word in VARIANTS or word.endswith(" rows") else label
 
 
 def families(frame: pd.DataFrame) -> dict[str, str]:

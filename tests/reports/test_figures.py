@@ -1,22 +1,40 @@
 """Figures are drawn, are not blank, and are left out if they have no data."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
+from bench.metrics import version
 from bench.store.store import Store
-from reports import figure_curves, figure_front, figure_images, figures
+from reports import (
+    figure_curves,
+    figure_images,
+    figure_learning,
+    figure_naming,
+    figure_phases,
+    figures,
+)
 from reports.figure_curves import series
 from reports.figure_images import Examples, common_row
 from reports.figure_needles import _ranks
-from reports.figure_style import method_styles
+from reports.figure_style import MOST_METHODS, PAGE, few_methods, method_styles, style
 from reports.results import Results
 from reports.sections import data_rows
+from reports.topics import PUBLISHED
 
 OVER_TABLES = ["ranks", "heat"]  # for six tables and more
 NAMES = ["accuracy", "time", "accuracy_vs_time", "images", "needle_ranks", "curves"]
+DRAWN = [  # topic and figure, from real cells
+    *(("quick", name) for name in (*NAMES, "naming")),
+    *(("wide_pilot", name) for name in (*OVER_TABLES, "accuracy", "time", "accuracy_vs_time")),
+    *(("compare", name) for name in ("accuracy", "accuracy_vs_time")),  # 38 methods
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -36,9 +54,23 @@ def test_an_empty_store_draws_nothing_and_leaves_no_file(store: Store, tmp_path:
     stale.parent.mkdir()
     stale.write_bytes(b"old")
     drawn = figures.draw_all(Results.read(store), tmp_path / "figures")
-    assert [figure.name for figure in drawn] == [*OVER_TABLES, *NAMES]
+    assert {figure.name for figure in drawn} == {*OVER_TABLES, *NAMES, "naming"}
     assert all(figure.note and figure.png is None for figure in drawn)
     assert not stale.exists()
+
+
+@pytest.fixture(scope="module")
+def topic() -> Callable[[str], Results]:
+    return cache(lambda name: Results.read(PUBLISHED / name))
+
+
+@pytest.mark.parametrize(("name", "figure"), DRAWN)
+def test_a_figure_can_be_printed(
+    topic: Callable, name: str, figure: str, assert_printable: Callable
+) -> None:
+    with style():
+        drawn = figures.modules()[figure].draw(topic(name))
+        assert_printable(drawn, PAGE)
 
 
 def test_every_method_looks_different() -> None:
@@ -63,9 +95,7 @@ def test_passes_follow_one_another_with_a_gap() -> None:
     np.testing.assert_array_equal(series(history, "train_loss"), [2, 1, np.nan, np.nan, 0.5])
 
 
-def test_methods_are_rows_and_the_front_has_names(
-    filled: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_methods_are_rows(filled: Store) -> None:
     results = Results.read(filled)
     images, curves = figure_images.draw(results), figure_curves.draw(results)
     assert images is not None
@@ -75,11 +105,6 @@ def test_methods_are_rows_and_the_front_has_names(
     assert rows == {axes.get_ylabel() for axes in curves.axes} - {""} == with_images
     assert {axes.get_title(loc="left") for axes in curves.axes} - {""} <= set(results.datasets)
     assert any(axes.lines for axes in curves.axes)
-    monkeypatch.setattr(figure_front, "MANY", 0)
-    front = figure_front.draw(results)
-    assert front is not None
-    for axes in front.axes:
-        assert {text.get_text() for text in axes.texts} & set(results.methods)
 
 
 def test_each_seed_has_its_own_needles(filled: Store, store: Store) -> None:
@@ -94,3 +119,102 @@ def test_each_seed_has_its_own_needles(filled: Store, store: Store) -> None:
     group = results.groups(base["dataset"]["label"])[0]
     np.testing.assert_array_equal(_ranks(results, group), [1, 1])
     assert data_rows(results)[0]["params"] == "seed = that of the cell, n = 5"
+
+
+@pytest.fixture
+def relabelled(make_cell: Callable, store: Store) -> Callable:
+    """A function that reads cells of "needles" under other labels: label -> changes by seed."""
+
+    def read(cells: dict[str, dict[int, dict]]) -> Results:
+        for label, of_seeds in cells.items():
+            for seed, changes in of_seeds.items():
+                for method in ("logistic", "deepmapper"):
+                    record, arrays = make_cell("nihs", method, seed)
+                    record["dataset"]["label"] = label
+                    record |= {"key": f"{label} {method} {seed}"} | changes.get("record", {})
+                    record["metrics"] |= changes.get("metrics", {})
+                    record["metrics_version"] = version()
+                    store.put(record, arrays)
+        return Results.read(store)
+
+    return read
+
+
+def test_phases_count_seeds_and_end_where_nine_of_ten_succeed(
+    relabelled: Callable, assert_printable: Callable
+) -> None:
+    top, missed, failed = {"precision_at_k": 1.0}, {"precision_at_k": 0.5}, {"status": "failed"}
+    results = relabelled(
+        {
+            "xor (30 features, 60 rows)": {s: {"metrics": missed} for s in range(10)},
+            "xor (30 features, 125 rows)": {0: {"metrics": top}, 1: {"record": failed}},
+            "xor (30 features, 250 rows)": {s: {"metrics": top} for s in range(10)},
+            "xor (900 features, 250 rows)": {0: {"record": {"status": "unavailable"}}},
+        }
+    )
+    labels = ["xor (30 features, 60 rows)", "xor (30 features, 125 rows)"]
+    labels += ["xor (30 features, 250 rows)", "xor (900 features, 250 rows)"]
+    shares = [figure_phases.success(results.group(name, "logistic")) for name in labels]
+    assert shares == [0, 0.5, 1, None]
+    edges = figure_phases.boundary(
+        np.array([[0, 0.5, 1], [1, 0.5, 1], [0.95, np.nan, 1], [0, 1, 0]])
+    )
+    np.testing.assert_array_equal(edges, [1.5, 1.5, -0.5, np.nan])
+    with style():
+        figure = figure_phases.draw(results)
+        assert figure is not None
+        assert_printable(figure, PAGE)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0", "5", "10"]
+
+
+def test_a_learning_curve_follows_the_rows(
+    relabelled: Callable, assert_printable: Callable
+) -> None:
+    accuracies = {50: 0.5, 100: 0.7, 1000: 0.9}
+    cells = {
+        f"x ({n} rows)": {s: {"metrics": {"balanced_accuracy": value}} for s in range(2)}
+        for n, value in accuracies.items()
+    }
+    results = relabelled(cells | {"x": {0: {}}, "y (50 rows)": {0: {}}})
+    assert list(figure_learning.tables_by_rows(results)) == ["x"]
+    with style():
+        figure = figure_learning.draw(results)
+        assert figure is not None
+        assert_printable(figure, PAGE)
+    accuracy, area = figure.axes
+    assert accuracy.get_title(loc="left") == area.get_title(loc="left") == "x"
+    for line in accuracy.lines:
+        np.testing.assert_allclose(line.get_ydata(), list(accuracies.values()))
+        np.testing.assert_allclose(line.get_xdata(), list(accuracies), rtol=0.05)
+
+
+def test_false_discoveries_are_counted_feature_by_feature() -> None:
+    rng = np.random.default_rng(0)
+    strength, relevant = rng.integers(1, 5, 60).astype(float), [3, 17, 42]
+    false, recall = figure_naming.trace_ranking(strength, relevant)
+    order = sorted(range(60), key=lambda i: (-strength[i], i in relevant))
+    for k in (1, 7, 60):
+        hits = len(set(order[:k]) & set(relevant))
+        assert any(np.isclose(false, 1 - hits / k) & np.isclose(recall, hits / 3))
+
+
+def test_named_features_are_a_point(make_cell: Callable, store: Store) -> None:
+    record, arrays = make_cell("needles", "deepmapper", 0)
+    record["dataset"]["relevant"] = list(range(30))
+    record["metrics"] |= {"selected_recall": 0.75, "false_discovery_share": 0.25}
+    store.put(record | {"metrics_version": version()}, arrays)
+    with style():
+        figure = figure_naming.draw(Results.read(store))
+    assert figure is not None
+    points = [line.get_xydata() for line in figure.axes[0].lines]
+    assert any(np.array_equal(xy, [[0.25, 0.75]]) for xy in points)
+
+
+def test_few_methods_are_the_engine_and_the_first_of_each_family() -> None:
+    labels = [f"m{i:02d} (variant)" for i in range(12)] + [f"m{i:02d}" for i in range(12)]
+    labels.append("deepmapper")
+    names = [label.split()[0] for label in labels]
+    results = SimpleNamespace(frame=pd.DataFrame({"method_label": labels, "method": names}))
+    kept = few_methods(results, labels)  # type: ignore[arg-type]
+    assert kept == [*(f"m{i:02d}" for i in range(MOST_METHODS - 1)), "deepmapper"]
+    assert few_methods(results, labels[:12]) == labels[:10]  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture
 def low_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set the limits below a store of 300 cells."""
-    monkeypatch.setattr(figures, "MOST_ENTRIES", 10)
+    monkeypatch.setattr(figures, "MOST_DATASETS", 1)
     monkeypatch.setattr(sections, "MOST_CELLS", 100)
     monkeypatch.setattr(sections, "MOST_FAILURES", 5)
 
@@ -50,7 +50,7 @@ def test_everything_of_many_cells_is_on_the_page(many: Store) -> None:
     text = build(many.folder, interactive=False).read_text()
     results = Results.read(many)
     assert not list((many.folder / "report").rglob("*.png"))
-    assert text.count("Not drawn for more than") == 6
+    assert text.count("Not drawn for more than") == 7
     assert text.count("../cells/") == 100
     assert len(sections.failures(results)) == 5
     for label in results.datasets:
