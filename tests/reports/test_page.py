@@ -142,7 +142,7 @@ def test_a_store_of_failures_has_a_clear_page(store: Store, make_cell: Callable)
     text = "".join(Parts(build(store.folder).read_text()).text)
     assert "1 unavailable" in text
     assert "stopped after 300 s" in text
-    assert "No cell has a test accuracy." in text
+    assert "No cell has a balanced accuracy." in text
 
 
 def test_one_seed_is_enough(store: Store, make_cell: Callable) -> None:
