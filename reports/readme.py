@@ -31,6 +31,7 @@ import pandas as pd
 from bench.catalog import ROOT
 from bench.errors import BenchError, unknown
 from reports.pairs import EQUIVALENT, LOSS, Comparison, Pairs, compare_over_tables, limits
+from reports.paper.exhibit import short
 from reports.results import Results
 from reports.statistics import MAIN, mean_ranks
 from reports.topics import PUBLISHED
@@ -42,10 +43,11 @@ AGAINST = ["better, tie, worse", "p"]
 CLAIMS = ROOT / "docs" / "claims.md"
 CLAIMS_HEAD = """# Numbers and their cells
 
-Each number of README.md, of [Which method for my table?](which-method.md) and of the pages of the
-published topics, with the cells behind it. A number is the mean over its cells. A table has a
-number for each method. `python -m reports readme` writes this page, and a test compares it with the
-records.
+The numbers that `python -m reports readme` writes into README.md, into
+[Which method for my table?](which-method.md) and into the pages of the published topics, with the
+cells behind them. A number is the mean over its cells. A table has a number for each method. Keys
+are the first digits of those in `cells.parquet` of the topic. A test compares this page with the
+records. Other numbers and all sentences of these pages are written by hand: nothing compares them.
 
 """
 
@@ -71,7 +73,7 @@ def renew(text: str) -> str:
 
 def list_claims() -> str:
     """Return the page of all numbers and tables with their cells."""
-    columns = ("page", "number", "measure", "table", "method", "cells", "commits")
+    columns = ("page", "number", "measure", "table", "method", "cells", "keys", "commits")
     lines = [_line(*columns), _line(*["---"] * len(columns))]
     for path in readmes():
         page = str(path.relative_to(ROOT))
@@ -96,9 +98,10 @@ def _claim(
         is_meant = (frame["dataset_label"] == table) & frame["method_label"].isin(methods)
         frame = frame[is_meant]
     commits = {str(results.records[key]["environment"]["commit"])[:7] for key in frame["key"]}
-    cells = f"{len(frame):,} of {topic}"
-    who = " − ".join(methods) or "all"
-    return _line(page, number, measure, table or "all", who, cells, ", ".join(sorted(commits)))
+    cells = f"{len(frame):,} of [{topic}](../reports/published/{topic}/README.md)"
+    keys = short(tuple(frame["key"])) if table else "all"
+    place = table or "all", " − ".join(methods) or "all"
+    return _line(page, number, measure, *place, cells, keys, ", ".join(sorted(commits)))
 
 
 def _words(text: str) -> list[str]:

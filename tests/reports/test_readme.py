@@ -34,6 +34,16 @@ def test_each_number_is_listed_with_its_cells():
     assert len(claims) == text.count("<!-- record") + text.count("<!-- difference")
 
 
+def test_better_means_that_the_interval_excludes_zero():
+    text = (ROOT / "docs" / "which-method.md").read_text().replace("−", "-")
+    verdicts = re.findall(r"\[([-+.\d]+), ([-+.\d]+)\]: (better|not separated)", text)
+    assert len(verdicts) == text.count("<!-- difference")
+    for low, high, verdict in verdicts:
+        expected = "better" if float(low) > 0 else "not separated"
+        assert verdict == expected, (low, high)
+        assert float(high) > 0
+
+
 def test_wrong_numbers_are_replaced():
     table = "<!-- records: quick | accuracy -->\nold\n<!-- end -->\n"
     difference = "<!-- difference: quick | log_loss | gravier | mlp | stump -->"
