@@ -1,4 +1,4 @@
-"""Test accuracy by method: a panel for each dataset, with intervals and chance."""
+"""Balanced accuracy by method: a panel for each dataset, with intervals and chance."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,21 +17,21 @@ from reports.figure_style import (
 )
 from reports.results import Results
 
-TITLE = "Test accuracy"
+TITLE = "Balanced accuracy of each table"
 CAPTION = (
     "Points are means over seeds, lines are 95% intervals (as in the table). Blue circles: methods "
-    "that make images. Orange diamonds: plain methods. Dashed: chance, the share of the largest "
-    "class in the test rows. Words: the status of a cell without accuracy." + MOST_METHODS_NOTE
+    "that make images. Orange diamonds: plain methods. Dashed: chance. Words: the status of a cell "
+    "without a value." + MOST_METHODS_NOTE
 )
-WITHOUT = "No cell has a test accuracy."
+WITHOUT = "No cell has a balanced accuracy."
 
 
 def draw(results: Results) -> Figure | None:
     """Draw a panel for each dataset, or return None if no cell has an accuracy."""
-    shown = [d for d in results.datasets if any(g.accuracy for g in results.groups(d))]
+    shown = [d for d in results.datasets if any(g.main for g in results.groups(d))]
     if not shown:
         return None
-    methods = few_methods(results, results.methods)
+    methods = few_methods(results.methods)
     figure, axes = panels(len(shown), 4.1, 0.7 + 0.16 * len(methods))
     for panel, dataset in zip(axes, shown, strict=True):
         method_rows(panel, methods)
@@ -41,23 +41,22 @@ def draw(results: Results) -> Figure | None:
 
 def _panel(axes: Axes, results: Results, dataset: str, methods: list[str]) -> None:
     axes.set_title(dataset)
-    axes.set_xlabel("test accuracy")
+    axes.set_xlabel("balanced accuracy")
     digits = units.share_digits(results.dataset_facts(dataset).get("n_test"))
     for row, method in enumerate(methods):
         _row(axes, results, dataset, method, row, digits)
-    chance = results.chance(dataset)
-    if chance is not None:
-        axes.axvline(chance, color=QUIET, linestyle=(0, (4, 3)), linewidth=1, zorder=1)
+    if n_classes := results.dataset_facts(dataset).get("n_classes"):
+        axes.axvline(1 / n_classes, color=QUIET, linestyle=(0, (4, 3)), linewidth=1, zorder=1)
     low, high = axes.get_xlim()
     axes.set_xlim(max(-0.02, low), min(1.02, high))
 
 
 def _row(axes: Axes, results: Results, dataset: str, method: str, row: int, digits: int) -> None:
     group = results.group(dataset, method)
-    if group is None or group.accuracy is None:
+    if group is None or group.main is None:
         say(axes, row, (group.words or "no value") if group else "not run")
         return
-    mean, low, high = group.accuracy.mean, group.accuracy.low, group.accuracy.high
+    mean, low, high = group.main.mean, group.main.low, group.main.high
     colour, marker = (colours()[0], "o") if group.image_shape else (colours()[1], "D")
     if low is not None and high is not None:
         axes.plot([low, high], [row, row], color=colour, linewidth=1.3, zorder=3)

@@ -1,4 +1,4 @@
-"""Accuracy against total time, a panel for each dataset, with the Pareto front.
+"""Balanced accuracy against total time, a panel for each dataset, with the Pareto front.
 
 Accuracies crowd near 1, so their axis is logarithmic in the error and labelled with the accuracy.
 """
@@ -24,14 +24,14 @@ from reports.figure_time import FLOOR_SECONDS, whole_decades
 from reports.results import Results
 from reports.statistics import pareto_front
 
-TITLE = "Accuracy against total time"
+TITLE = "Balanced accuracy against total time"
 CAPTION = (
     "Total is conversion, training and prediction (median over seeds), on a log scale. The line is "
     "the Pareto front: no method is both faster and more accurate than those on it. Vertical "
     "lines are 95% intervals, cut at the edge of the panel. The accuracy axis is logarithmic in "
     "the error, because methods differ near 1." + MOST_METHODS_NOTE
 )
-WITHOUT = "No cell has both an accuracy and a time."
+WITHOUT = "No cell has both a balanced accuracy and a time."
 ERROR_TICKS = [0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005]
 MARK: dict[str, Any] = {"linestyle": "", "markersize": 5, "mec": "white", "mew": 0.5}
 
@@ -40,7 +40,7 @@ Points = dict[str, tuple[float, float]]  # method -> seconds and accuracy
 
 def draw(results: Results) -> Figure | None:
     """Draw a panel for each dataset, or return None without accuracy and time."""
-    methods = few_methods(results, results.methods)
+    methods = few_methods(results.methods)
     by_dataset = {dataset: _points(results, dataset, methods) for dataset in results.datasets}
     shown = {dataset: points for dataset, points in by_dataset.items() if points}
     if not shown:
@@ -60,8 +60,8 @@ def _points(results: Results, dataset: str, methods: list[str]) -> Points:
     points = {}
     for group in results.groups(dataset):
         seconds = group.total_seconds
-        if group.method in methods and group.accuracy and seconds is not None:
-            points[group.method] = (max(seconds, FLOOR_SECONDS), group.accuracy.mean)
+        if group.method in methods and group.main and seconds is not None:
+            points[group.method] = (max(seconds, FLOOR_SECONDS), group.main.mean)
     return points
 
 
@@ -80,7 +80,7 @@ def _panel(
     axes.step(*zip(*front, strict=True), where="post", color=QUIET, lw=1.2, zorder=2)
     for method, (x, y) in places.items():
         group, look = results.group(dataset, method), styles[method]
-        estimate = group.accuracy if group else None
+        estimate = group.main if group else None
         if estimate and estimate.low is not None and estimate.high is not None:
             ends = [error(estimate.low), error(estimate.high)]
             axes.plot([x, x], ends, color=look["color"], linewidth=1, alpha=0.6, zorder=3)
@@ -99,5 +99,5 @@ def _scales(axes: Axes, least: float, most: float) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{1 - error:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("total seconds")
-    axes.set_ylabel("test accuracy")
+    axes.set_ylabel("balanced accuracy")
     bare(axes)

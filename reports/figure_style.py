@@ -18,7 +18,6 @@ from matplotlib.style import context
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.store.store import write_atomically
-from reports.results import Results
 
 INK, QUIET, FAINT, WARNING = "#1d2433", "#6b7385", "#e3e6ec", "#a33b20"
 # Seaborn's palette "colorblind", with a dark olive for its yellow, which is too pale on white.
@@ -98,17 +97,10 @@ def plain_logarithms(axis: Axis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def few_methods(results: Results, methods: Sequence[str]) -> list[str]:
-    """Return at most `MOST_METHODS` of these labels, in their order, the best first.
-
-    The engine is kept, then the first entry of each method, then further entries. The first entry
-    is the one whose label is the method's name.
-    """
-    names = dict(zip(results.frame["method_label"], results.frame["method"], strict=True))
-    first = {names[label]: label for label in sorted(methods, reverse=True)}
-    first |= {label: label for label in methods if names[label] == label}
-    by_need = sorted(methods, key=lambda label: (label != ENGINE, first[names[label]] != label))
-    return [label for label in methods if label in by_need[:MOST_METHODS]]
+def few_methods(methods: Sequence[str]) -> list[str]:
+    """Return the first `MOST_METHODS` of these labels, in their order, and always the engine."""
+    kept = sorted(methods, key=lambda label: label != ENGINE)[:MOST_METHODS]
+    return [label for label in methods if label in kept]
 
 
 def method_styles(methods: Sequence[str]) -> dict[str, dict[str, Any]]:

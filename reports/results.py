@@ -145,9 +145,13 @@ class Group:
 
 
 def overlap(cell: dict[str, Any]) -> float:
-    """Return n_test / n_train of a drawn split, 0 for an official one: see `t_interval`."""
-    is_drawn = cell["split"] != "official" and cell["n_train"]
-    return cell["n_test"] / cell["n_train"] if is_drawn else 0.0
+    """Return test rows / other rows of a drawn split, 0 for an official one: see `t_interval`.
+
+    The other rows are the training rows, or those from which `n_train` of a spec draws them.
+    """
+    if cell["split"] == "official" or not cell["n_train"]:
+        return 0.0
+    return cell["n_test"] / max(cell["n_train"], (cell["n_samples"] or 0) - cell["n_test"])
 
 
 def cells_of(frame: pd.DataFrame) -> list[dict[Any, Any]]:
@@ -282,15 +286,6 @@ class Results:
     def history(self, key: str) -> list[dict[str, Any]]:
         text = self.source.array(key, "history")
         return json.loads(str(text)) if text is not None else []
-
-    def chance(self, dataset: str) -> float | None:
-        """Return the share of the largest class in the test rows, else 1 / classes."""
-        for key in self._keys[dataset]:
-            labels = self.source.array(key, "y_test")
-            if labels is not None and len(labels):
-                return float(np.bincount(labels.astype(int)).max() / len(labels))
-        n_classes = self.dataset_facts(dataset).get("n_classes")
-        return 1 / n_classes if n_classes else None
 
 
 def _shared_parts(records: Iterable[Record]) -> Iterator[Record]:
