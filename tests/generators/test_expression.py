@@ -209,7 +209,7 @@ def test_neighbours_are_as_telling_as_on_real_tissue() -> None:
 def test_neighbours_are_as_telling_as_on_three_of_four_real_tables(
     real_data: Path, name: str, near: bool
 ) -> None:
-    """On the subtypes CMS 1-NN is right in 0.79, on simulated ones in 0.94 (mean of three seeds)."""
+    """On the subtypes CMS 1-NN is right in 0.79, on simulated ones in 0.94."""
     pytest.importorskip("rdata")
     real = _calibration.real_tables()[name]
     logs, sizes = _calibration.levelled_logs(real.X), np.bincount(real.y)
