@@ -314,7 +314,7 @@ def _show_plan(spec: "Spec", device: str, selection: "Selection", folder: Path) 
     from dataclasses import asdict
 
     from bench.cell import expand
-    from bench.commands.plan import list_costs, published_seconds
+    from bench.commands.plan import list_costs, published_costs
     from reports.topics import PUBLISHED, Topic
 
     cells = expand(spec, device, **asdict(selection))
@@ -323,7 +323,7 @@ def _show_plan(spec: "Spec", device: str, selection: "Selection", folder: Path) 
         dataset, method, seed = cell.grid_point
         _show(f"{dataset} / {method} / seed {seed}{reason}")
     topics = [list(Topic(path.parent).records()) for path in PUBLISHED.glob("*/cells.parquet")]
-    _console().print(list_costs(cells, published_seconds(topics), spec.limits.cpu_seconds))
+    _console().print(list_costs(cells, published_costs(topics), spec.limits.cpu_seconds))
     _show(f"{len(cells)} cells on {device}, into {folder}")
 
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
@@ -10,55 +11,69 @@ from rich.table import Table as Listing
 from bench.cell import Cell, content_hash
 
 
-def published_seconds(topics: Iterable[list[dict[str, Any]]]) -> dict[str, float]:
-    """Return the mean CPU seconds of a cell, by the id of its table and method.
+@dataclass(frozen=True)
+class Known:
+    """CPU seconds until the predictions of published cells of a table and a method.
 
-    Parameters
+    Attributes
     ----------
-    topics : iterable of list of dict
-        The records of each topic. If several topics have a table and method, the newest counts.
-
-    Returns
-    -------
-    dict of float by str
-        Seconds until predictions. A timeout counts with the seconds that it took.
+    params : parameters of both, without the seed of the table
+    seconds : of the cells of one topic. A timeout has the seconds that it took
     """
-    seconds: dict[str, float] = {}
+
+    params: dict[str, Any]
+    seconds: list[float]
+
+
+def published_costs(topics: Iterable[list[dict[str, Any]]]) -> dict[tuple[str, str], list[Known]]:
+    """Return the costs in the records of topics by names of table and method, newest first."""
+    costs = defaultdict(list)
     timed = [[r for r in records if r.get("cpu_seconds") is not None] for records in topics]
-    for records in sorted(filter(None, timed), key=lambda r: max(of["finished"] for of in r)):
-        values = defaultdict(list)
+    newest = {max(of["finished"] for of in records): records for records in timed if records}
+    for _, records in sorted(newest.items(), reverse=True):
+        groups: dict[str, Known] = {}
         for record in records:
-            values[_id_of(record["dataset"], record["method"])].append(record["cpu_seconds"])
-        seconds |= {key: fmean(group) for key, group in values.items()}
-    return seconds
+            names = record["dataset"]["name"], record["method"]["name"]
+            params = _params(record["dataset"], record["method"])
+            key = content_hash([names, params])
+            if key not in groups:
+                groups[key] = Known(params, [])
+                costs[names].append(groups[key])
+            groups[key].seconds.append(record["cpu_seconds"])
+    return costs
 
 
-def list_costs(cells: list[Cell], seconds: dict[str, float], limit: float) -> Listing:
+def list_costs(
+    cells: list[Cell], costs: dict[tuple[str, str], list[Known]], limit: float
+) -> Listing:
     """Make a table of the methods: cells, and CPU hours by published cells of the same tables.
+
+    A parameter that is newer than the published cell may have any value.
 
     Parameters
     ----------
     cells : list of Cell
-    seconds : dict
-        Of `published_seconds`.
+    costs : dict
+        Of `published_costs`.
     limit : float
         CPU seconds of a cell without a published one.
     """
     rows = Listing("method", "cells", "published", "CPU hours of these", "of others, at most")
     by_method = defaultdict(list)
     for cell in cells:
-        table, method = vars(cell.table), {"name": cell.method, "params": cell.params}
-        by_method[cell.label].append(seconds.get(_id_of(table, method)))
+        params = _params(vars(cell.table), {"params": cell.params})
+        known = costs.get((cell.table.name, cell.method), [])
+        same = (fmean(k.seconds) for k in known if k.params.items() <= params.items())
+        by_method[cell.label].append(next(same, None))
     everything = [value for values in by_method.values() for value in values]
     for label, values in [*by_method.items(), ("all", everything)]:
-        known = [value for value in values if value is not None]
-        others = (len(values) - len(known)) * limit
-        hours = (f"{sum(known) / 3600:.2f}" if known else "", f"{others / 3600:.1f}")
-        rows.add_row(label, str(len(values)), str(len(known)), *hours)
+        published = [value for value in values if value is not None]
+        others = (len(values) - len(published)) * limit
+        hours = (f"{sum(published) / 3600:.2f}" if published else "", f"{others / 3600:.1f}")
+        rows.add_row(label, str(len(values)), str(len(published)), *hours)
     return rows
 
 
-def _id_of(dataset: dict[str, Any], method: dict[str, Any]) -> str:
-    """Return the id of a table with any seed and a method."""
-    params = {name: value for name, value in dataset["params"].items() if name != "seed"}
-    return content_hash([dataset["name"], params, method["name"], method["params"]])
+def _params(dataset: dict[str, Any], method: dict[str, Any]) -> dict[str, Any]:
+    of_table = {f"table {k}": value for k, value in dataset["params"].items() if k != "seed"}
+    return of_table | {f"method {k}": value for k, value in method["params"].items()}
