@@ -1,51 +1,40 @@
 """The cost of the cells of a run, as far as published cells tell."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 from rich.table import Table as Listing
 
-from bench.cell import Cell, content_hash
+from bench.cell import Cell
+
+Costs = dict[tuple[str, str], list[tuple[dict[str, Any], float]]]
 
 
-@dataclass(frozen=True)
-class Known:
-    """CPU seconds until the predictions of published cells of a table and a method.
+def published_costs(topics: Iterable[list[dict[str, Any]]]) -> Costs:
+    """Return mean CPU seconds of published cells by names of table and method, newest first.
 
-    Attributes
-    ----------
-    params : parameters of both, without the seed of the table
-    seconds : of the cells of one topic. A timeout has the seconds that it took
+    The parameters of both, without the seed of the table, are beside the seconds. Seconds are until
+    the predictions. A timeout has the seconds that it took.
     """
-
-    params: dict[str, Any]
-    seconds: list[float]
-
-
-def published_costs(topics: Iterable[list[dict[str, Any]]]) -> dict[tuple[str, str], list[Known]]:
-    """Return the costs in the records of topics by names of table and method, newest first."""
     costs = defaultdict(list)
     timed = [[r for r in records if r.get("cpu_seconds") is not None] for records in topics]
     newest = {max(of["finished"] for of in records): records for records in timed if records}
     for _, records in sorted(newest.items(), reverse=True):
-        groups: dict[str, Known] = {}
+        groups = defaultdict(list)
         for record in records:
-            names = record["dataset"]["name"], record["method"]["name"]
-            params = _params(record["dataset"], record["method"])
-            key = content_hash([names, params])
-            if key not in groups:
-                groups[key] = Known(params, [])
-                costs[names].append(groups[key])
-            groups[key].seconds.append(record["cpu_seconds"])
+            dataset, method = record["dataset"], record["method"]
+            text = json.dumps([dataset["name"], method["name"], _params(dataset, method)])
+            groups[text].append(record["cpu_seconds"])
+        for text, seconds in groups.items():
+            table, name, params = json.loads(text)
+            costs[table, name].append((params, fmean(seconds)))
     return costs
 
 
-def list_costs(
-    cells: list[Cell], costs: dict[tuple[str, str], list[Known]], limit: float
-) -> Listing:
+def list_costs(cells: list[Cell], costs: Costs, limit: float) -> Listing:
     """Make a table of the methods: cells, and CPU hours by published cells of the same tables.
 
     A parameter that is newer than the published cell may have any value.
@@ -53,7 +42,7 @@ def list_costs(
     Parameters
     ----------
     cells : list of Cell
-    costs : dict
+    costs : Costs
         Of `published_costs`.
     limit : float
         CPU seconds of a cell without a published one.
@@ -63,7 +52,7 @@ def list_costs(
     for cell in cells:
         params = _params(vars(cell.table), {"params": cell.params})
         known = costs.get((cell.table.name, cell.method), [])
-        same = (fmean(k.seconds) for k in known if k.params.items() <= params.items())
+        same = (seconds for given, seconds in known if given.items() <= params.items())
         by_method[cell.label].append(next(same, None))
     everything = [value for values in by_method.values() for value in values]
     for label, values in [*by_method.items(), ("all", everything)]:
