@@ -24,7 +24,7 @@ SLOW = (
 )
 # Variants of methods, marked slow.
 VARIANTS: dict[str, dict[str, object]] = {
-    "aggmap (published)": {"recipe": "published", "recipe_epochs": 40},
+    "aggmap (published)": {"recipe": "published", "recipe_epochs": 100},
     "aggmap (5 channels)": {"channels": 5, "backbone": "cnn_small", "gate": False},
     "cnn1d (TC1)": {"architecture": "tc1", "epochs": 30, "learning_rate": 0.1},
     "deepinsight_pca (norm-2)": {"image_size": "equal", "scaling": "norm2"},
@@ -34,7 +34,6 @@ VARIANTS: dict[str, dict[str, object]] = {
     "logistic (L1)": {"penalty": "l1"},
     "logistic (elastic net)": {"penalty": "elasticnet"},
     "mlp (max-norm)": {"recipe": "maxnorm", "hidden": 64},
-    "refined (published)": {"recipe": "published"},
 }
 
 
