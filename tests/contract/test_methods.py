@@ -58,6 +58,7 @@ UNSTABLE = {
     "deepinsight_umap": 0.45,
     "deepmapper_notebook": 0.6,
     "ft_transformer": 0.6,
+    "igtd (published)": 0.25,
     "lassonet": 0.45,
     "cnn1d": 0.45,
     "lstm": 0.2,
