@@ -22,6 +22,8 @@ $(READY): pyproject.toml constraints.txt overrides.txt
 # competitors with large requirements: foundation models, boosting libraries, feature selection
 rivals: env
 	$(RUN) -m uv pip install --quiet --python $(RUN) $(CONSTRAINTS) --overrides overrides.txt -e . --group dev --group rivals
+	$(RUN) -m bench environment tabmap
+	$(RUN) -m bench environment genomap
 
 quick: env
 	$(RUN) -m bench run quick

@@ -77,7 +77,7 @@ def run(
     sample_seed: Annotated[int, typer.Option(help="Seed of --sample.")] = 0,
     fresh: Annotated[bool, typer.Option(help="Run finished cells again.")] = False,
     with_report: Annotated[bool, typer.Option("--report/--no-report")] = True,
-    dry_run: Annotated[bool, typer.Option(help="Only list the selected cells.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Only list the cells and their cost.")] = False,
 ) -> None:
     """Run the cells that have no record in the output folder, then build the report."""
     from bench.cluster.submissions import check_executor
@@ -314,12 +314,16 @@ def _show_plan(spec: "Spec", device: str, selection: "Selection", folder: Path) 
     from dataclasses import asdict
 
     from bench.cell import expand
+    from bench.commands.plan import list_costs, published_costs
+    from reports.topics import PUBLISHED, Topic
 
     cells = expand(spec, device, **asdict(selection))
     for cell in cells:
         reason = f" ({cell.unavailable})" if cell.unavailable else ""
         dataset, method, seed = cell.grid_point
         _show(f"{dataset} / {method} / seed {seed}{reason}")
+    topics = [list(Topic(path.parent).records()) for path in PUBLISHED.glob("*/cells.parquet")]
+    _console().print(list_costs(cells, published_costs(topics), spec.limits.cpu_seconds))
     _show(f"{len(cells)} cells on {device}, into {folder}")
 
 

@@ -219,16 +219,14 @@ class Experiment(_Strict):
     Attributes
     ----------
     name : name of the experiment
-    seeds : default: the seeds of the spec
-    split : default: the split of the spec
-    datasets, methods : the tables and the methods
+    seeds, split, datasets, methods : default: those of the spec
     """
 
     name: str
     seeds: Seeds = ()
     split: SplitKind | None = None
-    datasets: Annotated[Choices, Field(min_length=1)]
-    methods: Annotated[Choices, Field(min_length=1)]
+    datasets: Choices = ()
+    methods: Choices = ()
 
     @model_validator(mode="after")
     def _check_labels(self) -> "Experiment":
@@ -273,16 +271,15 @@ class Spec(_Strict):
 
     @model_validator(mode="after")
     def _check_grids(self) -> "Spec":
-        if self.experiments:
-            if self.datasets or self.methods:
-                message = "has `experiments`: put `datasets` and `methods` into one of them"
-                raise ValueError(message)
-            names = [experiment.name for experiment in self.experiments]
-            _check_unique("experiments share the name {}; give each its own", names)
-            return self
+        names = [experiment.name for experiment in self.experiments]
+        _check_unique("experiments share the name {}; give each its own", names)
         for kind in ("datasets", "methods"):
-            if not getattr(self, kind):
-                message = f"needs `{kind}` (or `experiments`)"
+            if not all(getattr(grid, kind) for grid in self.grids()):
+                message = f"needs `{kind}` (or `experiments` that have them)"
+                raise ValueError(message)
+            own = [getattr(experiment, kind) for experiment in self.experiments]
+            if own and all(own) and getattr(self, kind):
+                message = "has `experiments`: put `datasets` and `methods` into one of them"
                 raise ValueError(message)
         _check_unique_labels(datasets=self.datasets, methods=self.methods)
         return self
@@ -296,10 +293,15 @@ class Spec(_Strict):
         return Spec.model_validate(bare)
 
     def grids(self) -> tuple[Experiment, ...]:
-        """Return the experiments. A spec with one grid has one, with an empty name."""
-        if self.experiments:
-            return self.experiments
-        return (Experiment(name="", datasets=self.datasets, methods=self.methods),)
+        """Return the experiments with their tables and methods.
+
+        A spec without experiments has one grid, with an empty name.
+        """
+        shared = {"datasets": self.datasets, "methods": self.methods}
+        return tuple(
+            grid.model_copy(update={kind: getattr(grid, kind) or shared[kind] for kind in shared})
+            for grid in self.experiments or (Experiment(name=""),)
+        )
 
 
 def load_spec(name_or_path: str) -> tuple[Spec, str]:

@@ -1,8 +1,10 @@
 """Quality, time, memory and attribution: one block a dataset, rows are methods."""
 
+import inspect
 import math
 from collections.abc import Callable
 
+from bench.catalog import entry
 from reports import units
 from reports.entries import (
     extent,
@@ -195,7 +197,13 @@ def _block(
 
 def _needles(results: Results, dataset: str) -> str:
     facts = results.dataset_facts(dataset)
-    return f"{len(facts['relevant'])} needles in {units.count(facts.get('n_features'))} features"
+    text = f"{len(facts['relevant'])} needles in {units.count(facts.get('n_features'))} features"
+    if facts["name"] != "needles" or "kind" not in facts["params"]:
+        return text
+    bayes_error = entry("generators", "needles").load().bayes_error
+    known = inspect.signature(bayes_error).parameters
+    error = bayes_error(**{k: value for k, value in facts["params"].items() if k in known})
+    return f"{text}, Bayes error {units.share(error)}"
 
 
 def _middle(group: Group, column: str) -> float | None:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from reports import units
 from reports.results import Results
-from reports.variance_shares import Grid, Share, read_grid
+from reports.variance_shares import Grid, Share, read_grids
 from reports.views import Block, Cell, Column, Footnotes, View
 
 ALL = "All tables"
@@ -18,26 +18,45 @@ READING = (
 
 
 def variance(results: Results) -> View:
-    """Build one block: terms are rows, all tables and each table are columns."""
-    grid = read_grid(results.frame)
+    """Build a block for each grid: terms are rows, all its tables and each table are columns."""
     notes = Footnotes()
+    first, *others = read_grids(results.frame)
+    grids = {ALL: first} | {_name(grid, first): grid for grid in others}
+    shares = {name: _shares(name, grid) for name, grid in grids.items()}
+    blocks = [_block(name, grid, shares[name], notes) for name, grid in grids.items()]
+    data = pd.concat(_data(name, of_grid) for name, of_grid in shares.items())
+    reading = " ".join([READING, *map(_size, grids.values())])
+    title = "Causes: shares of the variance of the error"
+    return View("variance", title, reading, blocks, notes.texts, data)
+
+
+def _name(grid: Grid, first: Grid) -> str:
+    more = ", ".join(name for name in grid.levels[1] if name not in first.levels[1])
+    tables = grid.tables[0] if len(grid.tables) == 1 else units.counted(len(grid.tables), "table")
+    return f"{tables} with {more}"
+
+
+def _shares(name: str, grid: Grid) -> dict[str, dict[str, Share]]:
+    """Return the shares of all tables, and of each if there are several, by name and term."""
+    parts = {name: grid}
+    if name == ALL or len(grid.tables) > 1:
+        parts |= {table: grid.of_table(table) for table in grid.tables}
+    return {part: {share.term: share for share in of.shares()} for part, of in parts.items()}
+
+
+def _block(name: str, grid: Grid, shares: dict[str, dict[str, Share]], notes: Footnotes) -> Block:
     numbers = tuple(notes.number(f"Left out: {text}.") for text in grid.left_out)
-    parts = {ALL: grid} | {table: grid.of_table(table) for table in grid.tables}
-    shares = {name: {s.term: s for s in part.shares()} for name, part in parts.items()}
-    columns = [Column("Term"), Column("df, all tables"), *(Column(name) for name in shares)]
-    columns[2] = Column(ALL, notes=numbers)
+    columns = [Column("Term"), Column("df"), Column(name, notes=numbers)]
+    columns += [Column(part) for part in shares if part != name]
     rows = [
         [
             Cell(term),
             Cell(str(share.df)),
             *(_cell(of_part.get(term)) for of_part in shares.values()),
         ]
-        for term, share in shares[ALL].items()
+        for term, share in shares[name].items()
     ]
-    block = Block("Shares of the variance of the error", columns, rows)
-    reading = f"{READING} {_size(grid)}"
-    title = "Causes: shares of the variance of the error"
-    return View("variance", title, reading, [block], notes.texts, _data(shares))
+    return Block(f"Shares of the variance of the error: {name}", columns, rows)
 
 
 def _cell(share: Share | None) -> Cell:
@@ -56,6 +75,10 @@ def _size(grid: Grid) -> str:
     return f"The complete part of the grid: {n_blocks} of table and seed, {', '.join(sizes)}."
 
 
-def _data(shares: dict[str, dict[str, Share]]) -> pd.DataFrame:
-    rows = [{"tables": name, **vars(share)} for name, of in shares.items() for share in of.values()]
-    return pd.DataFrame(rows, columns=["tables", "term", "df", "share", "low", "high"])
+def _data(name: str, shares: dict[str, dict[str, Share]]) -> pd.DataFrame:
+    rows = [
+        {"grid": name, "tables": part, **vars(share)}
+        for part, of_part in shares.items()
+        for share in of_part.values()
+    ]
+    return pd.DataFrame(rows, columns=["grid", "tables", "term", "df", "share", "low", "high"])

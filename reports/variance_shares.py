@@ -141,6 +141,23 @@ def has_grid(frame: pd.DataFrame) -> bool:
     return any(factors_of(label) for label in set(frame["method_label"]))
 
 
+def read_grids(frame: pd.DataFrame) -> list[Grid]:
+    """Return the complete grid of all tables, then those of tables with further layouts.
+
+    A layout may refuse wide tables, or exist for one table alone.
+    """
+    layouts = frame["method_label"].map(lambda label: (factors_of(label) or [None])[0])
+    ran = frame.assign(layout=layouts)[layouts.notna() & (frame["status"] == "ok")]
+    sets = ran.groupby("dataset_label")["layout"].agg(frozenset)
+    grids = [read_grid(frame)]
+    for of_tables in sorted(set(sets), key=len):
+        if of_tables > set(grids[0].levels[1]):
+            tables = sets.index[sets >= of_tables]
+            part = frame["dataset_label"].isin(tables) & layouts.isin(of_tables)
+            grids.append(read_grid(frame[part]))
+    return grids
+
+
 def read_grid(frame: pd.DataFrame) -> Grid:
     """Return the complete part of the grid in a frame of `reports.aggregate`.
 

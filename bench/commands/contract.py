@@ -24,10 +24,13 @@ SLOW = (
 )
 # Variants of methods, marked slow.
 VARIANTS: dict[str, dict[str, object]] = {
+    "aggmap (published)": {"recipe": "published", "recipe_epochs": 100},
+    "aggmap (5 channels)": {"channels": 5, "backbone": "cnn_small", "gate": False},
     "cnn1d (TC1)": {"architecture": "tc1", "epochs": 30, "learning_rate": 0.1},
     "deepinsight_pca (norm-2)": {"image_size": "equal", "scaling": "norm2"},
     "deepinsight_pca (DeepFeature)": {"image_size": "equal", "attribution": "deepfeature"},
     "igtd (min-max)": {"scaling": "minmax"},
+    "igtd (published)": {"recipe": "published", "recipe_epochs": 20},
     "logistic (L1)": {"penalty": "l1"},
     "logistic (elastic net)": {"penalty": "elasticnet"},
     "mlp (max-norm)": {"recipe": "maxnorm", "hidden": 64},
@@ -62,6 +65,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if name or methods[key].unavailable is None
     ]
     metafunc.parametrize("method", available, scope="module")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List the methods that the suite did not test."""
+    names = {report.nodeid.split("::")[0] for report in terminalreporter.getreports("passed")}
+    if str(SUITE.relative_to(ROOT)) in names and not terminalreporter.config.getoption(OPTION):
+        for method in entries("methods").values():
+            if method.unavailable:
+                line = f"contract not tested: {method.name} {method.unavailable}"
+                terminalreporter.write_line(line)
 
 
 def _variants() -> dict[str, Entry]:

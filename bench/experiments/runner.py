@@ -127,7 +127,8 @@ def load_table(name: str, **parameters: Any) -> Any:
 def load_choice(profile: str, label: str) -> Any:
     """Load the `Table` with this label in a profile."""
     spec, _ = load_spec(profile)
-    choice = next(choice for choice in spec.datasets if choice.label == label)
+    choices = [choice for grid in spec.grids() for choice in grid.datasets]
+    choice = next(choice for choice in choices if choice.label == label)
     return load_table(choice.name, **choice.params)
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import importlib
 import random
-from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -241,63 +240,17 @@ def test_each_limit_is_refused_with_both_numbers(name: str) -> None:
     assert refuse_above(SimpleNamespace(n_features=3), "a model", n_features=3) is None
 
 
-def save_tiny_model(path: Path, network: torch.nn.Module, config: dict[str, object]) -> str:
-    """Save random weights in the form of the published checkpoints. Return the SHA-256."""
-    draw = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for weights in network.parameters():
-            weights.copy_(0.2 * torch.randn(weights.shape, generator=draw))
-    torch.save({"config": config, "state_dict": network.state_dict()}, path)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def tiny_tabpfn(folder: Path) -> dict[str, object]:
-    """The parameters `weights` and `sha256` of a random TabPFN v2 of 0.1 MB."""
-    from tabpfn.architectures.tabpfn_v2 import TabPFNV2Config, get_architecture
-
-    config = TabPFNV2Config(max_num_classes=10, emsize=32, nlayers=2, nhead=2)
-    network = get_architecture(config, cache_trainset_representation=False)
-    path = folder / "tabpfn-v2-classifier-finetuned-zk73skhh.ckpt"
-    return {"weights": str(path), "sha256": save_tiny_model(path, network, asdict(config))}
-
-
-def tiny_tabpfn_wide(folder: Path) -> dict[str, object]:
-    base = tiny_tabpfn(folder)
-    path = folder / "wide.pt"
-    torch.save(torch.load(str(base["weights"]))["state_dict"], path)
-    return {
-        "weights": str(path),
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "base_weights": base["weights"],
-        "base_sha256": base["sha256"],
-    }
-
-
-def tiny_tabicl(folder: Path) -> dict[str, object]:
-    from tabicl._model.tabicl import TabICL
-
-    config = {
-        **{"max_classes": 10, "embed_dim": 16, "col_num_blocks": 1, "col_nhead": 2},
-        **{"col_num_inds": 4, "row_num_blocks": 1, "row_nhead": 2, "row_num_cls": 2},
-        **{"icl_num_blocks": 1, "icl_nhead": 2},
-    }
-    path = folder / "tabicl.ckpt"
-    return {"weights": str(path), "sha256": save_tiny_model(path, TabICL(**config), config)}
-
-
-TINY = {"tabpfn": tiny_tabpfn, "tabpfn_wide": tiny_tabpfn_wide, "tabicl": tiny_tabicl}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PRETRAINED)
-def test_a_checkpoint_is_loaded_and_predicts_the_same_again(tmp_path: Path, name: str) -> None:
+def test_a_checkpoint_is_loaded_and_predicts_the_same_again(
+    tiny_weights: dict[str, dict[str, object]], name: str
+) -> None:
     module = method(name)
     rng = np.random.default_rng(0)
     y = np.array(["a", "b", "c"])[np.arange(30) % 3]
     X = rng.normal(size=(30, 8)).astype(np.float32)
     X[:, 5] = 2
-    params = TINY[name](tmp_path)
-    pipelines = [fitted(module, X, y, **params) for _ in range(2)]
+    pipelines = [fitted(module, X, y, **tiny_weights[name]) for _ in range(2)]
     first, second = (pipeline.predict_proba(X[:6]) for pipeline in pipelines)
     np.testing.assert_array_equal(first, second)
     np.testing.assert_allclose(first.sum(1), 1, atol=1e-4)
@@ -308,13 +261,15 @@ def test_a_checkpoint_is_loaded_and_predicts_the_same_again(tmp_path: Path, name
 
 
 @pytest.mark.slow
-def test_the_attention_of_the_label_skips_constant_features(tmp_path: Path) -> None:
+def test_the_attention_of_the_label_skips_constant_features(
+    tiny_weights: dict[str, dict[str, object]],
+) -> None:
     module = method("tabpfn_wide")
     rng = np.random.default_rng(0)
     X = rng.normal(size=(30, 8)).astype(np.float32)
     X[:, 5] = 2
     y = np.arange(30) % 3
-    values = fitted(module, X, y, **tiny_tabpfn_wide(tmp_path))["model"].attribute(X, y)
+    values = fitted(module, X, y, **tiny_weights["tabpfn_wide"])["model"].attribute(X, y)
     assert values.shape == (1, 8)
     assert values[0, 5] == 0
     assert (np.delete(values, 5) > 0).all()

@@ -44,6 +44,19 @@ def test_a_wrong_spec_is_explained(text: str, message: str) -> None:
         parse_spec(text, "test.toml")
 
 
+def test_an_experiment_without_methods_has_those_of_the_spec() -> None:
+    text = (
+        'name = "x"\nmethods = ["majority"]\n[[experiments]]\nname = "a"\ndatasets = ["digits"]\n'
+    )
+    other = (
+        '[[experiments]]\nname = "b"\nseeds = [3]\ndatasets = ["hypercube"]\nmethods = ["stump"]\n'
+    )
+    points = [cell.grid_point for cell in expand(parse_spec(text + other, "test.toml"), "cpu")]
+    assert points == [("digits", "majority", 0), ("hypercube", "stump", 3)]
+    with pytest.raises(BenchError, match="needs `methods`"):
+        parse_spec(text.replace('methods = ["majority"]\n', ""), "test.toml")
+
+
 @pytest.mark.parametrize(
     ("datasets", "methods", "message"),
     [

@@ -134,6 +134,8 @@ def test_the_real_six_types(real_data: Path) -> None:
     assert (table.X.min(), table.X.max()) == (0, 3_017_438)
     assert_array_equal(table.X, np.rint(table.X))
     assert "genes" not in table.notes
+    assert (table.groups, table.official_split) == (None, None)
+    assert table.checksum.startswith("16b491daeb1a")
 
 
 def test_a_row_of_the_real_file(real_data: Path) -> None:

@@ -127,6 +127,16 @@ def test_attribution_has_a_block_for_each_dataset_with_needles(results: Results)
     assert texts["deepmapper_published"] == "diverged"
 
 
+def test_the_attribution_of_needles_states_their_bayes_error(
+    make_cell: Callable, store: Store, put_again: Callable
+) -> None:
+    record, arrays = make_cell("needles", "logistic", 0)
+    params = {"kind": "xor", "n_needles": 2, "flip": 0.1, "n_samples": 1000}
+    put_again(store, record | {"dataset": record["dataset"] | {"params": params}}, arrays)
+    [block] = attribution(Results.read(store)).blocks
+    assert block.caption.endswith("in 400 features, Bayes error 0.100")
+
+
 def test_latex_escapes_what_would_be_a_command() -> None:
     assert tex("50% & a_b #1 $x$ {y} ^~") == (
         r"50\% \& a\_b \#1 \$x\$ \{y\} \textasciicircum{}\textasciitilde{}"

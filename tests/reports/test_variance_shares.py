@@ -19,6 +19,7 @@ from reports.variance_shares import (
     factors_of,
     has_grid,
     read_grid,
+    read_grids,
     sums_of_squares,
 )
 
@@ -146,6 +147,18 @@ def test_a_layout_without_cells_on_a_table_is_left_out() -> None:
     grid = read_grid(one_seed)
     assert grid.levels[0] == [("a", 0), ("a", 1), ("b", 0)]
     assert grid.left_out == ["seed 1 of b (100% of its cells are missing or not ok)"]
+
+
+def test_layouts_that_some_tables_lack_have_grids_of_their_own() -> None:
+    frame = frame_of(lambda table, seed, layout, *_: 0.9 + 0.01 * seed if layout else None)
+    extra = frame[(frame["dataset_label"] == "a") & frame["method_label"].str.contains("learned")]
+    labels = extra["method_label"].str.replace("learned", "true grid")
+    grids = read_grids(pd.concat([frame, extra.assign(method_label=labels)]))
+    assert [(grid.tables, grid.levels[1]) for grid in grids] == [
+        (["a", "b"], ["learned", "natural"]),
+        (["a"], ["learned", "natural", "true grid"]),
+    ]
+    assert len(read_grids(frame)) == 1
 
 
 def test_a_report_of_a_grid_has_its_table_and_figure(
