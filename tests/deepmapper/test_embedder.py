@@ -150,8 +150,11 @@ def test_a_streamed_table_gives_the_same_latents(monkeypatch: pytest.MonkeyPatch
 
 def test_latents_of_any_layer() -> None:
     X = _table()
+    plain = _quick(n_neighbors=None).fit(X)
+    np.testing.assert_array_equal(plain.latent(X), plain.transform(X))
     model = _quick().fit(X)
-    np.testing.assert_array_equal(model.latent(X), model.transform(X))
+    assert model.latent(X).shape == (60, 12)  # as many as features, at most 50
+    assert model.transform(X).shape == (60, 3)
     assert model.latent(X, "embedding").shape == (60, 16, 1, 1)
     with pytest.raises(DeepMapperError, match="did you mean 'bottleneck'"):
         model.latent(X, "bottlenek")
