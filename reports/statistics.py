@@ -18,7 +18,7 @@ MAIN = "balanced_accuracy"  # the measure of ranks, marks and comparisons
 
 BLOCK = ["dataset_label", "seed"]
 # Words of labels of variants: `x (counts)` has the rows of `x`, and is no other table.
-VARIANTS = ("counts", "shuffled", "transfer")
+VARIANTS = ("counts", "SORT-seq counts", "shuffled", "transfer", "other speakers", "official")
 
 
 @dataclass(frozen=True)
