@@ -153,7 +153,7 @@ def test_latents_of_any_layer() -> None:
     plain = _quick(n_neighbors=None).fit(X)
     np.testing.assert_array_equal(plain.latent(X), plain.transform(X))
     model = _quick().fit(X)
-    assert model.latent(X).shape == (60, 12)  # as many as features, at most 50
+    assert model.latent(X).shape == (60, 12)  # the number of features, at most 50
     assert model.transform(X).shape == (60, 3)
     assert model.latent(X, "embedding").shape == (60, 16, 1, 1)
     with pytest.raises(DeepMapperError, match="did you mean 'bottleneck'"):
