@@ -46,7 +46,7 @@ def draw(results: Results) -> Figure | None:
     if not shown:
         return None
     drawn = {method for of_methods in shown.values() for method in of_methods}
-    methods = few_methods([method for method in results.methods if method in drawn])
+    methods = few_methods(results, [method for method in results.methods if method in drawn])
     figure = Figure(figsize=(PAGE, 0.8 + 0.5 * len(methods)), layout="constrained")
     grid = figure.subplots(len(methods), len(shown), squeeze=False, sharey=True)
     colour = colours()[0]

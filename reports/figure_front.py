@@ -40,7 +40,7 @@ Points = dict[str, tuple[float, float]]  # method -> seconds and accuracy
 
 def draw(results: Results) -> Figure | None:
     """Draw a panel for each dataset, or return None without accuracy and time."""
-    methods = few_methods(results.methods)
+    methods = few_methods(results, results.methods)
     by_dataset = {dataset: _points(results, dataset, methods) for dataset in results.datasets}
     shown = {dataset: points for dataset, points in by_dataset.items() if points}
     if not shown:

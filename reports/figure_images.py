@@ -42,7 +42,7 @@ def draw(results: Results) -> Figure | None:
     examples = {dataset: examples_of(results, dataset) for dataset in results.datasets}
     datasets = [dataset for dataset, of_methods in examples.items() if of_methods][:MOST_COLUMNS]
     imaging = [m for m in results.methods if any(m in examples[d] for d in datasets)]
-    methods = few_methods(imaging)
+    methods = few_methods(results, imaging)
     if not datasets:
         return None
     side = min(1.3, (PAGE - 0.5) / len(datasets))

@@ -45,7 +45,7 @@ def draw(results: Results) -> Figure | None:
     ]
     if not shown:
         return None
-    methods = few_methods(results.methods)
+    methods = few_methods(results, results.methods)
     styles = method_styles(methods)
     figure, axes = panels(len(shown), PAGE, 2.1)
     for panel, (table, sizes, measure) in zip(axes, shown, strict=True):

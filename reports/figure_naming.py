@@ -41,7 +41,7 @@ def draw(results: Results) -> Figure | None:
     if not shown:
         return None
     drawn = {method for lines in shown.values() for method in lines}
-    methods = few_methods([method for method in results.methods if method in drawn])
+    methods = few_methods(results, [method for method in results.methods if method in drawn])
     styles = method_styles(methods)
     figure, axes = panels(len(shown), PAGE, 2.5)
     for panel, (dataset, lines) in zip(axes, shown.items(), strict=True):

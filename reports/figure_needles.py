@@ -36,7 +36,8 @@ def draw(results: Results) -> Figure | None:
     shown = [dataset for dataset, of_methods in ranks.items() if of_methods]
     if not shown:
         return None
-    methods = few_methods([m for m in results.methods if any(m in ranks[d] for d in shown)])
+    ranked = [m for m in results.methods if any(m in ranks[d] for d in shown)]
+    methods = few_methods(results, ranked)
     figure, axes = panels(len(shown), 3.54, 2.4, max_columns=2)
     for panel, dataset in zip(axes, shown, strict=True):
         of_methods = {m: ranks[dataset][m] for m in methods if m in ranks[dataset]}

@@ -45,7 +45,7 @@ def draw(results: Results) -> Figure | None:
             kinds[match[1]][int(match[2]), int(match[3])] = label
     if not kinds:
         return None
-    methods = few_methods(results.methods)
+    methods = few_methods(results, results.methods)
     heights = [0.25 + LINE * len({p for p, _ in sizes}) for sizes in kinds.values()]
     figure = Figure(figsize=(PAGE, 0.7 + sum(heights) + 0.25 * len(kinds)), layout="constrained")
     grid = figure.subplots(len(kinds), len(methods), squeeze=False, height_ratios=heights)

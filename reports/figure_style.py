@@ -18,6 +18,7 @@ from matplotlib.style import context
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.store.store import write_atomically
+from reports.results import Results
 
 INK, QUIET, FAINT, WARNING = "#1d2433", "#6b7385", "#e3e6ec", "#a33b20"
 # Seaborn's palette "colorblind", with a dark olive for its yellow, which is too pale on white.
@@ -97,8 +98,12 @@ def plain_logarithms(axis: Axis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def few_methods(methods: Sequence[str]) -> list[str]:
-    """Return the first `MOST_METHODS` of these labels, in their order, and always the engine."""
+def few_methods(results: Results, methods: Sequence[str]) -> list[str]:
+    """Return the first `MOST_METHODS` of these labels, in their order, and always the engine.
+
+    Repeated methods (`replicate`) are left out.
+    """
+    methods = [label for label in methods if label not in results.replicates]
     kept = sorted(methods, key=lambda label: label != ENGINE)[:MOST_METHODS]
     return [label for label in methods if label in kept]
 

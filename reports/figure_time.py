@@ -34,7 +34,7 @@ def draw(results: Results) -> Figure | None:
     shown = [d for d in results.datasets if any(map(_timed, results.groups(d)))]
     if not shown:
         return None
-    methods = few_methods(results.methods)
+    methods = few_methods(results, results.methods)
     figure, axes = panels(len(shown), 4.1, 0.7 + 0.17 * len(methods))
     for panel, dataset in zip(axes, shown, strict=True):
         method_rows(panel, methods)
