@@ -1,5 +1,6 @@
 """The store as a data frame with one row a cell, and as results.parquet."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -47,6 +48,7 @@ BEFORE_METRICS = {
     "n_parameters": WHOLE,
 }
 AFTER_METRICS = {
+    "is_redrawn": "boolean",  # whether each seed has a table of its own
     "even_rows": REAL,  # test rows, see `statistics.even_rows`. Null without stored labels
     "threads": WHOLE,
     "jobs": WHOLE,
@@ -77,6 +79,7 @@ def results_frame(store: Store | Source) -> pd.DataFrame:
 def frame_of(records: Iterable[Record], source: Source) -> pd.DataFrame:
     """Return the same frame from records, sorted by dataset, method, seed and key."""
     rows, machines = [], []
+    drawn: dict[object, dict[object, object]] = defaultdict(dict)  # seed -> seed of the generator
     even: dict[tuple[object, ...], float | None] = {}  # equal for the methods of a split
     for record in records:
         row = _row(record) | metrics_of(record, source)
@@ -84,15 +87,24 @@ def frame_of(records: Iterable[Record], source: Source) -> pd.DataFrame:
         if row["status"] == "ok" and even.get(split) is None:
             labels = source.array(record["key"], "y_test")
             even[split] = None if labels is None or not len(labels) else even_rows(labels)
+        drawn[row["dataset_label"]][row["seed"]] = _generator_seed(record["dataset"])
         rows.append(row | {"even_rows": even.get(split)})
         machines.append(hardware(record))
     letter_of = letters(machines)
     types = columns()
     frame = pd.DataFrame(rows, columns=list(types))
+    is_redrawn = {name: 1 < len(of) == len(set(of.values())) for name, of in drawn.items()}
+    frame["is_redrawn"] = frame["dataset_label"].map(is_redrawn)
     frame["machine"] = [letter_of[machine] for machine in machines]
     frame = frame.astype(types)
     order = ["dataset_label", "method_label", "seed", "key"]
     return frame.sort_values(order, kind="stable", ignore_index=True)
+
+
+def _generator_seed(dataset: Record) -> object:
+    """The seed that drew the rows. None for real rows, also if their columns are shuffled."""
+    is_generated = (dataset.get("source") or {}).get("address") == "generated"
+    return dataset["params"].get("seed") if is_generated else None
 
 
 def write_results(frame: pd.DataFrame, path: Path) -> None:

@@ -13,7 +13,7 @@ On one table, the difference of two methods has a 95% interval for two sources o
 - the seeds: Student's t of the paired differences. Splits of the same rows are corrected after
   Nadeau and Bengio (`statistics.t_interval`), which covers the rows too, so the wider of both
   intervals is used. Seeds of an official split share their test rows: the two variances add up.
-  For tables that are generated anew for each seed, both are wider than they must be.
+  Tables that are generated anew for each seed share no rows and need no correction.
 
 Over tables: Wilcoxon's signed-rank test with Holm's correction (Demšar, JMLR 7, 2006), and the
 Bayesian signed-rank test with a region of practical equivalence (Benavoli et al., JMLR 18, 2017).

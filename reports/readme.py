@@ -40,6 +40,7 @@ from reports.used_rows import mark_text, used_tables
 TABLE = re.compile(r"(<!-- records: (.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 NUMBER = re.compile(r"(<!-- (record|difference): ([^>]*?) -->)[+−]?[\d.,]*\d( \[[^]]*\])?")
 AGAINST = ["better, tie, worse", "p"]
+LOWER_IS_BETTER = ("log_loss", "calibration_error", "false_discovery_share")
 CLAIMS = ROOT / "docs" / "claims.md"
 CLAIMS_HEAD = """# Numbers and their cells
 
@@ -146,8 +147,9 @@ def _table(words: Sequence[str]) -> str:
 def _measure(frame: pd.DataFrame, measure: str) -> Iterator[str]:
     means = _means(frame, measure)
     yield from _head("method", *means.columns)
-    ranked = mean_ranks(frame, measure, lower_is_better=measure.endswith("log_loss"))
-    for method in [*ranked.index, *means.index.difference(ranked.index)]:
+    ranked = mean_ranks(frame, measure, lower_is_better=measure in LOWER_IS_BETTER)
+    ordered = ranked.index.intersection(means.index, sort=False)
+    for method in [*ordered, *means.index.difference(ordered)]:
         yield _line(method, *(_format(value) for value in means.loc[method]))
 
 

@@ -145,11 +145,12 @@ class Group:
 
 
 def overlap(cell: dict[str, Any]) -> float:
-    """Return test rows / other rows of a drawn split, 0 for an official one: see `t_interval`.
+    """Return test rows / other rows of a drawn split: see `t_interval`.
 
-    The other rows are the training rows, or those from which `n_train` of a spec draws them.
+    0 for an official split, and if each seed has a table of its own. The other rows are the
+    training rows, or those from which `n_train` of a spec draws them.
     """
-    if cell["split"] == "official" or not cell["n_train"]:
+    if cell["split"] == "official" or cell["is_redrawn"] or not cell["n_train"]:
         return 0.0
     return cell["n_test"] / max(cell["n_train"], (cell["n_samples"] or 0) - cell["n_test"])
 

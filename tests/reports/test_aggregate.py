@@ -42,6 +42,28 @@ def test_rows_count_as_if_classes_were_equally_frequent(store: Store, make_cell:
     assert results_frame(store)["even_rows"].tolist() == [even_rows(arrays["y_test"])]
 
 
+@pytest.mark.parametrize(
+    ("address", "seeds", "is_redrawn"),
+    [
+        ("generated", (0, 1), True),
+        ("generated", (7, 7), False),  # the spec fixes the seed of the table
+        ("https://example.org", (0, 1), False),  # real rows, of which the columns are shuffled
+    ],
+)
+def test_a_generator_draws_other_rows_for_another_seed(
+    store: Store,
+    make_cell: Callable,
+    address: str,
+    seeds: tuple[int, int],
+    is_redrawn: bool,
+) -> None:
+    for seed, seed_of_table in enumerate(seeds):
+        record, arrays = make_cell("nihs", "logistic", seed)
+        record["dataset"] |= {"params": {"seed": seed_of_table}, "source": {"address": address}}
+        store.put(record, arrays)
+    assert results_frame(store)["is_redrawn"].tolist() == [is_redrawn, is_redrawn]
+
+
 def test_a_failed_cell_is_a_row_of_nulls_with_its_reason(filled: Store) -> None:
     frame = results_frame(filled)
     row = frame[(frame["method"] == "deepinsight_tsne") & (frame["dataset"] == "nihs")].iloc[0]

@@ -164,6 +164,14 @@ def test_means_over_splits_of_the_same_rows_have_the_wider_interval(
         assert mean.ends == pytest.approx((0.5 - half, 0.5 + half))
 
 
+def test_tables_drawn_anew_for_each_seed_share_no_rows() -> None:
+    cells = (("t", 0, "a", 0.93), ("t", 1, "a", 0.85), ("t", 0, "b", 0.90), ("t", 1, "b", 0.80))
+    results = results_of(*cells, split="stratified 0.25")
+    results.frame["is_redrawn"] = True
+    half = 12.706205 * 0.01 * math.sqrt(2) * math.sqrt(1 / 2)
+    assert difference_of(results).high == pytest.approx(0.04 + half, abs=1e-6)
+
+
 def test_columns_shuffled_anew_for_each_seed_are_the_same_rows() -> None:
     """The checksum differs between the seeds, and splits still share training rows."""
     cells = (("t", 0, "a", 0.93), ("t", 1, "a", 0.85), ("t", 0, "b", 0.90), ("t", 1, "b", 0.80))
