@@ -30,8 +30,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from bench.metrics import MAIN
 from reports.results import Group, Results, overlap
-from reports.statistics import LEVEL, MAIN, Estimate, base_table, best_of, estimate
+from reports.statistics import LEVEL, Estimate, base_table, best_of, estimate
 from reports.units import share
 
 EQUIVALENT = 0.01  # differences of accuracy up to this size are practically none

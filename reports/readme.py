@@ -30,10 +30,11 @@ import pandas as pd
 
 from bench.catalog import ROOT
 from bench.errors import BenchError, unknown
+from bench.metrics import MAIN
 from reports.pairs import EQUIVALENT, LOSS, Comparison, Pairs, compare_over_tables, limits
 from reports.paper.exhibit import short
 from reports.results import Results
-from reports.statistics import MAIN, mean_ranks
+from reports.statistics import mean_ranks
 from reports.topics import PUBLISHED
 from reports.used_rows import mark_text, used_tables
 

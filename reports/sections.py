@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.machine.environment import Hardware, hardware
+from bench.metrics import MAIN
 from reports import units
 from reports.figures import Plan
 from reports.results import Results, cells_of
-from reports.statistics import MAIN
 from reports.units import counted
 
 # Limits that keep the page small.

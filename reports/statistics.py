@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy import special  # not scipy.stats, which takes a second to import
 
+from bench.metrics import MAIN
+
 LEVEL = 0.95  # confidence of every interval in tables and figures
-MAIN = "balanced_accuracy"  # the measure of ranks, marks and comparisons
 
 BLOCK = ["dataset_label", "seed"]
 # Words of labels of variants: `x (counts)` has the rows of `x`, and is no other table.

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pandas as pd
 
+from bench.metrics import MAIN
 from reports import units
 from reports.entries import NOT_RUN, failed_cell, failure_notes, interval, long_data
 from reports.pairs import (
@@ -23,7 +24,7 @@ from reports.pairs import (
     reference_of,
 )
 from reports.results import Group, Results
-from reports.statistics import MAIN, Estimate
+from reports.statistics import Estimate
 from reports.views import (
     ABSENT,
     BEST,

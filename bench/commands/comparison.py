@@ -11,11 +11,11 @@ from rich.table import Table as Listing
 
 from bench.errors import BenchError
 from bench.machine.environment import hardware, sharing_reasons
+from bench.metrics import MAIN
 from bench.run.phases import COUNTED
 from bench.store.store import Record
 
 GridPoint = tuple[str, str, int]
-MAIN = "balanced_accuracy"
 NOISE = 95  # percentile of the differences between replicates
 
 

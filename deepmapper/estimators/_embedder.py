@@ -211,7 +211,8 @@ class DeepMapperEmbedder(ClassNamePrefixFeaturesOutMixin, Float32Transformer, Va
         """
         check_is_fitted(self)
         latents = latent(self.network_, self._images(X), "bottleneck", BATCH_SIZE)
-        return (latents if self.map_ is None else self.map_(latents)).cpu().numpy()
+        mapping = getattr(self, "map_", None)  # saved models that are older than the map have none
+        return (latents if mapping is None else mapping(latents)).cpu().numpy()
 
     def latent(self, X: Any, layer: str = "bottleneck") -> np.ndarray:
         """Return the output of a layer of the network for rows X.

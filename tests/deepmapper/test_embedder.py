@@ -1,5 +1,7 @@
 """DeepMapperEmbedder: a scikit-learn estimator that needs no labels."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from torch import nn
 from deepmapper.errors import DeepMapperError
 from deepmapper.estimators._base import latent
 from deepmapper.estimators._embedder import DeepMapperEmbedder
+from deepmapper.estimators._saving import load_model, save_model
 from deepmapper.images.converter import FoldedRows
 
 
@@ -77,6 +80,16 @@ def test_the_map_makes_clusters_compact_in_new_rows_too() -> None:
     )
     assert adjusted_rand_score(digits[900:], with_map) > 0.7
     assert adjusted_rand_score(digits[900:], without) < 0.6
+
+
+def test_a_saved_embedder_older_than_the_map_loads(tmp_path: Path) -> None:
+    X = load_digits().data[:80]
+    model = _quick(n_components=4, n_neighbors=None).fit(X)
+    expected = model.transform(X)
+    del model.map_
+    save_model(model, tmp_path / "model")
+    embedding = load_model(tmp_path / "model").transform(X)
+    np.testing.assert_allclose(embedding, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_table_of_noise_gives_scores_around_zero() -> None:
