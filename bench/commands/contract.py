@@ -22,7 +22,9 @@ SLOW = (
     *("deepmapper_randomised", "fotomics", "igtd", "lassonet", "lstm", "pydeepmapper", "refined"),
     *("supertml", "tinto", "transformer"),
 )
-# Variants of methods, marked slow.
+# Variants of methods, marked slow. Two published networks are tested in tests/baselines alone.
+# A fit of DeepInsight's takes minutes. REFINED's own budget has two batches an epoch on the 150
+# rows of this suite, which leaves it at chance. With 300 rows it learns.
 VARIANTS: dict[str, dict[str, object]] = {
     "aggmap (published)": {"recipe": "published", "recipe_epochs": 100},
     "aggmap (5 channels)": {"channels": 5, "backbone": "cnn_small", "gate": False},

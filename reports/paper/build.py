@@ -23,6 +23,7 @@ from reports.paper.needles import needles
 from reports.paper.table1 import table1
 from reports.paper.table2 import table2
 from reports.tables import write_text
+from reports.used_rows import mark_view, used_tables
 
 # In the order of the page.
 EXHIBITS: tuple[Callable[[Evidence], Exhibit], ...] = (
@@ -83,7 +84,10 @@ def build(folder: Path, out: Path | None = None) -> Path:
 
 
 def marked(evidence: Evidence, exhibit: Exhibit) -> Exhibit:
-    """Add to a figure's caption the sizes that are smaller than the paper's."""
+    """Mark datasets of a table whose rows chose settings, and sizes below those of the paper."""
+    if exhibit.view is not None:
+        used = used_tables(evidence.results.frame)
+        return replace(exhibit, view=mark_view(exhibit.view, used))
     smaller = evidence.shrunk(exhibit.cells) if exhibit.figure is not None else ""
     return replace(exhibit, caption=f"{exhibit.caption} {smaller}") if smaller else exhibit
 

@@ -20,6 +20,7 @@ from reports.paper.build import EXHIBITS, build, marked
 from reports.paper.evidence import Evidence
 from reports.paper.exhibit import Exhibit
 from reports.paper.needles import consensus, passes
+from reports.paper.table2 import table2
 from reports.publish import publish
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -211,6 +212,15 @@ def test_figures_can_be_read_in_a_column(
     for figure in figures.values():
         with style(PRINT):
             assert_printable(figure, COLUMN)
+
+
+def test_a_table_marks_rows_that_chose_settings() -> None:
+    evidence = Evidence.read(PUBLISHED)
+    view = marked(evidence, table2(evidence)).view
+    assert view is not None
+    heads = {block.dataset: block.columns[0] for block in view.blocks}
+    notes = [view.footnotes[number - 1] for number in heads[labels.TCGA].notes]
+    assert any(note.startswith("Settings were chosen with rows of this table") for note in notes)
 
 
 def test_digits_have_titles(published: dict[str, Exhibit]) -> None:
