@@ -3,8 +3,8 @@
 A topic is a folder of `reports/published`:
 
     cells.parquet        a row a cell: every field of its record
-    predictions.parquet  a row a test row of a cell: key, row, label, probabilities of each class,
-                         group (null if the table has no groups)
+    predictions.parquet  a row a test row of a cell: key, row, label, probabilities of each class
+                         (`round_probabilities`), group (null if the table has no groups)
     arrays.parquet       other arrays that figures need: histories, example images, attributions
     spec.toml            the spec of the run
     topic.toml           `command` renews it, `commits` of its cells, `cpu_hours` until their
@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.errors import BenchError
-from bench.store.store import Record, Store, write_atomically
+from bench.store.store import Record, Store, round_probabilities, write_atomically
 
 PUBLISHED = Path(__file__).parent / "published"
 # Arrays with a value for each test row, and their columns.
@@ -211,7 +211,12 @@ def write_arrays(cells: Iterable[tuple[str, dict[str, np.ndarray]]], folder: Pat
         others += [{"key": key, "name": k, "content": _content(v)} for k, v in rest.items()]
     if predicted:
         table = pa.concat_tables(predicted).unify_dictionaries()
-        _write(table, folder / "predictions.parquet")
+        _write(
+            table,
+            folder / "predictions.parquet",
+            use_dictionary=["key"],
+            column_encoding={"probabilities.list.element": "BYTE_STREAM_SPLIT"},
+        )
     if others:
         _write(pa.Table.from_pylist(others), folder / "arrays.parquet")
 
@@ -224,7 +229,7 @@ def _predictions(key: str, arrays: dict[str, np.ndarray]) -> pa.Table:
     }
     columns["key"] = pa.array([key] * n).dictionary_encode()
     columns["probabilities"] = pa.array(
-        list(arrays["probabilities"].astype(np.float32)), pa.list_(pa.float32())
+        list(round_probabilities(arrays["probabilities"])), pa.list_(pa.float32())
     )
     return pa.table(columns).select(PREDICTIONS.names).cast(PREDICTIONS)
 
@@ -239,8 +244,6 @@ def _array(content: bytes) -> np.ndarray:
     return np.load(io.BytesIO(content), allow_pickle=False)
 
 
-def _write(table: pa.Table, path: Path) -> None:
-    write_atomically(
-        path,
-        lambda file: pq.write_table(table, file, compression="zstd", compression_level=19),
-    )
+def _write(table: pa.Table, path: Path, **encoding: Any) -> None:
+    settings = {"compression": "zstd", "compression_level": 19} | encoding
+    write_atomically(path, lambda file: pq.write_table(table, file, **settings))

@@ -13,7 +13,7 @@ from bench.errors import BenchError
 from bench.machine.environment import hardware, sharing_reasons
 from bench.metrics import MAIN
 from bench.run.phases import COUNTED
-from bench.store.store import Record
+from bench.store.store import Record, round_probabilities
 
 GridPoint = tuple[str, str, int]
 NOISE = 95  # percentile of the differences between replicates
@@ -95,11 +95,17 @@ def _is_ok(record: Record) -> bool:
 
 
 def _is_same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool | None:
-    """Whether predictions and attributions are identical. None without predictions."""
+    """Whether predictions and attributions are identical. None without predictions.
+
+    Probabilities are compared as published topics have them.
+    """
     if "probabilities" not in first or "probabilities" not in second:
         return None
-    names = {"probabilities", "test_rows", "attributions"} & first.keys() & second.keys()
-    return all(np.array_equal(first[name], second[name]) for name in names)
+    one, two = (round_probabilities(arrays["probabilities"]) for arrays in (first, second))
+    names = {"test_rows", "attributions"} & first.keys() & second.keys()
+    return np.array_equal(one, two) and all(
+        np.array_equal(first[name], second[name]) for name in names
+    )
 
 
 def _row(pairs: list[tuple[Record, Record]]) -> list[str]:

@@ -17,7 +17,7 @@ from bench.catalog import ROOT, entry
 from bench.errors import BenchError
 from bench.machine.redaction import list_replacements, redact
 from bench.spec import load_spec
-from bench.store.store import Store
+from bench.store.store import Store, round_probabilities
 from reports.aggregate import results_frame
 from reports.build import build
 from reports.publish import MOST_LINES, MOST_PICTURES, problems, publish
@@ -107,11 +107,22 @@ def test_predictions_are_kept_row_by_row(tmp_path: Path, make_cell: Callable) ->
     stored = Topic(tmp_path / "topic").arrays(record["key"])
     assert stored.keys() == set(arrays)
     for name, values in stored.items():
-        np.testing.assert_array_equal(values, arrays[name])
+        expected = round_probabilities(arrays[name]) if name == "probabilities" else arrays[name]
+        np.testing.assert_array_equal(values, expected)
         assert values.dtype == arrays[name].dtype
     about = tomllib.loads((tmp_path / "topic" / "topic.toml").read_text())
     assert about["command"] == "python -m bench run made up"
     assert about["command"] in (tmp_path / "topic" / "README.md").read_text()
+
+
+def test_published_probabilities_are_close_and_predict_the_same() -> None:
+    probabilities = np.random.default_rng(0).dirichlet([0.1] * 5, size=2000)
+    probabilities[0] = [0.4999, 0.5001, 0, 0, 0]  # a tie, once rounded
+    rounded = round_probabilities(probabilities)
+    np.testing.assert_allclose(rounded[1:], probabilities[1:], rtol=2**-9)
+    np.testing.assert_allclose(rounded[0], probabilities[0], rtol=2**-7)
+    np.testing.assert_array_equal(rounded.argmax(1), probabilities.argmax(1))
+    np.testing.assert_array_equal(round_probabilities(rounded), rounded)
 
 
 def store_of_predictions(
