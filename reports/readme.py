@@ -10,6 +10,8 @@ A README marks what comes from records by comments, which a page does not show:
   the sum of its CPU seconds. `| without prostate_shift` leaves out a table.
 - `<!-- records: wide_pilot | behind deepmapper -->`: the tables on which a method is more than 0.01
   behind the best other one, with the paired interval of the difference.
+- `<!-- records: wide_pilot | difference | deepmapper | mlp -->`: two methods on each table with the
+  paired interval of their difference, and over tables.
 - `<!-- records: wide_pilot | summary against deepmapper -->` adds the comparison with a reference
   (`reports.pairs.compare_over_tables`): tables better, tied and worse, p, and the noise.
 - `<!-- record: quick | needle_auprc | expression | deepmapper -->.966` is one mean.
@@ -31,7 +33,15 @@ import pandas as pd
 from bench.catalog import ROOT
 from bench.errors import BenchError, unknown
 from bench.metrics import MAIN
-from reports.pairs import EQUIVALENT, LOSS, Comparison, Pairs, compare_over_tables, limits
+from reports.pairs import (
+    EQUIVALENT,
+    LOSS,
+    Comparison,
+    Pairs,
+    compare,
+    compare_over_tables,
+    limits,
+)
 from reports.paper.exhibit import short
 from reports.results import Results
 from reports.statistics import mean_ranks
@@ -131,13 +141,16 @@ def _means(frame: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 def _table(words: Sequence[str]) -> str:
     topic, kind, *rest = words
-    left_out = [word.removeprefix("without ") for word in rest]
+    methods = [word for word in rest if not word.startswith("without ")]
+    left_out = [word.removeprefix("without ") for word in rest if word not in methods]
     results = _results(topic).without(left_out)
     if kind == "summary":
         lines = _summary(results, {})
     elif kind.startswith("summary against "):
         reference = kind.removeprefix("summary against ")
         lines = _summary(results, _compare_with(results, reference))
+    elif kind == "difference":
+        lines = _differences(results, *methods)
     elif kind.startswith("behind "):
         lines = _behind(results, kind.removeprefix("behind "))
     else:
@@ -183,9 +196,8 @@ def _format_comparison(compared: Comparison | None) -> list[str]:
 
 
 def _behind(results: Results, method: str) -> Iterator[str]:
+    _check_method(results, method)
     means = _means(_ok(results), MAIN).reindex(results.entries)
-    if method not in means.index:
-        raise unknown(method, "method", list(means.index), "these records")
     own, others = means.T[method], means.drop(index=method)
     yield from _head("table", method, "best other method", "its balanced accuracy", "difference")
     best, values = others.idxmax(), others.max()
@@ -194,9 +206,28 @@ def _behind(results: Results, method: str) -> Iterator[str]:
         yield _line(table, _format(own[table]), best[table], _format(values[table]), ends)
 
 
+def _differences(results: Results, method: str, other: str) -> Iterator[str]:
+    _check_method(results, method)
+    _check_method(results, other)
+    means = _means(_ok(results), MAIN)
+    yield from _head("table", method, other, "difference")
+    for table in means.columns[means.loc[[method, other]].notna().all()]:
+        ends = _ends(results, MAIN, table, method, other)
+        yield _line(table, *(_format(means.at[name, table]) for name in (method, other)), ends)
+    (compared,) = compare(results.values(), [(method, other)])
+    if compared.mean is not None:
+        counts, p = _format_comparison(compared)
+        mean = f"mean difference {_signed(compared.mean)}; better, tie, worse: {counts}"
+        yield f"\nOver {compared.n_tables} tables: {mean}; p (Wilcoxon): {p}."
+
+
+def _check_method(results: Results, method: str) -> None:
+    if method not in results.methods:
+        raise unknown(method, "method", results.methods, "these records")
+
+
 def _compare_with(results: Results, reference: str) -> dict[str, Comparison]:
-    if reference not in results.methods:
-        raise unknown(reference, "method", results.methods, "these records")
+    _check_method(results, reference)
     return {c.method: c for c in compare_over_tables(results, reference)}
 
 
@@ -227,9 +258,12 @@ def _ends(results: Results, measure: str, table: str, method: str, other: str) -
     if difference is None or difference.low is None:
         message = f"no paired interval of {measure} on {table!r} for {method!r} and {other!r}"
         raise BenchError(message)
-    texts = [f"{value:+.3f}" for value in (difference.mean, *difference.ends)]
-    mean, low, high = (text.replace("0.", ".").replace("-", "−") for text in texts)
+    mean, low, high = map(_signed, (difference.mean, *difference.ends))
     return f"{mean} [{low}, {high}]"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("0.", ".").replace("-", "−")
 
 
 def _format(value: Any) -> str:

@@ -55,6 +55,18 @@ def test_wrong_numbers_are_replaced():
     assert renewed.endswith("<!-- record: quick | cells -->132.")
 
 
+def test_two_methods_are_compared_on_each_table():
+    comment = "<!-- records: quick | difference | {} | {} | without gravier -->\nold\n<!-- end -->"
+    table = renew(comment.format("deepmapper", "logistic"))
+    assert re.search(r"\| expression † \| \.988 \| \.98\d \| [+−]\.\d+ \[\S+, \S+\] \|", table)
+    assert "gravier" not in table.split("-->")[1]
+    assert re.search(
+        r"Over 3 tables: mean difference \+\.\d+; better, tie, worse: 2, 1, 0; p", table
+    )
+    with pytest.raises(BenchError, match="unknown method 'mpl'"):
+        renew(comment.format("deepmapper", "mpl"))
+
+
 @pytest.mark.parametrize(
     ("comment", "message"),
     [
