@@ -7,7 +7,8 @@ A README marks what comes from records by comments, which a page does not show:
   first.
 - `<!-- records: wide_pilot | summary -->`: balanced accuracy and log loss of one entry a method,
   with their mean ranks (`reports.statistics.mean_ranks`) with failures last and over ok cells, and
-  the sum of its CPU seconds. `| without prostate_shift` leaves out a table.
+  the sum of its CPU seconds. `| without prostate_shift` leaves out a table, `| best 20` the methods
+  after the first 20.
 - `<!-- records: wide_pilot | behind deepmapper -->`: the tables on which a method is more than 0.01
   behind the best other one, with the paired interval of the difference.
 - `<!-- records: wide_pilot | difference | deepmapper | mlp -->`: two methods on each table with the
@@ -141,14 +142,15 @@ def _means(frame: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 def _table(words: Sequence[str]) -> str:
     topic, kind, *rest = words
-    methods = [word for word in rest if not word.startswith("without ")]
-    left_out = [word.removeprefix("without ") for word in rest if word not in methods]
+    left_out = [word.removeprefix("without ") for word in rest if word.startswith("without ")]
+    best = [int(word.removeprefix("best ")) for word in rest if word.startswith("best ")]
+    methods = [word for word in rest if not word.startswith(("without ", "best "))]
     results = _results(topic).without(left_out)
     if kind == "summary":
-        lines = _summary(results, {})
+        lines = _summary(results, {}, *best)
     elif kind.startswith("summary against "):
         reference = kind.removeprefix("summary against ")
-        lines = _summary(results, _compare_with(results, reference))
+        lines = _summary(results, _compare_with(results, reference), *best)
     elif kind == "difference":
         lines = _differences(results, *methods)
     elif kind.startswith("behind "):
@@ -167,7 +169,9 @@ def _measure(frame: pd.DataFrame, measure: str) -> Iterator[str]:
         yield _line(method, *(_format(value) for value in means.loc[method]))
 
 
-def _summary(results: Results, compared: dict[str, Comparison]) -> Iterator[str]:
+def _summary(
+    results: Results, compared: dict[str, Comparison], most: int | None = None
+) -> Iterator[str]:
     frame = _ok(results)
     ranks = [
         mean_ranks(results.frame, measure, lower_is_better=measure == LOSS)
@@ -177,7 +181,7 @@ def _summary(results: Results, compared: dict[str, Comparison]) -> Iterator[str]
     seconds = frame.groupby("method_label")["cpu_seconds"].sum()
     columns = ["balanced accuracy", "mean rank", "if ok", "failed", "log loss", "mean rank"]
     yield from _head("method", *columns, "CPU seconds", *(AGAINST if compared else []))
-    for method in (name for name in ranks[0].index if name in means[0].index):
+    for method in [name for name in ranks[0].index if name in means[0].index][:most]:
         accuracy, loss = (_format(table.loc[method].mean()) for table in means)
         last, of_ok, n, n_failed = ranks[0].loc[method].astype(float)
         places = f"{last:.1f}", f"{of_ok:.1f}", f"{n_failed:.0f} of {n:.0f}"

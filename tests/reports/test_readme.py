@@ -55,6 +55,15 @@ def test_wrong_numbers_are_replaced():
     assert renewed.endswith("<!-- record: quick | cells -->132.")
 
 
+def test_a_summary_has_the_best_methods():
+    whole, cut = (
+        renew(f"<!-- records: quick | summary{more} -->\n<!-- end -->").splitlines()[1:]
+        for more in ("", " | best 3")
+    )
+    assert sum(line.startswith("|") for line in cut) == 2 + 3
+    assert cut[:5] == whole[:5]
+
+
 def test_two_methods_are_compared_on_each_table():
     comment = "<!-- records: quick | difference | {} | {} | without gravier -->\nold\n<!-- end -->"
     table = renew(comment.format("deepmapper", "logistic"))
