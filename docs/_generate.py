@@ -177,4 +177,7 @@ def _result(topic: str) -> str:
     folder = f"../../../reports/published/{topic}"
     figures = sorted(path.name for path in (PUBLISHED / topic).glob("*.png"))
     images = [f"![{Path(name).stem}]({folder}/{name})" for name in figures]
-    return "\n\n".join([f"```{{include}} {folder}/README.md\n```", *images]) + "\n"
+    text = (PUBLISHED / topic / "README.md").read_text(encoding="utf-8")
+    # A link to another topic leads to its page here.
+    text = re.sub(r"\]\(\.\./([^/)]+)/README\.md\)", r"](\1.md)", text)
+    return "\n\n".join([text, *images]) + "\n"
