@@ -35,7 +35,7 @@ from reports.results import Group, Results, overlap
 from reports.statistics import LEVEL, Estimate, base_table, best_of, estimate
 from reports.units import share
 
-EQUIVALENT = 0.01  # differences of accuracy up to this size are practically none
+EQUIVALENT = 0.01  # differences of accuracy up to this size are practically none, see `equivalent`
 FEWEST_TABLES = 6  # with five, Wilcoxon's test cannot reach p < 0.05
 MOST_ENTRIES = 10  # methods that are compared each with each
 N_SAMPLES = 5000  # of the Bayesian test
@@ -232,7 +232,7 @@ class Comparison:
         The mean difference that a t-test finds with a probability of 80% on as many tables, if
         their differences have the same standard deviation.
     wins, ties, losses : int
-        Tables with a difference above, within and below the region of equivalence.
+        Tables with a difference above, within and below the region of equivalence (`equivalent`).
     p : float or None
         Wilcoxon's signed-rank test, corrected by Holm over the tested pairs of the list. None
         with fewer than six tables.
@@ -281,26 +281,35 @@ def compare_over_tables(
     ok.
     """
     pairs = [(name, reference) for name in methods or results.entries if name != reference]
-    return sorted(
-        compare(results.values(), pairs), key=lambda c: math.inf if c.mean is None else -c.mean
-    )
+    compared = compare(results.values(), pairs, equivalent(results))
+    return sorted(compared, key=lambda c: math.inf if c.mean is None else -c.mean)
 
 
-def compare(values: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> list[Comparison]:
-    """Compare each pair (method, reference) by values of `Results.values`, larger is better."""
+def compare(
+    values: pd.DataFrame, pairs: Sequence[tuple[str, str]], region: float = EQUIVALENT
+) -> list[Comparison]:
+    """Compare each pair (method, reference) by values of `Results.values`, larger is better.
+
+    Differences of a table up to `region` are ties.
+    """
     listed = [table_differences(values, *pair).to_numpy() for pair in pairs]
     p = correct([wilcoxon(differences) for differences in listed])
     return [
-        _compare(values, *pair, differences, value)
+        _compare(values, *pair, differences, value, region)
         for pair, differences, value in zip(pairs, listed, p, strict=True)
     ]
 
 
 def _compare(
-    frame: pd.DataFrame, method: str, reference: str, values: np.ndarray, p: float | None
+    frame: pd.DataFrame,
+    method: str,
+    reference: str,
+    values: np.ndarray,
+    p: float | None,
+    region: float,
 ) -> Comparison:
     tables, n = [_tables_of(frame, name) for name in (method, reference)], len(values)
-    wins, losses = int((values > EQUIVALENT).sum()), int((values < -EQUIVALENT).sum())
+    wins, losses = int((values > region).sum()), int((values < -region).sum())
     quantiles = special.stdtrit(n - 1, [(1 + LEVEL) / 2, POWER]).sum() if n > 1 else 0.0
     return Comparison(
         method,
@@ -314,7 +323,7 @@ def _compare(
         n - wins - losses,
         losses,
         p,
-        *(bayesian_signed_rank(values) if p is not None else ()),
+        *(bayesian_signed_rank(values, region) if p is not None else ()),
     )
 
 
@@ -330,23 +339,41 @@ def _tables_of(values: pd.DataFrame, method: str) -> set[str]:
     return set(values[method].dropna().index.get_level_values(0).map(base_table))
 
 
-def limits(results: Results, compared: Sequence[Comparison]) -> str:
-    """Say what the grid can see: the noise of a method against itself, the smallest difference."""
+def equivalent(results: Results) -> float:
+    """The region of equivalence: 0.01, or the noise of a method against itself if that is larger.
+
+    The noise is the root mean square of the differences between methods and their second entries.
+    """
+    differences = list(_own_differences(results).values())
+    return max(EQUIVALENT, _root_mean_square(differences)) if differences else EQUIVALENT
+
+
+def _own_differences(results: Results) -> dict[str, float]:
+    """The absolute differences of methods and their second entries, for each table."""
     values = results.values()
-    differences = {
+    return {
         f"{name} on {table}": abs(value)
         for name, original in results.replicates.items()
         for table, value in table_differences(values, name, original).items()
     }
+
+
+def _root_mean_square(values: Sequence[float]) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def limits(results: Results, compared: Sequence[Comparison]) -> str:
+    """Say what the grid can see: the noise of a method against itself, the smallest difference."""
+    differences = _own_differences(results)
     noise = "No method has a second entry (`replicate`), so its noise against itself is not known."
     if differences:
         names = ", ".join(sorted(results.replicates.values()))
         largest = max(differences, key=lambda name: differences[name])
-        spread = float(np.sqrt(np.mean(np.square(list(differences.values())))))
+        spread = _root_mean_square(list(differences.values()))
         noise = (
             f"A/A: a method and its second entry ({names}) differ by {share(spread)} (root mean "
             f"square over {len(differences)} tables), at most by {share(differences[largest])} "
-            f"({largest})."
+            f"({largest}). Differences up to {share(equivalent(results))} are ties."
         )
     known = [(c.smallest, c.n_tables) for c in compared if c.smallest is not None]
     if not known:
@@ -369,7 +396,9 @@ def wilcoxon(values: np.ndarray) -> float | None:
     return float(stats.wilcoxon(values, zero_method="zsplit").pvalue)
 
 
-def bayesian_signed_rank(values: np.ndarray) -> tuple[float, float, float]:
+def bayesian_signed_rank(
+    values: np.ndarray, region: float = EQUIVALENT
+) -> tuple[float, float, float]:
     """The probabilities of better, equal and worse of differences (n,), see `Comparison`.
 
     Each draw weighs the differences, and a prior one of 0 with weight 0.5, by a Dirichlet
@@ -382,7 +411,7 @@ def bayesian_signed_rank(values: np.ndarray) -> tuple[float, float, float]:
     means = (known[:, None] + known) / 2
     better, worse = (
         np.einsum("si,ij,sj->s", weights, is_beyond.astype(float), weights, optimize=True)
-        for is_beyond in (means > EQUIVALENT, means < -EQUIVALENT)
+        for is_beyond in (means > region, means < -region)
     )
     outcome = np.stack([better, 1 - better - worse, worse], axis=1).argmax(1)
     shares = np.bincount(outcome, minlength=3) / N_SAMPLES

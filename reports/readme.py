@@ -41,6 +41,7 @@ from reports.pairs import (
     Pairs,
     compare,
     compare_over_tables,
+    equivalent,
     limits,
 )
 from reports.paper.exhibit import short
@@ -218,10 +219,11 @@ def _differences(results: Results, method: str, other: str) -> Iterator[str]:
     for table in means.columns[means.loc[[method, other]].notna().all()]:
         ends = _ends(results, MAIN, table, method, other)
         yield _line(table, *(_format(means.at[name, table]) for name in (method, other)), ends)
-    (compared,) = compare(results.values(), [(method, other)])
+    (compared,) = compare(results.values(), [(method, other)], equivalent(results))
     if compared.mean is not None:
         counts, p = _format_comparison(compared)
-        mean = f"mean difference {_signed(compared.mean)}; better, tie, worse: {counts}"
+        tie = f"tie (at most {_format(equivalent(results))})"
+        mean = f"mean difference {_signed(compared.mean)}; better, {tie}, worse: {counts}"
         yield f"\nOver {compared.n_tables} tables: {mean}; p (Wilcoxon): {p}."
 
 

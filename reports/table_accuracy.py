@@ -19,6 +19,7 @@ from reports.pairs import (
     Pairs,
     compare,
     compare_over_tables,
+    equivalent,
     limits,
     main_entries,
     reference_of,
@@ -223,14 +224,15 @@ def over_tables(results: Results) -> View:
     if variants:
         rows = [_over(c, f"against {c.reference}") for c in variants]
         blocks.append(Block("Balanced accuracy of variants, against their method", head, rows))
+    region = _region(results)
     reading = (
         f"Balanced accuracy minus that of {name}. Each table counts once: the mean over the seeds "
         "on which both are ok, and over its variants (counts, shuffled, transfer). A tie is a "
-        f"difference of at most {EQUIVALENT}. p: Wilcoxon's signed-rank test over tables, "
+        f"difference of at most {region}. p: Wilcoxon's signed-rank test over tables, "
         "corrected for the number of methods (Holm). The last three columns are the posterior "
         "probabilities of the "
         "Bayesian signed-rank test (Benavoli et al. 2017) that the most probable outcome is a "
-        f"better method, one within {EQUIVALENT}, or a worse one. There is no test with fewer than "
+        f"better method, one within {region}, or a worse one. There is no test with fewer than "
         f"{FEWEST_TABLES} tables. Smallest found: the mean difference that a t-test finds with a "
         "probability of 80% on as many tables. Tables on which only one of the two is ok are "
         "counted, and are in no mean. Without deepmapper, the reference is the best ranked method, "
@@ -238,6 +240,12 @@ def over_tables(results: Results) -> View:
     )
     data = _frame(compared + variants)
     return View("over_tables", "Comparison over tables", reading, blocks, [], data)
+
+
+def _region(results: Results) -> str:
+    """The region of equivalence in words."""
+    region = equivalent(results)
+    return f"{region}" if region == EQUIVALENT else f"{units.share(region)} (the noise, see A/A)"
 
 
 def _frame(compared: list[Comparison]) -> pd.DataFrame:
@@ -259,7 +267,7 @@ def _over(c: Comparison, detail: str = "") -> list[Cell]:
 def pairwise(results: Results) -> View:
     """Build the matrix of at most ten methods, each against each, over tables."""
     methods, values = main_entries(results), results.values()
-    compared = compare(values, list(itertools.combinations(methods, 2)))
+    compared = compare(values, list(itertools.combinations(methods, 2)), equivalent(results))
     by_pair = {(c.method, c.reference): c for c in compared}
     rows = [
         [Cell(name), *(_pair(by_pair.get((name, other))) for other in methods[1:])]
@@ -268,7 +276,7 @@ def pairwise(results: Results) -> View:
     block = Block("Row minus column", [Column("Method"), *map(Column, methods[1:])], rows)
     reading = (
         "Mean difference of balanced accuracy over tables, row minus column, with the tables on "
-        f"which the row is better, within {EQUIVALENT} and worse. Bold: p < {SIGNIFICANT} by "
+        f"which the row is better, within {_region(results)} and worse. Bold: p < {SIGNIFICANT} by "
         "Wilcoxon's signed-rank test, corrected by Holm for all pairs. The best ranked methods "
         "and the reference, one entry each, on tables where both are ok. "
         f"{limits(results, compared)}"

@@ -466,11 +466,21 @@ def test_noise_and_the_smallest_difference_stand_beside_each_comparison() -> Non
     for view in all_views(results):
         if view.name in ("differences", "over_tables", "pairwise"):
             assert "(ours) differ by 0.020 (root mean square over 8 tables)" in view.reading
-            assert "Over 8 tables, the smallest mean difference" in view.reading
+            assert "Differences up to 0.020 are ties. Over 8 tables, the smallest" in view.reading
     rows = {row[0].text: row for row in accuracy(results).blocks[0].rows}
     assert rows["A/A: ours − ours (again)"][1].text == "−0.020"
     assert rows["third"][-1].text == "1 of 9"
     assert "ours (again)" not in rows
+
+
+def test_differences_within_the_noise_of_a_method_against_itself_are_ties() -> None:
+    gains = {"ours": 0.0, "ours (again)": 0.02, "other": 0.015}
+    cells = [(f"t{i}", 0, method, 0.8 + gain) for i in range(6) for method, gain in gains.items()]
+    (other,) = compare_over_tables(results_of(*cells), "ours")
+    assert (other.wins, other.ties, other.losses) == (0, 6, 0)
+    without = [cell for cell in cells if cell[2] != "ours (again)"]
+    (other,) = compare_over_tables(results_of(*without), "ours")
+    assert (other.wins, other.ties, other.losses) == (6, 0, 0)
 
 
 def test_the_matrix_has_mean_differences_and_counts() -> None:
