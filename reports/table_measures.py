@@ -147,11 +147,15 @@ _COUNTS = ("worst_needle_rank", "n_selected")
 
 
 def attribution(results: Results) -> View:
-    """Build one block a dataset: how attributions rank the needles, if known, and how stably."""
+    """Build one block a dataset: how attributions rank the needles, if known, and how stably.
+
+    Without known needles: how many features are named. With permuted labels, all of them are false.
+    """
     notes, stable = Footnotes(), stabilities(results)
     stable_on = {dataset for dataset, _ in stable}
     known = {name for name in results.datasets if results.dataset_facts(name).get("relevant")}
-    shown = [name for name in results.datasets if name in known | stable_on]
+    named = set(results.frame.loc[results.frame["n_selected"].notna(), "dataset_label"])
+    shown = [name for name in results.datasets if name in known | stable_on | named]
 
     def cell(group: Group, column: str) -> Cell:
         if column != "stability":
@@ -166,7 +170,8 @@ def attribution(results: Results) -> View:
         is_known = dataset in known
         caption = _needles(results, dataset) if is_known else "needles not known"
         measures = _FINDING if is_known else {"n_selected": _FINDING["n_selected"]}
-        measures = measures | {"stability": "Stability"}
+        if is_known or dataset in stable_on:
+            measures = measures | {"stability": "Stability"}
         blocks.append(_block(results, dataset, caption, measures, cell))
     data = long_data(
         results,

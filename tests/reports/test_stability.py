@@ -81,3 +81,16 @@ def test_tables_without_known_needles_have_their_stability(
     assert "| Method | Named | Stability |" in lines
     assert "| logistic | 5 | 0.333 |" in lines
     assert view.data["stability"].tolist() == [pytest.approx(1 / 3)]
+
+
+def test_features_named_on_a_table_without_needles_are_shown(
+    of_seeds: Callable, put_again: Callable
+) -> None:
+    """As with permuted labels, where each seed has a table of its own."""
+    store = of_seeds(scores(*range(20)))
+    [record] = store.records()
+    arrays = store.artifact(record["key"]) | {"selected": np.arange(60) < 2}
+    put_again(store, record, arrays)
+    lines = markdown(attribution(Results.read(store))).splitlines()
+    assert "| Method | Named |" in lines
+    assert "| logistic | 2 |" in lines
