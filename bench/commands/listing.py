@@ -9,6 +9,8 @@ from rich.table import Table as Listing
 from bench.catalog import ROOT, Entry, entries, profiles
 from datasets._folder import data_folder
 
+WEIGHTS = "baselines/_weights.py"  # methods that import it are useless without a file
+
 
 def list_entries(kind: str) -> Listing:
     """Make a table of the entries of a kind, with their availability."""
@@ -25,6 +27,8 @@ def _state(entry: Entry) -> str:
     missing = [name for name in entry.files if not (data_folder() / name).is_file()]
     if missing:
         return f"to download: {len(missing)} of {len(entry.files)} files"
+    if entry.kind == "methods" and entry.relies_on(WEIGHTS):
+        return "needs its weights: parameters weights and sha256"
     return "available"
 
 
@@ -51,4 +55,5 @@ def _metrics(path: Path) -> list[tuple[str, str, str]]:
         and isinstance(node.args.args[0].annotation, ast.Name)
         and node.args.args[0].annotation.id == "Outcome"
         and node.name != "compute"
+        and not node.name.startswith("_")
     ]

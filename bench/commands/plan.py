@@ -17,10 +17,11 @@ def published_costs(topics: Iterable[list[dict[str, Any]]]) -> Costs:
     """Return mean CPU seconds of published cells by names of table and method, newest first.
 
     The parameters of both, without the seed of the table, are beside the seconds. Seconds are until
-    the predictions. A timeout has the seconds that it took.
+    the predictions. A timeout has the seconds that it took. A cell that was unavailable there tells
+    nothing.
     """
     costs = defaultdict(list)
-    timed = [[r for r in records if r.get("cpu_seconds") is not None] for records in topics]
+    timed = [list(filter(_is_timed, records)) for records in topics]
     newest = {max(of["finished"] for of in records): records for records in timed if records}
     for _, records in sorted(newest.items(), reverse=True):
         groups = defaultdict(list)
@@ -61,6 +62,10 @@ def list_costs(cells: list[Cell], costs: Costs, limit: float) -> Listing:
         hours = (f"{sum(published) / 3600:.2f}" if published else "", f"{others / 3600:.1f}")
         rows.add_row(label, str(len(values)), str(len(published)), *hours)
     return rows
+
+
+def _is_timed(record: dict[str, Any]) -> bool:
+    return record.get("cpu_seconds") is not None and record.get("status") != "unavailable"
 
 
 def _params(dataset: dict[str, Any], method: dict[str, Any]) -> dict[str, Any]:

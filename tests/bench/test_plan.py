@@ -33,6 +33,7 @@ def test_hours_are_those_of_the_newest_published_cells() -> None:
         ]
 
     new = records("2026-11-02", 3600.0)[:1]
+    new += [records("2026-11-02", 1.0)[1] | {"status": "unavailable"}]  # tells nothing
     topics = [new, [{"file": "of an experiment"}], records("2026-11-01", 1800.0)]
     console = Console(file=io.StringIO(), width=120)
     console.print(list_costs(cells, published_costs(topics), limit=900))

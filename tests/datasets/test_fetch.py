@@ -146,6 +146,26 @@ def test_any_zip_with_the_right_files_is_used(server: Server) -> None:
     assert fetch(file).read_bytes() == content
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (zipped({**SOUNDS, "sounds/a.wav": b"hello"}), "found tree:"),  # another file inside
+        (zipped(SOUNDS)[:-9], "as packed (it cannot be unpacked)"),  # cut
+        (b"<html>", "as packed (it cannot be unpacked)"),
+    ],
+)
+def test_a_downloaded_zip_with_other_content_is_refused(
+    server: Server, folder: Path, content: bytes, reason: str
+) -> None:
+    address = server.put("bad", content)
+    with pytest.raises(DataUnavailable, match=re.escape(reason)):
+        fetch(DataFile("tumours/sounds.zip", (address,), TREE))
+    assert names(folder) == []
+    good = zipped(SOUNDS)
+    both = DataFile("tumours/sounds.zip", (address, server.put("good", good)), TREE)
+    assert fetch(both).read_bytes() == good
+
+
 def test_md5_is_that_of_the_unpacked_content_of_gz_files_only() -> None:
     file = DataFile("plain.txt", (), MD5)
     put(file, CONTENT)
