@@ -10,7 +10,8 @@ A README marks what comes from records by comments, which a page does not show:
   the sum of its CPU seconds. `| without prostate_shift` leaves out a table, `| best 20` the methods
   after the first 20.
 - `<!-- records: wide_pilot | behind deepmapper -->`: the tables on which a method is more than 0.01
-  behind the best other one, with the paired interval of the difference.
+  behind the best other one, with the paired interval of the difference, and p corrected by Holm
+  for the number of all tables.
 - `<!-- records: wide_pilot | difference | deepmapper | mlp -->`: two methods on each table with the
   paired interval of their difference, and over tables.
 - `<!-- records: wide_pilot | summary against deepmapper -->` adds the comparison with a reference
@@ -41,12 +42,13 @@ from reports.pairs import (
     Pairs,
     compare,
     compare_over_tables,
+    correct,
     equivalent,
     limits,
 )
 from reports.paper.exhibit import short
 from reports.results import Results
-from reports.statistics import mean_ranks
+from reports.statistics import Estimate, mean_ranks
 from reports.topics import PUBLISHED
 from reports.used_rows import mark_text, used_tables
 
@@ -204,11 +206,14 @@ def _behind(results: Results, method: str) -> Iterator[str]:
     _check_method(results, method)
     means = _means(_ok(results), MAIN).reindex(results.entries)
     own, others = means.T[method], means.drop(index=method)
-    yield from _head("table", method, "best other method", "its balanced accuracy", "difference")
+    yield from _head("table", method, "best other", "its value", "difference", "p, corrected")
     best, values = others.idxmax(), others.max()
+    pairs = {table: _paired(results, MAIN, table, method, best[table]) for table in own.index}
+    corrected = dict(zip(pairs, correct([pair.p for pair in pairs.values()]), strict=True))
     for table in own.index[own < values - EQUIVALENT]:
-        ends = _ends(results, MAIN, table, method, best[table])
-        yield _line(table, _format(own[table]), best[table], _format(values[table]), ends)
+        others_value, ends = _format(values[table]), _ends(pairs[table])
+        p = _format(corrected[table])
+        yield _line(table, _format(own[table]), best[table], others_value, ends, p)
 
 
 def _differences(results: Results, method: str, other: str) -> Iterator[str]:
@@ -217,7 +222,7 @@ def _differences(results: Results, method: str, other: str) -> Iterator[str]:
     means = _means(_ok(results), MAIN)
     yield from _head("table", method, other, "difference")
     for table in means.columns[means.loc[[method, other]].notna().all()]:
-        ends = _ends(results, MAIN, table, method, other)
+        ends = _ends(_paired(results, MAIN, table, method, other))
         yield _line(table, *(_format(means.at[name, table]) for name in (method, other)), ends)
     (compared,) = compare(results.values(), [(method, other)], equivalent(results))
     if compared.mean is not None:
@@ -252,11 +257,11 @@ def _number(words: Sequence[str]) -> str:
 
 def _difference(words: Sequence[str]) -> str:
     topic, measure, table, method, other = words
-    return _ends(_results(topic), measure, table, method, other)
+    return _ends(_paired(_results(topic), measure, table, method, other))
 
 
-def _ends(results: Results, measure: str, table: str, method: str, other: str) -> str:
-    """Return the difference of two methods with its paired interval."""
+def _paired(results: Results, measure: str, table: str, method: str, other: str) -> Estimate:
+    """Return the difference of two methods with its paired interval, or raise BenchError."""
     if measure not in results.frame:
         raise unknown(measure, "measure", map(str, results.frame), "results.parquet")
     group, base = results.group(table, method), results.group(table, other)
@@ -264,6 +269,10 @@ def _ends(results: Results, measure: str, table: str, method: str, other: str) -
     if difference is None or difference.low is None:
         message = f"no paired interval of {measure} on {table!r} for {method!r} and {other!r}"
         raise BenchError(message)
+    return difference
+
+
+def _ends(difference: Estimate) -> str:
     mean, low, high = map(_signed, (difference.mean, *difference.ends))
     return f"{mean} [{low}, {high}]"
 
