@@ -56,7 +56,8 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_show_sourcelink = False
-html_sidebars = {"start": [], "your-table": []}  # without pages below them
+# Without pages below them.
+html_sidebars = {"start": [], "your-table": [], "which-method": []}
 html_theme_options = {
     "logo": {"text": "DeepMapper"},
     "navbar_end": ["theme-switcher"],

@@ -2,23 +2,23 @@
 
 A README marks what comes from records by comments, which a page does not show:
 
-- `<!-- records: quick | accuracy -->` begins a table that `<!-- end -->` ends. It has the mean of a
+- `<!-- records: quick; accuracy -->` begins a table that `<!-- end -->` ends. It has the mean of a
   measure (a column of results.parquet) over seeds, for each method and table, the best mean rank
   first.
-- `<!-- records: wide_pilot | summary -->`: balanced accuracy and log loss of one entry a method,
+- `<!-- records: wide_pilot; summary -->`: balanced accuracy and log loss of one entry a method,
   with their mean ranks (`reports.statistics.mean_ranks`) with failures last and over ok cells, and
-  the sum of its CPU seconds. `| without prostate_shift` leaves out a table, `| best 20` the methods
+  the sum of its CPU seconds. `; without prostate_shift` leaves out a table, `; best 20` the methods
   after the first 20.
-- `<!-- records: wide_pilot | behind deepmapper -->`: the tables on which a method is more than 0.01
+- `<!-- records: wide_pilot; behind deepmapper -->`: the tables on which a method is more than 0.01
   behind the best other one, with the paired interval of the difference, and p corrected by Holm
   for the number of all tables.
-- `<!-- records: wide_pilot | difference | deepmapper | mlp -->`: two methods on each table with the
+- `<!-- records: wide_pilot; difference; deepmapper; mlp -->`: two methods on each table with the
   paired interval of their difference, and over tables.
-- `<!-- records: wide_pilot | summary against deepmapper -->` adds the comparison with a reference
+- `<!-- records: wide_pilot; summary against deepmapper -->` adds the comparison with a reference
   (`reports.pairs.compare_over_tables`): tables better, tied and worse, p, and the noise.
-- `<!-- record: quick | needle_auprc | expression | deepmapper -->.966` is one mean.
-  `<!-- record: quick | cells -->132` is the number of cells that are ok.
-- `<!-- difference: quick | log_loss | gravier | mlp | logistic -->+.01 [−.08, +.10]` is the first
+- `<!-- record: quick; needle_auprc; expression; deepmapper -->.966` is one mean.
+  `<!-- record: quick; cells -->132` is the number of cells that are ok.
+- `<!-- difference: quick; log_loss; gravier; mlp; logistic -->+.01 [−.08, +.10]` is the first
   method minus the second with its paired 95% interval (`reports.pairs.Pairs`).
 
 `docs/claims.md` lists all of them with the cells behind each.
@@ -121,7 +121,7 @@ def _claim(
 
 
 def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split("|")]
+    return [word.strip() for word in text.split(";")]
 
 
 @lru_cache

@@ -46,27 +46,27 @@ def test_better_means_that_the_interval_excludes_zero():
 
 
 def test_wrong_numbers_are_replaced():
-    table = "<!-- records: quick | accuracy -->\nold\n<!-- end -->\n"
-    difference = "<!-- difference: quick | log_loss | gravier | mlp | stump -->"
+    table = "<!-- records: quick; accuracy -->\nold\n<!-- end -->\n"
+    difference = "<!-- difference: quick; log_loss; gravier; mlp; stump -->"
     old = f"{difference}+7 [−1, +8], "
-    renewed = renew(table + old + "all <!-- record: quick | cells -->7.")
+    renewed = renew(table + old + "all <!-- record: quick; cells -->7.")
     assert "old" not in renewed
     assert "| method | digits (shuffled) † |" in renewed
     assert re.search(rf"{re.escape(difference)}[+−]\d?\.\d+ \[[+−]\S+, [+−]\S+\], all", renewed)
-    assert renewed.endswith("<!-- record: quick | cells -->132.")
+    assert renewed.endswith("<!-- record: quick; cells -->132.")
 
 
 def test_a_summary_has_the_best_methods():
     whole, cut = (
-        renew(f"<!-- records: quick | summary{more} -->\n<!-- end -->").splitlines()[1:]
-        for more in ("", " | best 3")
+        renew(f"<!-- records: quick; summary{more} -->\n<!-- end -->").splitlines()[1:]
+        for more in ("", "; best 3")
     )
     assert sum(line.startswith("|") for line in cut) == 2 + 3
     assert cut[:5] == whole[:5]
 
 
 def test_two_methods_are_compared_on_each_table():
-    comment = "<!-- records: quick | difference | {} | {} | without gravier -->\nold\n<!-- end -->"
+    comment = "<!-- records: quick; difference; {}; {}; without gravier -->\nold\n<!-- end -->"
     table = renew(comment.format("deepmapper", "logistic"))
     assert re.search(r"\| expression † \| \.988 \| \.98\d \| [+−]\.\d+ \[\S+, \S+\] \|", table)
     assert "gravier" not in table.split("-->")[1]
@@ -81,15 +81,15 @@ def test_two_methods_are_compared_on_each_table():
 @pytest.mark.parametrize(
     ("comment", "message"),
     [
-        ("quik | cells", "unknown topic 'quik'.*Did you mean 'quick'"),
-        ("quick | acuracy | gravier | mlp", "unknown measure 'acuracy'.*accuracy"),
-        ("quick | accuracy | gravier | mpl", "no cell of quick has .* the method 'mpl'"),
-        ("wide_pilot | behind | mpl | x", "unknown measure 'behind'"),
-        ("nihs | accuracy | nihs | logistic | stump", "no paired interval of accuracy on 'nihs'"),
-        ("quick | acuracy | gravier | mlp | stump", "unknown measure 'acuracy'.*accuracy"),
+        ("quik; cells", "unknown topic 'quik'.*Did you mean 'quick'"),
+        ("quick; acuracy; gravier; mlp", "unknown measure 'acuracy'.*accuracy"),
+        ("quick; accuracy; gravier; mpl", "no cell of quick has .* the method 'mpl'"),
+        ("wide_pilot; behind; mpl; x", "unknown measure 'behind'"),
+        ("nihs; accuracy; nihs; logistic; stump", "no paired interval of accuracy on 'nihs'"),
+        ("quick; acuracy; gravier; mlp; stump", "unknown measure 'acuracy'.*accuracy"),
     ],
 )
 def test_a_comment_that_names_nothing_is_an_error(comment, message):
-    kind = "difference" if comment.count("|") == 4 else "record"
+    kind = "difference" if comment.count(";") == 4 else "record"
     with pytest.raises(BenchError, match=message):
         renew(f"<!-- {kind}: {comment} -->0.5")
