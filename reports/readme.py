@@ -64,7 +64,6 @@ The numbers that `python -m reports readme` writes into README.md, into
 cells behind them. A number is the mean over its cells. A table has a number for each method. Keys
 are the first digits of those in `cells.parquet` of the topic. A test compares this page with the
 records. Other numbers and all sentences of these pages are written by hand: nothing compares them.
-
 """
 
 
@@ -89,25 +88,25 @@ def renew(text: str) -> str:
 
 def list_claims() -> str:
     """Return the page of all numbers and tables with their cells."""
-    columns = ("page", "number", "measure", "table", "method", "cells", "keys", "commits")
-    lines = [_line(*columns), _line(*["---"] * len(columns))]
+    sections = [CLAIMS_HEAD]
     for path in readmes():
-        page = str(path.relative_to(ROOT))
         text = path.read_text()
+        lines = []
         for match in TABLE.finditer(text):
             topic, kind, *_ = _words(match[2])
-            lines.append(_claim(page, "a table", topic, kind, None, []))
+            lines.append(_claim("a table", topic, kind, None, []))
         for match in NUMBER.finditer(text):
             topic, measure, *place = _words(match[3])
             table, *methods = place or (None,)
             number = match[0].removeprefix(match[1])
-            lines.append(_claim(page, number, topic, measure, table, methods))
-    return CLAIMS_HEAD + "\n".join(lines) + "\n"
+            lines.append(_claim(number, topic, measure, table, methods))
+        if lines:
+            head = [f"## {path.relative_to(ROOT)}\n", *_head("number", "of", "cells", "keys")]
+            sections.append("\n".join([*head, *lines]).replace("---: |", "--- |") + "\n")
+    return "\n".join(sections)
 
 
-def _claim(
-    page: str, number: str, topic: str, measure: str, table: str | None, methods: list[str]
-) -> str:
+def _claim(number: str, topic: str, measure: str, table: str | None, methods: list[str]) -> str:
     results = _results(topic)
     frame = _ok(results)
     if table is not None:
@@ -116,8 +115,8 @@ def _claim(
     commits = {str(results.records[key]["environment"]["commit"])[:7] for key in frame["key"]}
     cells = f"{len(frame):,} of [{topic}](../reports/published/{topic}/README.md)"
     keys = short(tuple(frame["key"])) if table else "all"
-    place = table or "all", " − ".join(methods) or "all"
-    return _line(page, number, measure, *place, cells, keys, ", ".join(sorted(commits)))
+    place = ", ".join(filter(None, (measure, table, " − ".join(methods))))
+    return _line(number, place, f"{cells}, {', '.join(sorted(commits))}", keys)
 
 
 def _words(text: str) -> list[str]:
