@@ -15,6 +15,7 @@ def test_a_readme_has_the_numbers_of_the_records(path):
     assert renew(text) == text, f"{path.relative_to(ROOT)}: run python -m reports readme"
     # A line that begins with a comment would be a block of its own, outside its paragraph.
     assert not re.search(r"^ *<!-- (record|difference):", text, re.MULTILINE)
+    assert not re.search(r"<!--[^>]*\|", text), "a bar in a comment ends the cell of a table"
 
 
 READMES = [path for path in readmes() if path.name == "README.md"]
