@@ -47,13 +47,15 @@ def publish(
     command: Annotated[str | None, typer.Option(help="Command that renews the result.")] = None,
     stale: Annotated[str | None, typer.Option(help="Why the code differs from the tree.")] = None,
     arrays: Annotated[bool, typer.Option(help="Keep attributions, images, histories.")] = True,
+    pictures: Annotated[str, typer.Option(help="Names of figures, by comma. Default: four.")] = "",
 ) -> None:
     """Write a result into reports/published/TOPIC."""
-    from reports.publish import publish
+    from reports.publish import PICTURES, publish
     from reports.topics import PUBLISHED
 
     target = PUBLISHED / (topic or results.resolve().name)
-    publish(results, target, command, stale=stale, arrays=arrays)
+    names = pictures.split(",") if pictures else PICTURES
+    publish(results, target, command, stale=stale, arrays=arrays, pictures=names)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     sys.stdout.write(f"{target}: {size / 2**20:.1f} MiB\n")
 

@@ -17,6 +17,7 @@ CAPTION = (
 WITHOUT = "There are fewer than six tables or three methods with a balanced accuracy."
 FEWEST_TABLES, FEWEST_METHODS = 6, 3
 WIDTH = 7.09  # inches: 180 mm, a page
+MOST_COLUMNS = 20  # with more tables, these are the rows
 LETTERS = {"out_of_memory": "m", "unavailable": "n"}  # else the first letter of the status
 WORST = 0.3  # this far below the best a cell is white
 COLOURS = LinearSegmentedColormap.from_list("behind", ["white", "#0173b2"])
@@ -33,25 +34,28 @@ def draw(results: Results) -> Figure | None:
     best = np.full(len(tables), np.nan)
     best[known] = np.nanmax(values[:, known], axis=0)
     near = 1 - np.clip((best - values) / WORST, 0, 1)
-    size = min(WIDTH, 2.2 + 0.46 * len(tables)), 1.3 + 0.17 * len(methods)
+    rows, columns = methods, tables
+    if len(tables) > MOST_COLUMNS:
+        rows, columns, near, values = tables, methods, near.T, values.T
+    size = min(WIDTH, 2.2 + 0.46 * len(columns)), 1.3 + 0.17 * len(rows)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     axes.imshow(np.ma.masked_invalid(near), cmap=COLOURS, vmin=0, vmax=1, aspect="auto")
-    for row, method in enumerate(methods):
-        for column, table in enumerate(tables):
-            value = values[row, column]
-            group = results.group(table, method)
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            pair = (row, column) if rows is tables else (column, row)
+            group, value = results.group(*pair), values[i, j]
             text, colour = f"{value:.2f}".removeprefix("0"), INK
             if group is not None and group.failures:
                 text += "*"
             if not np.isfinite(value):
                 text, colour = _letters(group) if group else "", QUIET
-            elif near[row, column] > DARK:
+            elif near[i, j] > DARK:
                 colour = "white"
-            axes.text(column, row, text, ha="center", va="center", fontsize=7, color=colour)
+            axes.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
     labels = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(range(len(tables)), tables, **labels)  # type: ignore[arg-type]
-    axes.set_yticks(range(len(methods)), methods)
+    axes.set_xticks(range(len(columns)), columns, **labels)  # type: ignore[arg-type]
+    axes.set_yticks(range(len(rows)), rows)
     axes.grid(visible=False)
     axes.set_facecolor(FAINT)
     bare(axes)

@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,7 @@ def publish(
     *,
     stale: str | None = None,
     arrays: bool = True,
+    pictures: Sequence[str] = PICTURES,
 ) -> None:
     """Write the topic of a result and replace an earlier one.
 
@@ -59,6 +60,8 @@ def publish(
         is of several commits or other sources, else a BenchError is raised.
     arrays : bool
         Whether to write arrays for figures.
+    pictures : sequence of str, default PICTURES
+        Names of figures of the report, at most `MOST_PICTURES` of which are written.
     """
     words = list_replacements(source)
     records = [redact(record, words) for record in _records(source)]
@@ -76,7 +79,7 @@ def publish(
         if name is not None:
             shutil.copyfile(source / "spec.toml", topic / "spec.toml")
             write_arrays(_arrays(source, records, whole=arrays), topic)
-            _draw(source, topic, paper=name.startswith("paper"))
+            _draw(source, topic, pictures, paper=name.startswith("paper"))
         if (target / "README.md").is_file():
             shutil.copyfile(target / "README.md", topic / "README.md")
         else:
@@ -173,7 +176,7 @@ def _cut(arrays: dict[str, np.ndarray], *, whole: bool) -> dict[str, np.ndarray]
     return kept | ({"top_values": scores[:, features]} if whole else {})
 
 
-def _draw(source: Path, topic: Path, *, paper: bool) -> None:
+def _draw(source: Path, topic: Path, names: Sequence[str], *, paper: bool) -> None:
     """Draw the pictures of a topic from all arrays of the run."""
     from reports.figures import draw_all
     from reports.page import reduced
@@ -186,8 +189,8 @@ def _draw(source: Path, topic: Path, *, paper: bool) -> None:
             build(source, out)
             pictures = sorted((out / "paper" / "figures").glob("*.png"))
         else:
-            drawn = draw_all(Results.read(source), out, PICTURES)
+            drawn = draw_all(Results.read(source), out, names)
             by_name = {plan.name: plan.png for plan in drawn if plan.png}
-            pictures = [by_name[name] for name in PICTURES if name in by_name][:MOST_PICTURES]
+            pictures = [by_name[name] for name in names if name in by_name][:MOST_PICTURES]
         for path in pictures:
             (topic / path.name).write_bytes(reduced(path.read_bytes()))
