@@ -17,7 +17,7 @@ CAPTION = (
 WITHOUT = "There are fewer than six tables or three methods with a balanced accuracy."
 FEWEST_TABLES, FEWEST_METHODS = 6, 3
 WIDTH = 7.09  # inches: 180 mm, a page
-MOST_COLUMNS = 20  # with more tables, these are the rows
+MOST_COLUMNS = 20  # with more tables than this, and than methods, the tables are the rows
 LETTERS = {"out_of_memory": "m", "unavailable": "n"}  # else the first letter of the status
 WORST = 0.3  # this far below the best a cell is white
 COLOURS = LinearSegmentedColormap.from_list("behind", ["white", "#0173b2"])
@@ -35,7 +35,7 @@ def draw(results: Results) -> Figure | None:
     best[known] = np.nanmax(values[:, known], axis=0)
     near = 1 - np.clip((best - values) / WORST, 0, 1)
     rows, columns = methods, tables
-    if len(tables) > MOST_COLUMNS:
+    if len(tables) > max(MOST_COLUMNS, len(methods)):
         rows, columns, near, values = tables, methods, near.T, values.T
     size = min(WIDTH, 2.2 + 0.46 * len(columns)), 1.3 + 0.17 * len(rows)
     figure = Figure(figsize=size, layout="constrained")
