@@ -9,6 +9,8 @@ from reports.figure_style import (
     MOST_METHODS_NOTE,
     QUIET,
     SMALLEST,
+    TITLE_WIDTH,
+    broken,
     colours,
     few_methods,
     method_rows,
@@ -40,7 +42,7 @@ def draw(results: Results) -> Figure | None:
 
 
 def _panel(axes: Axes, results: Results, dataset: str, methods: list[str]) -> None:
-    axes.set_title(dataset)
+    axes.set_title(broken(dataset, TITLE_WIDTH))
     axes.set_xlabel("balanced accuracy")
     digits = units.share_digits(results.dataset_facts(dataset).get("n_test"))
     for row, method in enumerate(methods):

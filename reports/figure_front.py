@@ -14,7 +14,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from reports.figure_style import (
     MOST_METHODS_NOTE,
     QUIET,
+    TITLE_WIDTH,
     bare,
+    broken,
     few_methods,
     legend_below,
     method_styles,
@@ -87,7 +89,7 @@ def _panel(
         axes.plot(x, y, zorder=4, **MARK, **look)
     errors = [y for _, y in places.values()]
     _scales(axes, min(errors), max(errors))
-    axes.set_title(dataset)
+    axes.set_title(broken(dataset, TITLE_WIDTH))
 
 
 def _scales(axes: Axes, least: float, most: float) -> None:

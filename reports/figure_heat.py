@@ -45,7 +45,7 @@ def draw(results: Results) -> Figure | None:
         for j, column in enumerate(columns):
             pair = (row, column) if rows is tables else (column, row)
             group, value = results.group(*pair), values[i, j]
-            text, colour = f"{value:.2f}".removeprefix("0"), INK
+            text, colour = f"{value:.2f}".removeprefix("0").replace("1.00", "1.0"), INK
             if group is not None and group.failures:
                 text += "*"
             if not np.isfinite(value):

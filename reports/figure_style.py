@@ -29,6 +29,7 @@ PALETTE = (
 MARKERS = "osD^v<>"  # 7 markers and 10 colours: 70 methods look different
 
 PAGE, COLUMN = 7.09, 3.46  # inches: 180 mm and 88 mm, the widths of Scientific Reports
+TITLE_WIDTH = 26  # letters of the title of a panel
 SMALLEST = 7  # points, for every letter in a figure
 ENGINE = "deepmapper"
 MOST_METHODS = 10  # in a panel
@@ -154,11 +155,11 @@ def method_rows(axes: Axes, methods: Sequence[str]) -> None:
     bare(axes)
 
 
-def broken(name: str) -> str:
-    """Break a name after underscores and spaces into lines of at most 14 letters, if it can be."""
+def broken(name: str, width: int = 14) -> str:
+    """Break a name after underscores and spaces into lines of `width` letters, if it can be."""
     lines = [""]
     for part in re.findall(r"[^_ ]+_?|_| ", name):
-        if len(lines[-1] + part) > 14 and lines[-1]:
+        if len(lines[-1] + part) > width and lines[-1]:
             lines.append("")
         lines[-1] += part
     return "\n".join(line.strip() for line in lines if line.strip())

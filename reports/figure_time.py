@@ -9,6 +9,8 @@ from matplotlib.ticker import FuncFormatter
 from reports.figure_style import (
     MOST_METHODS_NOTE,
     QUIET,
+    TITLE_WIDTH,
+    broken,
     colours,
     few_methods,
     legend_below,
@@ -54,7 +56,7 @@ def _timed(group: Group) -> bool:
 
 
 def _phases_panel(axes: Axes, results: Results, dataset: str, methods: list[str]) -> None:
-    axes.set_title(dataset)
+    axes.set_title(broken(dataset, TITLE_WIDTH))
     axes.set_xscale("log")
     axes.set_xlabel("seconds")
     for row, method in enumerate(methods):

@@ -53,7 +53,13 @@ def list_costs(cells: list[Cell], costs: Costs, limit: float) -> Listing:
     for cell in cells:
         params = _params(vars(cell.table), {"params": cell.params})
         known = costs.get((cell.table.name, cell.method), [])
-        same = (seconds for given, seconds in known if given.items() <= params.items())
+        same = (
+            seconds
+            for given, seconds in known
+            if given.items() <= params.items()
+            # Without its packages, only the parameters in the spec are known, not the defaults.
+            or (cell.unavailable and params.items() <= given.items())
+        )
         by_method[cell.label].append(next(same, None))
     everything = [value for values in by_method.values() for value in values]
     for label, values in [*by_method.items(), ("all", everything)]:
