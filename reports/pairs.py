@@ -373,7 +373,7 @@ def limits(results: Results, compared: Sequence[Comparison]) -> str:
         noise = (
             f"A/A: a method and its second entry ({names}) differ by {share(spread)} (root mean "
             f"square over {len(differences)} tables), at most by {share(differences[largest])} "
-            f"({largest}). Differences up to {share(equivalent(results))} are ties."
+            f"({largest}). Differences up to {share(max(EQUIVALENT, spread))} are ties."
         )
     known = [(c.smallest, c.n_tables) for c in compared if c.smallest is not None]
     if not known:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.catalog import entry
-from bench.errors import BenchError
+from bench.errors import BenchError, unknown
 from bench.machine.redaction import list_replacements, redact
 from bench.store.store import Record
 from reports.stability import strongest
@@ -61,8 +61,12 @@ def publish(
     arrays : bool
         Whether to write arrays for figures.
     pictures : sequence of str, default PICTURES
-        Names of figures of the report, at most `MOST_PICTURES` of which are written.
+        Names among PICTURES, else a BenchError is raised. The first `MOST_PICTURES` that can be
+        drawn are written.
     """
+    for picture in pictures:
+        if picture not in PICTURES:
+            raise unknown(picture, "picture", PICTURES)
     words = list_replacements(source)
     records = [redact(record, words) for record in _records(source)]
     name = _spec_name(source)

@@ -27,7 +27,7 @@ SLOW = (
 # rows of this suite, which leaves it at chance. With 300 rows it learns.
 VARIANTS: dict[str, dict[str, object]] = {
     "aggmap (published)": {"recipe": "published", "recipe_epochs": 100},
-    "aggmap (5 channels)": {"channels": 5, "backbone": "cnn_small", "gate": False},
+    "aggmap (5 channels)": {"channels": 5, "backbone": "cnn_small", "gate": False, "epochs": 30},
     "cnn1d (TC1)": {"architecture": "tc1", "epochs": 30, "learning_rate": 0.1},
     "deepinsight_pca (norm-2)": {"image_size": "equal", "scaling": "norm2"},
     "deepinsight_pca (DeepFeature)": {"image_size": "equal", "attribution": "deepfeature"},

@@ -253,6 +253,11 @@ def test_a_profile_states_the_minutes_of_its_published_run(
     assert low - 2 <= minutes <= high  # starting, and the installation
 
 
+def test_an_unknown_picture_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"unknown picture 'heatt'\. Did you mean 'heat'"):
+        publish(PUBLISHED / "quick", tmp_path / "topic", pictures=["heatt"])
+
+
 def test_published_topics_keep_their_budget() -> None:
     files = [path for path in PUBLISHED.rglob("*") if path.is_file()]
     assert len(files) <= 120
