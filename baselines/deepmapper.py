@@ -180,7 +180,7 @@ class ImageModel(DeepMapperClassifier):
         """The features whose q-value is at most 0.1, bool (n_features,), if evidence ranks them."""
         if self.ranking == "attribution" or not hasattr(self, "evidence_"):
             return None
-        return np.asarray((self.evidence_.q_value <= NAMED).any(0))
+        return np.asarray(self.evidence_.q_value_of_any <= NAMED)
 
     @property
     def n_parameters_(self) -> int:

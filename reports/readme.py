@@ -16,6 +16,9 @@ A README marks what comes from records by comments, which a page does not show:
   paired interval of their difference, and over tables.
 - `<!-- records: wide_pilot; summary against deepmapper -->` adds the comparison with a reference
   (`reports.pairs.compare_over_tables`): tables better, tied and worse, p, and the noise.
+- `<!-- records: causes; variance -->`: shares of the variance of the error with their intervals
+  (`reports.variance_shares`). `<!-- records: causes; levels -->`: the mean balanced accuracy of
+  each layout, network and gate on each table, over the complete part of that grid.
 - `<!-- record: quick; needle_auprc; expression; deepmapper -->.966` is one mean.
   `<!-- record: quick; cells -->132` is the number of cells that are ok.
 - `<!-- difference: quick; log_loss; gravier; mlp; logistic -->+.01 [−.08, +.10]` is the first
@@ -51,6 +54,7 @@ from reports.results import Results
 from reports.statistics import Estimate, mean_ranks
 from reports.topics import PUBLISHED
 from reports.used_rows import mark_text, used_tables
+from reports.variance_shares import FACTORS, factors_of, read_grid
 
 TABLE = re.compile(r"(<!-- records: (.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 NUMBER = re.compile(r"(<!-- (record|difference): ([^>]*?) -->)[+−]?[\d.,]*\d( \[[^]]*\])?")
@@ -157,6 +161,10 @@ def _table(words: Sequence[str]) -> str:
         lines = _differences(results, *methods)
     elif kind.startswith("behind "):
         lines = _behind(results, kind.removeprefix("behind "))
+    elif kind == "variance":
+        lines = _variance(results)
+    elif kind == "levels":
+        lines = _levels(results)
     else:
         lines = _measure(_ok(results), kind)
     return mark_text("\n".join(lines) + "\n", used_tables(results.frame))
@@ -229,6 +237,29 @@ def _differences(results: Results, method: str, other: str) -> Iterator[str]:
         tie = f"tie (at most {_format(equivalent(results))})"
         mean = f"mean difference {_signed(compared.mean)}; better, {tie}, worse: {counts}"
         yield f"\nOver {compared.n_tables} tables: {mean}; p (Wilcoxon): {p}."
+
+
+def _variance(results: Results) -> Iterator[str]:
+    yield from _head("term", "df", "share of the variance in percent", "95% interval")
+    for share in read_grid(results.frame).shares():
+        ends = "–"
+        if share.low is not None and share.high is not None:
+            ends = f"{100 * share.low:.1f} to {100 * share.high:.1f}"
+        yield _line(share.term, str(share.df), f"{100 * share.share:.1f}", ends)
+
+
+def _levels(results: Results) -> Iterator[str]:
+    grid = read_grid(results.frame)
+    factors = _ok(results)["method_label"].map(factors_of).dropna()
+    names = pd.DataFrame(factors.tolist(), factors.index, FACTORS[1:])
+    cells = _ok(results).join(names, how="inner")
+    for factor, levels in zip(FACTORS[1:], grid.levels[1:], strict=True):
+        cells = cells[cells[factor].isin(levels)]
+    yield from _head("level", *grid.tables)
+    for factor, levels in zip(FACTORS[1:], grid.levels[1:], strict=True):
+        means = cells.pivot_table(MAIN, factor, "dataset_label").loc[levels, grid.tables]
+        for level, values in means.iterrows():
+            yield _line(f"{factor}: {level}", *map(_format, values))
 
 
 def _check_method(results: Results, method: str) -> None:

@@ -34,7 +34,7 @@ def measure_needles(
         "needles_are_the_top": bool(rank[table.relevant].max() == len(table.relevant)),
         "n_needles": len(table.relevant),
         "fit_seconds": seconds,
-        "named": int((model.evidence_.q_value.min(0) < 0.1).sum()),
+        "named": int((model.evidence_.q_value_of_any < 0.1).sum()),
         "passes": len(model.consensus_.maps),
         "features_selected": int((model.consensus_.selection_frequency().max(0) > 0).sum()),
         "open_pixels": model.history_[-1]["open_pixels"],

@@ -68,6 +68,7 @@ Settings = Annotated[
 ]
 
 
+FEWEST_EMBEDDED = 2  # rows
 INTERRUPTED = 130  # typer's exit code after Ctrl-C
 
 
@@ -129,8 +130,7 @@ def fit(
     if run is None:
         return
     show_evaluation(run)
-    if run.difference is not None:
-        show(run.conclusion)
+    show(run.conclusion)
     show(f"report: {out / 'report.html'}")
 
 
@@ -213,6 +213,9 @@ def embed(
             transpose=transpose,
             layer=layer,
         )
+    if (n := len(tables.train.row_names)) < FEWEST_EMBEDDED:
+        message = f"{table}: found {n} row, expected at least {FEWEST_EMBEDDED} to embed"
+        raise DeepMapperError(message)
     if _train(estimator, tables, table, None, out, dry_run=dry_run) is None:
         return
     show(f"embedding: {out / 'embedding.csv'}")

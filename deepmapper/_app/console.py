@@ -5,7 +5,7 @@ import sys
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from deepmapper._app.runs import Run
     from deepmapper.tables import TrainingTables
 
+MOST_SHOWN = 20  # names in a line
 N_ROWS_SHOWN, LARGE_COUNT = 100, 300  # grey values are below 256
 
 
@@ -57,17 +58,17 @@ def show_tables(tables: "TrainingTables", estimator: Any) -> None:
     labels = [part.y for part in (tables.train, tables.test) if part and part.y is not None]
     if labels:
         counts = Counter(str(label) for part in labels for label in part)
-        largest = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:20]
-        show("classes: " + ", ".join(f"{name} ({n})" for name, n in largest))
+        largest = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        show(f"classes: {_first([f'{name} ({n})' for name, n in largest])}")
         alike = Counter(name.casefold() for name in counts)
         for name in [name for name in counts if alike[name.casefold()] > 1]:
             show(f"note: the class {name!r} differs from another in capitals only")
         for name in [name for name in counts if name.lower() in ("none", "null", "unknown", "?")]:
             show(f"note: if the class {name!r} means a missing label: --na {name}")
-    names = ", ".join(list(preparation.levels)[:20])
+    names = _first(list(preparation.levels))
     show(f"texts taken as categories ({len(preparation.levels)}): {names or 'none'}")
     left_out = {
-        f"ids {', '.join(tables.ids[:20])}": len(tables.ids),
+        f"ids {_first(tables.ids)}": len(tables.ids),
         "columns all zero": len(preparation.zero_columns),
         "columns empty": len(preparation.empty_columns),
         "rows empty or all zero": len(dropped.blank),
@@ -81,6 +82,12 @@ def show_tables(tables: "TrainingTables", estimator: Any) -> None:
     show(f"transformation: {transformation(scaler)}")
     if estimator.log == "auto" and not scaler.log_ and _are_counts(X[:N_ROWS_SHOWN]):
         show("note: the values are counts, and no logarithms are taken: --set log=true takes them")
+
+
+def _first(names: Sequence[str]) -> str:
+    """The first names, and the number of others."""
+    n_more = len(names) - MOST_SHOWN
+    return ", ".join(names[:MOST_SHOWN]) + (f" and {n_more} more" if n_more > 0 else "")
 
 
 def _are_counts(rows: Any) -> bool:

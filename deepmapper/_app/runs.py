@@ -9,24 +9,25 @@ report.html
 import re
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from scipy.stats import binomtest, rankdata
 from sklearn.metrics import confusion_matrix
 
 from deepmapper.estimators._base import OnEpoch
 from deepmapper.estimators._saving import load_model, read_preparation, replace_folder, write_model
-from deepmapper.images._rows import is_on_disk
+from deepmapper.images._rows import dense, is_on_disk, split_rows
 from deepmapper.tables import PreparedTable, TrainingTables, read_new
 
 PREDICT_BYTES = 256 << 20  # of a table's rows that are predicted at a time
 LONGEST_FILE_NAME = 80
-FDR = 0.1  # false discovery rate of features that differ between classes
+FDR = 0.1  # q-value of features that stand out
 PARTS = {
     "network": "networks",
     "discriminant": "discriminant analysis",
@@ -36,7 +37,7 @@ PARTS = {
     "mixture": "mixture of these",
     "majority": "most frequent class",
 }
-PERMUTED_VALUES = 1 << 28  # values that permuted labels are compared on, in all
+EVEN = 1.5  # largest ratio of the sizes of two classes that are about equally frequent
 
 
 @dataclass(frozen=True)
@@ -83,24 +84,6 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """How many features differ between the classes, alone or in a pair, in the training rows.
-
-    n_features: at a false discovery rate of at most `FDR`.
-    n_by_chance: the same with permuted labels, the mean of `n_permutations`. Pairs are not searched
-    then.
-    """
-
-    n_features: int
-    n_by_chance: float
-    n_permutations: int
-
-    @property
-    def is_chance(self) -> bool:
-        return self.n_features <= self.n_by_chance
-
-
-@dataclass(frozen=True)
 class Run:
     """A fitted estimator with its table and results.
 
@@ -109,7 +92,6 @@ class Run:
     evaluation: on the test rows, None without test rows.
     seconds: of fitting.
     notes: warnings of reading and of the estimator.
-    difference: None without classes, or if the table is sparse or on disk.
     """
 
     estimator: Any
@@ -119,7 +101,11 @@ class Run:
     evaluation: Evaluation | None
     seconds: float
     notes: tuple[str, ...]
-    difference: Difference | None = None
+
+    @property
+    def n_outstanding(self) -> int:
+        """The number of features with a q-value of at most `FDR` in any class."""
+        return int((self.estimator.evidence_.q_value <= FDR).any(axis=0).sum())
 
     @property
     def is_chance(self) -> bool:
@@ -127,23 +113,18 @@ class Run:
         has_chance_accuracy = (
             self.evaluation is None or self.evaluation.interval()[0] <= self.evaluation.majority
         )
-        return self.difference is not None and self.difference.is_chance and has_chance_accuracy
+        return self.label is not None and not self.n_outstanding and has_chance_accuracy
 
     @property
     def conclusion(self) -> str:
         """A sentence about the features that differ between the classes."""
-        assert self.difference is not None
-        difference = self.difference
-        counts = (
-            f"features that differ between the classes, alone or in a pair, at a false discovery "
-            f"rate of {FDR:.0%}: {difference.n_features}; with permuted labels: "
-            f"{difference.n_by_chance:.1f}, the mean of {difference.n_permutations} permutations"
-        )
+        n, n_features = self.n_outstanding, len(self.tables.train.features)
+        count = f"features with a q-value of at most {FDR}: {n:,} of {n_features:,}"
         if self.is_chance:
-            return f"No feature stands out: {counts}. The order of the features is chance."
-        if difference.is_chance:
-            return f"No single feature stands out: {counts}. The model uses several together."
-        return f"{counts[0].upper()}{counts[1:]}."
+            return f"No feature stands out: {count}. The order of the features is chance."
+        if not n:
+            return f"No single feature stands out: {count}. The model uses several together."
+        return f"{count.capitalize()}."
 
     @property
     def held_out(self) -> pd.DataFrame | None:
@@ -211,39 +192,47 @@ def fit(
         estimator.attributions_ = table.assign(feature=table["feature"].map(names))
     evaluation = None
     if tables.test is not None and tables.test.y is not None:
-        probabilities = _apply_in_blocks(estimator.predict_proba, tables.test)
+        probabilities = _apply_in_blocks(estimator, "predict_proba", tables.test)
         predicted = estimator.classes_[probabilities.argmax(1)]
         confusion = confusion_matrix(tables.test.y, predicted, labels=estimator.classes_)
         evaluation = Evaluation(estimator.classes_, confusion)
     notes = tuple(dict.fromkeys(str(w.message) for w in records if w.category is UserWarning))
-    difference = _compare_classes(estimator, train) if label is not None else None
-    notes = (*tables.notes, *notes)
-    return Run(estimator, tables, source, label, evaluation, seconds, notes, difference)
+    own = [*_notes_on_copies(tables), *_notes_on_probabilities(estimator)]
+    return Run(estimator, tables, source, label, evaluation, seconds, (*tables.notes, *notes, *own))
 
 
-def _compare_classes(estimator: Any, train: PreparedTable) -> Difference | None:
-    """Count the features that differ between the classes, and those that do by chance."""
-    import torch
-
-    from deepmapper.networks.screen import screen
-
-    if not isinstance(train.X, np.ndarray) or is_on_disk(train.X):
-        return None
-    X = torch.from_numpy(estimator.converter_.scaler_.transform(train.X))
-    assert train.y is not None
-    codes = torch.from_numpy(np.searchsorted(estimator.classes_, train.y))
-    n_classes = len(estimator.classes_)
-    result = screen(X, codes, n_classes)
-    n_permutations = int(np.clip(PERMUTED_VALUES // X.numel(), 3, 20))
-    generator = torch.Generator().manual_seed(0)
-    permuted = [
-        screen(
-            X, codes[torch.randperm(len(codes), generator=generator)], n_classes, interactions=False
-        )
-        for _ in range(n_permutations)
+def _notes_on_copies(tables: TrainingTables) -> list[str]:
+    """A note if test rows are also training rows. Tables on disk are not compared."""
+    train, test = tables.train, tables.test
+    if test is None or is_on_disk(train.X):
+        return []
+    training_rows = set(_hash_rows(train.X))
+    n = sum(row in training_rows for row in _hash_rows(test.X))
+    if not n:
+        return []
+    return [
+        f"{n} of {len(test.row_names)} test rows have exactly the values of a training row: expect "
+        "a lower accuracy on new rows"
     ]
-    counts = [int((each.opening() >= 1 - FDR).sum()) for each in (result, *permuted)]
-    return Difference(counts[0], float(np.mean(counts[1:])), n_permutations)
+
+
+def _hash_rows(X: Any) -> Iterator[int]:
+    for rows in split_rows(X):
+        yield from (hash(row.tobytes()) for row in dense(X, rows).numpy())
+
+
+def _notes_on_probabilities(estimator: Any) -> list[str]:
+    """A note if the probabilities are for other shares of the classes than the training rows'."""
+    counts = getattr(estimator, "class_count_", None)  # older saved models have none
+    if getattr(estimator, "class_weight", None) != "balanced" or counts is None:
+        return []
+    if counts.max() <= EVEN * counts.min():
+        return []
+    return [
+        "the probabilities are for equally frequent classes, but the classes have from "
+        f"{counts.min():,} to {counts.max():,} training rows. For probabilities that follow these "
+        "numbers, train with --set class_weight=null"
+    ]
 
 
 def write_run(run: Run, folder: Path, report: str) -> None:
@@ -267,7 +256,9 @@ def predictions(folder: Path, table: Path, **options: Any) -> tuple[pd.DataFrame
     estimator = load_model(folder)
     if not hasattr(estimator, "predict_proba"):
         return embedding(estimator, new), new
-    values = _apply_in_blocks(estimator.predict_proba, new)
+    for note in _notes_on_probabilities(estimator):
+        warnings.warn(note, stacklevel=2)
+    values = _apply_in_blocks(estimator, "predict_proba", new)
     frame = pd.DataFrame(values, columns=[f"probability_{c}" for c in estimator.classes_])
     frame.insert(0, "predicted", estimator.classes_[values.argmax(1)])
     frame.insert(0, "row", new.row_names)
@@ -276,7 +267,7 @@ def predictions(folder: Path, table: Path, **options: Any) -> tuple[pd.DataFrame
 
 def embedding(estimator: Any, table: PreparedTable) -> pd.DataFrame:
     """Columns row, latent_0, latent_1, ..., one row per sample."""
-    values = _apply_in_blocks(estimator.transform, table)
+    values = _apply_in_blocks(estimator, "transform", table)
     frame = pd.DataFrame(values, columns=[f"latent_{i}" for i in range(values.shape[1])])
     frame.insert(0, "row", table.row_names)
     return frame
@@ -334,9 +325,19 @@ def _write_ranked_features(estimator: Any, folder: Path) -> None:
         ranked.to_csv(folder / "ranked_features" / f"{name}.csv", index=False)
 
 
-def _apply_in_blocks(method: Callable[[Any], Any], table: PreparedTable) -> np.ndarray:
-    """The result of `method` for all rows, computed in blocks of rows."""
+def _apply_in_blocks(estimator: Any, method: str, table: PreparedTable) -> np.ndarray:
+    """The result of a method for all rows, computed in blocks of rows."""
     n, p = table.X.shape
     step = max(1, PREDICT_BYTES // (4 * p))
-    parts = [method(named_rows(table, slice(i, min(i + step, n)))) for i in range(0, n, step)]
-    return np.concatenate([np.asarray(part) for part in parts])
+    apply = getattr(estimator, method)
+    blocks = (_rows_like_training(estimator, table, slice(i, i + step)) for i in range(0, n, step))
+    return np.concatenate([np.asarray(apply(block)) for block in blocks])
+
+
+def _rows_like_training(estimator: Any, table: PreparedTable, rows: slice) -> Any:
+    """Rows with names if the training rows had names. Otherwise scikit-learn would warn."""
+    X = table.X[rows]
+    if not hasattr(estimator, "feature_names_in_"):
+        return X
+    values = X.toarray() if sparse.issparse(X) else np.asarray(X)
+    return pd.DataFrame(values, columns=table.features, copy=False)

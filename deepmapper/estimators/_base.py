@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 import torch
+from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
@@ -28,6 +29,9 @@ ROWS_COMPARED = 256  # new rows whose values are compared with those of the trai
 FEWEST_COMPARED = 5
 # Standard deviations: counts given to a model of logarithms, or the reverse, lie outside.
 NEAR, FAR = 0.2, 2.0
+# A feature with fewer float32 numbers between its ends, or a smaller range, is rescaled in float64.
+FEWEST_LEVELS, SMALLEST_RANGE = 1000, 1e-35
+ROUNDING = 1e-11  # of its values: a feature that varies by less is constant
 # Constraints of the parameters that both estimators of tables have.
 COMMON_CONSTRAINTS: dict[str, list[Any]] = {
     "layout": [StrOptions(set(LAYOUTS)), Layout, "array-like"],
@@ -98,13 +102,49 @@ def check_table(estimator: BaseEstimator, X: Any, *, reset: bool, **options: Any
 
     A wrong shape, type or feature name raises scikit-learn's ValueError. Missing or infinite values
     raise a DeepMapperError. Scaling checks the values of a memory-mapped table.
+
+    Features that float32 cannot hold, such as times of 1.7e9 s that differ by seconds, are mapped
+    to 0..1 (over the training rows). The attribute `rescaled_` has their columns, minima and
+    ranges. It is None if there are no such features.
     """
-    X = check_rows(
-        estimator, convert_column_names(X), reset=reset, ensure_all_finite=False, **options
-    )
-    if not is_on_disk(X):
-        check_finite(X, getattr(estimator, "feature_names_in_", None))
+    given = convert_column_names(X)
+    with np.errstate(over="ignore"):
+        X = check_rows(estimator, given, reset=reset, ensure_all_finite=False, **options)
+    if reset:
+        estimator.rescaled_ = _beyond_float32(given, X) if isinstance(X, np.ndarray) else None
+    if is_on_disk(X):
+        return X
+    if getattr(estimator, "rescaled_", None) is not None:  # older saved models have none
+        columns, low, span = estimator.rescaled_
+        X = X.toarray() if sparse.issparse(X) else X.copy()
+        X[:, columns] = (_in_float64(given, columns) - low) / span
+    check_finite(X, getattr(estimator, "feature_names_in_", None))
     return X
+
+
+def _beyond_float32(given: Any, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Columns, minima and ranges of features that vary in `given`, and hardly in X (float32)."""
+    types = given.dtypes if isinstance(given, pd.DataFrame) else [getattr(given, "dtype", None)]
+    if is_on_disk(X) or all(dtype == np.float32 for dtype in types):
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        low, high = X.min(0), X.max(0)
+        step = np.spacing(np.maximum(np.abs(low), np.abs(high)))
+        is_held = (high - low >= FEWEST_LEVELS * step) & (high - low >= SMALLEST_RANGE)
+        columns = np.flatnonzero(~is_held)
+        values = _in_float64(given, columns)
+        low, span = values.min(0), np.ptp(values, axis=0)
+        varies = (span > ROUNDING * np.abs(values).max(0)) & np.isfinite(span)
+    return (columns[varies], low[varies], span[varies]) if varies.any() else None
+
+
+def _in_float64(X: Any, columns: np.ndarray) -> np.ndarray:
+    """Some columns of a table of any kind, dense."""
+    if isinstance(X, pd.DataFrame):
+        return X.iloc[:, columns].to_numpy(dtype=np.float64, na_value=np.nan)
+    if sparse.issparse(X):
+        return X.tocsc()[:, columns].toarray().astype(np.float64)
+    return np.asarray(X)[:, columns].astype(np.float64)
 
 
 def convert_column_names(X: Any) -> Any:

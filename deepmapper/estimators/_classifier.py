@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -96,7 +97,8 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
     attribution : str or None, default="saliency"
         A name in `deepmapper.attribution.EXPLAINERS`. None skips attribution.
     class_weight : "balanced", dict of class to weight, or None, default="balanced"
-        See `NetworkClassifier`.
+        "balanced" gives all classes the same total weight, so probabilities are those for equally
+        frequent classes. With None they are those for the shares of the training rows.
     training : TrainingSettings or mapping, default=None
         See `deepmapper.training.trainer.TrainingSettings`. A mapping gives names and values.
         `set_params(training__max_epochs=3)` sets one of them.
@@ -108,11 +110,13 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
     ----------
     classes_ : array of shape (n_classes,)
         The labels.
+    class_count_ : int array of shape (n_classes,)
+        The number of training rows of each class.
     layout_ : Layout
     attributions_ : DataFrame
         Columns feature, class, mean, sd, selection_frequency, mean_rank, q_value, evidence,
         direction, partner. The best features of each class come first. q_value is the false
-        discovery rate among the features up to this one. See `Consensus.table`.
+        discovery rate among the features of the class up to this one. See `Consensus.table`.
     evidence_ : Evidence
         The evidence behind their order.
     mixture_ : Mixture
@@ -186,9 +190,11 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         Parameters
         ----------
         X : array, CSR, DataFrame or memmap of shape (n_samples, n_features)
-            A `numpy.memmap` may be larger than memory.
+            Used as float32. Features that vary too little for float32, such as times of 1.7e9 s
+            that differ by seconds, are mapped to 0..1 first, if X is dense and in memory. A
+            `numpy.memmap` may be larger than memory.
         y : array of shape (n_samples,)
-            Labels.
+            Labels: texts, whole numbers or booleans.
         sample_weight : array of shape (n_samples,), default=None
             Weights in the loss and in the accuracy of a pass. Scaling, layout and screen do not use
             them. Rows of weight 0 are left out (of a memory-mapped table they stay in scaling and
@@ -203,7 +209,8 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         Raises
         ------
         DeepMapperError
-            Parameters are out of range, there is only one class, or values are missing or infinite.
+            Parameters are out of range, there is only one class, values are missing or infinite, or
+            labels are missing or of other or several types.
         ValueError
             Wrong shapes (scikit-learn's messages).
         """
@@ -233,7 +240,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
     ) -> Self:
         """Train on rows of a table and their images, made by the fitted `converter_`."""
         self.layout_ = self.converter_.layout_
-        self.classes_ = np.unique(y)
+        self.classes_, self.class_count_ = np.unique(y, return_counts=True)
         self.consensus_ = Consensus(self.top)
         settings = TrainingSettings.of(self.training)
         pairs, sure = None, None
@@ -272,6 +279,9 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Mix the probabilities of the networks and of the plain models.
+
+        With `class_weight="balanced"` they are for equally frequent classes. So rare classes get
+        higher probabilities than their share of the training rows suggests.
 
         Parameters
         ----------
@@ -479,7 +489,7 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
             message = f"{type(self).__name__} requires y to be passed, but the target y is None"
             raise ValueError(message)
         X = check_table(self, X, reset=True)
-        y = column_or_1d(y, warn=True)
+        y = column_or_1d(_check_labels(y), warn=True)
         check_consistent_length(X, y)
         check_classification_targets(y)
         if sample_weight is None:
@@ -523,6 +533,39 @@ class DeepMapperClassifier(  # type: ignore[call-arg]
         )
         overrides["most_pixels"] = None if neighbours_matter else MOST_PIXELS
         return NetworkClassifier(**(common | overrides))
+
+
+def _check_labels(y: Any) -> Any:
+    """Labels of a type that numpy can sort. Missing, other and mixed ones raise DeepMapperError."""
+    labels = np.asarray(y, dtype=object)
+    if labels.ndim == 0 or labels.size != len(labels):
+        return y  # scikit-learn refuses it
+    labels = labels.ravel()
+    missing = np.flatnonzero(pd.isna(labels))
+    if len(missing):
+        message = (
+            f"missing labels in y: {len(missing)}, the first is {labels[missing[0]]!r} in row "
+            f"{missing[0]} (counted from 0). Leave these rows out, or give them a label"
+        )
+        raise DeepMapperError(message)
+    types = {_type_of(label): label for label in labels[::-1]}  # the first label of each type
+    if len(types) > 1 or not types.keys() <= {str, Real}:
+        examples = " and ".join(repr(label) for label in types.values())
+        message = (
+            f"y has labels such as {examples}; expected only texts, only whole numbers or only "
+            "booleans. Make them texts: [str(label) for label in y]"
+        )
+        raise DeepMapperError(message)
+    is_numpy = isinstance(getattr(y, "dtype", None), np.dtype) and y.dtype != object
+    if is_numpy or Real not in types:
+        return y
+    return np.array(labels.tolist())  # objects, lists, and pandas types that may be missing
+
+
+def _type_of(label: object) -> type:
+    if isinstance(label, str):
+        return str
+    return Real if isinstance(label, Real | np.bool_) else type(label)
 
 
 def _is_solved(trained: Pass, settings: TrainingSettings) -> bool:

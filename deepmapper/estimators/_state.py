@@ -102,10 +102,12 @@ class StateWriter:
         return [self.write(item, f"{place}.{i}") for i, item in enumerate(values)]
 
     def _write_all(self, values: dict[str, Any], place: str) -> Json:
-        if not all(isinstance(key, str) for key in values):
-            message = f"{place} cannot be saved: it is a dict with keys other than texts"
-            raise DeepMapperError(message)
         return {key: self.write(value, f"{place}.{key}") for key, value in values.items()}
+
+    def _write_dict(self, values: dict[Any, Any], place: str) -> Json:
+        if all(isinstance(key, str) for key in values):
+            return {"kind": "dict", "items": self._write_all(values, place)}
+        return {"kind": "pairs", "items": self._write_list(values.items(), place)}
 
     def _write_known(self, value: Any, place: str) -> Json:
         name = type(value).__name__
@@ -134,8 +136,8 @@ class StateWriter:
         if value.dtype.kind in "UO" and value.ndim == 1:
             codes, words = pd.factorize(value, use_na_sentinel=False)
         values_list = [word.item() if isinstance(word, np.generic) else word for word in words]
-        if not all(isinstance(word, str | int | bool) for word in values_list):
-            message = f"{place} cannot be saved: it holds objects other than texts and integers"
+        if not all(isinstance(word, str | int | float) for word in values_list):
+            message = f"{place} cannot be saved: it holds objects other than texts and numbers"
             raise DeepMapperError(message)
         self.tensors[place] = torch.from_numpy(codes.astype(np.int32))
         return {"kind": "words", "dtype": value.dtype.str, "words": values_list}
@@ -171,7 +173,7 @@ class StateWriter:
 
 WRITERS: dict[type, Callable[[StateWriter, Any, str], Json]] = {
     list: StateWriter._write_list,
-    dict: lambda writer, value, place: {"kind": "dict", "items": writer._write_all(value, place)},
+    dict: StateWriter._write_dict,
     np.ndarray: StateWriter._write_array,
     torch.Tensor: StateWriter._write_tensor,
     pd.DataFrame: StateWriter._write_frame,
@@ -236,8 +238,10 @@ class StateReader:
 
     def _read_words(self, data: dict[str, Json], place: str) -> np.ndarray:
         dtype = np.dtype(data["dtype"])
-        if dtype.kind not in "UO" or not all(isinstance(w, str | int) for w in data["words"]):
-            message = f"{place} holds values other than texts and integers"
+        if dtype.kind not in "UO" or not all(
+            isinstance(word, str | int | float) for word in data["words"]
+        ):
+            message = f"{place} holds values other than texts and numbers"
             raise DeepMapperError(message)
         words = np.empty(len(data["words"]), dtype=dtype)
         words[:] = data["words"]
@@ -285,6 +289,7 @@ READERS: dict[str, Callable[[StateReader, dict[str, Json], str], Any]] = {
     "device": lambda reader, data, place: reader.device,
     "same": lambda reader, data, place: reader._known[data["place"]],
     "dict": lambda reader, data, place: reader._read_all(data["items"], place),
+    "pairs": lambda reader, data, place: dict(reader._read_list(data["items"], place)),
     "tuple": lambda reader, data, place: tuple(reader._read_list(data["items"], place)),
     "array": lambda reader, data, place: reader._tensor(place).numpy(),
     "tensor": lambda reader, data, place: reader._tensor(place).to(reader.device),

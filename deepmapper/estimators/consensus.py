@@ -132,11 +132,12 @@ class Consensus:
             table["direction"] = _directions(evidence.sign, n_classes).ravel()
             table.loc[kind != KINDS.index("marginal"), "direction"] = ""
             names = np.append(np.asarray(features, dtype=object), "")  # the last: no partner
-            of_pair, *of_triple = names[evidence.partner].T
+            partners = _each_class(names[evidence.partner], n_classes).reshape(-1, 3)
+            of_pair, *of_triple = partners.T
             table["partner"] = ""
             for name, partners in (("pair", of_pair), ("triple", _joined(*of_triple))):
                 is_kind = kind == KINDS.index(name)
-                table.loc[is_kind, "partner"] = np.tile(partners, n_classes)[is_kind]
+                table.loc[is_kind, "partner"] = partners[is_kind]
         order = np.lexsort((-np.abs(table["mean"].to_numpy()), -strength, position))
         return table.iloc[order].reset_index(drop=True)
 
@@ -161,8 +162,8 @@ def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _each_class(values: np.ndarray, n_classes: int) -> np.ndarray:
-    """A row for each class of values of shape (n_contrasts, n_features)."""
-    return np.broadcast_to(values, (n_classes, values.shape[1]))
+    """A row for each class of values of shape (n_contrasts, n_features, ...)."""
+    return np.broadcast_to(values, (n_classes, *values.shape[1:]))
 
 
 def _directions(sign: np.ndarray, n_classes: int) -> np.ndarray:

@@ -1,7 +1,8 @@
 """How sure it is that a feature differs between the classes, and by which kind of evidence.
 
 - "marginal": the coefficient of a ridge regression of the class on all features. Strong shrinkage
-  makes it a t-test that leaves out what correlated features share.
+  makes it a t-test that leaves out what correlated features share. It is divided by its standard
+  deviation for a feature that is independent of all others.
 - "variance": the class differs from the rest in the squared deviations from the class means.
 - "pair": the covariance with another feature differs, corrected for the number of all pairs.
 - "triple": the mean product with two other features differs, corrected for the number of all
@@ -10,9 +11,11 @@
 p-values of the first two come from labels in random orders, pooled over features (Efron &
 Tibshirani 2002). Beyond the largest value by chance they go on as the tail of a normal distribution
 does. The p-value of a feature is the smallest of p / weight, with weights that add up to 1 (a
-weighted Bonferroni correction, Genovese, Roeder & Wasserman 2006). q-values are Storey's (2002),
-and at least twice the p-value of the strongest feature of all. So nothing is named where nothing
-is, also if features are correlated.
+weighted Bonferroni correction, Genovese, Roeder & Wasserman 2006). q-values (Benjamini & Hochberg
+1995) are of the features of one class, and at least twice the p-value of the table: of its
+strongest feature, or of the number of strong ones. So nothing is named where nothing is, also if
+features are correlated. A pair or triple is evidence for a class only if it also differs between
+this class and the rest.
 
 With n rows and p features the regression is solved between rows and costs n^2 p, not p^3 (Saunders,
 Gammerman & Vovk 1998).
@@ -29,7 +32,7 @@ from scipy import stats
 from deepmapper.estimators._linear import products_of
 from deepmapper.networks._contrasts import Flat
 from deepmapper.networks._interactions import TRIPLE_BUDGET, find_triples
-from deepmapper.networks.screen import SURE, Screen, false_discovery_rate, marginal_z, screen
+from deepmapper.networks.screen import SURE, Screen, marginal_z, screen
 
 __all__ = ["KINDS", "Evidence", "find_evidence"]
 
@@ -59,10 +62,10 @@ class Evidence:
     log_p : array of shape (n_kinds, n_contrasts, n_features)
         Natural logarithms of the p-values of the kinds, in the order of `KINDS`.
     global_p : float
-        The p-value of the strongest feature of all.
+        The p-value of the table: by chance, no feature is as strong and not as many are strong.
     sign : array of shape (n_contrasts, n_features)
-        1 where the class has larger values, -1 where it has smaller ones.
-    partner : int array of shape (n_features, 3)
+        1 where the class has the larger mean, -1 where it has the smaller one.
+    partner : int array of shape (n_contrasts, n_features, 3)
         The feature that forms the strongest pair with it, and the two of the strongest triple. -1
         without one.
     pairs_searched, triples_searched : bool
@@ -95,9 +98,17 @@ class Evidence:
 
     @property
     def q_value(self) -> np.ndarray:
-        """The false discovery rate at each feature's strength, (n_contrasts, n_features)."""
-        p = np.exp(-self.strength)
-        q = false_discovery_rate(p.ravel()).reshape(p.shape)
+        """The false discovery rate of each class, (n_contrasts, n_features)."""
+        return self._false_discovery_rate(np.exp(-self.strength))
+
+    @property
+    def q_value_of_any(self) -> np.ndarray:
+        """That of features that differ for any class, (n_features,)."""
+        p = len(self.strength) * np.exp(-self.strength.max(axis=0))
+        return self._false_discovery_rate(np.minimum(p, 1.0))
+
+    def _false_discovery_rate(self, p: np.ndarray) -> np.ndarray:
+        q = stats.false_discovery_control(p, axis=-1)
         return np.minimum(1.0, np.maximum(q, 2 * self.global_p))
 
     def of_features(self, pixel_of_feature: np.ndarray) -> "Evidence":
@@ -118,7 +129,7 @@ class Evidence:
             self,
             log_p=self.log_p[:, :, pixel_of_feature],
             sign=self.sign[:, pixel_of_feature],
-            partner=feature_of_pixel[self.partner[pixel_of_feature]],
+            partner=feature_of_pixel[self.partner[:, pixel_of_feature]],
             pairs=feature_of_pixel[self.pairs],
             sure=feature_of_pixel[self.sure],
         )
@@ -160,26 +171,24 @@ def find_evidence(
         rng = np.random.default_rng(seed)
         rows = torch.from_numpy(np.sort(rng.permutation(n)[:n_rows])).to(codes.device)
         parts = _by_permutation(X[rows].flatten(1), codes[rows], n_classes, rng)
-    of_kinds, log_global_p, sign = parts
-    triples = None
+    of_kinds, log_global_p = parts
+    n_contrasts, triples = len(screened.sign), None
     if interactions is not False and (screened.opening()[screened.varies] > SURE).mean() < MANY:
         triples = _search_triples(X, codes, n_classes, p, seed)
-    none = np.empty((0, 3), dtype=np.int64), np.empty(0)
-    strongest_triples, triple_strength = triples or none
+    none = np.empty((0, 3), dtype=np.int64), np.empty(0), np.empty((n_contrasts, 0))
     n_varying = int(screened.varies.sum())
-    pair = _GroupEvidence.of(screened.pairs, screened.pair_strength, n_varying, p)
-    triple = _GroupEvidence.of(strongest_triples, triple_strength, n_varying, p)
-    groups = [np.tile(each.log_p, (len(sign), 1)) for each in (pair, triple)]
-    log_p = np.stack([*of_kinds, *groups])
+    of_pairs = screened.pairs, screened.pair_strength, screened.pair_by_class
+    pair = _GroupEvidence.of(of_pairs, n_varying, p)
+    triple = _GroupEvidence.of(triples or none, n_varying, p)
+    log_p = np.stack([*of_kinds, pair.log_p, triple.log_p])
     log_p[:, :, ~screened.varies] = 0.0
-    best_pair, best_triple = (each.log_p.min(initial=0.0) for each in (pair, triple))
-    strongest = np.array([*log_global_p, best_pair, best_triple])
-    likely_pairs = screened.pairs if best_pair < np.log(LIKELY) else screened.pairs[:0]
+    strongest = np.array([*log_global_p, pair.log_global_p, triple.log_global_p])
+    likely_pairs = screened.pairs if pair.log_global_p < np.log(LIKELY) else screened.pairs[:0]
     return Evidence(
         log_p,
         float(np.exp(min(0.0, _weighted(strongest).min()))),
-        sign,
-        np.hstack([pair.partner, triple.partner]),
+        screened.sign,
+        np.concatenate([pair.partner, triple.partner], axis=-1),
         screened.pairs_searched,
         triples is not None,
         likely_pairs,
@@ -187,9 +196,12 @@ def find_evidence(
     )
 
 
+_Judged = tuple[np.ndarray, np.ndarray, np.ndarray]  # see `judge_groups`
+
+
 def _search_triples(
     X: Any, codes: torch.Tensor, n_classes: int, p: int, seed: int
-) -> tuple[np.ndarray, np.ndarray] | None:
+) -> _Judged | None:
     if p**3 / 6 * min(len(codes), FEWEST_ROWS) > TRIPLE_BUDGET:
         return None  # without the moments of a wide table
     flat = Flat(X)
@@ -197,8 +209,8 @@ def _search_triples(
     return find_triples(flat, codes, n_classes, centre, spread, seed)
 
 
-# log p (n_contrasts, n_features) and log global p of means and of variances, sign of the means
-_Parts = tuple[list[np.ndarray], list[float], np.ndarray]
+# log p (n_contrasts, n_features) and log global p, of means and of variances
+_Parts = tuple[list[np.ndarray], list[float]]
 
 
 def _by_permutation(
@@ -219,39 +231,41 @@ def _by_permutation(
         _Statistics.of(squares, targets.float(), n_contrasts),
     )
     log_p = [each.log_p() for each in statistics]
-    return log_p, [each.log_global_p() for each in statistics], np.sign(statistics[0].observed)
+    return log_p, [each.log_global_p() for each in statistics]
 
 
 def _analytic(screened: Screen) -> _Parts:
     """The tests of the screen, for a table that is too wide to permute."""
     log_p = [np.log(2) + stats.norm.logsf(z) for z in (screened.mean, screened.variance)]
     log_global_p = [float(np.log(each.size) + each.min()) for each in log_p]
-    return log_p, log_global_p, np.zeros(screened.mean.shape)
+    return log_p, log_global_p
 
 
 @dataclass(frozen=True)
 class _Statistics:
     """Statistics of the features, (n_contrasts, n_features), and the same by chance.
 
-    `chance` are the absolute values of all features, contrasts and permutations, ascending, and
-    `largest` those of the strongest feature of each permutation.
+    `chance` are the absolute values of all features, contrasts and permutations, ascending,
+    `largest` those of the strongest feature of each permutation, and `n_strong` the number of
+    statistics of each permutation that only 1% of `chance` exceed.
     """
 
     observed: np.ndarray
     chance: np.ndarray
     largest: np.ndarray
+    n_strong: np.ndarray
 
     @classmethod
     def of(cls, values: torch.Tensor, weights: torch.Tensor, n_contrasts: int) -> "_Statistics":
         """Statistics values' weights. The first n_contrasts weights have the true labels."""
         observed = (values.T @ weights[:, :n_contrasts]).T
         parts = [values.T @ part for part in weights[:, n_contrasts:].split(64, dim=1)]
-        chance = torch.cat(parts, dim=1).abs_().T
-        largest = chance.amax(1).view(-1, n_contrasts).amax(1)
-        chance = chance[:, (values != 0).any(0)]  # constant features have no chance
-        return cls(
-            observed.cpu().numpy(), np.sort(chance.cpu().numpy().ravel()), largest.cpu().numpy()
-        )
+        by_chance = torch.cat(parts, dim=1).abs_().T
+        largest = by_chance.amax(1).view(-1, n_contrasts).amax(1)
+        varies = (values != 0).any(0)  # constant features have no chance
+        chance = np.sort(by_chance[:, varies].cpu().numpy().ravel())
+        n_strong = (by_chance > _strong(chance)).sum(1).view(-1, n_contrasts).sum(1)
+        return cls(observed.cpu().numpy(), chance, largest.cpu().numpy(), n_strong.cpu().numpy())
 
     def log_p(self) -> np.ndarray:
         size, chance = np.abs(self.observed), self.chance
@@ -266,12 +280,26 @@ class _Statistics:
         return log_p + tail
 
     def log_global_p(self) -> float:
-        """log p of the strongest feature, by permutations, beyond them by Bonferroni."""
-        n_as_large = int((self.largest >= np.abs(self.observed).max()).sum())
-        log_p = np.log((1 + n_as_large) / (1 + len(self.largest)))
-        if n_as_large:
-            return float(log_p)
-        return float(min(log_p, np.log(self.observed.size) + self.log_p().min()))
+        """log p of the strongest feature or of the number of strong ones, the smaller one doubled.
+
+        By permutations. For the strongest feature, beyond all permutations, by Bonferroni.
+        """
+        size = np.abs(self.observed)
+        log_p = _log_share(self.largest >= size.max())
+        if not (self.largest >= size.max()).any():
+            log_p = min(log_p, np.log(size.size) + self.log_p().min())
+        n_strong = (size > _strong(self.chance)).sum()
+        return float(np.log(2) + min(log_p, _log_share(self.n_strong >= n_strong)))
+
+
+def _strong(chance: np.ndarray) -> float:
+    """The value that 1% of the ascending statistics by chance exceed."""
+    return float(chance[int(0.99 * len(chance))]) if len(chance) else math.inf
+
+
+def _log_share(of_permutations: np.ndarray) -> float:
+    """log of the share of permutations that are as extreme. The true labels count as one."""
+    return float(np.log((1 + of_permutations.sum()) / (1 + len(of_permutations))))
 
 
 def _weighted(log_p: np.ndarray) -> np.ndarray:
@@ -280,11 +308,17 @@ def _weighted(log_p: np.ndarray) -> np.ndarray:
 
 
 def _ridge_weights(values: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Weights of the rows, (n, m): coefficients of the features are values' weights."""
+    """Weights of the rows, (n, m): coefficients of the features are values' weights.
+
+    Their length is 1, so that the coefficient of an independent feature has a variance of 1 both
+    with the true labels and by chance. Without this, the regression on the true labels has far
+    smaller coefficients than that on permuted ones if many features differ between the classes.
+    """
     products = products_of(values)
     diagonal = products.diagonal()
     diagonal.add_(SHRINKAGE * diagonal.mean().clamp(min=1e-12))
-    return torch.cholesky_solve(targets, torch.linalg.cholesky(products)).float()
+    weights = torch.cholesky_solve(targets, torch.linalg.cholesky(products))
+    return torch.nn.functional.normalize(weights, dim=0).float()
 
 
 def _standardise(values: torch.Tensor) -> torch.Tensor:
@@ -315,31 +349,42 @@ class _GroupEvidence:
 
     Parameters
     ----------
-    log_p : array of shape (n_features,)
+    log_p : array of shape (n_contrasts, n_features)
         Of the strongest group with the feature, corrected for all groups.
-    partner : int array of shape (n_features, order - 1)
+    partner : int array of shape (n_contrasts, n_features, order - 1)
         The others of that group, -1 without one.
+    log_global_p : float
+        Of the strongest group.
     sure : int array of shape (m, 3)
         See `Evidence`.
     """
 
     log_p: np.ndarray
     partner: np.ndarray
+    log_global_p: float
     sure: np.ndarray
 
     @classmethod
-    def of(
-        cls, groups: np.ndarray, strength: np.ndarray, n_varying: int, n_features: int
-    ) -> "_GroupEvidence":
-        """From groups (m, order) with z-scores, strongest first."""
-        order = groups.shape[1]
+    def of(cls, judged: _Judged, n_varying: int, n_features: int) -> "_GroupEvidence":
+        """From groups (m, order) with z-scores (m,) and (n_contrasts, m), strongest first.
+
+        The p-value of a class is at least that of the group, so that it needs no correction for
+        all groups, only for all classes.
+        """
+        groups, strength, by_class = judged
+        n_contrasts, order = len(by_class), groups.shape[1]
         n_groups = max(1.0, math.comb(n_varying, order))
         values = np.log(2 * n_groups) + stats.norm.logsf(strength)
-        log_p, partner = np.zeros(n_features), np.full((n_features, order - 1), -1)
-        for group, value in zip(groups[::-1], values[::-1], strict=True):
-            if value < 0:  # the strongest group of a feature comes last and stays
-                log_p[group] = value
-                for place, feature in enumerate(group):
-                    partner[feature] = np.delete(group, place)
-        sure = groups[values < np.log(HARDLY_CHANCE)]
-        return cls(log_p, partner, np.pad(sure, ((0, 0), (0, 3 - order)), constant_values=-1))
+        of_classes = np.maximum(values, np.log(2 * n_contrasts) + stats.norm.logsf(by_class))
+        log_p = np.zeros((n_contrasts, n_features))
+        partner = np.full((n_contrasts, n_features, order - 1), -1)
+        for contrast, of_class in enumerate(of_classes):
+            likely = np.flatnonzero(of_class < 0)
+            for i in likely[np.argsort(-of_class[likely], kind="stable")]:
+                log_p[contrast, groups[i]] = of_class[i]  # the strongest comes last and stays
+                for place, feature in enumerate(groups[i]):
+                    partner[contrast, feature] = np.delete(groups[i], place)
+        sure = np.pad(
+            groups[values < np.log(HARDLY_CHANCE)], ((0, 0), (0, 3 - order)), constant_values=-1
+        )
+        return cls(log_p, partner, float(values.min(initial=0.0)), sure)

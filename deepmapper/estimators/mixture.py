@@ -5,11 +5,11 @@ calibrated (`_calibration`). The weights have the lowest log loss on rows that n
 on: those that a pass or a fold of the linear models held out, and out of the bags of the forest.
 They are found by expectation maximisation, and shrunk to equal weights (a stacking of
 probabilities, Breiman 1996). Some choices come from all rows, also those that judge the parts: the
-scale of the features, the pairs that the passes compare, the calibration, and the number of
-features and the penalty of the linear models.
+scale of the features, the pairs that the passes compare, and the number of features and the penalty
+of the linear models.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,7 @@ PRIOR_ROWS = 2.0  # equal weights count as much as this number of rows
 SMALLEST_WEIGHT = 0.01  # a part with less is left out
 N_STEPS, CONVERGED = 200, 1e-5  # of the expectation maximisation
 FAR = 2.0  # standard deviations of a row in other units, root mean square
+N_FOLDS = 5  # of the rows that judge the mixture
 BLOCK_VALUES = 1 << 24  # predicted at a time
 SMALLEST = 1e-6
 
@@ -55,8 +56,8 @@ class Mixture:
         mixture) and its standard error, on rows that no part was fitted on. The rows are weighted
         as in the loss of the networks: with balanced classes, accuracy is balanced accuracy. The
         parts come first, then "mixture", "without" each part (a mixture of the others), and
-        "majority". Weights of mixtures are from other rows than those they are judged on. Empty
-        without such rows.
+        "majority". Calibrations and weights of mixtures are from other rows than those they are
+        judged on. Empty without such rows.
     n_held_out : int
         The number of these rows.
     largest_distance : float
@@ -243,27 +244,30 @@ def _weigh(
         models[name] if weight or name == "ranks" else None
         for name, weight in zip(names, mix, strict=True)
     ]
-    table = _judge(names, mix, probabilities, codes, weights)
+    table = _judge(names, mix, list(logits.values()), codes, weights)
     return Mixture(names, mix, calibrations, kept, table, len(codes), **extent)
 
 
 def _judge(
     names: Sequence[str],
     mix: np.ndarray,
-    probabilities: torch.Tensor,
+    logits: list[torch.Tensor],
     codes: torch.Tensor,
     weights: torch.Tensor,
 ) -> pd.DataFrame:
     """Loss and accuracy of the parts, of mixtures of them, and of the most frequent class."""
-    share = torch.zeros(probabilities.shape[2], dtype=torch.float64)
+    n_classes = logits[0].shape[1]
+    share = torch.zeros(n_classes, dtype=torch.float64)
     share.index_add_(0, codes, weights).div_(weights.sum())
-    mixed = _mixed_crosswise(probabilities, codes, weights)
-    entries = [*zip(names, mix, probabilities, strict=True), ("mixture", 1.0, mixed)]
+    folds = list(_crosswise(logits, codes, weights))
+    every = [*range(len(names))]
+    mixed = _mixed_crosswise(folds, every, codes, weights)
+    parts = [_mixed_crosswise(folds, [i], codes, weights) for i in every]
+    entries = [*zip(names, mix, parts, strict=True), ("mixture", 1.0, mixed)]
     for i, name in enumerate(names if len(names) > 1 else ()):
-        others = torch.arange(len(names)) != i
-        entries.append(
-            (f"without {name}", 0.0, _mixed_crosswise(probabilities[others], codes, weights))
-        )
+        others = [j for j in every if j != i]
+        without = _mixed_crosswise(folds, others, codes, weights)
+        entries.append((f"without {name}", 0.0, without))
     entries.append(("majority", 0.0, share.expand(len(codes), -1)))
     weights = weights / weights.sum()
     losses_of_mixture = _losses(mixed, codes)
@@ -290,18 +294,33 @@ def _losses(probabilities: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
     return -true.clamp(min=SMALLEST).log()
 
 
-def _mixed_crosswise(
-    probabilities: torch.Tensor, codes: torch.Tensor, weights: torch.Tensor
-) -> torch.Tensor:
-    """The mixture of each fifth of the rows, with weights from the others, (n, n_classes)."""
-    mixed = torch.empty_like(probabilities[0])
-    fold = torch.arange(len(codes)) % 5
-    of_true = _of_true_class(probabilities, codes)
-    for number in range(5):
+# The rows of a fold, and probabilities of all rows (n_parts, n, n_classes) calibrated on the others
+_Fold = tuple[torch.Tensor, torch.Tensor]
+
+
+def _crosswise(
+    logits: list[torch.Tensor], codes: torch.Tensor, weights: torch.Tensor
+) -> Iterator[_Fold]:
+    fold = torch.arange(len(codes)) % N_FOLDS
+    for number in range(N_FOLDS):
         others = fold != number
-        mix = _mixing_weights(of_true[:, others], weights[others])
-        part = probabilities[:, ~others]
-        mixed[~others] = torch.einsum("j,jnc->nc", torch.from_numpy(mix), part)
+        parts = [
+            calibrate(values[others], codes[others], weights[others])[0].probabilities(values)
+            for values in logits
+        ]
+        yield ~others, torch.stack(parts)
+
+
+def _mixed_crosswise(
+    folds: list[_Fold], parts: list[int], codes: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    """The mixture of parts for each fold, with weights from the other rows, (n, n_classes)."""
+    mixed = torch.empty_like(folds[0][1][0])
+    for rows, of_all in folds:
+        of_parts = of_all[parts]
+        of_true = _of_true_class(of_parts, codes)
+        mix = _mixing_weights(of_true[:, ~rows], weights[~rows])
+        mixed[rows] = torch.einsum("j,jnc->nc", torch.from_numpy(mix), of_parts[:, rows])
     return mixed
 
 

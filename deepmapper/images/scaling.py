@@ -27,6 +27,10 @@ FEATURE_TAIL = 2.5
 TAILED_SHARE = 0.1  # of the features, and more than one
 TAIL_ROWS, TAIL_VALUES = 128, 1 << 24  # read for this, at most
 
+# Squares of float32 lose digits if the differences of a feature are near this, and more below.
+SMALLEST_WIDTH = 1e-15
+LARGEST_FACTOR = torch.finfo(torch.float32).max
+
 # Special cases of log1p, enough of them for its vectorised code.
 SPECIAL_CASES = torch.tensor([-1.0, -2.0, -0.0]).repeat(32)
 
@@ -39,7 +43,8 @@ class _Statistics:
 
     Of all values: minimum, maximum and sum. Of each feature: spread or range. The spread is
     computed from differences to one row of the table, the origin. So the sums stay small, and
-    exactly zero for a constant feature. Blocks are summed in float32 and added in float64.
+    exactly zero for a constant feature. Blocks are summed in float32 and added in float64. Features
+    whose squares are too large or too small for float32 are `out_of_range`.
     """
 
     def __init__(self, origin: torch.Tensor, by_range: bool) -> None:
@@ -60,7 +65,8 @@ class _Statistics:
             )
             raise ValueError(message)
         self.low, self.high = min(self.low, low), max(self.high, high)
-        self.total += float(block.sum())  # a block is small enough for float32
+        total = float(block.sum())  # a block is small enough for float32, if its values are
+        self.total += total if math.isfinite(total) else float(block.sum(dtype=torch.float64))
 
     def add(self, block: torch.Tensor, scratch: torch.Tensor) -> None:
         """Add a block after the log. `scratch`, of its shape, may be the block itself."""
@@ -87,7 +93,17 @@ class _Statistics:
             return self.lowest, self.highest - self.lowest
         mean = self.sum / self.n
         variance = (self.sum_of_squares / self.n - mean.square()).clamp(min=0)
-        return (self.origin + mean).float(), variance.sqrt().float()
+        return self.origin + mean, variance.sqrt()
+
+    @property
+    def out_of_range(self) -> torch.Tensor:
+        """Indices of the features that vary, and whose statistics need float64."""
+        if self.by_range:
+            return (~torch.isfinite(self.highest - self.lowest)).nonzero()[:, 0]
+        varies = (self.sum != 0) | (self.sum_of_squares != 0)
+        is_small = self.sum_of_squares < self.n * SMALLEST_WIDTH**2
+        is_large = ~torch.isfinite(self.sum_of_squares)
+        return (is_large | (is_small & varies)).nonzero()[:, 0]
 
     @property
     def is_heavy_tailed(self) -> bool:
@@ -205,9 +221,12 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
             statistics = self._sweep(X, guess, keep, target)
         self.log_ = guess
         self.n_features_in_ = X.shape[1]
-        shift, width = statistics.shift_and_width()
+        shift, width = (value.float() for value in statistics.shift_and_width())
+        factor = torch.where(width > 0, 1.0 / width, torch.zeros_like(width))
+        if len(columns := statistics.out_of_range):
+            shift[columns], factor[columns] = self._in_float64(X, columns)
         self.shift_ = shift.numpy()
-        self.factor_ = torch.where(width > 0, 1.0 / width, torch.zeros_like(width)).numpy()
+        self.factor_ = factor.clamp(max=LARGEST_FACTOR).numpy()
         return self
 
     def scale_into(self, target: torch.Tensor, block: torch.Tensor) -> None:
@@ -287,6 +306,20 @@ class FeatureScaler(TransformerMixin, BaseEstimator):
             message = f"log1p needs values above -1, got {parts[0].low:g}; use log=False"
             raise DeepMapperError(message)
         return parts[0]
+
+    def _in_float64(self, X: Any, columns: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Shift and factor of some features, by reading the table again."""
+
+        def read(rows: slice) -> torch.Tensor:
+            block = dense(X, rows)[:, columns]
+            return (block.log1p() if self.log_ else block).double()
+
+        statistics = _Statistics(read(slice(0, 1))[0], self.scale == "minmax")
+        for rows in split_rows(X):
+            block = read(rows)
+            statistics.add(block, block)
+        shift, width = statistics.shift_and_width()
+        return shift.float(), (1.0 / width).float()
 
     def _check_parameters(self) -> None:
         if self.log not in (True, False, "auto"):

@@ -68,8 +68,8 @@ def find_triples(
     centre: torch.Tensor,
     spread: torch.Tensor,
     seed: int,
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """The triples that stand out, int64 (m, 3), and their z-scores, strongest first.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """The triples that stand out, int64 (m, 3), with their z-scores as in `judge_groups`.
 
     `centre` (n_classes, p) are class means and `spread` (p,) standard deviations within classes. A
     three-way parity has no weaker trace: no mean, variance or pair depends on the class. None if
@@ -163,14 +163,14 @@ def judge_groups(
     centre: torch.Tensor,
     spread: torch.Tensor,
     tests: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The given pairs or triples, int64 (m, order), and their z-scores (m,), strongest first.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The given pairs or triples, int64 (m, order), and their z-scores, strongest first.
 
-    The z-scores are those of the mean product over all rows, class against rest. The largest over
-    classes is corrected for their number.
+    The z-scores are those of the mean product over all rows, class against rest: (m,) the largest
+    over classes, corrected for their number, and (tests, m) those of each class.
     """
     if not len(groups):
-        return groups, np.empty(0)
+        return groups, np.empty(0), np.empty((tests, 0))
     features, positions = np.unique(groups, return_inverse=True)
     columns = torch.from_numpy(features).to(codes.device)
     places = torch.from_numpy(positions.reshape(groups.shape).T).to(codes.device)
@@ -196,10 +196,10 @@ def judge_groups(
     n_per_class = torch.bincount(codes, minlength=n_classes).double()
     means = sums / n_per_class.clamp(min=1)[:, None]
     variance = (squares - (n_per_class[:, None] * means.square()).sum(0)).clamp(min=0) / n
-    z = contrast_z(means.cpu(), variance.cpu(), n_per_class.cpu()).max(axis=0)
-    z = z_of_p(tests * p_of_z(z))
+    by_class = contrast_z(means.cpu(), variance.cpu(), n_per_class.cpu())
+    z = z_of_p(tests * p_of_z(by_class.max(axis=0)))
     order = np.argsort(-z, kind="stable")
-    return groups[order], z[order]
+    return groups[order], z[order], by_class[:, order]
 
 
 def _pair_candidates(

@@ -48,9 +48,14 @@ class Screen:
         there was no search.
     pair_strength : array of shape (m,)
         The z-score of each pair.
+    pair_by_class : array of shape (n_contrasts, m)
+        The z-score of each pair for each class.
     varies : bool array of shape (n_features,)
         Whether a feature has more than one value. Others, such as the empty pixels of an image,
         are no hypotheses: they do not change the openings of features.
+    sign : array of shape (n_contrasts, n_features)
+        1 where the class has the larger mean, -1 where it has the smaller one. A single row is that
+        of the second class.
     pairs_searched : bool
         Whether pairs were compared. False if all rows or 200 would exceed `PAIR_BUDGET`, and if
         the rows are too few to tell a pair from chance. True if there are no pairs.
@@ -60,7 +65,9 @@ class Screen:
     variance: np.ndarray
     pairs: np.ndarray
     pair_strength: np.ndarray
+    pair_by_class: np.ndarray
     varies: np.ndarray
+    sign: np.ndarray
     pairs_searched: bool = False
 
     @cached_property
@@ -184,24 +191,29 @@ def screen(
     flat = Flat(X)
     tests = 1 if n_classes == 2 else n_classes  # two classes: class against rest is one test
     mean_z, variance_z, centre, spread, varies = marginal_z(flat, codes, n_classes)
-    pairs, pair_z = np.empty((0, 2), dtype=np.int64), np.empty(0)
     varying = (spread > 0).nonzero()[:, 0]
+    pairs, searched = np.empty((0, 2), dtype=np.int64), len(varying) < 2
     if candidates is not None:
-        usable = candidates[varies[candidates].all(1)]
-        pairs, pair_z = judge_groups(flat, codes, usable, centre, spread, tests)
-        return Screen(mean_z, variance_z, pairs, pair_z, varies, True)
-    if interactions is False or len(varying) < 2:
-        return Screen(mean_z, variance_z, pairs, pair_z, varies, len(varying) < 2)
-    classes = list(range(n_classes)) if n_classes > 2 else [1]
-    if interactions == "auto":
-        n_pairs = len(varying) * (len(varying) - 1) / 2
-        classes = tellable_classes(codes, classes, n_pairs)
-    rows = rows_for_pairs(len(codes), len(varying), interactions, len(classes), seed)
-    if len(rows):
-        chosen = torch.from_numpy(rows).to(codes.device)
-        pairs = find_pairs(flat, codes, chosen, centre, spread, varying, classes)
-        pairs, pair_z = judge_groups(flat, codes, pairs, centre, spread, tests)
-    return Screen(mean_z, variance_z, pairs, pair_z, varies, len(rows) > 0)
+        pairs, searched = candidates[varies[candidates].all(1)], True
+    elif interactions is not False and not searched:
+        classes = list(range(n_classes)) if n_classes > 2 else [1]
+        if interactions == "auto":
+            n_pairs = len(varying) * (len(varying) - 1) / 2
+            classes = tellable_classes(codes, classes, n_pairs)
+        rows = rows_for_pairs(len(codes), len(varying), interactions, len(classes), seed)
+        searched = len(rows) > 0
+        if searched:
+            chosen = torch.from_numpy(rows).to(codes.device)
+            pairs = find_pairs(flat, codes, chosen, centre, spread, varying, classes)
+    judged = judge_groups(flat, codes, pairs, centre, spread, tests)
+    return Screen(mean_z, variance_z, *judged, varies, _sign(centre, codes) * varies, searched)
+
+
+def _sign(centre: torch.Tensor, codes: torch.Tensor) -> np.ndarray:
+    """The sign of each class mean minus the mean of all rows. Of two classes, the second's."""
+    share = torch.bincount(codes, minlength=len(centre)).to(centre.dtype) / len(codes)
+    sign = (centre - share @ centre).sign().cpu().numpy()
+    return sign[1:] if len(sign) == 2 else sign
 
 
 def false_discovery_rate(p: np.ndarray) -> np.ndarray:

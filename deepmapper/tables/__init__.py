@@ -13,6 +13,7 @@ If only Python can read the file of a table (an `h5py.Dataset`, the X of an AnnD
 """
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -47,7 +48,15 @@ from deepmapper.tables._raw import (
     training_plan,
     transpose_table,
 )
-from deepmapper.tables._roles import note_dates, note_orientation, note_separating, separate_ids
+from deepmapper.tables._roles import (
+    are_mostly_different,
+    holds_ids,
+    name_new_rows,
+    note_dates,
+    note_orientation,
+    note_separating,
+    separate_ids,
+)
 from deepmapper.training.streams import stream_seed
 
 __all__ = [
@@ -166,7 +175,7 @@ def read_training(
         note_dates(raw)
         if labels is not None:
             raw = _add_labels(raw, Path(labels), label)
-        n_rows, n_columns = raw.n_samples, len(raw.names) + len(raw.texts)
+        n_rows, n_columns = raw.n_samples, len(raw.names) + len(raw.texts) + len(raw.ids)
         raw, dropped = drop_rows(raw, missing, training=True)
         refuse_infinities(raw)
         if missing == "error":
@@ -188,7 +197,7 @@ def read_training(
     test = preparation.apply(raw.take(test_rows)) if len(test_rows) else None
     train = preparation.apply(training)
     return TrainingTables(
-        train, test, preparation, dropped, n_rows, n_columns, raw.ids, tuple(notes)
+        train, test, preparation, dropped, n_rows, n_columns, tuple(raw.ids), tuple(notes)
     )
 
 
@@ -241,6 +250,8 @@ def read_new(
     raw = _read(Path(path), planner, options)
     if ignore_versions:
         raw = preparation.rename(raw)
+    features = {*preparation.numbers, *preparation.levels}
+    raw = name_new_rows(raw, features, preparation.row_names)
     return preparation.apply(convert_text(raw, frozenset(preparation.levels)))
 
 
@@ -270,30 +281,34 @@ def _collect_notes() -> Iterator[list[str]]:
 def _add_labels(raw: RawTable, path: Path, column: str | None) -> RawTable:
     """Add the labels of another file: a `.npy` vector or a table's column.
 
-    If both tables name their rows, labels are matched by name, else by position with a warning.
+    If a column of both tables has the same names, labels are matched by name, else by position
+    with a warning.
     """
     is_vector = recognise(path) == "raw"
-    if is_vector:
-        labels, names = _read_label_vector(path), None
-    else:
-        labels, names = _read_label_column(path, column, {*raw.row_names, *raw.names})
-    n_rows_named = 0 if names is None else len(set(names) & set(raw.row_names))
-    if names is not None and len(set(names) & set(raw.names)) > n_rows_named:
+    labels, theirs = (
+        (_read_label_vector(path), []) if is_vector else _read_label_column(path, column)
+    )
+    has_names = raw.named_by is not None
+    ours = [*([raw.row_names] if has_names else []), *raw.ids.values(), *_name_columns(raw)]
+    pairs = [(a, b) for a in ours for b in theirs]
+    pair = max(pairs, key=_rate_pair, default=None)
+    n_shared = 0 if pair is None else _rate_pair(pair)[0]
+    if any(len(set(names) & set(raw.names)) > n_shared for names in theirs):
         message = (
             f"the names in {path} are columns of {raw.where}, not rows: the table has its samples "
             f"in columns. Transpose it (--transpose)"
         )
         raise DeepMapperError(message)
-    is_numbered = np.array_equal(raw.row_names, row_numbers(raw.n_samples))  # it has no names
-    if names is not None and not n_rows_named and not is_numbered:
+    if pair is not None and n_shared:
+        return replace(raw, labels=_match_labels(raw.where, pair[0], labels, pair[1], path))
+    names = next((b for b in theirs if _is_unique(b) and not TextNumbers(b).is_plain), None)
+    is_numbered = np.array_equal(raw.row_names, row_numbers(raw.n_samples))
+    if names is not None and has_names and not is_numbered:
         message = (
             f"no name of a row of {raw.where} is in {path}: for example {raw.row_names[0]!r} there "
             f"and {names[0]!r} here. Spell them alike, or give a file that has only the labels"
         )
         raise DeepMapperError(message)
-    if n_rows_named and not is_numbered and len(set(raw.row_names)) == raw.n_samples:
-        assert names is not None
-        return replace(raw, labels=_match_labels(raw, labels, names, path))
     if len(labels) != raw.n_samples:
         message = f"{path} has {len(labels)} labels, {raw.where} has {raw.n_samples} rows"
         if len(labels) == len(raw.names):
@@ -308,23 +323,52 @@ def _add_labels(raw: RawTable, path: Path, column: str | None) -> RawTable:
     return replace(raw, labels=labels)
 
 
-def _match_labels(raw: RawTable, labels: np.ndarray, names: np.ndarray, path: Path) -> np.ndarray:
-    """The labels in the order of the rows. Names that only one file has are refused."""
-    position = {name: i for i, name in enumerate(names)}
-    unlabelled = [name for name in raw.row_names if name not in position]
-    extra = sorted(set(names) - set(raw.row_names))
-    if unlabelled or extra:
-        parts = [
-            f"{len(only)} only in {where}: {list_names(only)}"
-            for only, where in ((unlabelled, raw.where), (extra, path))
-            if only
-        ]
+def _is_unique(values: np.ndarray) -> bool:
+    return len(set(values) - {None}) == len(values)
+
+
+def _rate_pair(pair: tuple[np.ndarray, np.ndarray]) -> tuple[int, bool]:
+    """The number of names in both columns, and whether no name repeats."""
+    return len((set(pair[0]) & set(pair[1])) - {None}), _is_unique(pair[0]) and _is_unique(pair[1])
+
+
+def _name_columns(table: RawTable) -> list[np.ndarray]:
+    """Text columns that may name the rows: without repeats, an id, or mostly different texts."""
+    return [
+        values
+        for name, values in table.texts.items()
+        if _is_unique(values)
+        or holds_ids(name, values)
+        or (are_mostly_different(values) and not TextNumbers(values).is_plain)
+    ]
+
+
+def _match_labels(
+    where: str, row_names: np.ndarray, labels: np.ndarray, names: np.ndarray, path: Path
+) -> np.ndarray:
+    """The labels in the order of the rows.
+
+    Names that repeat, are missing or are only in one file are refused.
+    """
+    parts = []
+    for file, own, others in ((where, row_names, names), (path, names, row_names)):
+        counts, known = Counter(own), set(others)
+        n_missing = counts.pop(None, 0)
+        repeated = [name for name, count in counts.items() if count > 1]
+        only = [name for name in counts if name not in known]
+        parts += [f"{n_missing} rows of {file} have no name"] if n_missing else []
+        groups = ((repeated, "more than once"), (only, "only"))
+        parts += [f"{len(g)} {how} in {file}: {list_names(g)}" for g, how in groups if g]
+    if parts:
         message = (
-            f"the rows of {raw.where} and of {path} have different names, {'; '.join(parts)}. "
-            "Remove these rows, or add them to the other file"
+            f"the rows of {where} and of {path} cannot be matched by their names, "
+            f"{'; '.join(parts)}. Each row needs a name of its own that is in both files. Correct "
+            "the names or remove these rows, or give a file that has only the labels, in the same "
+            "order"
         )
         raise DeepMapperError(message)
-    return labels[[position[name] for name in raw.row_names]]
+    position = {name: i for i, name in enumerate(names)}
+    return labels[[position[name] for name in row_names]]
 
 
 def _read_label_vector(path: Path) -> np.ndarray:
@@ -339,13 +383,8 @@ def _read_label_vector(path: Path) -> np.ndarray:
     return labels
 
 
-def _read_label_column(
-    path: Path, column: str | None, row_names: set[str]
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """The labels, and the column with the most of these row names.
-
-    If no column has one, it is the first column of different texts, or None.
-    """
+def _read_label_column(path: Path, column: str | None) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The labels, and the columns that may name the rows."""
 
     def plan(names: list[str], label_names: list[str], where: str) -> Plan:
         if column is not None:
@@ -363,12 +402,7 @@ def _read_label_column(
     table = _read(path, plan, ReadOptions())
     assert table.labels is not None  # the plan names one
     named = [] if table.named_by is None else [table.row_names]
-    columns = [*named, *table.texts.values()]
-    unique = [values for values in columns if len(set(values) - {None}) == len(values)]
-    names = max(unique, key=lambda values: len(row_names & set(values)), default=None)
-    if names is None or row_names & set(names):
-        return table.labels, names
-    return table.labels, next((v for v in unique if not TextNumbers(v).is_plain), None)
+    return table.labels, [*named, *_name_columns(table)]
 
 
 def _split_rows(y: np.ndarray, fraction: float, random_state: int) -> tuple[np.ndarray, np.ndarray]:
@@ -384,5 +418,12 @@ def _split_rows(y: np.ndarray, fraction: float, random_state: int) -> tuple[np.n
 
     seed = stream_seed(random_state, "test") % 2**32
     split = StratifiedShuffleSplit(1, test_size=n_test, random_state=seed)
-    train, test = next(split.split(np.zeros((n, 1)), y))
-    return np.sort(train), np.sort(test)
+    is_test = np.zeros(n, dtype=bool)
+    is_test[next(split.split(np.zeros((n, 1)), y))[1]] = True
+    rng = np.random.default_rng(seed)
+    for label in np.unique(y):  # a rare class may be on one side only
+        rows = np.flatnonzero(y == label)
+        if is_test[rows].all() or not is_test[rows].any():
+            row = rng.choice(rows)
+            is_test[row] = not is_test[row]
+    return np.flatnonzero(~is_test), np.flatnonzero(is_test)

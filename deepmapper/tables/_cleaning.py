@@ -21,7 +21,7 @@ NARROW = 16
 
 
 def strip_blanks(raw: RawTable) -> RawTable:
-    """Cut the blanks around labels, row names and texts: "tumor " is "tumor"."""
+    """Cut the blanks around labels, row names, texts and ids: "tumor " is "tumor"."""
 
     def strip(values: np.ndarray) -> np.ndarray:
         stripped = [value.strip() if isinstance(value, str) else value for value in values]
@@ -30,6 +30,7 @@ def strip_blanks(raw: RawTable) -> RawTable:
     return replace(
         raw,
         texts={name: strip(values) for name, values in raw.texts.items()},
+        written={name: strip(values) for name, values in raw.written.items()},
         row_names=strip(raw.row_names),
         labels=strip(raw.labels)
         if raw.labels is not None and raw.labels.dtype == object
@@ -58,7 +59,7 @@ def convert_text(raw: RawTable, texts: frozenset[str] | None = None) -> RawTable
         raise _not_numbers(raw, mistakes, may_drop=texts is None)
     if not columns:
         return raw
-    styles = choose_styles(columns, raw.separator, raw.where)
+    styles = choose_styles(columns, raw)
     converted = [column.to_numbers(styles.get(name)) for name, column in columns.items()]
     return replace(
         raw,

@@ -28,12 +28,14 @@ from deepmapper.tables._raw import (
     row_numbers,
     scratch,
 )
+from deepmapper.tables._roles import may_be_id
 from deepmapper.tables._text_format import SAMPLE_ROWS, TextFormat, detect
 
 MISSING = ("", "NA", "N/A", "#N/A", "n/a", "<NA>", "NaN", "nan", "-nan", "NULL", "null", "None")
 # A class may be called None or null.
 MISSING_LABELS = frozenset(MISSING) - {"NULL", "null", "None"}
 NUMBER = rf"\s*-?({PLAIN})\s*|-?inf"
+WHOLE = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 THOUSANDS = re.compile(r"-?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 # Before labels and row names while pandas reads them: it has one list of marks for all columns.
 PREFIX = "="
@@ -42,7 +44,10 @@ CHUNK_VALUES = 1 << 25  # parsed at a time; with their text they take about 700 
 
 @dataclass(frozen=True)
 class _Sheet:
-    """A file, its format and the roles of its columns. `texts` are the text features."""
+    """A file, its format and the roles of its columns.
+
+    `texts` are the text features. `written` are numeric features whose text is kept, too.
+    """
 
     format: TextFormat
     decimal: str
@@ -50,6 +55,7 @@ class _Sheet:
     plan: Plan
     marks: frozenset[str]
     texts: list[str]
+    written: tuple[str, ...] = ()
 
     @property
     def as_numbers(self) -> list[str]:
@@ -58,12 +64,16 @@ class _Sheet:
 
     @property
     def as_text(self) -> list[str]:
-        columns = (*self.texts, self.plan.label, self.plan.row_names)
+        columns = (*self.texts, *self.written, self.plan.label, self.plan.row_names)
         return [name for name in columns if name is not None]
 
     def is_number(self, value: str) -> bool:
         """Whether the value is a number or marks a missing one."""
         return value in self.marks or self.number.fullmatch(value) is not None
+
+    def is_whole(self, value: str) -> bool:
+        """Whether the value is written as a whole number or marks a missing one."""
+        return value in self.marks or WHOLE.fullmatch(value) is not None
 
 
 def read(path: Path, planner: Planner, options: ReadOptions) -> RawTable:
@@ -102,7 +112,8 @@ def _read(form: TextFormat, planner: Planner, options: ReadOptions) -> RawTable:
         if not bad:
             raise
         texts = [name for name in sheet.plan.features if name in bad or name in sheet.texts]
-        return _parse(replace(sheet, texts=texts), options)
+        written = tuple(name for name in sheet.written if name not in bad)
+        return _parse(replace(sheet, texts=texts, written=written), options)
 
 
 def _open_sheet(form: TextFormat, planner: Planner, options: ReadOptions) -> _Sheet:
@@ -120,11 +131,13 @@ def _open_sheet(form: TextFormat, planner: Planner, options: ReadOptions) -> _Sh
     sample = [row for _, row in islice(form.rows(), SAMPLE_ROWS)]
     with_comma = re.compile(NUMBER.replace(r"\.", ","), re.ASCII)
     values = [value for row in sample for value in row if "," in value]
-    has_commas = form.separator != "," and (
-        any(with_comma.fullmatch(v) and not THOUSANDS.fullmatch(v) for v in values)
-        or (form.separator == ";" and any(map(with_comma.fullmatch, values)))
+    # 1,234 may be either: `_numbers` decides by the whole column
+    has_commas = form.separator != "," and any(
+        with_comma.fullmatch(v) and not THOUSANDS.fullmatch(v) for v in values
     )
     decimal, number = (",", with_comma) if has_commas else (".", re.compile(NUMBER, re.ASCII))
+    if has_commas:
+        warnings.warn(f"{where}: decimal commas, read as numbers", stacklevel=2)
     sheet = _Sheet(form, decimal, number, plan, options.all_marks(MISSING), [])
     columns = dict(zip(names, zip(*sample, strict=True), strict=True))
     texts = [
@@ -132,7 +145,13 @@ def _open_sheet(form: TextFormat, planner: Planner, options: ReadOptions) -> _Sh
         for name in plan.features
         if name in (plan.texts or ()) or not all(map(sheet.is_number, columns[name]))
     ]
-    return replace(sheet, texts=texts)
+    sheet = replace(sheet, texts=texts)
+    written = (
+        name
+        for name in sheet.as_numbers
+        if all(map(sheet.is_whole, columns[name])) and may_be_id(name, columns[name])
+    )
+    return replace(sheet, written=tuple(written))
 
 
 def _scan(sheet: _Sheet, suspects: list[str]) -> set[str]:
@@ -143,8 +162,13 @@ def _scan(sheet: _Sheet, suspects: list[str]) -> set[str]:
     place = {name: i for i, name in enumerate(sheet.format.names)}
     left = {place[name]: name for name in suspects}
     bad: set[str] = set()
+    written = set(sheet.written)
     for _, row in sheet.format.rows():
-        wrong = [i for i in left if not sheet.is_number(row[i])]
+        wrong = [
+            i
+            for i, name in left.items()
+            if not (sheet.is_whole(row[i]) if name in written else sheet.is_number(row[i]))
+        ]
         bad.update(left.pop(i) for i in wrong)
     return bad
 
@@ -157,7 +181,7 @@ def _parse(sheet: _Sheet, options: ReadOptions) -> RawTable:
     """
     form, plan = sheet.format, sheet.plan
     types: dict[Any, Any] = dict.fromkeys(sheet.as_numbers, np.float32)
-    types |= dict.fromkeys(sheet.texts, object)
+    types |= dict.fromkeys((*sheet.texts, *sheet.written), object)
     blocks: list[np.ndarray] = []
     columns: dict[str, list[Any]] = {name: [] for name in sheet.as_text}
     as_written = [name for name in (plan.label, plan.row_names) if name is not None]
@@ -204,6 +228,8 @@ def _parse(sheet: _Sheet, options: ReadOptions) -> RawTable:
         tuple(name for name in form.names if name not in used),
         plan.row_names,
         form.separator,
+        sheet.decimal,
+        {name: arrays[name] for name in sheet.written},
     )
 
 
@@ -215,6 +241,7 @@ def _read_transposed(form: TextFormat, planner: Planner, options: ReadOptions) -
     check_names(samples, f"{form.path} (samples in columns)")
     texts = {name: np.array(v, dtype=object) for name, v in form.annotations.items()}
     features: dict[str, np.ndarray] = {}
+    written: dict[str, np.ndarray] = {}
     names: list[str] = []
     for i, (_, row) in enumerate(form.rows()):
         name, values = row[0].strip(), row[n_before:]
@@ -228,6 +255,10 @@ def _read_transposed(form: TextFormat, planner: Planner, options: ReadOptions) -
                 texts_of_samples[name] = np.array(present, dtype=np.float32)  # None is NaN
             except ValueError:
                 texts_of_samples[name] = np.array(present, dtype=object)
+        if i >= form.n_annotations and may_be_id(name, values):
+            present = [None if value.strip() in marks else value.strip() for value in values]
+            if all(value is None or WHOLE.fullmatch(value) for value in present):
+                written[name] = np.array(present, dtype=object)
     where = str(form.path)
     if form.genes_in_rows:
         warnings.warn(f"{where} has a feature in each row by its format: transposed", stacklevel=2)
@@ -250,6 +281,7 @@ def _read_transposed(form: TextFormat, planner: Planner, options: ReadOptions) -
         (),
         row_names or "the header",
         form.separator,
+        written={name: written[name] for name in numeric if name in written},
     )
 
 

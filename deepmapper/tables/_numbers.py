@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from deepmapper.errors import DeepMapperError
-from deepmapper.tables._raw import list_names
+from deepmapper.tables._raw import RawTable, list_names
 
 TRUTH = {"true": 1.0, "false": 0.0}
 PLAIN = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
@@ -23,7 +23,14 @@ STYLES = {
         rf"[+-]?[1-9]\d{{0,2}}([{BLANKS}]\d{{3}})+(\.\d*)?|" + PLAIN,
         dict.fromkeys(BLANKS, ""),
     ),
+    "points between thousands": (r"[+-]?[1-9]\d{0,2}(\.\d{3})+|[+-]?\d+", {".": ""}),
 }
+WITH_COMMAS = {"decimal commas", "commas between thousands"}
+GROUPED = {mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}([{mark}]\d{{3}})+", re.ASCII) for mark in ",."}
+BELOW_1000 = re.compile(r"[+-]?\d{1,3}", re.ASCII)
+# 1,156 is beside 922: as thousands, the standard deviation of the logarithms is far smaller.
+CLOSER = 0.5
+FEW_ROWS = 5  # in more rows of counts, a column has values on both sides of 1000
 # A column with at least this share of numbers holds numbers. Its other values are mistakes.
 MEANT_AS_NUMBERS = 0.5
 FEW_LEVELS = 4
@@ -45,11 +52,16 @@ class TextNumbers:
         others = [text for text in self.texts.values() if text.lower() not in TRUTH]
         self.is_plain = all(PLAIN_PATTERN.fullmatch(text) for text in others)
         self.styles = [] if self.is_plain else _common_styles(others)
+        self.numbers = others
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether all values have the form 1,234."""
-        return {"decimal commas", "commas between thousands"} <= set(self.styles)
+        """Whether all commas are those of 1,234, and no other value tells their meaning."""
+        return set(self.styles) >= WITH_COMMAS
+
+    @property
+    def with_points(self) -> list[str]:
+        return [text for text in self.numbers if "." in text]
 
     def to_numbers(self, style: str | None) -> np.ndarray:
         """float32 (n,), NaN if missing."""
@@ -82,16 +94,19 @@ class TextNumbers:
         return has_number or len(measured) > max(FEW_LEVELS, MEANT_AS_NUMBERS * len(present))
 
 
-def choose_styles(columns: dict[str, TextNumbers], separator: str, where: str) -> dict[str, str]:
+def choose_styles(columns: dict[str, TextNumbers], raw: RawTable) -> dict[str, str]:
     """The style of each column that has one. A warning says which columns are concerned.
 
     Values such as 1,234 are understood by the other columns, else by the separator of the file.
-    If neither decides, DeepMapperError.
+    If neither decides, DeepMapperError. So are values such as 1.234 beside decimal commas.
     """
     clear = {style for c in columns.values() if not c.is_ambiguous for style in c.styles[:1]}
-    clear &= {"decimal commas", "commas between thousands"}
-    if not clear and separator in (",", ";"):
-        clear = {"decimal commas" if separator == ";" else "commas between thousands"}
+    clear &= WITH_COMMAS
+    if raw.decimal == ",":
+        clear.add("decimal commas")
+    ambiguous = [column for column in columns.values() if column.is_ambiguous]
+    if ambiguous and not clear:
+        clear = _style_of_file(ambiguous, raw)
     chosen: dict[str, str] = {}
     unclear = []
     for name, column in columns.items():
@@ -100,20 +115,77 @@ def choose_styles(columns: dict[str, TextNumbers], separator: str, where: str) -
         elif column.styles:
             chosen[name] = next(iter(clear)) if column.is_ambiguous else column.styles[0]
     if unclear:
-        example = next(iter(columns[unclear[0]].texts))
-        message = (
-            f"{where}: the columns {list_names(unclear)} hold values such as {example!r}, either "
-            "with a decimal comma or with a thousands separator. Write 1234 or 1.234"
-        )
-        raise DeepMapperError(message)
+        raise _unclear(columns, unclear, raw.where, ",")
+    if "decimal commas" in {*clear, *chosen.values()}:
+        chosen |= _points_between_thousands(columns, raw.where)
     for style in STYLES:
         names = [name for name, own in chosen.items() if own == style]
         if names:
             warnings.warn(
-                f"{where}: columns with {style}, read as numbers: {list_names(names)}",
+                f"{raw.where}: columns with {style}, read as numbers: {list_names(names)}",
                 stacklevel=2,
             )
     return chosen
+
+
+def _style_of_file(ambiguous: list[TextNumbers], raw: RawTable) -> set[str]:
+    """What a comma means if all are those of 1,234. Empty if the rest of the file does not tell."""
+    used = [j for j, name in enumerate(raw.names) if name not in raw.written]
+    sizes = np.abs(raw.numbers[:, used])
+    sizes = sizes[np.isfinite(sizes)]
+    fractions = sizes[sizes % 1 != 0]
+    hundredths = np.round(100 * fractions)
+    has_points = bool(((fractions < 1) | np.isclose(100 * fractions, hundredths)).any())
+    if raw.separator == "," or has_points:  # 0.5 and 12.25 have decimal points
+        return {"commas between thousands"}
+    is_mixed = any("," not in text for column in ambiguous for text in column.numbers)
+    has_hundreds = raw.n_samples < FEW_ROWS and 100 <= sizes.max(initial=0) < 1000
+    if raw.separator != ";" or is_mixed or has_hundreds:
+        return set()
+    return {"decimal commas"}
+
+
+def _points_between_thousands(columns: dict[str, TextNumbers], where: str) -> dict[str, str]:
+    """The style of columns such as 1.156 and 922, in a file of decimal commas."""
+    pointed = {n: c for n, c in columns.items() if c.is_plain and c.with_points}
+    texts = [text for column in pointed.values() for text in column.with_points]
+    if not all(map(GROUPED["."].fullmatch, texts)):
+        return {}  # points are decimals in this file, too
+    unclear = [name for name, c in pointed.items() if not _are_thousands(c.numbers, ".")]
+    if unclear:
+        raise _unclear(columns, unclear, where, ".")
+    return dict.fromkeys(pointed, "points between thousands")
+
+
+def _unclear(
+    columns: dict[str, TextNumbers], names: list[str], where: str, mark: str
+) -> DeepMapperError:
+    """The error that a mark in these columns is either a decimal or between thousands."""
+    example = next(text for text in columns[names[0]].numbers if mark in text)
+    word, other = ("comma", "1.234") if mark == "," else ("point", "1,234")
+    message = (
+        f"{where}: the columns {list_names(names)} hold values such as {example!r}, either "
+        f"with a decimal {word} or with a thousands separator. Write 1234 or {other}"
+    )
+    return DeepMapperError(message)
+
+
+def _are_thousands(texts: Iterable[str], mark: str) -> bool:
+    """Whether the mark is between thousands for certain: 1,156 beside 922, not beside 2.
+
+    The other numbers are whole and below 1000, and thousands are far closer to them than decimals.
+    """
+    texts = list(texts)
+    grouped = [text for text in texts if mark in text]
+    others = [text for text in texts if mark not in text]
+    if not (grouped and others and all(map(GROUPED[mark].fullmatch, grouped))):
+        return False
+    if not all(map(BELOW_1000.fullmatch, others)):
+        return False
+    small = np.log([max(1, abs(int(text))) for text in others])
+    large = np.log([abs(int(text.replace(mark, ""))) for text in grouped])
+    decimals = large - np.log(1000)
+    return bool(np.std([*small, *large]) < CLOSER * np.std([*small, *decimals]))
 
 
 def _normal(value: str) -> str:
@@ -133,7 +205,8 @@ def _common_styles(texts: Iterable[str]) -> list[str]:
     ]
     has_points = any("." in text for text in texts)
     has_both = any("." in text and "," in text for text in texts)
-    if (has_points and not has_both) or not any("," in text for text in texts):
+    has_commas = any("," in text for text in texts)
+    if (has_points and not has_both) or not has_commas or _are_thousands(texts, ","):
         styles = [style for style in styles if style != "decimal commas"]
     return styles
 

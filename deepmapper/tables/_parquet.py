@@ -16,6 +16,7 @@ from deepmapper.tables._raw import (
     row_numbers,
     scratch,
 )
+from deepmapper.tables._roles import is_id_name
 
 
 def read(path: Path, planner: Planner, options: ReadOptions) -> RawTable:
@@ -52,7 +53,8 @@ def _read(parts: Any, path: Path, planner: Planner, options: ReadOptions) -> Raw
     texts = _texts(parts.schema, features, plan.texts or frozenset(), path)
     is_text = set(texts)
     as_numbers = [name for name in features if name not in is_text]
-    as_text = [name for name in (*texts, plan.label, *index) if name is not None]
+    written = [name for name in as_numbers if is_id_name(name)]
+    as_text = [name for name in (*texts, *written, plan.label, *index) if name is not None]
     numbers, columns = _columns(parts, as_numbers, as_text, frozenset(options.marks))
     n = len(numbers)
     if n == 0:
@@ -70,7 +72,18 @@ def _read(parts: Any, path: Path, planner: Planner, options: ReadOptions) -> Raw
         None if plan.label is None else np.array(columns[plan.label], dtype=object),
         tuple(name for name in names if name not in used),
         "/".join(index) or None,
+        written={name: _whole(columns[name]) for name in written if _are_whole(columns[name])},
     )
+
+
+def _are_whole(values: list[Any]) -> bool:
+    """Whether all values are whole numbers or missing."""
+    return all(value is None or value != value or value % 1 == 0 for value in values)
+
+
+def _whole(values: list[Any]) -> np.ndarray:
+    """The text of whole numbers. pandas writes 12 as 12.0 if a value of its column is missing."""
+    return _strings([None if value is None or value != value else int(value) for value in values])
 
 
 def _index(schema: Any) -> list[str]:
@@ -118,7 +131,9 @@ def _columns(
     columns: dict[str, list[Any]] = {name: [] for name in as_text}
     start = 0
     for table in parts.to_batches(
-        columns=[*as_numbers, *as_text], batch_readahead=0, fragment_readahead=0
+        columns=list(dict.fromkeys([*as_numbers, *as_text])),
+        batch_readahead=0,
+        fragment_readahead=0,
     ):
         stop = start + table.num_rows
         for j, name in enumerate(as_numbers):

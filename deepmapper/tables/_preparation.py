@@ -44,6 +44,7 @@ MISSING_MODES = ("error", "median", "zero", "drop-rows")
 MAX_LEVELS = 32  # features a category may become
 OTHER = "other"
 VERSION = re.compile(r"(?<=\d)\.\d+$")  # of Ensembl's ids: ENSG00000141510.16
+MAX_NAME_COLUMNS = 10  # extra columns of a new table that are read to find the names of its rows
 COLUMN_BLOCK = 1024  # columns whose medians are taken at once
 
 
@@ -132,7 +133,8 @@ class Preparation:
     ) -> Planner:
         """A `Planner` for new tables: columns by name, in any order.
 
-        Missing columns are refused. Extra ones are not read, with a warning.
+        Missing columns are refused. Extra ones are no features, with a warning. A few of them are
+        read as text if the table does not have the column that names the rows in training.
 
         Parameters
         ----------
@@ -159,24 +161,30 @@ class Preparation:
             absent = [name for name in wanted if name not in matched]
             used = set(matched.values())
             known = {*self.ignored, *self.zero_columns, *self.empty_columns, row_names}
-            extra = [
+            unused = [
                 name
                 for name in present
-                if name not in used and name not in known and not is_id_name(name)
+                if name not in used and (name not in known or is_id_name(name))
             ]
+            extra = [name for name in unused if not is_id_name(name)]
             if absent:
                 raise self._absent(absent, present, extra, where)
             if extra:
                 warnings.warn(
-                    f"{where}: columns that the training table does not have were ignored: "
+                    f"{where}: columns that the training table does not have are no features: "
                     f"{list_names(extra)}",
                     stacklevel=2,
                 )
             named_by = self.row_names if row_names is None else row_names
+            has_names = named_by in set(names)
+            candidates = []
+            if not has_names and names == label_names:  # a text or Parquet file
+                unused.sort(key=lambda name: not is_id_name(name))
+                candidates = unused[:MAX_NAME_COLUMNS]
             return Plan(
-                [matched[name] for name in wanted],
-                row_names=named_by if named_by in set(names) else None,
-                texts=frozenset(matched[name] for name in self.levels),
+                [*(matched[name] for name in wanted), *candidates],
+                row_names=named_by if has_names else None,
+                texts=frozenset([*(matched[name] for name in self.levels), *candidates]),
             )
 
         return plan
@@ -405,7 +413,7 @@ def _learn_levels(raw: RawTable) -> tuple[dict[str, tuple[str, ...]], tuple[str,
             raise DeepMapperError(message)
         ordered = sorted(counts, key=lambda level: (-counts[level], level))
         if len(ordered) > MAX_LEVELS:
-            ordered = ordered[: MAX_LEVELS - 1]
+            ordered = [level for level in ordered if level != OTHER][: MAX_LEVELS - 1]
             with_other.append(name)
         if ordered:
             levels[name] = tuple(ordered)

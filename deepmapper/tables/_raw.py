@@ -3,7 +3,7 @@
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -50,8 +50,9 @@ class RawTable:
     labels: (n_samples,) or None.
     ignored: columns of the file that are not features (label, row names, left out).
     named_by: the column that names the rows, or None.
-    separator: of the columns in a text file.
-    ids: columns that were left out because they name or number the rows.
+    separator, decimal: of the columns and of decimals in a text file.
+    written: the text of numeric columns that may be ids. float32 rounds ids of eight digits.
+    ids: columns that were left out because they name or number the rows, without `named_by`.
     """
 
     where: str
@@ -63,7 +64,9 @@ class RawTable:
     ignored: tuple[str, ...] = ()
     named_by: str | None = None
     separator: str = ""
-    ids: tuple[str, ...] = ()
+    decimal: str = "."
+    written: dict[str, np.ndarray] = field(default_factory=dict)
+    ids: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse parts of different sizes: the file is damaged."""
@@ -94,6 +97,8 @@ class RawTable:
             self,
             numbers=take(self.numbers, rows, np.arange(len(self.names))),
             texts={name: column[rows] for name, column in self.texts.items()},
+            written={name: column[rows] for name, column in self.written.items()},
+            ids={name: column[rows] for name, column in self.ids.items()},
             row_names=self.row_names[rows],
             labels=None if self.labels is None else self.labels[rows],
         )

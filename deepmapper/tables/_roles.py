@@ -5,7 +5,7 @@ Such a column or orientation gives a result that looks right and is not.
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from scipy.special import gammaln
 
 from deepmapper.errors import DeepMapperError
 from deepmapper.images._rows import is_on_disk
+from deepmapper.tables._numbers import TextNumbers
 from deepmapper.tables._raw import RawTable, list_names, take
 
 # Names of columns that name the rows, in lower case, letters and digits only.
@@ -21,7 +22,14 @@ ID_NAMES = re.compile(
     "names?|obs|observation|participant|patient|record|row(name|names|number|no)?|run|"
     "sample(name|number|no|s)?|specimen|subject|unnamed[0-9]+|uuid"
 )
-MOSTLY_DIFFERENT = 0.5  # of the rows; the ids of patients may repeat
+# Names of persons and samples. Their ids may repeat in any number of rows.
+REPEATED_IDS = re.compile(
+    "accession|aliquot|barcodes?|donor|identifier|individual|participant|patient|"
+    "sample(name|number|no|s)?|specimen|subject|uuid"
+)
+MEASURED = frozenset(["cells", "ids"])  # a number of cells; the gene IDS
+MOSTLY_DIFFERENT = 0.5  # of the rows
+MAX_CODES = 2  # a column "donor" of 0 and 1 is a category
 FEWEST_NUMBERED = 5  # in fewer rows, numbers that rise by one happen by chance
 HEAD_VALUES = 1 << 27  # of the first rows, which show whether a column numbers the rows
 COLUMN_BLOCK = 1024
@@ -45,20 +53,16 @@ CHANCE_FACTOR = 10  # times the number by chance: more separating columns are po
 def separate_ids(raw: RawTable, keep: Sequence[str] = ()) -> RawTable:
     """Take the columns that name or number the rows out of the features, except those of `keep`.
 
-    Such a column has a name like "id", "sample" or "Unnamed: 0" and mostly different values, or
-    whole numbers that rise by one. If the rows have no names yet, the first column of different
-    values names them: an id, else a text. A table without another column is refused.
+    Such a column has a name like "id", "sample" or "Unnamed: 0" and values like ids, or whole
+    numbers that rise by one. If the rows have no names yet, the first column of different values
+    names them: an id, else a text. Other ids, and ids of numbers, are pointed out. A table without
+    another column is refused.
     """
     values: dict[str, np.ndarray] = {
-        name: values
-        for name, values in raw.texts.items()
-        if is_id_name(name) and len(set(values)) > MOSTLY_DIFFERENT * raw.n_samples
+        name: values for name, values in raw.texts.items() if holds_ids(name, values)
     }
     if isinstance(raw.numbers, np.ndarray):
-        columns = np.flatnonzero(_are_numbered(raw.numbers) | _are_numeric_ids(raw))
-        for j in columns.tolist():
-            texts = [None if np.isnan(v) else str(int(v)) for v in raw.numbers[:, j]]
-            values[raw.names[j]] = np.array(texts, dtype=object)
+        values |= _numeric_ids(raw)
     values = {name: column for name, column in values.items() if name not in keep}
     named_by, row_names = raw.named_by, raw.row_names
     if named_by is None:
@@ -80,6 +84,14 @@ def separate_ids(raw: RawTable, keep: Sequence[str] = ()) -> RawTable:
             f"Use one as a feature with --keep COLUMN"
         )
         raise DeepMapperError(message)
+    ids = {name: column for name, column in values.items() if name != named_by}
+    shown = [name for name in values if name in ids or name not in raw.texts]
+    if shown:
+        warnings.warn(
+            f"{raw.where}: columns that name or number the rows were left out: "
+            f"{list_names(shown)}. Use one as a feature with --keep COLUMN",
+            stacklevel=3,
+        )
     used = [j for j, name in enumerate(raw.names) if name not in values]
     numbers = raw.numbers
     if len(used) < len(raw.names):
@@ -92,7 +104,7 @@ def separate_ids(raw: RawTable, keep: Sequence[str] = ()) -> RawTable:
         row_names=row_names,
         ignored=(*raw.ignored, *values),
         named_by=named_by,
-        ids=tuple(name for name in values if name != named_by),
+        ids=ids,
     )
 
 
@@ -102,10 +114,105 @@ def is_id_name(name: str) -> bool:
     >>> [is_id_name(name) for name in ("Sample_ID", "Unnamed: 0", "patientId", "TP53", "Covid")]
     [True, True, True, False, False]
     """
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
-    words = re.sub(r"[^a-z0-9]+", " ", words).strip()
-    last = words.split()[-1:]
-    return ID_NAMES.fullmatch(words.replace(" ", "")) is not None or last in (["id"], ["barcode"])
+    words = _words(name)
+    return ID_NAMES.fullmatch("".join(words)) is not None or words[-1:] in (["id"], ["barcode"])
+
+
+def are_mostly_different(values: np.ndarray) -> bool:
+    """Whether more than half of the rows have different values."""
+    return len(set(values) - {None}) > MOSTLY_DIFFERENT * len(values)
+
+
+def may_be_id(name: str, values: Sequence[str]) -> bool:
+    """Whether whole numbers may be ids, so that their text is needed.
+
+    They have the name of an id, or rise or fall by one in the first rows.
+    """
+    if is_id_name(name):
+        return True
+    try:
+        steps = set(np.diff([int(value) for value in values[:FEWEST_NUMBERED]]).tolist())
+    except ValueError:
+        return False
+    return steps in ({1}, {-1})
+
+
+def name_new_rows(raw: RawTable, features: Collection[str], named_by: str | None) -> RawTable:
+    """Name the rows of a new table that has no column with the name used in training.
+
+    The first text column of different values that is no feature names them, ids first. A note says
+    so, or how to choose one. `named_by` is the column of the training table.
+    """
+    columns = {name: values for name, values in raw.texts.items() if name not in features}
+    raw = replace(raw, texts={name: v for name, v in raw.texts.items() if name in features})
+    if raw.named_by is not None:
+        return raw
+    unique = [n for n, v in columns.items() if len(set(v) - {None}) == len(v)]
+    texts = [name for name in unique if not TextNumbers(columns[name]).is_plain]
+    chosen = next((name for name in unique if is_id_name(name)), next(iter(texts), None))
+    if chosen is not None:
+        warnings.warn(
+            f"{raw.where}: the rows are named by the column {chosen!r}. Choose another with "
+            f"--row-names COLUMN",
+            stacklevel=3,
+        )
+        return replace(raw, row_names=columns[chosen], named_by=chosen)
+    if named_by is not None:
+        warnings.warn(
+            f"{raw.where}: the rows are numbered, because it has no column {named_by!r}, which "
+            f"names the rows of the training table. Choose a column with --row-names COLUMN",
+            stacklevel=3,
+        )
+    return raw
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name in lower case: "patientId" has two."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    return re.sub(r"[^a-z0-9]+", " ", spaced).split()
+
+
+def holds_ids(name: str, values: np.ndarray) -> bool:
+    """Whether a column has the name of an id and values like ids.
+
+    Most rows differ, or they are ids of persons or samples, which repeat. Those have digits, if
+    the name has no word "id", and are more than two.
+    """
+    levels = set(values) - {None}
+    if not levels or not is_id_name(name):
+        return False
+    if are_mostly_different(values) or _words(name)[-1:] == ["id"]:
+        return True
+    have_digits = all(re.search(r"\d", str(level)) for level in levels)
+    is_repeated = REPEATED_IDS.fullmatch("".join(_words(name))) is not None
+    return is_repeated and have_digits and len(levels) > MAX_CODES
+
+
+def _numeric_ids(raw: RawTable) -> dict[str, np.ndarray]:
+    """The text of the numeric columns that name or number the rows, as in the file."""
+    is_id = _are_numbered(raw.numbers)
+    for j, name in enumerate(raw.names):
+        if name in raw.written:
+            column = _text(raw, j)
+            numbers = [np.nan if value is None else float(value) for value in column]
+            is_id[j] = _are_numbered(np.array(numbers)[:, None])[0] or (
+                holds_ids(name, column)
+                and (name.lower() not in MEASURED or _is_first_name(raw, j, column))
+            )
+    return {raw.names[j]: _text(raw, j) for j in np.flatnonzero(is_id).tolist()}
+
+
+def _is_first_name(raw: RawTable, j: int, values: np.ndarray) -> bool:
+    """Whether values without repeats in the first column name rows that have no names yet."""
+    return j == 0 and raw.named_by is None and len(set(values) - {None}) == raw.n_samples
+
+
+def _text(raw: RawTable, j: int) -> np.ndarray:
+    """The text of a numeric column. Without `written` it is that of the whole numbers."""
+    if raw.names[j] in raw.written:
+        return raw.written[raw.names[j]]
+    texts = [None if np.isnan(value) else str(int(value)) for value in raw.numbers[:, j]]
+    return np.array(texts, dtype=object)
 
 
 def _are_numbered(numbers: np.ndarray) -> np.ndarray:
@@ -125,16 +232,6 @@ def _are_numbered(numbers: np.ndarray) -> np.ndarray:
         ordered[j] = (steps == 1).all() or (steps == -1).all()
         shuffled[j] = (np.diff(np.sort(numbers[:, j])) == 1).all()
     return ordered | shuffled if shuffled.sum() == 1 else ordered
-
-
-def _are_numeric_ids(raw: RawTable) -> np.ndarray:
-    """bool (p,): columns with the name of an id and mostly different whole numbers."""
-    is_id = np.zeros(len(raw.names), dtype=bool)
-    for j in [j for j, name in enumerate(raw.names) if is_id_name(name)]:
-        column = raw.numbers[:, j]
-        is_whole = (column[np.isfinite(column)] % 1 == 0).all()
-        is_id[j] = is_whole and len(np.unique(column)) > MOSTLY_DIFFERENT * raw.n_samples
-    return is_id
 
 
 def is_gene_header(name: str) -> bool:

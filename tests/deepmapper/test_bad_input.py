@@ -1,8 +1,10 @@
 """Tables that are hard or impossible to learn from."""
 
 import warnings
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from deepmapper import DeepMapperClassifier, DeepMapperError
@@ -102,3 +104,20 @@ def test_classes_of_one_sample_each_are_learnt_without_plain_models() -> None:
         warnings.simplefilter("ignore")
         model = _model().fit(X, [f"class {i}" for i in range(25)])
     assert model.mixture_.names == ("network",)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["a", None] * 30, "missing labels in y: 30, the first is None in row 1"),
+        ([1.0, 2.0, np.nan] * 20, "missing labels in y: 20, the first is nan in row 2"),
+        (["a", np.nan] * 30, "missing labels in y: 30, the first is nan in row 1"),
+        (pd.Series(["a", None] * 30, dtype="string"), "the first is <NA> in row 1"),
+        (pd.DataFrame({"status": ["a", None] * 30}), "the first is nan in row 1"),
+        (np.array(["a", 1] * 30, dtype=object), r"such as 1 and 'a'; .*\[str\(label\)"),
+        ([b"a", b"b"] * 30, "such as b'a'; expected only texts"),
+    ],
+)
+def test_labels_that_cannot_be_sorted_are_refused(labels: Any, message: str) -> None:
+    with pytest.raises(DeepMapperError, match=message):
+        _model().fit(_table()[0], labels)

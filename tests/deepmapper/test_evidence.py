@@ -42,10 +42,10 @@ def test_needles_come_first_with_their_kind_and_hardly_anything_else_is_named(
     assert (q[relevant] < 0.1).all()
     assert (q < 0.1).sum() <= len(relevant) + 2
     if kind == "xor":
-        assert evidence.partner[relevant, 0].tolist() == relevant[::-1].tolist()
+        assert evidence.partner[0, relevant, 0].tolist() == relevant[::-1].tolist()
         assert evidence.sure[0].tolist() == [*relevant, -1]
     if kind == "parity3":
-        assert evidence.partner[relevant[1], 1:].tolist() == relevant[[0, 2]].tolist()
+        assert evidence.partner[0, relevant[1], 1:].tolist() == relevant[[0, 2]].tolist()
         assert evidence.sure[0].tolist() == relevant.tolist()
 
 
@@ -91,6 +91,63 @@ def test_p_values_are_uniform_by_chance() -> None:
         assert stats.kstest(np.exp(log_p.ravel()), "uniform").statistic < 0.03
 
 
+@pytest.mark.parametrize("n_markers", [20, 400, 1200])
+def test_features_are_named_however_many_differ(n_markers: int) -> None:
+    rng = np.random.default_rng(4)
+    y = np.arange(200) % 2
+    X = rng.normal(size=(200, 2000))
+    X[y == 1, :n_markers] += 1.5
+    evidence = find_evidence(torch.from_numpy(X).float(), torch.from_numpy(y), 2)
+    named = evidence.q_value[0] <= 0.1
+    assert named[:n_markers].mean() > 0.99
+    assert (named[n_markers:].sum() / named.sum()) < 0.12
+    np.testing.assert_array_equal(evidence.q_value_of_any <= 0.1, named)
+
+
+def test_a_class_without_markers_names_none_beside_classes_with_many() -> None:
+    rng = np.random.default_rng(5)
+    y = np.arange(300) % 3
+    X = rng.normal(size=(300, 2000))
+    X[y == 0, :60] += 1.0
+    X[y == 1, :60] -= 1.0  # so the third class is equal to the mean of the rest
+    evidence = find_evidence(torch.from_numpy(X).float(), torch.from_numpy(y), 3)
+    n_named = (evidence.q_value <= 0.1).sum(1)
+    assert (n_named[:2] >= 60).all()
+    assert n_named[2] <= 2
+
+
+def test_a_pair_is_evidence_only_for_the_classes_that_it_tells_apart() -> None:
+    rng = np.random.default_rng(6)
+    y = np.arange(800) % 4
+    X = rng.normal(size=(800, 100))
+    sign = np.select([y == 0, y == 1], [1, -1], 0)
+    X[:, 9] = np.where(sign != 0, sign * X[:, 3], X[:, 9]) + 0.3 * rng.normal(size=800)
+    evidence = find_evidence(torch.from_numpy(X).float(), torch.from_numpy(y), 4)
+    assert (evidence.q_value[:2, [3, 9]] < 0.01).all()
+    assert (evidence.q_value[2:, [3, 9]] > 0.1).all()
+    assert evidence.partner[:, 3, 0].tolist() == [9, 9, -1, -1]
+
+
+def test_the_direction_is_that_of_the_class_means() -> None:
+    rng = np.random.default_rng(7)
+    y = np.arange(200) % 2
+    shared = rng.normal(size=(200, 1)) + 2 * y[:, None]  # of all features, and larger in class 1
+    X = shared + rng.normal(size=(200, 300))
+    X[y == 1, :20] -= 1.0  # lower than expected, but still higher
+    for table in (X, X[:, :1]):
+        evidence = find_evidence(torch.from_numpy(table).float(), torch.from_numpy(y), 2)
+        higher = table[y == 1].mean(0) > table[y == 0].mean(0)
+        np.testing.assert_array_equal(evidence.sign[0] > 0, higher)
+
+
+def test_many_strong_features_are_evidence_even_if_the_strongest_is_not() -> None:
+    rng = np.random.default_rng(8)
+    y = np.arange(60) % 2
+    X = rng.normal(size=(60, 4000))
+    X[y == 1, :800] += 0.6
+    assert find_evidence(torch.from_numpy(X).float(), torch.from_numpy(y), 2).global_p < 0.05
+
+
 def test_a_perfect_marker_is_the_strongest_and_constants_have_none() -> None:
     rng = np.random.default_rng(2)
     X = rng.normal(size=(80, 50)).astype(np.float32)
@@ -119,7 +176,7 @@ def test_the_evidence_of_features_is_that_of_their_pixels() -> None:
     y = torch.from_numpy(table.y)
     pixels = find_evidence(torch.from_numpy(images), y, 2).of_features(order)
     features = find_evidence(torch.from_numpy(table.X), y, 2)
-    assert pixels.partner[table.relevant, 0].tolist() == table.relevant[::-1].tolist()
+    assert pixels.partner[0, table.relevant, 0].tolist() == table.relevant[::-1].tolist()
     np.testing.assert_allclose(pixels.strength, features.strength, rtol=0.2, atol=1.5)
 
 

@@ -342,3 +342,19 @@ def test_a_layout_with_meaning_keeps_all_its_pixels() -> None:
             warnings.simplefilter("ignore")
             gate = model.fit(X, y).classifier_.networks_[0].gate
         assert (gate.pixels is not None) == is_part
+
+
+def test_noise_is_not_judged_better_than_chance() -> None:
+    rng = np.random.default_rng(0)
+    X = torch.zeros(60, 1, 1, 5)
+    codes, rows = torch.arange(60) % 2, torch.arange(60)
+    judged = []
+    for _ in range(30):
+        noise = torch.from_numpy(rng.normal(size=(60, 2))).softmax(1)
+        mixture = fit_mixture(
+            (rows, noise), X, X.flatten(1).numpy(), codes, torch.ones(60), n_classes=2, plain=[]
+        )
+        judged.append(mixture.held_out.set_index("part").loc["mixture", ["loss", "accuracy"]])
+    loss, accuracy = np.mean(judged, axis=0)
+    assert loss >= np.log(2)
+    assert accuracy < 0.5 + 2 * 0.5 / np.sqrt(30 * 60)

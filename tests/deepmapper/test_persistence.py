@@ -103,6 +103,45 @@ def test_an_embedder_comes_back(tmp_path: Path) -> None:
         load_model(tmp_path / "model", DeepMapperClassifier)
 
 
+LABELS: dict[str, Any] = {
+    "float": lambda y: np.where(y, 1.0, 0.0),
+    "float32": lambda y: np.where(y, 2.0, -1.0).astype(np.float32),
+    "bool": lambda y: y,
+    "int32": lambda y: np.where(y, 7, -7).astype(np.int32),
+    "Int64": lambda y: pd.Series(np.where(y, 3, 1), dtype="Int64"),
+    "boolean": lambda y: pd.Series(y, dtype="boolean"),
+    "objects": lambda y: np.where(y, 3, 1).astype(object),
+    "category": lambda y: pd.Categorical(np.where(y, 3, 1)),
+    "string": lambda y: pd.Series(np.where(y, "ill", "well"), dtype="string"),
+}
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_labels_of_any_type_come_back(labels: str, tmp_path: Path) -> None:
+    X, is_ill = _table()
+    y = LABELS[labels](is_ill)
+    weights = dict.fromkeys(np.unique(np.asarray(y)), 2.0)
+    model = DeepMapperClassifier(**QUICK, class_weight=weights).fit(X, y)
+    model.save(tmp_path / "model")
+    loaded = DeepMapperClassifier.load(tmp_path / "model")
+    assert loaded.classes_.dtype == model.classes_.dtype
+    assert loaded.class_weight == weights
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    pd.testing.assert_frame_equal(loaded.attributions_, model.attributions_)
+    assert set(loaded.predict(X)) <= set(np.asarray(y, dtype=object))
+
+
+def test_features_rescaled_in_float64_come_back(tmp_path: Path) -> None:
+    X, y = _table()
+    times = X.astype(np.float64)
+    times[:, 3] += 1.7e9
+    model = DeepMapperClassifier(**QUICK).fit(times, y)
+    model.save(tmp_path / "model")
+    loaded = DeepMapperClassifier.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.predict_proba(times), model.predict_proba(times))
+    assert loaded.rescaled_[0].tolist() == [3]
+
+
 def test_names_of_features_and_the_preparation_are_kept(
     fitted: DeepMapperClassifier, tmp_path: Path, folder: Path
 ) -> None:

@@ -180,6 +180,37 @@ def test_many_levels_share_one_feature_and_unseen_ones_are_counted(tmp_path: Pat
     assert table.unseen == {"sex": 2}
 
 
+def test_a_level_called_other_is_one_of_the_others(tmp_path: Path) -> None:
+    n = 200
+    frame = pd.DataFrame({"g": np.arange(n) ** 2, "y": ["p", "q"] * (n // 2)})
+    frame["city"] = ["other" if i % 4 == 0 else f"city{i % 40}" for i in range(n)]
+    frame["tissue"] = ["other", "skin"] * (n // 2)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    table = _read(tmp_path / "t.csv", label="y")
+    assert {"tissue=other", "tissue=skin", "city=other"} < set(table.features)
+    frame["city"] = [f"{'other' if i < 40 else f'city{i % 40}'}" for i in range(n)]
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    table = _read(tmp_path / "t.csv", label="y")
+    city = [i for i, name in enumerate(table.features) if name.startswith("city=")]
+    assert len(city) == 32
+    np.testing.assert_array_equal(table.X[:, city].sum(1), 1)
+    np.testing.assert_array_equal(table.X[:40, table.features.index("city=other")], 1)
+
+
+@pytest.mark.parametrize("fraction", [0.2, 0.9])
+def test_a_rare_class_is_in_training_and_test_rows(tmp_path: Path, fraction: float) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"g": rng.normal(size=202), "y": ["p", "q"] * 100 + ["r", "r"]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    for seed in range(5):
+        read = read_training(
+            tmp_path / "t.csv", label="y", test_fraction=fraction, random_state=seed
+        )
+        assert read.test is not None
+        assert (read.train.y == "r").sum() == (read.test.y == "r").sum() == 1
+        assert abs(len(read.test.X) - fraction * 202) < 2
+
+
 def test_new_tables_are_matched_by_name(tmp_path: Path) -> None:
     _frame().to_csv(tmp_path / "t.csv", index=False)
     read = read_training(tmp_path / "t.csv", label="status")

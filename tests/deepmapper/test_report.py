@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -106,6 +107,15 @@ def test_the_interval_is_wilsons() -> None:
     # 9 of 10 right: Wilson's interval, computed by hand, is 0.596 to 0.982.
     scores = Evaluation(np.array([0, 1]), np.array([[4, 1], [0, 5]]))
     assert scores.interval() == pytest.approx((0.596, 0.982), abs=5e-4)
+
+
+def test_the_recall_of_a_class_without_a_test_row_is_not_a_number(run: Run) -> None:
+    assert run.evaluation is not None
+    evaluation = Evaluation(run.evaluation.classes, np.array([[4, 1], [0, 0]]))
+    page = report(replace(run, evaluation=evaluation))
+    assert "<td>no test row</td>" in page
+    assert "<td>80.0%</td>" in page
+    assert "nan%" not in page
 
 
 def test_a_picture_shows_each_value_as_a_square() -> None:

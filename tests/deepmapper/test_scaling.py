@@ -77,3 +77,32 @@ def test_one_feature_with_a_tail_puts_no_logarithms_on_the_others(n_features: in
     assert not FeatureScaler().fit(table).log_
     counts = rng.poisson(rng.lognormal(4, 2, n_features) * rng.lognormal(0, 1, table.shape))
     assert FeatureScaler().fit(np.float32(counts)).log_ == (n_features == 400)
+
+
+@pytest.mark.parametrize("scale", ["standard", "minmax"])
+@pytest.mark.parametrize("size", [1e-40, 1e-37, 1e-30, 1e-23, 1e-18, 1e18, 1e20, 1e30, 1e37])
+def test_features_of_any_size_are_scaled(size: float, scale: str) -> None:
+    X = _table(n=400, p=3)
+    plain = FeatureScaler(scale=scale, log=False).fit_transform(X)
+    X[:, 1] *= size
+    scaled = FeatureScaler(scale=scale, log=False).fit_transform(X)
+    np.testing.assert_array_equal(scaled[:, [0, 2]], plain[:, [0, 2]])
+    if size > 1e-38:
+        np.testing.assert_allclose(scaled[:, 1], plain[:, 1], atol=1e-4)
+    else:  # 1 / sd is beyond float32
+        assert np.corrcoef(scaled[:, 1], plain[:, 1])[0, 1] > 0.999
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")  # of the sum in scikit-learn's check
+def test_features_of_very_large_values_of_both_signs_are_scaled() -> None:
+    X = _table(n=400, p=3)
+    X[:, 1] = np.sign(X[:, 1] - 3) * 2e38
+    scaled = FeatureScaler(log=False).fit_transform(X)
+    np.testing.assert_allclose(scaled[:, 1].std(), 1, rtol=1e-3)
+
+
+def test_a_huge_feature_keeps_the_logarithms_of_the_others() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.lognormal(3, 3, size=(60, 40)).round().astype(np.float32)
+    counts[:5, 3] = 3e38  # their sum is beyond float32
+    assert FeatureScaler().fit(counts).log_

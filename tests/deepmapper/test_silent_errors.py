@@ -1,16 +1,21 @@
 """Tables on which a statistic or a ranking could be wrong without a word."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import sparse
 from typer.testing import CliRunner
 
 from deepmapper import DeepMapperClassifier, DeepMapperError
 from deepmapper._app.cli import app
+from deepmapper._app.report import report
+from deepmapper._app.runs import fit
 from deepmapper.networks.screen import false_discovery_rate, screen
 from deepmapper.tables import read_training
 
@@ -226,3 +231,134 @@ def test_the_terminal_shows_what_was_understood(tmp_path: Path) -> None:
     assert "note: the class 'Normal' differs from another in capitals only" in output
     assert "texts taken as categories (1): sex" in output
     assert "transformation: no logarithms, then standard" in output
+
+
+def _one_marker() -> tuple[np.ndarray, np.ndarray]:
+    """Float64 noise, and a marker of 3 sd in column 7."""
+    rng = np.random.default_rng(1)
+    y = np.arange(120) % 2
+    X = rng.normal(8, 1, (120, 40))
+    X[:, 7] += 3 * y
+    return X, y
+
+
+HARD_FOR_FLOAT32 = {
+    "times": lambda x: x + 1.7e9,
+    "positions": lambda x: (10 * x + 2e9).round(),
+    "tiny": lambda x: x * 1e-50,
+    "small": lambda x: x * 1e-28,
+    "large": lambda x: x * 1e20,
+    "huge": lambda x: x * 1e60,
+}
+
+
+@pytest.mark.parametrize("kind", HARD_FOR_FLOAT32)
+@pytest.mark.parametrize("as_table", [np.asarray, pd.DataFrame])
+def test_a_marker_that_is_hard_for_float32_is_found(kind: str, as_table: Any) -> None:
+    X, y = _one_marker()
+    X[:, 7] = HARD_FOR_FLOAT32[kind](X[:, 7])
+    table = as_table(X)
+    before = table.copy()
+    model = DeepMapperClassifier(passes=1, device="cpu", random_state=0).fit(table, y)
+    best = model.attributions_.iloc[0]
+    assert best.feature == "x7"
+    assert best.q_value < 1e-6
+    assert (model.predict(table) == y).mean() > 0.9
+    assert (model.predict(table[:1]) == y[:1]).all()
+    np.testing.assert_array_equal(np.asarray(table), np.asarray(before))
+
+
+def test_rounding_errors_of_a_constant_are_no_feature() -> None:
+    X, y = _one_marker()
+    X[:, 3] = 0.3 + y * 1e-16
+    model = DeepMapperClassifier(passes=1, training={"max_epochs": 1}, device="cpu").fit(X, y)
+    assert model.rescaled_ is None
+    assert model.converter_.scaler_.factor_[3] == 0
+
+
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_the_verdict_is_that_of_the_q_values(tmp_path: Path, as_sparse: bool) -> None:
+    rng = np.random.default_rng(3)
+    X, y = rng.poisson(1.0, (80, 30)).astype(np.float32), np.arange(80) % 2
+    for has_signal in (False, True):
+        X[:, 4] += 5 * has_signal * y
+        frame = pd.DataFrame(X, columns=[f"g{i}" for i in range(30)]).assign(status=y)
+        frame.to_csv(tmp_path / "t.csv", index=False)
+        tables = read_training(tmp_path / "t.csv", label="status", test_fraction=0.2)
+        assert tables.test is not None
+        if as_sparse:
+            tables = replace(
+                tables,
+                train=replace(tables.train, X=sparse.csr_matrix(tables.train.X)),
+                test=replace(tables.test, X=sparse.csr_matrix(tables.test.X)),
+            )
+        model = DeepMapperClassifier(passes=1, device="cpu", random_state=0)
+        run = fit(model, tables, source="t.csv", label="status")
+        page = report(run)
+        table = run.estimator.attributions_
+        n = table.feature[table.q_value <= 0.1].nunique()
+        assert (n > 0) == has_signal
+        assert f"eatures with a q-value of at most 0.1: {n} of 30" in page
+        assert ("No feature stands out" in page) != has_signal
+        assert ("q-value</th>" in page) == has_signal
+
+
+def test_probabilities_of_unequal_classes_are_explained(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(60, 5)), columns=list("abcde"))
+    for n_rare, is_noted in ((30, False), (10, True)):
+        frame["status"] = np.where(np.arange(60) < n_rare, "rare", "usual")
+        frame.to_csv(tmp_path / "table.csv", index=False)
+        for setting, is_balanced in (("balanced", True), ("null", False)):
+            output = _fit_status(
+                tmp_path, "--set", f"class_weight={setting}", "--set", "max_epochs=1"
+            )
+            words = ["predict", str(tmp_path / "run"), str(tmp_path / "table.csv")]
+            new = CliRunner().invoke(app, words).output
+            page = (tmp_path / "run" / "report.html").read_text()
+            for text in (output, new, page):
+                has_note = "the probabilities are for equally frequent classes" in text
+                assert has_note == (is_noted and is_balanced)
+
+
+def test_test_rows_that_are_training_rows_are_counted(tmp_path: Path) -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 5)), columns=list("abcde"))
+    frame["status"] = ["p", "q"] * 10
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    assert "values of a training row" not in _fit_status(tmp_path, "--set", "max_epochs=1")
+    pd.concat([frame] * 5).to_csv(tmp_path / "table.csv", index=False)
+    output = _fit_status(tmp_path, "--set", "max_epochs=1")
+    assert "note: 20 of 20 test rows have exactly the values of a training row" in output
+
+
+@pytest.mark.parametrize("trained_on", ["csv", "sparse"])
+def test_new_rows_of_another_format_bring_no_note_of_names(tmp_path: Path, trained_on: str) -> None:
+    h5py = pytest.importorskip("h5py", reason="optional: pip install h5py")
+    X, y = _counts(n=60, p=20)
+    names = [f"gene{i}" for i in range(20)]
+    pd.DataFrame(X, columns=names).assign(status=y).to_csv(tmp_path / "t.csv", index=False)
+    matrix = sparse.csr_matrix(X)
+    with h5py.File(tmp_path / "t.h5ad", "w") as file:
+        for name in ("data", "indices", "indptr"):
+            file[f"X/{name}"] = getattr(matrix, name)
+        file["X"].attrs.update({"encoding-type": "csr_matrix", "shape": X.shape})
+        for part, index in (("obs", [f"cell{i}" for i in range(60)]), ("var", names)):
+            file[f"{part}/_index"] = index
+            file[part].attrs["_index"] = "_index"
+            file[part].attrs["column-order"] = ["status"] if part == "obs" else np.empty(0, "S1")
+        file["obs/status"] = [str(label) for label in y]
+    paths = [tmp_path / "t.csv", tmp_path / "t.h5ad"]
+    first = paths[trained_on == "sparse"]
+    words = ["fit", str(first), "--label", "status", "--out", str(tmp_path / "run")]
+    runner = CliRunner()
+    assert runner.invoke(app, [*words, "--device", "cpu", "--set", "max_epochs=1"]).exit_code == 0
+    frames = []
+    for path in paths:
+        out = tmp_path / "out.csv"
+        result = runner.invoke(
+            app, ["predict", str(tmp_path / "run"), str(path), "--out", str(out)]
+        )
+        assert result.exit_code == 0
+        assert "feature names" not in result.output
+        frames.append(pd.read_csv(out).drop(columns="row"))
+    np.testing.assert_allclose(frames[0], frames[1], atol=1e-6)

@@ -85,6 +85,41 @@ def test_labels_whose_names_are_spelled_otherwise_are_refused(tmp_path: Path) ->
     assert "by position" in notes
 
 
+def test_labels_are_not_joined_by_position_if_a_name_repeats(tmp_path: Path) -> None:
+    expression, clinical = tmp_path / "expr.csv", _clinical(tmp_path)
+    _expression().rename(index={"S005": "S004"}).to_csv(expression, index_label="sample")
+    message = r"1 more than once in .*expr\.csv: 'S004'; 1 only in .*clinical\.csv: 'S005'"
+    with pytest.raises(DeepMapperError, match=message):
+        read_training(expression, label="status", labels=clinical)
+    _expression().to_csv(expression, index_label="sample")
+    text = clinical.read_text()
+    for name, problem in (("S004", "1 more than once in .*: 'S004'"), ("", "1 rows of .* no name")):
+        clinical.write_text(text.replace("S005", name))
+        with pytest.raises(DeepMapperError, match=rf"1 only in .*expr\.csv: 'S005'.*{problem}"):
+            read_training(expression, label="status", labels=clinical)
+
+
+def test_labels_of_patients_with_several_rows_are_not_joined_by_position(tmp_path: Path) -> None:
+    patients = [f"P{i // 2}" for i in range(N)]
+    frame = _expression().reset_index(drop=True).assign(patient_id=patients)
+    frame.to_csv(tmp_path / "expr.csv", index=False)
+    table = pd.DataFrame({"patient_id": patients[::-1], "status": STATUS})
+    table.to_csv(tmp_path / "clinical.csv", index=False)
+    with pytest.raises(DeepMapperError, match=r"12 more than once in .*expr\.csv: 'P0'"):
+        read_training(tmp_path / "expr.csv", label="status", labels=tmp_path / "clinical.csv")
+
+
+@pytest.mark.parametrize("start", [1, 200_000_001])
+def test_labels_are_matched_by_numbers_of_the_rows(tmp_path: Path, start: int) -> None:
+    numbers = np.arange(N) + start
+    _expression().assign(sample_id=numbers).to_csv(tmp_path / "expr.csv", index=False)
+    table = pd.DataFrame({"sample_id": numbers, "status": STATUS})
+    table.sample(frac=1, random_state=0).to_csv(tmp_path / "clinical.csv", index=False)
+    tables, notes = _read(tmp_path / "expr.csv", label="status", labels=tmp_path / "clinical.csv")
+    np.testing.assert_array_equal(tables.train.y, STATUS)
+    assert "by position" not in notes
+
+
 # Genes in rows
 
 
@@ -352,6 +387,78 @@ def test_a_comma_of_two_meanings_is_refused(tmp_path: Path) -> None:
         read_training(path, label="status")
 
 
+def _counts(scale: float = 1000) -> pd.DataFrame:
+    """Counts around 1000."""
+    rng = np.random.default_rng(1)
+    return pd.DataFrame(rng.poisson(scale, (N, 5)), columns=GENES, index=_expression().index)
+
+
+def _group(frame: pd.DataFrame, mark: str) -> pd.DataFrame:
+    return frame.map(lambda value: f"{value:,}".replace(",", mark))
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_thousands_beside_hundreds_are_not_decimals(tmp_path: Path, separator: str) -> None:
+    text = _text(_group(_counts(), ","), sep=separator)
+    tables, notes = _read(_write(tmp_path, "t.csv", text), label="status")
+    _check(tables, _counts())
+    assert "commas between thousands" in notes
+
+
+def test_a_single_value_above_1000_is_read_as_thousands(tmp_path: Path) -> None:
+    frame = _counts(500)
+    frame.iloc[N - 1, 2] = 1156
+    tables, notes = _read(_write(tmp_path, "t.csv", _text(_group(frame, ","), sep=";")))
+    columns = [tables.train.features.index(gene) for gene in GENES]
+    np.testing.assert_array_equal(tables.train.X[:, columns], frame)
+    assert "commas between thousands, read as numbers: 'EGFR'" in notes
+
+
+@pytest.mark.parametrize("others", [["5", "7"], ["100"], ["1234"]])
+def test_commas_beside_numbers_of_either_meaning_are_refused(
+    tmp_path: Path, others: list[str]
+) -> None:
+    texts = pd.DataFrame({"x": ["99,125", "98,338", *others] * 6, "y": range(12 + 6 * len(others))})
+    path = _write(tmp_path, "t.csv", texts.to_csv(sep=";", index=False))
+    with pytest.raises(DeepMapperError, match=r"'99,125'.*decimal comma or with a thousands"):
+        read_training(path)
+
+
+def test_few_rows_of_thousands_in_other_columns_are_refused(tmp_path: Path) -> None:
+    path = _write(tmp_path, "t.csv", "a;b;c\n1,156;875;912\n1,213;899;888\n")
+    with pytest.raises(DeepMapperError, match="decimal comma or with a thousands"):
+        read_training(path)
+
+
+def test_decimal_points_in_other_columns_make_commas_thousands(tmp_path: Path) -> None:
+    frame = (_expression() * 1000).round().astype(int)
+    texts = _group(frame, ",").assign(age=np.arange(N) ** 2 / 4)
+    tables, _ = _read(_write(tmp_path, "t.csv", _text(texts, sep=";")), label="status")
+    _check(tables, frame.assign(age=texts.age))
+
+
+@pytest.mark.parametrize("digits", [2, 3])
+def test_decimal_commas_are_noted(tmp_path: Path, digits: int) -> None:
+    frame = (_expression() + 5).round(digits)
+    texts = frame.map(lambda value: f"{value:.{digits}f}".replace(".", ","))
+    tables, notes = _read(_write(tmp_path, "t.csv", _text(texts, sep=";")), label="status")
+    _check(tables, frame)
+    assert "decimal commas, read as numbers" in notes
+
+
+@pytest.mark.parametrize("scale", [1000, 10**6])
+def test_points_between_thousands_beside_decimal_commas(tmp_path: Path, scale: int) -> None:
+    weights = [f"{value},5" for value in range(60, 60 + N)]
+    texts = _group(_counts(scale), ".").assign(weight=weights)
+    tables, notes = _read(_write(tmp_path, "t.csv", _text(texts, sep=";")), label="status")
+    _check(tables, _counts(scale).assign(weight=np.arange(60, 60 + N) + 0.5))
+    assert "points between thousands" in notes
+    texts["MYC"] = "1.234"
+    path = _write(tmp_path, "t.csv", _text(texts, sep=";"))
+    with pytest.raises(DeepMapperError, match=r"'MYC'.*'1\.234'.*Write 1234 or 1,234"):
+        read_training(path, label="status")
+
+
 @pytest.mark.parametrize("value", ["<0.1", "5.1 mg", "12%", "--", "2.200.1"])
 def test_a_number_with_more_is_no_category(tmp_path: Path, value: str) -> None:
     frame = _expression().astype(str)
@@ -440,6 +547,76 @@ def test_ids_that_repeat_are_no_feature(tmp_path: Path, name: str) -> None:
     assert tables.ids == (name,)
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("is_sorted", [True, False])
+def test_long_ids_keep_their_text(tmp_path: Path, ending: str, is_sorted: bool) -> None:
+    ids = np.random.default_rng(0).integers(2 * 10**8, 10**9, N)
+    ids = np.arange(N) + 200_000_001 if is_sorted else ids
+    frame = _expression().reset_index(drop=True).assign(status=STATUS)
+    frame.insert(0, "sample_id", ids)
+    path = tmp_path / f"t.{ending}"
+    frame.to_parquet(path, index=False) if ending == "parquet" else frame.to_csv(path, index=False)
+    tables, notes = _read(path, label="status")
+    _check(tables, _expression().set_index(ids.astype(str)))
+    assert "left out: 'sample_id'. Use one as a feature with --keep COLUMN" in notes
+    kept, _ = _read(path, label="status", keep=["sample_id"])
+    assert kept.train.features == ["sample_id", *GENES]
+    np.testing.assert_allclose(kept.train.X[:, 0], ids, rtol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["sample_id", "number"])
+def test_ids_keep_their_zeros(tmp_path: Path, name: str) -> None:
+    ids = [f"{i:04d}" for i in range(N)]
+    path = _write(tmp_path, "t.csv", _text(_expression().assign(**{name: ids}), index=False))
+    assert list(_read(path, label="status")[0].train.row_names) == ids
+
+
+def test_long_ids_in_a_transposed_table_keep_their_text(tmp_path: Path) -> None:
+    ids = (np.arange(N) + 200_000_001).astype(str)
+    frame = _expression().T.astype(object)
+    frame.loc["patient_id"] = ids
+    frame.to_csv(tmp_path / "t.csv", index_label="gene")
+    tables, notes = _read(tmp_path / "t.csv", transpose=True)
+    _check(tables)
+    assert tables.ids == ("patient_id",)
+    assert "left out: 'patient_id'" in notes
+
+
+@pytest.mark.parametrize("name", ["patient_id", "Donor"])
+@pytest.mark.parametrize("letter", ["P", ""])
+def test_ids_of_patients_with_several_rows_are_no_feature(
+    tmp_path: Path, name: str, letter: str
+) -> None:
+    ids = [f"{letter}{1001 + i // 6}" for i in range(N)]
+    path = _write(tmp_path, "t.csv", _text(_expression().assign(**{name: ids})))
+    tables, notes = _read(path, label="status")
+    assert tables.train.features == GENES
+    assert tables.ids == (name,)
+    assert tables.n_columns == 6
+    assert f"left out: {name!r}. Use one as a feature with --keep COLUMN" in notes
+    assert name in str(_read(path, label="status", keep=[name])[0].train.features)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("IDS", np.random.default_rng(0).poisson(20, N)),
+        ("IDS", np.random.default_rng(0).permutation(N) ** 2 + 400),
+        ("cells", np.random.default_rng(0).poisson(20, N)),
+        ("donor", np.arange(N) % 2),
+        ("case", np.array(["case", "control"])[np.arange(N) % 2]),
+        ("sample", np.array(["blood", "tissue", "bone"])[np.arange(N) % 3]),
+    ],
+)
+def test_measurements_and_categories_with_the_name_of_an_id_are_features(
+    tmp_path: Path, name: str, values: np.ndarray
+) -> None:
+    path = _write(tmp_path, "t.csv", _text(_expression().assign(**{name: values})))
+    tables, _ = _read(path, label="status")
+    assert tables.ids == ()
+    assert any(feature.startswith(name) for feature in tables.train.features)
+
+
 def test_ranks_are_features(tmp_path: Path) -> None:
     frame = _expression().rank()
     _check(_read(_write(tmp_path, "t.csv", _text(frame)), label="status")[0], frame)
@@ -497,13 +674,30 @@ def test_extra_columns_are_ignored_and_missing_ones_listed(run: Path) -> None:
     frame = pd.read_csv(run / "train.csv", index_col=0)
     output = _predict(run, frame.assign(EXTRA1=1, diagnosis="x"))
     assert "note: " in output
-    assert "the training table does not have were ignored: 'EXTRA1', 'diagnosis'" in output
+    assert "the training table does not have are no features: 'EXTRA1', 'diagnosis'" in output
     with pytest.raises(DeepMapperError, match="1 features of the model are missing: 'MYC'"):
         _predict(run, frame.drop(columns="MYC"))
     with pytest.raises(DeepMapperError, match="capitals only"):
         _predict(run, frame.rename(columns=str.lower))
     with pytest.raises(DeepMapperError, match="--transpose"):
         _predict(run, frame.drop(columns="status").T)
+
+
+@pytest.mark.parametrize("header", ["", "geo_accession", "tumour", "patient"])
+def test_new_rows_keep_their_names_under_another_header(tmp_path: Path, header: str) -> None:
+    _write(tmp_path, "train.csv", _text(_expression(), index_label="sample"))
+    preparation = _read(tmp_path / "train.csv", label="status")[0].preparation
+    frame = _expression().rename_axis(header).assign(batch="b", EXTRA=np.arange(N) ** 2)
+    frame.to_csv(tmp_path / "new.csv", index_label=header)
+    with warnings.catch_warnings(record=True) as records:
+        warnings.simplefilter("always")
+        new = read_new(tmp_path / "new.csv", preparation)
+    assert list(new.row_names) == list(frame.index)
+    notes = "\n".join(str(record.message) for record in records)
+    assert not header or f"named by the column {header!r}" in notes
+    frame.to_csv(tmp_path / "none.csv", index=False)
+    with pytest.warns(UserWarning, match=r"rows are numbered, .*no column 'sample'.*--row-names"):
+        assert read_new(tmp_path / "none.csv", preparation).row_names[0] == "1"
 
 
 @pytest.mark.parametrize("version", ["", ".17"])
@@ -545,7 +739,7 @@ def test_a_dry_run_shows_what_was_understood_and_stops(tmp_path: Path) -> None:
         *("--missing", "zero"),
     )
     for line in (
-        "24 rows and 7 columns of features read, 7 features in use",
+        "24 rows and 8 columns of features read, 7 features in use",
         "names of the rows: sample",
         "classes: normal (12), tumor (12)",
         "texts taken as categories (1): sex",
@@ -562,11 +756,26 @@ def test_a_table_without_signal_has_no_ranking(tmp_path: Path) -> None:
     path = _write(tmp_path, "t.csv", _text(frame))
     words = ("fit", path, "--label", "status", "--out", tmp_path / "run")
     output = _command(*words, "--device", "cpu", "--set", "passes=1")
-    assert "No feature stands out: features that differ between the classes" in output
+    assert "No feature stands out: features with a q-value of at most 0.1: 0 of 30" in output
     report = (tmp_path / "run" / "report.html").read_text()
     assert "No feature stands out" in report
     assert "selection frequency</th>" not in report
     assert "q-value</th>" not in report
+
+
+def test_the_number_of_classes_that_are_not_listed_is_shown(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"g1": np.arange(100) % 7, "g2": np.arange(100) % 11})
+    frame["status"] = [f"c{i // 4}" for i in range(100)]
+    path = _write(tmp_path, "t.csv", frame.to_csv(index=False))
+    output = _command("fit", path, "--label", "status", "--out", tmp_path / "run", "--dry-run")
+    line = next(line for line in output.splitlines() if line.startswith("classes: "))
+    assert line.endswith(" (4) and 5 more")
+
+
+def test_one_row_is_too_few_to_embed(tmp_path: Path) -> None:
+    path = _write(tmp_path, "t.csv", "a,b,c\n1,2,3.5\n")
+    with pytest.raises(DeepMapperError, match="found 1 row, expected at least 2 to embed"):
+        _command("embed", path, "--out", tmp_path / "run")
 
 
 @pytest.mark.parametrize(
