@@ -146,7 +146,7 @@ class Run:
         ].to_numpy(float)
         losses = (
             f"log loss {table['loss']['mixture']:.3f} with them, {loss:.3f} without; difference "
-            f"{excess:.3f}, standard error {error:.3f}"
+            f"{excess:z.3f}, standard error {error:.3f}"
         )
         if table["weight"]["network"] == 0:
             verdict = "The networks are not used: plain models predict the held-out rows better"
