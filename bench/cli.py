@@ -115,6 +115,7 @@ def status(folder: Folder) -> None:
     """Show the number of cells by status, the jobs of SLURM, and why cells failed."""
     from collections import Counter
 
+    from rich.markup import escape
     from rich.table import Table as Listing
 
     from bench.cluster.submissions import describe_submissions
@@ -132,7 +133,8 @@ def status(folder: Folder) -> None:
     for record in records:
         if record["status"] != "ok":
             point = (record["dataset"]["label"], record["method"]["label"], str(record["seed"]))
-            rows.add_row(*point, record["status"], (record["reason"] or "").split("\n")[0])
+            reason = (record["reason"] or "").split("\n")[0]
+            rows.add_row(*map(escape, (*point, record["status"], reason)))
     if rows.row_count:
         _console().print(rows)
 

@@ -152,15 +152,17 @@ def ranks(frame: pd.DataFrame, measure: str = MAIN, *, lower_is_better: bool = F
 
     A cell that failed, timed out, ran out of memory, diverged or was refused (`unsupported`) shares
     the last ranks of its block. The rank is null for a cell that is `unavailable` (a library or the
-    data are missing) and in a block without an ok cell.
+    data are missing), in a block without an ok cell, and in one of a single cell, which would be
+    the first of one.
     """
     values = -frame[measure] if lower_is_better else frame[measure]
     scores = values.where(frame["status"] == "ok", -np.inf).fillna(-np.inf)
     scores = scores.mask(frame["status"] == "unavailable")
     blocks = [frame[name] for name in BLOCK]
     ranked = scores.groupby(blocks).rank(ascending=False, method="average")
-    alive = (scores > -np.inf).groupby(blocks).transform("any")
-    return ranked.where(alive.astype(bool))
+    is_compared = scores.groupby(blocks).transform("count") > 1
+    is_alive = (scores > -np.inf).groupby(blocks).transform("any").astype(bool)
+    return ranked.where(is_alive & is_compared)
 
 
 def mean_ranks(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from rich.markup import escape
 from rich.table import Table as Listing
 
 from bench.errors import BenchError
@@ -36,9 +37,9 @@ def compare_results(before: Source, after: Source) -> Listing:
     pair is. Raises BenchError if the stores have no cell in common.
     """
     old, new = _by_point(before), _by_point(after)
-    shared = sorted(old.keys() & new.keys())
+    shared = [p for p in sorted(old.keys() & new.keys()) if _have_same_table(old[p], new[p])]
     if not shared:
-        message = f"{before.folder} and {after.folder} have no cell in common"
+        message = f"{before.folder} and {after.folder} have no cell of the same table in common"
         raise BenchError(message)
     groups: dict[tuple[str, str], list[GridPoint]] = defaultdict(list)
     for point in shared:
@@ -48,19 +49,24 @@ def compare_results(before: Source, after: Source) -> Listing:
         rows.add_column(name, overflow="fold")
     for (dataset, method), points in groups.items():
         pairs = [(old[point], new[point]) for point in points]
-        rows.add_row(dataset, method, str(len(pairs)), *_row(pairs))
+        rows.add_row(*map(escape, (dataset, method, str(len(pairs)), *_row(pairs))))
     return rows
 
 
 def judge_differences(before: Source, after: Source) -> Iterator[str]:
     """Count equal cells, and those that differ by more than replicates of a method in `before`."""
     old, new = _by_point(before), _by_point(after)
-    shared = sorted(old.keys() & new.keys())
+    common = sorted(old.keys() & new.keys())
+    shared = [point for point in common if _have_same_table(old[point], new[point])]
+    if len(shared) < len(common):
+        yield f"{len(common) - len(shared)} of {len(common)} cells left out: their tables differ"
     points = [p for p in shared if _is_ok(old[p]) and _is_ok(new[p])]
     n_changed = sum(old[point]["status"] != new[point]["status"] for point in shared)
     same = [_is_same(before.arrays(old[p]["key"]), after.arrays(new[p]["key"])) for p in points]
     known = [is_same for is_same in same if is_same is not None]
     yield f"{sum(known)} of {len(known)} cells have identical predictions"
+    if len(known) < len(points):
+        yield f"{len(points) - len(known)} ok cells have no stored predictions"
     yield f"{n_changed} of {len(shared)} cells have another status"
     if not points:
         return
@@ -88,6 +94,12 @@ def _differences_of_replicates(records: dict[GridPoint, Record]) -> list[float]:
             parts = dataset, seed, method["name"], method["params"]
             entries[json.dumps(parts, sort_keys=True)].append(record["metrics"][MAIN])
     return [max(values) - min(values) for values in entries.values() if len(values) > 1]
+
+
+def _have_same_table(one: Record, two: Record) -> bool:
+    """Whether two records with the same labels are of the same content."""
+    checksums = {one["dataset"].get("checksum"), two["dataset"].get("checksum")}
+    return len(checksums - {None}) < 2
 
 
 def _is_ok(record: Record) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from statistics import fmean
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table as Listing
 
 from bench.cell import Cell
@@ -66,7 +67,7 @@ def list_costs(cells: list[Cell], costs: Costs, limit: float) -> Listing:
         published = [value for value in values if value is not None]
         others = (len(values) - len(published)) * limit
         hours = (f"{sum(published) / 3600:.2f}" if published else "", f"{others / 3600:.1f}")
-        rows.add_row(label, str(len(values)), str(len(published)), *hours)
+        rows.add_row(escape(label), str(len(values)), str(len(published)), *hours)
     return rows
 
 

@@ -154,9 +154,14 @@ class Node:
         if draft is not None:  # with the predictions
             record, arrays = draft
             fields["attribution_status"], fields["attribution_reason"] = status, reason
-            fields["metrics"] = score_arrays(arrays, record.dataset.relevant)
-            put_record(self.store, replace(record, **fields), arrays)
-            return
+            try:
+                metrics = score_arrays(arrays, record.dataset.relevant)
+            except Exception as error:  # a method may return anything
+                reason = f"its predictions cannot be scored: {error}"
+                fields = {k: v for k, v in fields.items() if not k.startswith("attribution_")}
+            else:
+                put_record(self.store, replace(record, **fields, metrics=metrics), arrays)
+                return
         record = task.record(
             **self._record_fields,
             **fields,

@@ -81,4 +81,4 @@ class Progress:
 
     def _print(self, text: str, **style: str) -> None:
         if self._console is not None:
-            self._console.print(text, highlight=False, **style)
+            self._console.print(text, highlight=False, markup=False, **style)

@@ -135,7 +135,9 @@ class _Run:
                 if self.plan.key(cell) not in done and cell.grid_point not in kept
             ]
             self.progress.start(len(self.plan.cells), len(self.plan.cells) - len(missing))
+            known = {name: facts["checksum"] for name, facts in self.plan.tables.items()}
             self._make_tables([c for c in missing if not self._is_ready(c)])
+            self._refuse_changes(known)
             if tasks := self._tasks(self._record_unavailable(missing)):
                 self._run_tasks(executor or stack.enter_context(self._make_executor()), tasks)
         self.progress.stop()
@@ -166,6 +168,19 @@ class _Run:
             jobs=self.options.jobs or self.spec.jobs,
             show_message=self.progress.show_message,
         )
+
+    def _refuse_changes(self, known: dict[str, str | None]) -> None:
+        """Refuse to put cells of changed data beside those of an earlier run."""
+        for name, checksum in known.items():
+            facts = self.plan.tables[name]
+            now = facts["checksum"]
+            if checksum and now and checksum != now:
+                message = (
+                    f"the data of {facts['name']} have changed since the cells in "
+                    f"{self.store.folder} (checksum {checksum[:8]}, now {now[:8]}). "
+                    "Run the same command again: it supersedes those cells"
+                )
+                raise BenchError(message)
 
     def _supersede_records(self) -> set[tuple[Any, ...]]:
         """Supersede records of this grid: stale and transient ones, or all (--fresh).

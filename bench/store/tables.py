@@ -5,6 +5,7 @@ tables/<id>/ has its arrays and is removed when the run ends.
 """
 
 import contextlib
+import errno
 import json
 import shutil
 import sys
@@ -21,6 +22,8 @@ from bench.cell import TableRequest
 from bench.store.store import DISK_FULL, write_atomically
 from datasets.table import DataUnavailable, Source, Table
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
 
 def run_job(job: dict[str, Any]) -> int:
     """Make a table and write its description, in a process. Return the exit code."""
@@ -28,6 +31,8 @@ def run_job(job: dict[str, Any]) -> int:
         facts = prepare(Path(job["folder"]) / "tables", TableRequest(**job["table"]))
         Path(job["answer"]).write_text(json.dumps(facts))
     except OSError as error:
+        if error.errno not in FULL:  # a data set that cannot be read
+            raise
         sys.stderr.write(f"cannot write: {error.strerror}\n")
         return DISK_FULL
     return 0

@@ -33,6 +33,7 @@ EXPECTED = {  # how -> (status, part of its reason)
     "nan": ("failed", "NaN or infinity for 1 of 449 rows"),
     "no_probabilities": ("failed", "row sums from 2 to 2"),
     "short": ("failed", "returned shape (448, 10), expected (449, 10)"),
+    "few_labels": ("failed", "its predictions cannot be scored: "),
     "spin": ("timeout", "over 2 CPU s during train"),
     "spin_in_child": ("timeout", "over 2 CPU s during train"),
     "chatter": ("ok", None),

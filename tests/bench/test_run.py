@@ -240,3 +240,41 @@ def test_status_compare_and_report_read_the_folder(
     (again / "report" / "index.html").unlink()
     printed("report", again)
     assert (again / "report" / "index.html").is_file()
+
+
+def test_a_file_that_cannot_be_read_is_the_failure_of_its_table_alone(
+    tmp_path: Path, bench: Bench
+) -> None:
+    text = f"""
+name = "file"
+methods = ["majority"]
+datasets = ["digits", {{name = "broken_table", params = {{how = "csv", path = "{tmp_path}/x"}}}}]
+"""
+    completed = bench(
+        "run", write(tmp_path, text), "--no-report", "--out", tmp_path / "out", code=1
+    )
+    records = {r["dataset"]["name"]: r for r in Store(tmp_path / "out").records()}
+    assert records["digits"]["status"] == "ok"
+    assert "No such file" in records["broken_table"]["reason"]
+    assert "disk is full" not in completed.stderr
+
+
+def test_cells_of_changed_data_do_not_stand_beside_those_of_the_old(
+    tmp_path: Path, bench: Bench
+) -> None:
+    file = tmp_path / "x"
+    file.write_text("0")
+    text = f"""
+name = "file"
+methods = ["majority", "stump"]
+datasets = [{{name = "broken_table", params = {{how = "csv", path = "{file}"}}}}]
+"""
+    words = ("run", write(tmp_path, text), "--no-report", "--out", tmp_path / "out")
+    bench(*words, "--methods", "majority")
+    file.write_text("1")
+    completed = bench(*words, code=2)
+    assert "the data of broken_table have changed since the cells in" in completed.stderr
+    bench(*words)
+    records = list(Store(tmp_path / "out").records())
+    assert len(records) == 2
+    assert len({r["dataset"]["checksum"] for r in records}) == 1

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from bench.commands.comparison import compare_results, judge_differences
+from bench.errors import BenchError
 from bench.machine.environment import hardware, sharing_reasons
 from bench.store.store import Store
 from reports import figures, interactive, sections, terminal
@@ -274,9 +275,27 @@ def test_compare_counts_differences_beyond_the_noise_of_replicates(store_of: Cal
     after = result(0.9, 0.53, 0.8, name="after")
     assert list(judge_differences(before, after)) == [
         "0 of 0 cells have identical predictions",
+        "3 ok cells have no stored predictions",
         "0 of 3 cells have another status",
         "largest difference in balanced accuracy: 0.1000 (nihs / random_forest / seed 0)",
         "1 of 3 cells differ by more than 0.0390, the 95th percentile of 2 differences between "
         "replicates of a method",
     ]
     assert "no replicates" in list(judge_differences(after, before))[-1]
+
+
+def test_compare_leaves_out_cells_of_other_tables(store_of: Callable) -> None:
+    def of_table(checksum: str) -> Change:
+        return {"dataset": {"name": "nihs", "label": "nihs [x]", "checksum": checksum}}
+
+    one, two = ("logistic", 0), ("majority", 0)
+    before = Folder(store_of({one: of_table("a"), two: of_table("a")}))
+    after = Folder(store_of({one: of_table("b"), two: of_table("a")}, "after"))
+    table = printed(compare_results(before, after))
+    assert "majority" in table
+    assert "logistic" not in table
+    assert "nihs [x]" in table
+    assert "1 of 2 cells left out: their tables differ" in list(judge_differences(before, after))
+    other = Folder(store_of({one: of_table("b")}, "other"))
+    with pytest.raises(BenchError, match="no cell of the same table in common"):
+        compare_results(before, other)

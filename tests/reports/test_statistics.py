@@ -153,3 +153,17 @@ def test_needle_ranks_count_ties_against_the_needle() -> None:
     scores = np.array([[0.1, -0.9, 0.3, 0.3]])
     assert needle_ranks(scores, [1, 2]).tolist() == [1, 3]
     assert needle_ranks(np.ones((2, 4)), [0]).tolist() == [4]
+
+
+def test_a_method_alone_on_a_table_has_no_rank_there() -> None:
+    frame = pd.DataFrame(
+        {
+            "dataset_label": ["a", "a", "a", "b", "c"],
+            "seed": 0,
+            "method_label": ["forest", "logistic", "majority", "majority", "majority"],
+            "method": ["forest", "logistic", "majority", "majority", "majority"],
+            "status": "ok",
+            "balanced_accuracy": [0.9, 0.8, 0.5, 0.5, 0.5],
+        }
+    )
+    assert mean_ranks(frame)["mean_rank"].to_dict() == {"forest": 1, "logistic": 2, "majority": 3}
