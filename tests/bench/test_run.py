@@ -250,9 +250,7 @@ name = "file"
 methods = ["majority"]
 datasets = ["digits", {{name = "broken_table", params = {{how = "csv", path = "{tmp_path}/x"}}}}]
 """
-    completed = bench(
-        "run", write(tmp_path, text), "--no-report", "--out", tmp_path / "out", code=1
-    )
+    completed = bench("run", write(tmp_path, text), "--no-report", "--out", tmp_path / "out")
     records = {r["dataset"]["name"]: r for r in Store(tmp_path / "out").records()}
     assert records["digits"]["status"] == "ok"
     assert "No such file" in records["broken_table"]["reason"]
