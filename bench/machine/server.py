@@ -26,9 +26,11 @@ import importlib
 import importlib.util
 import json
 import os
+import random
 import select
 import signal
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +122,7 @@ def _fork(job: dict[str, Any]) -> int:
     code = 1
     try:
         _become_job(job["log"], job["slot"])
+        _seed_generators(job.get("record", {}).get("key", ""))
         module, _, function = job["call"].partition(":")
         code = getattr(importlib.import_module(module), function)(job) or 0
     except BaseException:
@@ -130,6 +133,20 @@ def _fork(job: dict[str, Any]) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _seed_generators(key: str) -> None:
+    """Start the global random generators from the key of a cell.
+
+    A method should use only its seed. One that draws from them gives the same result again, and
+    others for other seeds.
+    """
+    seed = zlib.crc32(key.encode())
+    random.seed(seed)
+    if (numpy := sys.modules.get("numpy")) is not None:
+        numpy.random.seed(seed)
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.manual_seed(seed)
 
 
 def _become_job(log: str | None, slot: dict[str, Any] | None) -> None:

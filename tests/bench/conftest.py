@@ -87,6 +87,8 @@ class Villain(DummyClassifier):
         p = super().predict_proba(X)
         if self.how == "nan":
             p[3] = np.nan
+        if self.how == "global_generator":
+            p = np.roll(p, np.random.randint(10), axis=1)
         if self.how == "no_probabilities":
             p *= 2
         if self.how == "short":

@@ -276,3 +276,22 @@ datasets = [{{name = "broken_table", params = {{how = "csv", path = "{file}"}}}}
     records = list(Store(tmp_path / "out").records())
     assert len(records) == 2
     assert len({r["dataset"]["checksum"] for r in records}) == 1
+
+
+def test_global_random_generators_depend_on_the_seed_alone(tmp_path: Path, bench: Bench) -> None:
+    text = """
+name = "generators"
+seeds = [0, 1, 2]
+datasets = ["digits"]
+methods = [{name = "villain", params = {how = "global_generator"}}]
+"""
+    spec, folders = write(tmp_path, text), [tmp_path / "one", tmp_path / "two"]
+    first, second = (
+        {
+            record["seed"]: store.artifact(record["key"])["probabilities"].argmax(1)[0]
+            for record in store.records()
+        }
+        for store in (bench("run", spec, "--no-report", "--out", f) and Store(f) for f in folders)
+    )
+    assert first == second
+    assert len(set(first.values())) > 1
