@@ -64,7 +64,7 @@ class Entry:
         """The reason why it cannot run here, with the install command, or None."""
         if self.broken:
             return self.broken
-        missing = [need for need in self.requires if importlib.util.find_spec(need) is None]
+        missing = [need for need in self.requires if not _is_installed(need)]
         if missing:
             packages = " ".join(sorted({f'"{self.requires[need]}"' for need in missing}))
             return f"needs {', '.join(missing)}: pip install {packages}"
@@ -79,7 +79,7 @@ class Entry:
             raise BenchError(message)
         try:
             return importlib.import_module(self.module)
-        except Exception as error:  # a plug-in may fail in any way
+        except (Exception, SystemExit) as error:  # a plug-in may fail in any way
             message = (
                 f"{self.kind[:-1]} {self.name!r} ({self.path.name}) cannot be imported: {error}"
             )
@@ -176,14 +176,18 @@ def module_entry(module: str, path: Path) -> Entry:
 def _read_entry(name: str, kind: str, module: str, path: Path) -> Entry:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=path.name)
-    except SyntaxError as error:
+    except (SyntaxError, UnicodeDecodeError) as error:
         return Entry(name, kind, module, path, "", {}, (), f"is not valid Python: {error}")
     literals: dict[str, object] = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             label = node.targets[0].id
             if label in ("REQUIRES", "FILES", "ENVIRONMENT"):
-                literals[label] = ast.literal_eval(node.value)
+                try:
+                    literals[label] = ast.literal_eval(node.value)
+                except ValueError:
+                    reason = f"has a {label} that is not written out: names and calls are not read"
+                    return Entry(name, kind, module, path, "", {}, (), reason)
     summary = (ast.get_docstring(tree) or "").strip().split("\n")[0]
     requires: Any = literals.get("REQUIRES", {})
     files: Any = literals.get("FILES", ())
@@ -198,6 +202,13 @@ def _read_entry(name: str, kind: str, module: str, path: Path) -> Entry:
         tuple(files),
         environment=tuple(environment),
     )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # the package of a submodule
+        return False
 
 
 @cache
@@ -256,7 +267,7 @@ def _imported_names(path: Path) -> frozenset[str]:
     """Names of imported modules and of objects imported from them. Relative ones begin with "."."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-    except SyntaxError:
+    except (SyntaxError, UnicodeDecodeError):
         return frozenset()
     names: set[str] = set()
     for node in ast.walk(tree):

@@ -20,11 +20,15 @@ def predict(model: Any, Z: Any, n_classes: int) -> np.ndarray:
     n = Z.shape[0]
     if not hasattr(model, "predict_proba"):
         labels = np.asarray(model.predict(Z))
-        _check_labels(labels, n_classes)
-        return np.eye(n_classes)[labels]
+        if labels.shape != (n,):
+            message = f"predict returned shape {labels.shape}, expected {(n,)}"
+            raise InvalidOutput(message)
+        return np.eye(n_classes)[_to_codes(labels, n_classes)]
     values = np.asarray(model.predict_proba(Z), dtype=np.float64)
-    classes = np.asarray(model.classes_)
-    _check_labels(classes, n_classes)
+    classes = _to_codes(np.asarray(model.classes_).ravel(), n_classes)
+    if len(set(classes.tolist())) < len(classes):
+        message = f"classes_ has labels twice: {classes.tolist()}"
+        raise InvalidOutput(message)
     if values.shape != (n, len(classes)):
         message = f"predict_proba returned shape {values.shape}, expected {(n, len(classes))}"
         raise InvalidOutput(message)
@@ -44,12 +48,14 @@ def predict(model: Any, Z: Any, n_classes: int) -> np.ndarray:
     return probabilities
 
 
-def _check_labels(labels: np.ndarray, n_classes: int) -> None:
+def _to_codes(labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """Class codes from labels of any type of number, such as 1.0."""
     codes = set(range(n_classes))
     invalid = sorted({str(label) for label in labels.tolist() if label not in codes})
     if invalid:
         message = f"the method predicts labels that do not exist: {', '.join(invalid[:5])}"
         raise InvalidOutput(message)
+    return labels.astype(np.int64)
 
 
 def attribute(convert: Any, model: Any, Z: Any, y: np.ndarray, n_classes: int) -> np.ndarray | None:

@@ -32,7 +32,7 @@ from bench.run.split import split_kind, split_rows
 from bench.store.records import Record, is_near
 from bench.store.store import DISK_FULL, Store
 from bench.store.tables import read_table
-from datasets.table import DataUnavailable
+from datasets.table import DataUnavailable, Table
 from deepmapper.errors import DivergedError
 from deepmapper.training.streams import stream_seed
 
@@ -210,14 +210,14 @@ def _fit_and_predict(store: Store, run: Run) -> Fitted:
         dataset=replace(record.dataset, n_train=len(train), n_test=len(test)),
         split=replace(record.split, kind=split_kind(table, cell.split)),
     )
-    refusal = method.supports(table) if hasattr(method, "supports") else None
+    refusal = method.supports(_hide_answers(table)) if hasattr(method, "supports") else None
     if refusal:
         raise Unsupported(refusal)
     with phase("warm_up"):
         if cell.may_use_torch:
             warm_up(phase.device)
         if hasattr(method, "warm_up"):
-            method.warm_up(table)
+            method.warm_up(_hide_answers(table))
     _restore_threads(record.threads)
     repetition = ("method", cell.replicate) if cell.replicate else ("method",)
     seed = stream_seed(cell.seed, *repetition) % 2**32
@@ -229,12 +229,12 @@ def _fit_and_predict(store: Store, run: Run) -> Fitted:
     with phase("convert_fit"):
         if table.n_missing and not getattr(method, "READS_MISSING", False):
             X_train, X_test = impute(X_train, X_test)
-        convert.fit(X_train, y_train)
+        convert.fit(X_train, y_train.copy())  # a method may change its labels
     _restore_threads(record.threads)
     with phase("convert_train"):
         Z_train = convert.transform(X_train)
     with phase("train"):
-        model.fit(Z_train, y_train)
+        model.fit(Z_train, y_train.copy())
     _restore_threads(record.threads)
     with phase("convert_test"):
         Z_test = convert.transform(X_test)
@@ -249,6 +249,12 @@ def _fit_and_predict(store: Store, run: Run) -> Fitted:
     if table.groups is not None:
         run.arrays["test_groups"] = table.groups[test]
     return Fitted(table, convert, model, Z_train, y_train, Z_test, y_test, test, probabilities)
+
+
+def _hide_answers(table: Table) -> Table:
+    """The table with labels in another order, without its split and its relevant features."""
+    y = np.random.default_rng(0).permutation(table.y)
+    return replace(table, y=y, official_split=None, relevant=None)
 
 
 def impute(X_train: np.ndarray, X_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -300,7 +306,7 @@ def _count_parameters(model: Any) -> int | None:
     if hasattr(model, "n_parameters_"):
         return int(model.n_parameters_)
     if hasattr(model, "coef_"):
-        return int(np.size(model.coef_) + np.size(model.intercept_))
+        return int(np.size(model.coef_) + np.size(getattr(model, "intercept_", ())))
     return None
 
 

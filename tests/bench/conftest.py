@@ -88,7 +88,7 @@ class Villain(DummyClassifier):
         if self.how == "nan":
             p[3] = np.nan
         if self.how == "global_generator":
-            p = np.roll(p, np.random.randint(10), axis=1)
+            p = np.random.dirichlet(np.ones(10), len(p))
         if self.how == "no_probabilities":
             p *= 2
         if self.how == "short":
@@ -117,13 +117,29 @@ class FewLabels(DummyClassifier):
         raise AttributeError
 
     def predict(self, X):
-        return np.array([0])
+        return super().predict(X)[:1]
+
+
+class ChangesLabels(DummyClassifier):
+    def fit(self, X, y):
+        y[:] = 0
+        return super().fit(X, np.arange(len(y)) % 10)
+
+
+class TwoNames(DummyClassifier):
+    """Has a class twice."""
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        self.classes_ = np.array([0, 0, *range(2, 10)])
+        return self
 
 
 def build(params, *, device, seed):
     villain = Villain(params.how, params.seconds)
-    if params.how == "few_labels":
-        villain = FewLabels()
+    others = {"few_labels": FewLabels, "changes_labels": ChangesLabels, "twice": TwoNames}
+    if params.how in others:
+        villain = others[params.how]()
     return Pipeline([("convert", FunctionTransformer()), ("model", villain)])
 '''
 

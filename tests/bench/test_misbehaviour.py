@@ -33,7 +33,9 @@ EXPECTED = {  # how -> (status, part of its reason)
     "nan": ("failed", "NaN or infinity for 1 of 449 rows"),
     "no_probabilities": ("failed", "row sums from 2 to 2"),
     "short": ("failed", "returned shape (448, 10), expected (449, 10)"),
-    "few_labels": ("failed", "its predictions cannot be scored: "),
+    "few_labels": ("failed", "predict returned shape (1,), expected (449,)"),
+    "twice": ("failed", "classes_ has labels twice: [0, 0, 2"),
+    "changes_labels": ("ok", None),
     "spin": ("timeout", "over 2 CPU s during train"),
     "spin_in_child": ("timeout", "over 2 CPU s during train"),
     "chatter": ("ok", None),
@@ -127,6 +129,13 @@ def test_nothing_is_left_running_and_nothing_half_written(
 def test_a_child_that_a_cell_leaves_behind_is_killed(records: dict[str, Record]) -> None:
     (warning,) = records["leave_child"]["warnings"]
     assert not psutil.pid_exists(int(warning.split()[-1]))
+
+
+def test_labels_that_a_method_changes_are_stored_as_they_were(
+    outcome: Outcome, records: dict[str, Record]
+) -> None:
+    labels = Store(outcome[0]).artifact(records["changes_labels"]["key"])["y_train"]
+    assert len(set(labels.tolist())) == 10
 
 
 def test_the_page_and_the_table_show_failures_with_reasons(outcome: Outcome) -> None:

@@ -67,14 +67,25 @@ def run_method(
 def test_an_error_in_the_size_of_a_model_keeps_its_predictions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    class NoNumber(DummyClassifier):
+        n_parameters_ = "many"
+
+    record = run_method(tmp_path, monkeypatch, NoNumber())
+    assert (record["status"], record["attribution_status"]) == ("ok", "failed")
+    assert "'many'" in record["attribution_reason"]
+    assert record["metrics"]["accuracy"] == 0.5
+    assert Store(tmp_path).artifact("k")["probabilities"].shape == (10, 2)
+
+
+def test_coefficients_without_an_intercept_are_attributions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class NoIntercept(DummyClassifier):
         coef_ = np.ones((1, 5))
 
     record = run_method(tmp_path, monkeypatch, NoIntercept())
-    assert (record["status"], record["attribution_status"]) == ("ok", "failed")
-    assert "intercept_" in record["attribution_reason"]
-    assert record["metrics"]["accuracy"] == 0.5
-    assert Store(tmp_path).artifact("k")["probabilities"].shape == (10, 2)
+    assert record["attribution_status"] == "ok"
+    assert record["n_parameters"] == 5
 
 
 def test_a_method_warms_up_before_the_phases_that_count(
@@ -90,6 +101,7 @@ def test_a_method_warms_up_before_the_phases_that_count(
     record = run_method(tmp_path, monkeypatch, Compiled(), warm_up=tables.append)
     assert record["status"] == "ok", record["reason"]
     assert [table.n_features for table in tables] == [5]
+    assert tables[0].y.tolist() != (np.arange(40) % 2).tolist()  # it does not see the answers
     assert list(record["phases"])[:3] == ["load", "warm_up", "convert_fit"]
 
 
