@@ -4,6 +4,7 @@ import importlib
 import inspect
 import re
 import tempfile
+import tomllib
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, Field, fields
@@ -180,4 +181,8 @@ def _result(topic: str) -> str:
     text = (PUBLISHED / topic / "README.md").read_text(encoding="utf-8")
     # A link to another topic leads to its page here.
     text = re.sub(r"\]\(\.\./([^/)]+)/README\.md\)", r"](\1.md)", text)
+    about = tomllib.loads((PUBLISHED / topic / "topic.toml").read_text(encoding="utf-8"))
+    if "stale" in about:
+        title, rest = text.split("\n", 1)
+        text = f"{title}\n\n> Stale: {about['stale']}. To renew: `{about['command']}`\n{rest}"
     return "\n\n".join([text, *images]) + "\n"
