@@ -24,6 +24,7 @@ from deepmapper.estimators._base import OnEpoch
 from deepmapper.estimators._saving import load_model, read_preparation, replace_folder, write_model
 from deepmapper.images._rows import dense, is_on_disk, split_rows
 from deepmapper.tables import PreparedTable, TrainingTables, read_new
+from deepmapper.tables._raw import list_names
 
 PREDICT_BYTES = 256 << 20  # of a table's rows that are predicted at a time
 LONGEST_FILE_NAME = 80
@@ -37,6 +38,7 @@ PARTS = {
     "mixture": "mixture of these",
     "majority": "most frequent class",
 }
+FEWEST_STEPS = 100  # of float32 between the smallest and the largest value of a column
 EVEN = 1.5  # largest ratio of the sizes of two classes that are about equally frequent
 
 
@@ -197,8 +199,35 @@ def fit(
         confusion = confusion_matrix(tables.test.y, predicted, labels=estimator.classes_)
         evaluation = Evaluation(estimator.classes_, confusion)
     notes = tuple(dict.fromkeys(str(w.message) for w in records if w.category is UserWarning))
-    own = [*_notes_on_copies(tables), *_notes_on_probabilities(estimator)]
+    own = [
+        *_notes_on_precision(tables.train),
+        *_notes_on_copies(tables),
+        *_notes_on_probabilities(estimator),
+    ]
     return Run(estimator, tables, source, label, evaluation, seconds, (*tables.notes, *notes, *own))
+
+
+def _notes_on_precision(table: PreparedTable) -> list[str]:
+    """A note on columns whose values are large compared with their differences.
+
+    Files are read as float32, so differences below 1e-7 of a value are rounded. Tables on disk are
+    not examined.
+    """
+    if is_on_disk(table.X):
+        return []
+    low, high = (getattr(table.X, name)(axis=0) for name in ("min", "max"))
+    low, high = (x.toarray()[0] if sparse.issparse(x) else x for x in (low, high))
+    size = np.maximum(np.abs(low), np.abs(high)).astype(np.float64)
+    spread = high.astype(np.float64) - low
+    step = size * np.finfo(np.float32).eps
+    coarse = (spread < FEWEST_STEPS * step) & ((spread > 0) | (step > 1))
+    names = [table.features[i] for i in np.flatnonzero(coarse)]
+    if not names:
+        return []
+    return [
+        f"values are read with about 7 digits (float32), too few for the differences within the "
+        f"columns {list_names(names)}: subtract a constant from each, such as its smallest value"
+    ]
 
 
 def _notes_on_copies(tables: TrainingTables) -> list[str]:

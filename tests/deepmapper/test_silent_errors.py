@@ -321,6 +321,18 @@ def test_probabilities_of_unequal_classes_are_explained(tmp_path: Path) -> None:
                 assert has_note == (is_noted and is_balanced)
 
 
+def test_columns_that_float32_cannot_resolve_are_named(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(20, 5)), columns=list("abcde"))
+    frame["second"] = 1.7e9 + rng.integers(0, 30, 20)
+    frame["mass"] = 5000 + 0.001 * rng.normal(size=20)
+    frame["count"] = rng.integers(1_000_000, 9_000_000, 20)
+    frame["status"] = ["p", "q"] * 10
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    output = " ".join(_fit_status(tmp_path, "--set", "max_epochs=1").split())
+    assert "the differences within the columns 'second', 'mass': subtract a constant" in output
+
+
 def test_test_rows_that_are_training_rows_are_counted(tmp_path: Path) -> None:
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 5)), columns=list("abcde"))
     frame["status"] = ["p", "q"] * 10
