@@ -97,6 +97,13 @@ def fit(
     marks: Marks = None,
     transpose: Transpose = False,
     layer: Layer = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            help="A column of persons or batches with several rows, in the file of the labels: no "
+            "feature, and each on one side of the test split."
+        ),
+    ] = None,
     test_fraction: Annotated[float, typer.Option(help="Share of rows kept for testing.")] = 0.2,
     device: Device = "auto",
     seed: Seed = 0,
@@ -123,6 +130,7 @@ def fit(
             marks=marks or (),
             transpose=transpose,
             layer=layer,
+            groups=groups,
             test_fraction=test_fraction,
             random_state=seed,
         )

@@ -113,6 +113,7 @@ def read_training(
     marks: Sequence[str] = (),
     transpose: bool = False,
     layer: str | None = None,
+    groups: str | None = None,
     test_fraction: float = 0.0,
     random_state: int = 0,
 ) -> TrainingTables:
@@ -146,6 +147,9 @@ def read_training(
         Whether the file has features in rows and samples in columns.
     layer : str, default=None
         The layer of an AnnData file to read in place of X, or "raw".
+    groups : str, default=None
+        The column, in the file of the labels, of persons or batches with several rows. It is no
+        feature, and the rows of a group are all for training or all for testing.
     test_fraction : float, default=0.0
         Share of rows for testing, the same for every class.
     random_state : int, default=0
@@ -167,7 +171,12 @@ def read_training(
         message = f"test_fraction is a share of the rows, 0 to below 1; got {test_fraction}"
         raise DeepMapperError(message)
     path, options = Path(path), ReadOptions(tuple(marks), transpose, layer)
-    planner = training_plan(label if labels is None else None, row_names, leave_out, keep)
+    plan_columns = training_plan(label if labels is None else None, row_names, leave_out, keep)
+
+    def planner(names: list[str], label_names: list[str], where: str) -> Plan:
+        plan = plan_columns(names, label_names, where)
+        return replace(plan, features=[name for name in plan.features if name != groups])
+
     with _collect_notes() as notes:
         raw = separate_ids(convert_text(_read(path, planner, options)), keep)
         if not transpose:
@@ -175,6 +184,8 @@ def read_training(
         note_dates(raw)
         if labels is not None:
             raw = _add_labels(raw, Path(labels), label)
+        if groups is not None:
+            raw = _add_groups(raw, path, labels, groups, options)
         n_rows, n_columns = raw.n_samples, len(raw.names) + len(raw.texts) + len(raw.ids)
         raw, dropped = drop_rows(raw, missing, training=True)
         refuse_infinities(raw)
@@ -185,7 +196,12 @@ def read_training(
             y = parse_labels(raw.labels, raw.where)
             check_labels(y, raw.where)
             note_separating(raw, y)
-            train_rows, test_rows = _split_rows(y, test_fraction, random_state)
+            train_rows, test_rows = (
+                _split_rows(y, test_fraction, random_state)
+                if groups is None
+                else _split_groups(y, raw.ids[groups], test_fraction, random_state, raw.where)
+            )
+            _note_shared_ids(raw, train_rows, test_rows)
             if test_fraction and not len(test_rows):
                 warnings.warn(
                     f"{raw.where}: no rows were separated for testing, because each class needs "
@@ -323,6 +339,33 @@ def _add_labels(raw: RawTable, path: Path, column: str | None) -> RawTable:
     return replace(raw, labels=labels)
 
 
+def _add_groups(
+    raw: RawTable, path: Path, labels: str | Path | None, column: str, options: ReadOptions
+) -> RawTable:
+    """Add a column of the file of the labels to `RawTable.ids`. Each row needs a value."""
+
+    def plan(names: list[str], label_names: list[str], where: str) -> Plan:
+        check_column(column, label_names, where, "groups")
+        return Plan([], column)
+
+    if labels is None:
+        values = _read(path, plan, options).labels
+    elif recognise(Path(labels)) == "raw":
+        message = f"{labels} has no columns: give the labels and {column!r} in a table (--labels)"
+        raise DeepMapperError(message)
+    else:
+        values = _add_labels(raw, Path(labels), column).labels
+    assert values is not None  # the plan names them
+    texts = np.array([None if value is None else str(value) for value in values], dtype=object)
+    if n_missing := sum(text is None for text in texts):
+        message = (
+            f"{labels or path}: {n_missing} of {len(texts)} rows have no value in the column of "
+            f"groups {column!r}. Fill them, or remove these rows"
+        )
+        raise DeepMapperError(message)
+    return replace(raw, ids={**raw.ids, column: texts})
+
+
 def _is_unique(values: np.ndarray) -> bool:
     return len(set(values) - {None}) == len(values)
 
@@ -403,6 +446,50 @@ def _read_label_column(path: Path, column: str | None) -> tuple[np.ndarray, list
     assert table.labels is not None  # the plan names one
     named = [] if table.named_by is None else [table.row_names]
     return table.labels, [*named, *_name_columns(table)]
+
+
+def _note_shared_ids(raw: RawTable, train_rows: np.ndarray, test_rows: np.ndarray) -> None:
+    """Warn if rows of one person or sample are in the training rows and in the test rows."""
+    for name, values in raw.ids.items():
+        n = len((set(values[train_rows]) & set(values[test_rows])) - {None})
+        if n:
+            warnings.warn(
+                f"{raw.where}: {n} values of {name!r} are in training rows and in test rows. The "
+                f"accuracy on new ones may be lower: keep each on one side with --groups {name}",
+                stacklevel=3,
+            )
+
+
+def _split_groups(
+    y: np.ndarray, groups: np.ndarray, fraction: float, random_state: int, where: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the training rows and of the test rows. No group is on both sides.
+
+    Every class has a training row, or DeepMapperError is raised.
+    """
+    everything, nothing = np.arange(len(y)), np.empty(0, dtype=np.int64)
+    if fraction == 0:
+        return everything, nothing
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    n_classes, n_groups = len(np.unique(y)), len(np.unique(groups))
+    n_folds = min(max(2, round(1 / fraction)), n_groups)
+    if n_folds > 1:
+        seed = stream_seed(random_state, "test") % 2**32
+        folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+        with warnings.catch_warnings():  # a class in few groups: each division is checked below
+            warnings.simplefilter("ignore", UserWarning)
+            divisions = list(folds.split(everything[:, None], y, groups))
+        divisions = [d for d in divisions if len(np.unique(y[d[0]])) == n_classes and len(d[1])]
+        # the test rows with the most classes, then those nearest to the share asked for
+        divisions.sort(key=lambda d: (-len(np.unique(y[d[1]])), abs(len(d[1]) - fraction * len(y))))
+        if divisions:
+            return divisions[0]
+    message = (
+        f"{where}: {n_groups} groups cannot be divided into training and test groups so that each "
+        "of the classes is among the training rows. Leave --groups out, or set --test-fraction 0"
+    )
+    raise DeepMapperError(message)
 
 
 def _split_rows(y: np.ndarray, fraction: float, random_state: int) -> tuple[np.ndarray, np.ndarray]:
