@@ -9,16 +9,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.figure_style import INK, QUIET, bare, colours, method_rows, panels
-from reports.pairs import (
+from reports.over_tables import (
     FEWEST_TABLES,
     SIGNIFICANT,
-    correct,
     main_entries,
     table_differences,
     wilcoxon,
 )
 from reports.results import Results
-from reports.statistics import base_table
+from reports.statistics import base_table, correct
 
 TITLE = "Mean ranks"
 CAPTION = (

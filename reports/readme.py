@@ -15,7 +15,7 @@ A README marks what comes from records by comments, which a page does not show:
 - `<!-- records: wide_pilot; difference; deepmapper; mlp -->`: two methods on each table with the
   paired interval of their difference, and over tables.
 - `<!-- records: wide_pilot; summary against deepmapper -->` adds the comparison with a reference
-  (`reports.pairs.compare_over_tables`): tables better, tied and worse, p, and the noise.
+  (`reports.over_tables.compare_over_tables`): tables better, tied and worse, p, and the noise.
 - `<!-- records: causes; variance -->`: shares of the variance of the error with their intervals
   (`reports.variance_shares`). `<!-- records: causes; levels -->`: the mean balanced accuracy of
   each layout, network and gate on each table, over the complete part of that grid.
@@ -38,20 +38,18 @@ import pandas as pd
 from bench.catalog import ROOT
 from bench.errors import BenchError, unknown
 from bench.metrics import MAIN
-from reports.pairs import (
+from reports.over_tables import (
     EQUIVALENT,
-    LOSS,
     Comparison,
-    Pairs,
     compare,
     compare_over_tables,
-    correct,
     equivalent,
     limits,
 )
+from reports.pairs import LOSS, Pairs
 from reports.paper.exhibit import short
 from reports.results import Results
-from reports.statistics import Estimate, mean_ranks
+from reports.statistics import Estimate, correct, mean_ranks
 from reports.topics import PUBLISHED
 from reports.used_rows import mark_text, used_tables
 from reports.variance_shares import FACTORS, factors_of, read_grid

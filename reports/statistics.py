@@ -16,6 +16,7 @@ from scipy import special  # not scipy.stats, which takes a second to import
 from bench.metrics import MAIN
 
 LEVEL = 0.95  # confidence of every interval in tables and figures
+DIGITS = 12  # differences are rounded, so that equal means are equal
 
 BLOCK = ["dataset_label", "seed"]
 # Words of labels of variants: `x (counts)` has the rows of `x`, and is no other table.
@@ -121,6 +122,24 @@ def even_rows(labels: np.ndarray) -> float:
     """
     counts = np.unique(labels, return_counts=True)[1]
     return float(len(counts) ** 2 / np.sum(1 / counts))
+
+
+def correct(p: Sequence[float | None]) -> list[float | None]:
+    """Correct p-values for their number (Holm, Scand. J. Stat. 6, 1979). None is no test.
+
+    Examples
+    --------
+    >>> correct([0.01, None, 0.04, 0.03])
+    [0.03, None, 0.06, 0.06]
+    """
+    tested = [i for i, value in enumerate(p) if value is not None]
+    ascending = sorted(tested, key=lambda i: p[i] or 0.0)
+    corrected: list[float | None] = [None] * len(p)
+    largest = 0.0
+    for place, i in enumerate(ascending):
+        largest = max(largest, (len(tested) - place) * (p[i] or 0.0))
+        corrected[i] = round(min(1.0, largest), DIGITS)
+    return corrected
 
 
 def best_of(means: Mapping[str, float]) -> set[str]:

@@ -10,13 +10,11 @@ import pandas as pd
 from bench.metrics import MAIN
 from reports import units
 from reports.entries import NOT_RUN, failed_cell, failure_notes, interval, long_data
-from reports.pairs import (
+from reports.over_tables import (
     EQUIVALENT,
     FEWEST_TABLES,
-    LOSS,
     SIGNIFICANT,
     Comparison,
-    Pairs,
     compare,
     compare_over_tables,
     equivalent,
@@ -24,6 +22,7 @@ from reports.pairs import (
     main_entries,
     reference_of,
 )
+from reports.pairs import LOSS, Pairs
 from reports.results import Group, Results
 from reports.statistics import Estimate
 from reports.views import (

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from reports import figure_ranks
-from reports.pairs import bayesian_signed_rank, compare, correct
-from reports.statistics import mean_ranks, wilson_interval
+from reports.over_tables import bayesian_signed_rank, compare
+from reports.statistics import correct, mean_ranks, wilson_interval
 from tests.reports.test_pairs import difference_of, one_seed, results_of
 
 pytestmark = pytest.mark.slow  # `make test-all` installs the libraries: there a missing one fails

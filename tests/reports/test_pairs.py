@@ -15,9 +15,10 @@ from reports import figure_heat, figure_ranks
 from reports.aggregate import columns
 from reports.figure_ranks import cliques
 from reports.figure_style import SMALLEST, style
-from reports.pairs import Pairs, bayesian_signed_rank, compare_over_tables, correct
+from reports.over_tables import bayesian_signed_rank, compare_over_tables
+from reports.pairs import Pairs
 from reports.results import Group, Results
-from reports.statistics import Estimate, wilson_interval
+from reports.statistics import Estimate, correct, wilson_interval
 from reports.table_accuracy import _mark, accuracy, pairwise
 from reports.tables import all_views
 from reports.views import LEVEL, PLAIN, UNSURE
