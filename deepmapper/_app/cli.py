@@ -100,8 +100,8 @@ def fit(
     groups: Annotated[
         str | None,
         typer.Option(
-            help="A column of persons or batches with several rows, in the file of the labels: no "
-            "feature, and each on one side of the test split."
+            help="A column of persons or batches with several rows, in the table or in --labels: "
+            "no feature, and each on one side of the test split."
         ),
     ] = None,
     test_fraction: Annotated[float, typer.Option(help="Share of rows kept for testing.")] = 0.2,

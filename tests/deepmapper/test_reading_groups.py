@@ -20,7 +20,7 @@ def _frame(column: str = "site") -> pd.DataFrame:
     frame = pd.DataFrame(draw.normal(size=(60, 3)), columns=["a", "b", "c"])
     frame.insert(0, "sample_id", [f"s{i}" for i in range(60)])
     persons = np.repeat(np.arange(20), 3)
-    frame[column] = persons * 7
+    frame[column] = persons * 7 if column != "clinic" else [f"at {person}" for person in persons]
     frame["status"] = np.where(persons % 2, "ill", "well")
     return frame.sample(frac=1, random_state=0).reset_index(drop=True)
 
@@ -54,7 +54,7 @@ def _persons(tables: TrainingTables, frame: pd.DataFrame, column: str) -> tuple[
     return set(person[tables.train.row_names]), set(person[tables.test.row_names])
 
 
-@pytest.mark.parametrize("column", ["site", "patient"])  # a number, and an id
+@pytest.mark.parametrize("column", ["site", "patient", "clinic"])  # a number, an id, a text
 @pytest.mark.parametrize("file", ["t.csv", "t.parquet", "t.h5ad"])
 def test_a_group_is_on_one_side(tmp_path: Path, file: str, column: str) -> None:
     frame = _frame(column)
@@ -79,6 +79,20 @@ def test_groups_of_the_file_of_the_labels(tmp_path: Path) -> None:
     np.save(tmp_path / "y.npy", frame["status"].to_numpy(str))
     with pytest.raises(DeepMapperError, match=r"y\.npy has no columns"):
         read_training(path, labels=tmp_path / "y.npy", groups="site")
+
+
+def test_groups_are_the_names_that_labels_are_joined_by(tmp_path: Path) -> None:
+    frame = _frame("patient")
+    path = _write(tmp_path, frame.drop(columns="status"), "t.csv")
+    patients = frame[["patient", "status"]].drop_duplicates()
+    clinical = _write(tmp_path, patients, "clinical.csv")
+    tables = read_training(
+        path, label="status", labels=clinical, groups="patient", test_fraction=0.2
+    )
+    train, test = _persons(tables, frame, "patient")
+    assert not train & test
+    expected = frame.set_index("sample_id")["status"]
+    np.testing.assert_array_equal(tables.train.y, expected[tables.train.row_names])
 
 
 def test_persons_on_both_sides_are_pointed_out(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_labels_are_not_joined_by_position_if_a_name_repeats(tmp_path: Path) -> 
             read_training(expression, label="status", labels=clinical)
 
 
-def test_labels_of_patients_with_several_rows_are_not_joined_by_position(tmp_path: Path) -> None:
+def test_labels_of_patients_with_several_rows_are_joined_by_name(tmp_path: Path) -> None:
     patients = [f"P{i // 2}" for i in range(N)]
     frame = _expression().reset_index(drop=True).assign(patient_id=patients)
     frame.to_csv(tmp_path / "expr.csv", index=False)
@@ -107,6 +107,20 @@ def test_labels_of_patients_with_several_rows_are_not_joined_by_position(tmp_pat
     table.to_csv(tmp_path / "clinical.csv", index=False)
     with pytest.raises(DeepMapperError, match=r"12 more than once in .*expr\.csv: 'P0'"):
         read_training(tmp_path / "expr.csv", label="status", labels=tmp_path / "clinical.csv")
+    table = table.drop_duplicates("patient_id").assign(status=STATUS[: N // 2])
+    table.to_csv(tmp_path / "clinical.csv", index=False)
+    tables, notes = _read(
+        tmp_path / "expr.csv", label="status", labels=tmp_path / "clinical.csv", test_fraction=0.25
+    )
+    of_patient = dict(zip(table["patient_id"], table["status"], strict=True))
+    expected = [of_patient[patient] for patient in patients]
+    assert "label of" in notes
+    assert "12 more than once in" in notes
+    assert "--groups patient_id" in notes
+    assert tables.test is not None
+    rows = [*tables.train.row_names, *tables.test.row_names]
+    status_of_row = dict(zip(rows, [*tables.train.y, *tables.test.y], strict=True))
+    assert [status_of_row[str(i + 1)] for i in range(N)] == expected
 
 
 @pytest.mark.parametrize("start", [1, 200_000_001])
