@@ -261,7 +261,7 @@ def _collect_notes() -> Iterator[list[str]]:
     with warnings.catch_warnings(record=True) as records:
         warnings.simplefilter("always", UserWarning)
         yield notes
-    for record in records:
+    for record in {str(record.message): record for record in records}.values():
         if record.category is UserWarning:
             notes.append(str(record.message))
         warnings.warn_explicit(record.message, record.category, record.filename, record.lineno)

@@ -23,7 +23,7 @@ from deepmapper.tables._reading import read_file
 from deepmapper.tables._roles import are_mostly_different, holds_ids
 
 
-def add_labels(raw: RawTable, path: Path, column: str | None) -> RawTable:
+def add_labels(raw: RawTable, path: Path, column: str | None, role: str = "label") -> RawTable:
     """Add the labels of another file: a `.npy` vector or a table's column.
 
     If a column of both tables has the same names, labels are matched by name, else by position
@@ -31,7 +31,7 @@ def add_labels(raw: RawTable, path: Path, column: str | None) -> RawTable:
     """
     is_vector = recognise(path) == "raw"
     labels, theirs = (
-        (_read_label_vector(path), []) if is_vector else _read_label_column(path, column)
+        (_read_label_vector(path), []) if is_vector else _read_label_column(path, column, role)
     )
     has_names = raw.named_by is not None
     ours = [*([raw.row_names] if has_names else []), *raw.ids.values(), *_name_columns(raw)]
@@ -91,7 +91,7 @@ def add_groups(
         message = f"{path} has no column {column!r} for the groups, and {labels} has no columns"
         raise DeepMapperError(message)
     else:
-        source, values = str(labels), add_labels(raw, Path(labels), column).labels
+        source, values = str(labels), add_labels(raw, Path(labels), column, "groups").labels
     assert values is not None  # the plan names them
     texts = np.array([None if value is None else str(value) for value in values], dtype=object)
     if n_missing := sum(text is None for text in texts):
@@ -179,12 +179,14 @@ def _read_label_vector(path: Path) -> np.ndarray:
     return labels
 
 
-def _read_label_column(path: Path, column: str | None) -> tuple[np.ndarray, list[np.ndarray]]:
+def _read_label_column(
+    path: Path, column: str | None, role: str
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """The labels, and the columns that may name the rows."""
 
     def plan(names: list[str], label_names: list[str], where: str) -> Plan:
         if column is not None:
-            check_column(column, names, where, "label")
+            check_column(column, names, where, role)
         elif len(names) > 1:
             message = (
                 f"{where} has the columns {list_names(names)}; name the one with the label "

@@ -76,6 +76,10 @@ def test_groups_of_the_file_of_the_labels(tmp_path: Path) -> None:
     tables = read_training(path, label="status", labels=clinical, groups="site", test_fraction=0.2)
     train, test = _persons(tables, frame, "site")
     assert not train & test
+    with pytest.raises(
+        DeepMapperError, match=r"no column 'sites' for the groups; nearest: 'site'$"
+    ):
+        read_training(path, label="status", labels=clinical, groups="sites")
     np.save(tmp_path / "y.npy", frame["status"].to_numpy(str))
     with pytest.raises(DeepMapperError, match=r"y\.npy has no columns"):
         read_training(path, labels=tmp_path / "y.npy", groups="site")
