@@ -1,6 +1,7 @@
 """Shares of variance, compared with known effects and with statsmodels."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from itertools import product
 
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 from bench.store.store import Store
-from reports import figure_variance, figures, tables
+from reports import figure_variance, figures, readme, tables
 from reports.markup import markdown
 from reports.results import Results
 from reports.variance_shares import (
@@ -162,7 +163,7 @@ def test_layouts_that_some_tables_lack_have_grids_of_their_own() -> None:
 
 
 def test_a_report_of_a_grid_has_its_table_and_figure(
-    make_cell: Callable, store: Store, put_again: Callable
+    make_cell: Callable, store: Store, put_again: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(0)
     for dataset, seed in product(("nihs", "needles"), (0, 1)):
@@ -185,3 +186,12 @@ def test_a_report_of_a_grid_has_its_table_and_figure(
     [axes] = figure.axes
     widths = [patch.get_width() for patch in axes.patches]
     assert sum(widths) == pytest.approx(300)  # three bars: all tables and each
+    monkeypatch.setattr(readme, "_results", lambda topic: results)
+    shares = readme.renew("<!-- records: causes; variance -->\n<!-- end -->")
+    assert re.search(r"\| gate \| 1 \| 9\d\.\d \| 9\d\.\d to \d+\.\d \|", shares)
+    levels = readme.renew("<!-- records: causes; levels -->\n<!-- end -->")
+    assert "| level | needles | nihs † |" in levels
+    assert re.findall(r"\| (.*?) \| \.\d+ \| \.\d+ \|", levels) == [
+        *("layout: learned", "layout: natural", "network: flat", "network: patch"),
+        *("gate: gate", "gate: no gate"),
+    ]
