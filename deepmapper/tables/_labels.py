@@ -86,7 +86,7 @@ def add_groups(
     elif column in raw.ids:
         values = raw.ids[column]
     elif labels is None or column in raw.texts or len(used) < len(raw.names):
-        values = read_file(path, plan, options).labels  # numbers as they are written
+        values = read_file(path, plan, options).labels  # the text of numbers
     elif recognise(Path(labels)) == "raw":
         message = f"{path} has no column {column!r} for the groups, and {labels} has no columns"
         raise DeepMapperError(message)
