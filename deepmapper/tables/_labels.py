@@ -151,8 +151,10 @@ def _match_labels(
         groups = ((repeated, "more than once"), (only, "only"))
         parts += [f"{len(g)} {how} in {file}: {list_names(g)}" for g, how in groups if g]
     if len(parts) == 1 and len(names) == len(set(row_names)) < len(row_names):
+        several = [name for name, count in Counter(row_names).items() if count > 1]
         warnings.warn(
-            f"each label of {path} is that of all rows with its name, {parts[0]}",
+            f"{where}: {len(several)} names have several rows, which get the same label of {path}: "
+            f"{list_names(several)}",
             stacklevel=4,
         )
     elif parts:
