@@ -145,7 +145,7 @@ def _understood() -> str:
         path = Path(folder) / "expression.csv"
         path.write_text("\n".join(["patient,number,TP53,sex,status", *rows]), encoding="utf-8")
         words = ["fit", str(path), "--label", "status", "--out", f"{folder}/run", "--dry-run"]
-        output = CliRunner().invoke(app, words).output
+        output = CliRunner().invoke(app, words).output.replace(f"{folder}/", "")
     return f"```text\n{output.strip()}\n```\n"
 
 
