@@ -12,7 +12,7 @@ from bench.run.phases import COUNTED
 from bench.store.store import Record, Store, write_atomically
 from reports.machines import letters
 from reports.scores import metrics_of
-from reports.statistics import even_rows
+from reports.statistics.estimates import even_rows
 from reports.topics import Source, open_source
 
 TEXT, REAL, WHOLE = "string", "float64", "Int64"

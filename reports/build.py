@@ -10,18 +10,21 @@ def build(folder: Path, out: Path | None = None, *, interactive: bool = True) ->
     results.parquet and report/. `interactive` adds the chart that needs a script of 4.5 MB.
     Building again writes the same bytes.
     """
-    from reports import aggregate, figures, page, tables
+    from reports import aggregate
+    from reports.figures.plans import draw_all
+    from reports.page.html import render
     from reports.results import Results
+    from reports.tables.writer import all_views, write_text, write_view
 
     results = Results.read(folder)
     out = out or folder
     report = out / "report"
     report.mkdir(parents=True, exist_ok=True)
     aggregate.write_results(results.as_recorded, out / "results.parquet")
-    views = tables.all_views(results)
+    views = all_views(results)
     for view in views:
-        tables.write_view(view, report / "tables")
-    drawn = figures.draw_all(results, report / "figures")
-    text = page.render(results, views, drawn, interactive=interactive)
-    tables.write_text(report / "index.html", text)
+        write_view(view, report / "tables")
+    drawn = draw_all(results, report / "figures")
+    text = render(results, views, drawn, interactive=interactive)
+    write_text(report / "index.html", text)
     return report / "index.html"

@@ -20,7 +20,7 @@ from bench.catalog import entry
 from bench.errors import BenchError, unknown
 from bench.machine.redaction import list_replacements, redact
 from bench.store.store import Record
-from reports.stability import strongest
+from reports.statistics.stability import strongest
 from reports.topics import PREDICTED, Topic, open_source, write_arrays, write_cells
 
 KEEP_WHOLE = 20_000  # numbers of an attribution array. Larger ones are cut
@@ -182,8 +182,8 @@ def _cut(arrays: dict[str, np.ndarray], *, whole: bool) -> dict[str, np.ndarray]
 
 def _draw(source: Path, topic: Path, names: Sequence[str], *, paper: bool) -> None:
     """Draw the pictures of a topic from all arrays of the run."""
-    from reports.figures import draw_all
-    from reports.page import reduced
+    from reports.figures.plans import draw_all
+    from reports.page.html import reduced
     from reports.paper.build import build
     from reports.results import Results
 

@@ -6,7 +6,7 @@ A README marks what comes from records by comments, which a page does not show:
   measure (a column of results.parquet) over seeds, for each method and table, the best mean rank
   first.
 - `<!-- records: wide_pilot; summary -->`: balanced accuracy and log loss of one entry a method,
-  with their mean ranks (`reports.statistics.mean_ranks`) with failures last and over ok cells, and
+  with their mean ranks (`reports.statistics.estimates`) with failures last and over ok cells, and
   the sum of its CPU seconds. `; without prostate_shift` leaves out a table, `; best 20` the methods
   after the first 20.
 - `<!-- records: wide_pilot; behind deepmapper -->`: the tables on which a method is more than 0.01
@@ -15,14 +15,14 @@ A README marks what comes from records by comments, which a page does not show:
 - `<!-- records: wide_pilot; difference; deepmapper; mlp -->`: two methods on each table with the
   paired interval of their difference, and over tables.
 - `<!-- records: wide_pilot; summary against deepmapper -->` adds the comparison with a reference
-  (`reports.over_tables.compare_over_tables`): tables better, tied and worse, p, and the noise.
+  (`reports.statistics.over_tables`): tables better, tied and worse, p, and the noise.
 - `<!-- records: causes; variance -->`: shares of the variance of the error with their intervals
-  (`reports.variance_shares`). `<!-- records: causes; levels -->`: the mean balanced accuracy of
-  each layout, network and gate on each table, over the complete part of that grid.
+  (`reports.statistics.variance_shares`). `<!-- records: causes; levels -->`: the mean balanced
+  accuracy of each layout, network and gate on each table, over the complete part of that grid.
 - `<!-- record: quick; needle_auprc; expression; deepmapper -->.966` is one mean.
   `<!-- record: quick; cells -->132` is the number of cells that are ok.
 - `<!-- difference: quick; log_loss; gravier; mlp; logistic -->+.01 [−.08, +.10]` is the first
-  method minus the second with its paired 95% interval (`reports.pairs.Pairs`).
+  method minus the second with its paired 95% interval (`reports.statistics.pairs.Pairs`).
 
 `docs/claims.md` lists all of them with the cells behind each.
 """
@@ -38,7 +38,10 @@ import pandas as pd
 from bench.catalog import ROOT
 from bench.errors import BenchError, unknown
 from bench.metrics import MAIN
-from reports.over_tables import (
+from reports.paper.exhibit import short
+from reports.results import Results
+from reports.statistics.estimates import Estimate, correct, mean_ranks
+from reports.statistics.over_tables import (
     EQUIVALENT,
     Comparison,
     compare,
@@ -46,13 +49,10 @@ from reports.over_tables import (
     equivalent,
     limits,
 )
-from reports.pairs import LOSS, Pairs
-from reports.paper.exhibit import short
-from reports.results import Results
-from reports.statistics import Estimate, correct, mean_ranks
+from reports.statistics.pairs import LOSS, Pairs
+from reports.statistics.variance_shares import FACTORS, factors_of, read_grid
 from reports.topics import PUBLISHED
 from reports.used_rows import mark_text, used_tables
-from reports.variance_shares import FACTORS, factors_of, read_grid
 
 TABLE = re.compile(r"(<!-- records: (.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 NUMBER = re.compile(r"(<!-- (record|difference): ([^>]*?) -->)[+−]?[\d.,]*\d( \[[^]]*\])?")

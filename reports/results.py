@@ -15,7 +15,7 @@ from bench.metrics import MAIN
 from bench.store.store import Record, Store
 from reports.aggregate import frame_of
 from reports.machines import Kind, kinds, left_out, legend
-from reports.statistics import Estimate, estimate, families, mean_ranks, share_estimate
+from reports.statistics.estimates import Estimate, estimate, families, mean_ranks, share_estimate
 from reports.topics import Source, open_source
 from reports.units import natural_order, status_words
 

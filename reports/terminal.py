@@ -6,7 +6,7 @@ import pandas as pd
 
 from reports import units
 from reports.results import Group, distinguish_labels, groups_of
-from reports.statistics import best_of, families, mean_ranks
+from reports.statistics.estimates import best_of, families, mean_ranks
 from reports.used_rows import CAPTION, used_tables
 
 if TYPE_CHECKING:

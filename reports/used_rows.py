@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.views import Block, Column, Footnotes, View
+from reports.tables.views import Block, Column, Footnotes, View
 
 READING = " A footnote of a dataset names settings that were chosen with its rows in sight."
 CAPTION = (

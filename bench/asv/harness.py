@@ -57,7 +57,7 @@ def report_tables(n_records: int = 40) -> Workload:
     """Make all tables of the report from the stored cells."""
     from bench.store.store import Store
     from reports.results import Results
-    from reports.tables import all_views
+    from reports.tables.writer import all_views
 
     folder = make_store(n_records)
     store = Store(Path(folder.name))

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from reports import sections
-from reports.figure_style import PRINT, save, style
-from reports.markup import csv, latex, markdown
-from reports.page import data_uri, reduced, template
+from reports.figures.style import PRINT, save, style
+from reports.page import sections
+from reports.page.html import data_uri, reduced, template
 from reports.paper.claims import claims
 from reports.paper.cost import cost
 from reports.paper.discrepancies import discrepancies
@@ -22,7 +21,8 @@ from reports.paper.fig6 import fig6
 from reports.paper.needles import needles
 from reports.paper.table1 import table1
 from reports.paper.table2 import table2
-from reports.tables import write_text
+from reports.tables.markup import csv, latex, markdown
+from reports.tables.writer import write_text
 from reports.used_rows import mark_view, used_tables
 
 # In the order of the page.

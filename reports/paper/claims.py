@@ -17,8 +17,8 @@ from reports.paper.exhibit import Exhibit
 from reports.paper.labels import ON_TRUE_GRID
 from reports.paper.needles import passes
 from reports.results import Group
-from reports.statistics import Estimate, estimate, wilson_interval
-from reports.views import PROSE, Block, Cell, Column, Footnotes, View
+from reports.statistics.estimates import Estimate, estimate, wilson_interval
+from reports.tables.views import PROSE, Block, Cell, Column, Footnotes, View
 
 TITLE = "The paper's claims, put to the test"
 CAPTION = (

@@ -4,13 +4,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from reports.entries import interval
-from reports.figure_style import COLUMN, method_styles, plain_logarithms
+from reports.figures.style import COLUMN, method_styles, plain_logarithms
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import BEST, CNN1D, CORRECTED, GROWTH, MLP, RETNET, VIT
 from reports.results import Group
-from reports.statistics import LEVEL, Estimate
+from reports.statistics.estimates import LEVEL, Estimate
+from reports.tables.entries import interval
 
 TITLE = "Cost of training as images grow"
 GROWING = (MLP, CNN1D, CORRECTED, BEST, VIT, RETNET)

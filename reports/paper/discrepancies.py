@@ -10,7 +10,7 @@ from reports import units
 from reports.paper.evidence import NOT_MEASURED, Evidence, is_timeout, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.results import Group
-from reports.views import PROSE, Block, Cell, Column, Footnotes, View
+from reports.tables.views import PROSE, Block, Cell, Column, Footnotes, View
 
 TITLE = "Paper and published code"
 CAPTION = (

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from bench.spec import Choice, Spec, load_spec
-from reports.entries import failed_cell
 from reports.machines import reasons
-from reports.pairs import Pairs
 from reports.results import Group, Results, Spread
-from reports.views import ABSENT, Cell, Footnotes
+from reports.statistics.pairs import Pairs
+from reports.tables.entries import failed_cell
+from reports.tables.views import ABSENT, Cell, Footnotes
 
 # The three ways to run an experiment, by the names of the profile. See `discrepancies`.
 MODES = ("faithful", "corrected", "best")

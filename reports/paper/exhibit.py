@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.views import View
+from reports.tables.views import View
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +17,7 @@ class Exhibit:
     """A figure or a table, its text and its source.
 
     `name` is that of the files, such as "fig4". `cells` are the keys of the cells behind it.
-    `figure` is drawn within `reports.figure_style.style`, and None for a table. `missing` names the
+    `figure` is drawn within `reports.figures.style.style`, and None for a table. `missing` names the
     cells that the store lacks, and replaces figure and view.
     """
 

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deepmapper.images.layouts import natural
-from reports.figure_style import COLUMN, INK, QUIET, SMALLEST
+from reports.figures.style import COLUMN, INK, QUIET, SMALLEST
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import CORRECTED, TCGA

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from deepmapper.images.layouts import natural
-from reports.figure_style import COLUMN, INK, QUIET, WARNING, no_ticks
+from reports.figures.style import COLUMN, INK, QUIET, WARNING, no_ticks
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import CORRECTED, TCGA

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.figure_style import COLUMN, no_ticks
+from reports.figures.style import COLUMN, no_ticks
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import FAITHFUL, MNIST, SHUFFLED

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from reports.figure_style import COLUMN, INK, colours, plain_logarithms
+from reports.figures.style import COLUMN, INK, colours, plain_logarithms
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import BEST, CORRECTED, FAITHFUL, MNIST, SHUFFLED

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
-from reports.figure_style import COLUMN, INK, QUIET, WARNING, no_ticks
+from reports.figures.style import COLUMN, INK, QUIET, WARNING, no_ticks
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import BEST, CORRECTED, FAITHFUL, NIHS, NIHS_NOTEBOOK

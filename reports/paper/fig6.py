@@ -6,7 +6,7 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.figure_style import COLUMN, QUIET, no_ticks
+from reports.figures.style import COLUMN, QUIET, no_ticks
 from reports.paper.evidence import NOT_MEASURED, Evidence, is_timeout, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import (

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from reports import units
-from reports.entries import interval
 from reports.paper.evidence import Evidence, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import NIHS, NIHS_NOTEBOOK, NIHS_RANDOM
 from reports.results import Group
-from reports.views import PROSE, PUBLISHED, Block, Cell, Column, Footnotes, View
+from reports.tables.entries import interval
+from reports.tables.views import PROSE, PUBLISHED, Block, Cell, Column, Footnotes, View
 
 TITLE = "Needles found"
 HEAD = ("Method", "Passes that count", "Accuracy, test", "Needles found", "Consensus")

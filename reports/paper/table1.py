@@ -6,7 +6,7 @@ from reports.paper.evidence import Evidence, in_words, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import NIHS, NIHS_NOTEBOOK, NIHS_RANDOM
 from reports.results import Group
-from reports.views import Block, Cell, Column, Footnotes, View
+from reports.tables.views import Block, Cell, Column, Footnotes, View
 
 BOUNDS = ("low_0", "high_0", "low_1", "high_1")
 TITLE = "Table 1: generated variables and their ranges"

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from reports import units
-from reports.entries import interval
 from reports.paper.evidence import NOT_MEASURED, ON_A_GPU, Evidence, in_words, keys_of
 from reports.paper.exhibit import Exhibit
 from reports.paper.labels import (
@@ -22,7 +21,8 @@ from reports.paper.labels import (
     TCGA_NOTEBOOK,
 )
 from reports.results import Group
-from reports.views import ABSENT, PUBLISHED, Block, Cell, Column, Footnotes, View
+from reports.tables.entries import interval
+from reports.tables.views import ABSENT, PUBLISHED, Block, Cell, Column, Footnotes, View
 
 TITLE = "Table 2: conversion, training and accuracy"
 CAPTION = (

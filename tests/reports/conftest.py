@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from bench.metrics import METRICS
 from bench.store.store import SCHEMA, Store
 from reports.build import build
-from reports.figure_style import SMALLEST
+from reports.figures.style import SMALLEST
 
 # name -> samples, features, classes, needles
 DATASETS: dict[str, tuple[int, int, int, list[int] | None]] = {

@@ -9,7 +9,7 @@ import pytest
 
 from bench.store.store import Store
 from reports.aggregate import columns, results_frame, write_results
-from reports.statistics import even_rows
+from reports.statistics.estimates import even_rows
 
 
 def test_every_cell_is_a_row(filled: Store) -> None:

@@ -12,20 +12,13 @@ from PIL import Image
 
 from bench.metrics import version
 from bench.store.store import Store
-from reports import (
-    figure_curves,
-    figure_images,
-    figure_learning,
-    figure_naming,
-    figure_phases,
-    figures,
-)
-from reports.figure_curves import series
-from reports.figure_images import Examples, common_row
-from reports.figure_needles import _ranks
-from reports.figure_style import MOST_METHODS, PAGE, few_methods, method_styles, style
+from reports.figures import curves, images, learning, naming, phases, plans
+from reports.figures.curves import series
+from reports.figures.images import Examples, common_row
+from reports.figures.needles import _ranks
+from reports.figures.style import MOST_METHODS, PAGE, few_methods, method_styles, style
+from reports.page.sections import data_rows
 from reports.results import Results
-from reports.sections import data_rows
 from reports.topics import PUBLISHED
 
 OVER_TABLES = ["ranks", "heat"]  # for six tables and more
@@ -53,7 +46,7 @@ def test_an_empty_store_draws_nothing_and_leaves_no_file(store: Store, tmp_path:
     stale = tmp_path / "figures" / "accuracy.png"
     stale.parent.mkdir()
     stale.write_bytes(b"old")
-    drawn = figures.draw_all(Results.read(store), tmp_path / "figures")
+    drawn = plans.draw_all(Results.read(store), tmp_path / "figures")
     assert {figure.name for figure in drawn} == {*OVER_TABLES, *NAMES, "naming"}
     assert all(figure.note and figure.png is None for figure in drawn)
     assert not stale.exists()
@@ -69,7 +62,7 @@ def test_a_figure_can_be_printed(
     topic: Callable, name: str, figure: str, assert_printable: Callable
 ) -> None:
     with style():
-        drawn = figures.modules()[figure].draw(topic(name))
+        drawn = plans.modules()[figure].draw(topic(name))
         assert_printable(drawn, PAGE)
 
 
@@ -97,14 +90,15 @@ def test_passes_follow_one_another_with_a_gap() -> None:
 
 def test_methods_are_rows(filled: Store) -> None:
     results = Results.read(filled)
-    images, curves = figure_images.draw(results), figure_curves.draw(results)
-    assert images is not None
-    assert curves is not None
+    image_grid, training_curves = images.draw(results), curves.draw(results)
+    assert image_grid is not None
+    assert training_curves is not None
     with_images = {"deepmapper", "deepmapper_published", "deepinsight_tsne"}
-    rows = {axes.get_ylabel().replace("\n", "") for axes in images.axes} - {""}
-    assert rows == {axes.get_ylabel() for axes in curves.axes} - {""} == with_images
-    assert {axes.get_title(loc="left") for axes in curves.axes} - {""} <= set(results.datasets)
-    assert any(axes.lines for axes in curves.axes)
+    rows = {axes.get_ylabel().replace("\n", "") for axes in image_grid.axes} - {""}
+    assert rows == {axes.get_ylabel() for axes in training_curves.axes} - {""} == with_images
+    titles = {axes.get_title(loc="left") for axes in training_curves.axes}
+    assert titles - {""} <= set(results.datasets)
+    assert any(axes.lines for axes in training_curves.axes)
 
 
 def test_each_seed_has_its_own_needles(filled: Store, store: Store) -> None:
@@ -154,14 +148,12 @@ def test_phases_count_seeds_and_end_where_nine_of_ten_succeed(
     )
     labels = ["xor (30 features, 60 rows)", "xor (30 features, 125 rows)"]
     labels += ["xor (30 features, 250 rows)", "xor (900 features, 250 rows)"]
-    shares = [figure_phases.success(results.group(name, "logistic")) for name in labels]
+    shares = [phases.success(results.group(name, "logistic")) for name in labels]
     assert shares == [0, 0.5, 1, None]
-    edges = figure_phases.boundary(
-        np.array([[0, 0.5, 1], [1, 0.5, 1], [0.95, np.nan, 1], [0, 1, 0]])
-    )
+    edges = phases.boundary(np.array([[0, 0.5, 1], [1, 0.5, 1], [0.95, np.nan, 1], [0, 1, 0]]))
     np.testing.assert_array_equal(edges, [1.5, 1.5, -0.5, np.nan])
     with style():
-        figure = figure_phases.draw(results)
+        figure = phases.draw(results)
         assert figure is not None
         assert_printable(figure, PAGE)
     assert [text.get_text() for text in figure.axes[0].texts] == ["0", "5", "10"]
@@ -176,9 +168,9 @@ def test_a_learning_curve_follows_the_rows(
         for n, value in accuracies.items()
     }
     results = relabelled(cells | {"x": {0: {}}, "y (50 rows)": {0: {}}})
-    assert list(figure_learning.tables_by_rows(results)) == ["x"]
+    assert list(learning.tables_by_rows(results)) == ["x"]
     with style():
-        figure = figure_learning.draw(results)
+        figure = learning.draw(results)
         assert figure is not None
         assert_printable(figure, PAGE)
     accuracy, area = figure.axes
@@ -191,7 +183,7 @@ def test_a_learning_curve_follows_the_rows(
 def test_false_discoveries_are_counted_feature_by_feature() -> None:
     rng = np.random.default_rng(0)
     strength, relevant = rng.integers(1, 5, 60).astype(float), [3, 17, 42]
-    false, recall = figure_naming.trace_ranking(strength, relevant)
+    false, recall = naming.trace_ranking(strength, relevant)
     order = sorted(range(60), key=lambda i: (-strength[i], i in relevant))
     for k in (1, 7, 60):
         hits = len(set(order[:k]) & set(relevant))
@@ -204,7 +196,7 @@ def test_named_features_are_a_point(make_cell: Callable, store: Store) -> None:
     record["metrics"] |= {"selected_recall": 0.75, "false_discovery_share": 0.25}
     store.put(record | {"metrics_version": version()}, arrays)
     with style():
-        figure = figure_naming.draw(Results.read(store))
+        figure = naming.draw(Results.read(store))
     assert figure is not None
     points = [line.get_xydata() for line in figure.axes[0].lines]
     assert any(np.array_equal(xy, [[0.25, 0.75]]) for xy in points)

@@ -6,8 +6,9 @@ import pytest
 
 from bench.asv.stores import fill_store, make_cells
 from bench.store.store import Store
-from reports import figures, sections
 from reports.build import build
+from reports.figures import plans
+from reports.page import sections
 from reports.results import Results
 from reports.topics import PUBLISHED, Topic
 
@@ -24,7 +25,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture
 def low_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set the limits below a store of 300 cells."""
-    monkeypatch.setattr(figures, "MOST_DATASETS", 1)
+    monkeypatch.setattr(plans, "MOST_DATASETS", 1)
     monkeypatch.setattr(sections, "MOST_CELLS", 100)
     monkeypatch.setattr(sections, "MOST_FAILURES", 5)
 

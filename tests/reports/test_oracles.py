@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from reports import figure_ranks
-from reports.over_tables import bayesian_signed_rank, compare
-from reports.statistics import correct, mean_ranks, wilson_interval
+from reports.figures import ranks
+from reports.statistics.estimates import correct, mean_ranks, wilson_interval
+from reports.statistics.over_tables import bayesian_signed_rank, compare
 from tests.reports.test_pairs import difference_of, one_seed, results_of
 
 pytestmark = pytest.mark.slow  # `make test-all` installs the libraries: there a missing one fails
@@ -62,13 +62,11 @@ def test_ranks_and_tests_of_all_pairs_are_those_of_scikit_posthocs(table: pd.Dat
     import scikit_posthocs
 
     results = results_of(*((t, 0, m, v) for (t, m), v in table.stack().items()))
-    values = figure_ranks.common_values(results)
+    values = ranks.common_values(results)
     expected = table.rank(axis=1, ascending=False).mean()
-    pd.testing.assert_series_equal(
-        figure_ranks.mean_ranks(values)[METHODS], expected, check_names=False
-    )
-    ranks = mean_ranks(results.frame)["mean_rank"][METHODS]
-    np.testing.assert_allclose(ranks, expected)
+    pd.testing.assert_series_equal(ranks.mean_ranks(values)[METHODS], expected, check_names=False)
+    over_cells = mean_ranks(results.frame)["mean_rank"][METHODS]
+    np.testing.assert_allclose(over_cells, expected)
     long = table.melt(var_name="method", value_name="value")
     matrix = scikit_posthocs.posthoc_wilcoxon(
         long, "value", "method", method="exact", zero_method="zsplit", p_adjust="holm"
@@ -83,20 +81,20 @@ def test_the_bars_are_those_of_scikit_posthocs(table: pd.DataFrame) -> None:
     import scikit_posthocs
 
     values = table.rename_axis("dataset_label")
-    names = list(figure_ranks.mean_ranks(values).index)
-    joined = figure_ranks._is_joined(values, names)
+    names = list(ranks.mean_ranks(values).index)
+    joined = ranks._is_joined(values, names)
     assert joined is not None
     matrix = pd.DataFrame(np.where(joined, 1.0, 0.001), names, names)
-    artists = scikit_posthocs.critical_difference_diagram(figure_ranks.mean_ranks(values), matrix)
-    assert len(figure_ranks.cliques(joined)) == len(artists["crossbars"])
+    artists = scikit_posthocs.critical_difference_diagram(ranks.mean_ranks(values), matrix)
+    assert len(ranks.cliques(joined)) == len(artists["crossbars"])
 
 
 def test_ranks_are_those_of_autorank(table: pd.DataFrame) -> None:
     from autorank import autorank
 
     result = autorank(table, force_mode="nonparametric")
-    ranks = figure_ranks.mean_ranks(table.rename_axis("dataset_label"))
-    np.testing.assert_allclose(result.rankdf["meanrank"][METHODS], ranks[METHODS])
+    ours = ranks.mean_ranks(table.rename_axis("dataset_label"))
+    np.testing.assert_allclose(result.rankdf["meanrank"][METHODS], ours[METHODS])
     assert result.pvalue == pytest.approx(stats.friedmanchisquare(*table.T.to_numpy()).pvalue)
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from bench.store.store import Store
 from reports.build import build
+from reports.page.sections import without_folders
 from reports.results import Results
-from reports.sections import without_folders
 
 MEBIBYTE = 2**20
 

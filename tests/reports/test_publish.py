@@ -22,7 +22,7 @@ from reports.aggregate import results_frame
 from reports.build import build
 from reports.publish import MOST_LINES, MOST_PICTURES, problems, publish
 from reports.results import Results
-from reports.stability import KEPT
+from reports.statistics.stability import KEPT
 from reports.topics import PUBLISHED, Topic, read_cells, write_cells
 
 TOPICS = sorted(path for path in PUBLISHED.iterdir() if path.is_dir())

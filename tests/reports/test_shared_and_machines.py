@@ -13,14 +13,16 @@ from bench.commands.comparison import compare_results, judge_differences
 from bench.errors import BenchError
 from bench.machine.environment import hardware, sharing_reasons
 from bench.store.store import Store
-from reports import figures, interactive, sections, terminal
+from reports import terminal
 from reports.aggregate import columns, results_frame
+from reports.figures.plans import plan_figures
 from reports.machines import letters
-from reports.markup import csv, markdown
+from reports.page import interactive, sections
 from reports.results import Results
-from reports.table_accuracy import accuracy
-from reports.table_measures import timing
-from reports.table_needs import needs
+from reports.tables.accuracy import accuracy
+from reports.tables.markup import csv, markdown
+from reports.tables.measures import timing
+from reports.tables.needs import needs
 from reports.topics import Folder
 
 REASON = "cores: 3 cells side by side on 2 cores"
@@ -84,7 +86,7 @@ def test_a_shared_cell_leaves_the_times_and_the_note_says_so(store_of: Callable)
     assert any("Without the seconds" in text for text in sections.left_out(results, []))
     remarks = {cell["method"]: cell["remark"] for cell in sections.cell_rows(results)}
     assert (remarks["logistic"], remarks["majority"]) == ("shared", "")
-    plans = figures.plans(results)
+    plans = plan_figures(results)
     assert len(plans) == 12
     for plan in plans:
         is_timed = plan.name in ("time", "accuracy_vs_time")
@@ -119,7 +121,7 @@ def test_times_of_two_machines_are_not_mixed(store_of: Callable) -> None:
     assert "Machine" not in markdown(accuracy(results))
     labels = {point["dataset"] for point in interactive.points(results)}
     assert labels == {"nihs, machine A", "nihs, machine B"}
-    names = [plan.name for plan in figures.plans(results)]
+    names = [plan.name for plan in plan_figures(results)]
     first = names.index("time")
     timed = ["time", "time_B", "accuracy_vs_time", "accuracy_vs_time_B"]
     assert names[first : first + 4] == timed

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from bench.store.store import Store
-from reports.markup import markdown
 from reports.publish import publish
 from reports.results import Results
-from reports.stability import stabilities
-from reports.table_measures import attribution
+from reports.statistics.stability import stabilities
+from reports.tables.markup import markdown
+from reports.tables.measures import attribution
 
 
 def scores(*strongest: int, n: int = 60) -> np.ndarray:

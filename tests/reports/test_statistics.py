@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.figure_needles import needle_ranks
-from reports.statistics import (
+from reports.figures.needles import needle_ranks
+from reports.statistics.estimates import (
     best_of,
     estimate,
     even_rows,

@@ -9,13 +9,13 @@ import pytest
 
 from bench.store.store import Store
 from reports import units
-from reports.markup import latex, markdown, tex
 from reports.results import Results
-from reports.table_accuracy import accuracy, differences, over_tables
-from reports.table_measures import attribution, quality, timing
-from reports.table_needs import needs
-from reports.tables import all_views
-from reports.views import Block, Cell, Column, View
+from reports.tables.accuracy import accuracy, differences, over_tables
+from reports.tables.markup import latex, markdown, tex
+from reports.tables.measures import attribution, quality, timing
+from reports.tables.needs import needs
+from reports.tables.views import Block, Cell, Column, View
+from reports.tables.writer import all_views
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from bench.catalog import ROOT
-from reports.markup import markdown
+from reports.tables.markup import markdown
+from reports.tables.views import Block, Cell, Column, View
 from reports.topics import PUBLISHED, Topic
 from reports.used_rows import CAPTION, FILE, mark_text, mark_view, used_tables
-from reports.views import Block, Cell, Column, View
 
 ENTRIES = tomllib.loads(FILE.read_text())
 TOPICS = sorted(path.parent for path in PUBLISHED.glob("*/spec.toml"))

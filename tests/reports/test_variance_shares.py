@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from bench.store.store import Store
-from reports import figure_variance, figures, readme, tables
-from reports.markup import markdown
+from reports import readme
+from reports.figures import variance
+from reports.figures.plans import plan_figures
 from reports.results import Results
-from reports.variance_shares import (
+from reports.statistics.variance_shares import (
     TERMS,
     Grid,
     error_logit,
@@ -23,6 +24,8 @@ from reports.variance_shares import (
     read_grids,
     sums_of_squares,
 )
+from reports.tables.markup import markdown
+from reports.tables.writer import all_views
 
 SHAPE = (6, 4, 3, 2)  # two seeds of three tables, layouts, networks, gates
 TABLES = np.array([0, 0, 1, 1, 2, 2])
@@ -176,12 +179,12 @@ def test_a_report_of_a_grid_has_its_table_and_figure(
             record["key"] = hashlib.sha256(name).hexdigest()[:32]
             store.put(record, arrays)
     results = Results.read(store)
-    [view] = [view for view in tables.all_views(results) if view.name == "variance"]
+    [view] = [view for view in all_views(results) if view.name == "variance"]
     row = next(row for row in view.blocks[0].rows if row[0].text == "gate")
     assert row[2].sort > 0.9
     assert "All tables" in markdown(view)
-    assert [plan.name for plan in figures.plans(results)][-1] == "variance"
-    figure = figure_variance.draw(results)
+    assert [plan.name for plan in plan_figures(results)][-1] == "variance"
+    figure = variance.draw(results)
     assert figure is not None
     [axes] = figure.axes
     widths = [patch.get_width() for patch in axes.patches]

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reports.figure_style import (
+from reports.figures.style import (
     MOST_METHODS_NOTE,
     QUIET,
     TITLE_WIDTH,
@@ -22,9 +22,9 @@ from reports.figure_style import (
     method_styles,
     panels,
 )
-from reports.figure_time import FLOOR_SECONDS, whole_decades
+from reports.figures.time import FLOOR_SECONDS, whole_decades
 from reports.results import Results
-from reports.statistics import pareto_front
+from reports.statistics.estimates import pareto_front
 
 TITLE = "Balanced accuracy against total time"
 CAPTION = (

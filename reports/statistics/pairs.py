@@ -27,7 +27,7 @@ from scipy import special
 
 from bench.metrics import MAIN
 from reports.results import Group, Results, overlap
-from reports.statistics import DIGITS, LEVEL, Estimate, best_of, correct, estimate
+from reports.statistics.estimates import DIGITS, LEVEL, Estimate, best_of, correct, estimate
 
 LEAST_P = 1e-12
 LOSS = "log_loss"  # of the measures with intervals for rows: lower is better

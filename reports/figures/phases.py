@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from reports.figure_style import (
+from reports.figures.style import (
     FAINT,
     INK,
     MOST_METHODS_NOTE,

@@ -3,8 +3,8 @@
 import unicodedata
 from collections.abc import Sequence
 
+from reports.tables.views import ABSENT, BEST, FAILED, PREFIXES, PROSE, PUBLISHED, Block, Cell, View
 from reports.units import split_code
-from reports.views import ABSENT, BEST, FAILED, PREFIXES, PROSE, PUBLISHED, Block, Cell, View
 
 PROSE_WIDTHS = {40: "22mm", 300: "42mm"}  # number of characters -> width of the column
 WIDEST = "80mm"

@@ -3,10 +3,10 @@
 from typing import Any
 
 from reports import units
-from reports.entries import interval, timed_groups
-from reports.figure_style import method_styles
+from reports.figures.style import method_styles
 from reports.results import Group, Results
-from reports.statistics import Estimate
+from reports.statistics.estimates import Estimate
+from reports.tables.entries import interval, timed_groups
 
 # Matplotlib's marker -> plotly's name.
 SYMBOLS = {

@@ -4,8 +4,8 @@ import pandas as pd
 
 from reports import units
 from reports.results import Results
-from reports.variance_shares import Grid, Share, read_grids
-from reports.views import Block, Cell, Column, Footnotes, View
+from reports.statistics.variance_shares import Grid, Share, read_grids
+from reports.tables.views import Block, Cell, Column, Footnotes, View
 
 ALL = "All tables"
 READING = (

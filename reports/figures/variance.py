@@ -3,10 +3,10 @@
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.figure_style import FAINT, PAGE, PALETTE, bare, legend_below, method_rows, panels
+from reports.figures.style import FAINT, PAGE, PALETTE, bare, legend_below, method_rows, panels
 from reports.results import Results
-from reports.table_variance import ALL
-from reports.variance_shares import FACTORS, RESIDUAL, TERMS, has_grid, read_grid
+from reports.statistics.variance_shares import FACTORS, RESIDUAL, TERMS, has_grid, read_grid
+from reports.tables.variance import ALL
 
 TITLE = "Causes of the error"
 CAPTION = (

@@ -7,8 +7,8 @@ import pandas as pd
 from reports import units
 from reports.machines import reasons
 from reports.results import Group, Results, Spread
-from reports.statistics import Estimate
-from reports.views import ABSENT, FAILED, Cell, Column, Footnotes
+from reports.statistics.estimates import Estimate
+from reports.tables.views import ABSENT, FAILED, Cell, Column, Footnotes
 
 NOT_RUN = Cell("not run", mark=ABSENT)
 ELSEWHERE = Cell("other machine", mark=ABSENT)  # run on another machine than this row

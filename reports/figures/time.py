@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from reports.figure_style import (
+from reports.figures.style import (
     MOST_METHODS_NOTE,
     QUIET,
     TITLE_WIDTH,

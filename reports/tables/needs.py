@@ -4,7 +4,8 @@ from collections import defaultdict
 from dataclasses import replace
 
 from reports import units
-from reports.entries import (
+from reports.results import Group, Results
+from reports.tables.entries import (
     ELSEWHERE,
     NOT_RUN,
     failed_cell,
@@ -15,8 +16,7 @@ from reports.entries import (
     machine_column,
     shared_notes,
 )
-from reports.results import Group, Results
-from reports.views import PLAIN, Block, Cell, Column, Footnotes, View
+from reports.tables.views import PLAIN, Block, Cell, Column, Footnotes, View
 
 READING = (
     "First the warm wall seconds: conversion, training and prediction. Cold: with the loading of "

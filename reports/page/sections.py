@@ -10,7 +10,7 @@ from typing import Any
 from bench.machine.environment import Hardware, hardware
 from bench.metrics import MAIN
 from reports import units
-from reports.figures import Plan
+from reports.figures.plans import Plan
 from reports.results import Results, cells_of
 from reports.units import counted
 

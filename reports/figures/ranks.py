@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.figure_style import INK, QUIET, bare, colours, method_rows, panels
-from reports.over_tables import (
+from reports.figures.style import INK, QUIET, bare, colours, method_rows, panels
+from reports.results import Results
+from reports.statistics.estimates import base_table, correct
+from reports.statistics.over_tables import (
     FEWEST_TABLES,
     SIGNIFICANT,
     main_entries,
     table_differences,
     wilcoxon,
 )
-from reports.results import Results
-from reports.statistics import base_table, correct
 
 TITLE = "Mean ranks"
 CAPTION = (

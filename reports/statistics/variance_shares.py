@@ -19,7 +19,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from reports.statistics import LEVEL
+from reports.statistics.estimates import LEVEL
 
 SEPARATOR = " / "
 GATES = ("gate", "no gate")

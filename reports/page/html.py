@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports import interactive as chart
-from reports import sections, units
-from reports.figures import Plan
+from reports import units
+from reports.figures.plans import Plan
+from reports.page import interactive as chart
+from reports.page import sections
 from reports.results import Results
+from reports.tables.views import View
 from reports.topics import Folder
-from reports.views import View
 
 if TYPE_CHECKING:
     from jinja2 import Template

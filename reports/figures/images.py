@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figure_style import (
+from reports.figures.style import (
     FAINT,
     MOST_COLUMNS,
     MOST_METHODS_NOTE,

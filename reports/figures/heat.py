@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from reports.figure_style import FAINT, INK, QUIET, bare
+from reports.figures.style import FAINT, INK, QUIET, bare
 from reports.results import Group, Results
 
 TITLE = "Balanced accuracy"

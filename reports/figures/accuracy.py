@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports import units
-from reports.figure_style import (
+from reports.figures.style import (
     INK,
     MOST_METHODS_NOTE,
     QUIET,

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from bench.catalog import entry
 from reports import units
-from reports.entries import (
+from reports.results import Group, Results
+from reports.statistics.stability import stabilities
+from reports.tables.entries import (
     extent,
     failed_cell,
     interval,
@@ -17,9 +19,7 @@ from reports.entries import (
     shared_notes,
     timed_groups,
 )
-from reports.results import Group, Results
-from reports.stability import stabilities
-from reports.views import ABSENT, FAILED, Block, Cell, Column, Footnotes, View
+from reports.tables.views import ABSENT, FAILED, Block, Cell, Column, Footnotes, View
 
 READING_TIMING = (
     "Median over seeds, with the range if there is more than one seed. Conversion: fit the "

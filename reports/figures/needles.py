@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from bench.metrics import feature_strength
-from reports.figure_naming import FEW_NEEDLES
-from reports.figure_style import (
+from reports.figures.naming import FEW_NEEDLES
+from reports.figures.style import (
     MOST_METHODS_NOTE,
     QUIET,
     bare,

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import special
 
 from reports.results import Results
-from reports.statistics import DIGITS, LEVEL, base_table, correct
+from reports.statistics.estimates import DIGITS, LEVEL, base_table, correct
 from reports.units import share
 
 EQUIVALENT = 0.01  # differences of accuracy up to this size are practically none, see `equivalent`

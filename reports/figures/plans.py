@@ -45,38 +45,38 @@ class Plan:
 
 def modules() -> dict[str, ModuleType]:
     """Return every figure of the report, in order. Imports matplotlib."""
-    from reports import (
-        figure_accuracy,
-        figure_curves,
-        figure_front,
-        figure_heat,
-        figure_images,
-        figure_learning,
-        figure_naming,
-        figure_needles,
-        figure_phases,
-        figure_ranks,
-        figure_time,
-        figure_variance,
+    from reports.figures import (
+        accuracy,
+        curves,
+        front,
+        heat,
+        images,
+        learning,
+        naming,
+        needles,
+        phases,
+        ranks,
+        time,
+        variance,
     )
 
     return {
-        "phases": figure_phases,
-        "learning": figure_learning,
-        "ranks": figure_ranks,
-        "heat": figure_heat,
-        "accuracy": figure_accuracy,
-        "time": figure_time,
-        "accuracy_vs_time": figure_front,
-        "images": figure_images,
-        "naming": figure_naming,
-        "needle_ranks": figure_needles,
-        "curves": figure_curves,
-        "variance": figure_variance,
+        "phases": phases,
+        "learning": learning,
+        "ranks": ranks,
+        "heat": heat,
+        "accuracy": accuracy,
+        "time": time,
+        "accuracy_vs_time": front,
+        "images": images,
+        "naming": naming,
+        "needle_ranks": needles,
+        "curves": curves,
+        "variance": variance,
     }
 
 
-def plans(results: Results) -> list[Plan]:
+def plan_figures(results: Results) -> list[Plan]:
     """Return the figures of these results. Times have one for each kind of machine."""
     is_many = len(results.datasets) > MOST_DATASETS
     listed = []
@@ -96,7 +96,7 @@ def draw_all(results: Results, folder: Path, only: Collection[str] = ()) -> list
     for name in TIMED:
         for path in folder.glob(f"{name}_[A-Z].*"):  # of machines of an earlier report
             path.unlink()
-    named = [plan for plan in plans(results) if not only or plan.name in only]
+    named = [plan for plan in plan_figures(results) if not only or plan.name in only]
     drawn = [_draw(plan, results, folder) for plan in named]
     return [plan for plan in drawn if plan.png or plan.name not in SPECIAL]
 
@@ -122,7 +122,7 @@ def _draw_machine(plan: Plan, letter: str, results: Results) -> "Figure | None":
 
 
 def _draw(plan: Plan, results: Results, folder: Path) -> Plan:
-    from reports.figure_style import save, style
+    from reports.figures.style import save, style
 
     with style():
         figure = plan.draw(results)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.metrics import feature_strength
-from reports.figure_style import (
+from reports.figures.style import (
     MOST_METHODS_NOTE,
     PAGE,
     QUIET,
@@ -29,7 +29,7 @@ CAPTION = (
     "Up and left is better." + MOST_METHODS_NOTE
 )
 WITHOUT = "No method ranked or named features on a table with more than 20 known ones."
-FEW_NEEDLES = 20  # up to this number `figure_needles` shows the rank of each
+FEW_NEEDLES = 20  # up to this number the figure of ranks shows the rank of each
 TOLERATED = 0.1
 N_POINTS = 100  # of a line
 

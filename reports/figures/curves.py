@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.figure_style import (
+from reports.figures.style import (
     MOST_COLUMNS,
     MOST_METHODS_NOTE,
     PAGE,

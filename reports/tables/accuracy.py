@@ -9,8 +9,9 @@ import pandas as pd
 
 from bench.metrics import MAIN
 from reports import units
-from reports.entries import NOT_RUN, failed_cell, failure_notes, interval, long_data
-from reports.over_tables import (
+from reports.results import Group, Results
+from reports.statistics.estimates import Estimate
+from reports.statistics.over_tables import (
     EQUIVALENT,
     FEWEST_TABLES,
     SIGNIFICANT,
@@ -22,10 +23,9 @@ from reports.over_tables import (
     main_entries,
     reference_of,
 )
-from reports.pairs import LOSS, Pairs
-from reports.results import Group, Results
-from reports.statistics import Estimate
-from reports.views import (
+from reports.statistics.pairs import LOSS, Pairs
+from reports.tables.entries import NOT_RUN, failed_cell, failure_notes, interval, long_data
+from reports.tables.views import (
     ABSENT,
     BEST,
     FAILED,

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from reports.figure_style import (
+from reports.figures.style import (
     MOST_METHODS_NOTE,
     PAGE,
     bare,

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from bench.store.store import write_atomically
-from reports.markup import csv, latex, markdown
 from reports.results import Results
-from reports.table_accuracy import accuracy, differences, over_tables, pairwise
-from reports.table_measures import attribution, quality, timing
-from reports.table_needs import needs
-from reports.table_variance import variance
+from reports.statistics.variance_shares import has_grid
+from reports.tables.accuracy import accuracy, differences, over_tables, pairwise
+from reports.tables.markup import csv, latex, markdown
+from reports.tables.measures import attribution, quality, timing
+from reports.tables.needs import needs
+from reports.tables.variance import variance
+from reports.tables.views import View
 from reports.used_rows import mark_view, used_tables
-from reports.variance_shares import has_grid
-from reports.views import View
 
 WRITERS = {"md": markdown, "csv": csv, "tex": latex}
 
