@@ -17,8 +17,8 @@ class Exhibit:
     """A figure or a table, its text and its source.
 
     `name` is that of the files, such as "fig4". `cells` are the keys of the cells behind it.
-    `figure` is drawn within `reports.figures.style.style`, and None for a table. `missing` names the
-    cells that the store lacks, and replaces figure and view.
+    `figure` is drawn within `reports.figures.style.style`, and None for a table. `missing` names
+    the cells that the store lacks, and replaces figure and view.
     """
 
     name: str
