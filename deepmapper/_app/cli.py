@@ -60,6 +60,8 @@ DryRun = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of split, layout, weights and batch order.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Epochs = Annotated[int | None, typer.Option(help="Short for --set max_epochs=NUMBER.")]
+Passes = Annotated[int | None, typer.Option(help="Short for --set passes=NUMBER.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
@@ -107,6 +109,8 @@ def fit(
     test_fraction: Annotated[float, typer.Option(help="Share of rows kept for testing.")] = 0.2,
     device: Device = "auto",
     seed: Seed = 0,
+    epochs: Epochs = None,
+    passes: Passes = None,
     settings: Settings = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -117,7 +121,9 @@ def fit(
     from deepmapper.estimators._classifier import DeepMapperClassifier
     from deepmapper.tables import read_training
 
-    estimator = _build_estimator(DeepMapperClassifier, settings, device, seed)
+    estimator = _build_estimator(
+        DeepMapperClassifier, settings, device, seed, max_epochs=epochs, passes=passes
+    )
     with status(f"reading {table}"):
         tables = read_training(
             table,
@@ -202,6 +208,8 @@ def embed(
     layer: Layer = None,
     device: Device = "auto",
     seed: Seed = 0,
+    epochs: Epochs = None,
+    passes: Passes = None,
     settings: Settings = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -209,7 +217,9 @@ def embed(
     from deepmapper.estimators._embedder import DeepMapperEmbedder
     from deepmapper.tables import read_training
 
-    estimator = _build_estimator(DeepMapperEmbedder, settings, device, seed)
+    estimator = _build_estimator(
+        DeepMapperEmbedder, settings, device, seed, max_epochs=epochs, passes=passes
+    )
     with status(f"reading {table}"):
         tables = read_training(
             table,
@@ -250,11 +260,12 @@ def main() -> None:
 
 
 def _build_estimator(
-    estimator_class: Any, settings: list[str] | None, device: str, seed: int
+    estimator_class: Any, settings: list[str] | None, device: str, seed: int, **short: int | None
 ) -> Any:
     """Make an estimator of this class with these settings, NAME=VALUE each.
 
-    A parameter that the estimator does not have raises DeepMapperError.
+    `short` are settings with an option of their own, None if it is not given. A parameter that the
+    estimator does not have raises DeepMapperError.
     """
     from dataclasses import fields
     from difflib import get_close_matches
@@ -264,7 +275,8 @@ def _build_estimator(
     names = sorted(estimator_class._get_param_names())
     nested = [field.name for field in fields(TrainingSettings)] if "training" in names else []
     estimator = estimator_class(device=device, random_state=seed)
-    for setting in settings or ():
+    given = [f"{name}={value}" for name, value in short.items() if value is not None]
+    for setting in given + (settings or []):
         name, equals, text = (part.strip() for part in setting.partition("="))
         if not equals:
             message = f"--set takes NAME=VALUE, got {setting!r}"

@@ -1,5 +1,6 @@
 """The command line, from a CSV file to the folder of a run."""
 
+import json
 import os
 import subprocess
 import sys
@@ -40,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _frame().to_csv(folder / "table.csv", index=False)
     out = _run(
         *("fit", folder / "table.csv", "--label", "status", "--out", folder / "run"),
-        *("--set", "passes=2", "--set", "max_epochs=3", "--device", "cpu"),
+        *("--passes", "2", "--epochs", "3", "--device", "cpu"),
         *("--set", "min_accuracy=0.0"),
     )
     assert "120 rows and 7 columns of features read, 6 features in use" in out
@@ -64,6 +65,10 @@ def test_fit_writes_the_whole_folder(folder: Path) -> None:
     ranked = pd.read_csv(folder / "run" / "ranked_features" / "ill.csv")
     assert ranked["rank"].tolist() == [1, 2, 3, 4, 5, 6]
     assert set(ranked["feature"]) == {f"gene{i}" for i in range(6)}
+    lines = (folder / "run" / "history.jsonl").read_text().splitlines()
+    history = pd.DataFrame([json.loads(line) for line in lines])
+    assert set(history["pass"]) == {0, 1}  # --passes 2
+    assert history["epoch"].max() == 3  # --epochs 3
 
 
 def test_predict_finds_columns_by_name(folder: Path) -> None:
@@ -85,7 +90,7 @@ def test_predict_repeats_the_embedding(folder: Path) -> None:
     table = folder / "table.csv"
     _run(
         *("embed", table, "--out", folder / "latent", "--drop", "status", "--device", "cpu"),
-        *("--set", "n_components=2", "--set", "max_epochs=2"),
+        *("--set", "n_components=2", "--epochs", "2"),
     )
     first = pd.read_csv(folder / "latent" / "embedding.csv")
     assert first.shape == (120, 3)
