@@ -15,7 +15,8 @@ from PIL import Image
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
 from deepmapper import DeepMapperClassifier
-from deepmapper._app.report import Line, line_chart, png_of, report
+from deepmapper._app.charts import Line, line_chart, png_of
+from deepmapper._app.report import report
 from deepmapper._app.runs import Evaluation, Run, fit
 from deepmapper.tables import read_training
 
