@@ -86,7 +86,7 @@ def test_two_methods_are_compared_on_each_table():
         ("quick; acuracy; gravier; mlp", "unknown measure 'acuracy'.*accuracy"),
         ("quick; accuracy; gravier; mpl", "no cell of quick has .* the method 'mpl'"),
         ("wide_pilot; behind; mpl; x", "unknown measure 'behind'"),
-        ("nihs; accuracy; nihs; logistic; stump", "no paired interval of accuracy on 'nihs'"),
+        ("nihs; train_seconds; nihs; logistic; stump", "no paired interval of train_seconds on"),
         ("quick; acuracy; gravier; mlp; stump", "unknown measure 'acuracy'.*accuracy"),
     ],
 )
