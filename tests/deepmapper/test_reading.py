@@ -256,8 +256,8 @@ def test_a_preparation_survives_json() -> None:
         ("a,y\n1,p\ninf,q\n3,p\n4,q\n", "infinite.*'a'"),
         ("a,y\n1,p\n1e40,q\n3,p\n4,q\n", "infinite.*'a'"),
         ("a,y\n0,p\n0,q\n0,p\n0,q\n", "no feature left: 1 columns are all zero"),
-        ("a,y\n1,p\n2\n3,p\n4,q\n", "line 3: found 1 fields, expected 2"),
-        ("a,y\n" + 25 * "1,p\n" + "2\n", "line 27: found 1 fields, expected 2"),
+        ("a,y\n1,p\n2\n3,p\n4,q\n", "line 3: found 1 field, expected 2"),
+        ("a,y\n" + 25 * "1,p\n" + "2\n", "line 27: found 1 field, expected 2"),
         ("a,y\n" + 25 * "1,p\n" + "2,q,3\n", "line 27: found 3 fields, expected 2"),
     ],
 )
