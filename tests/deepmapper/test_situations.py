@@ -243,7 +243,7 @@ def test_comments_are_skipped_and_a_header_with_a_hash_is_kept(tmp_path: Path) -
     tables, notes = _read(_write(tmp_path, "t.tsv", "# from biom\n" + body), label="status")
     _check(tables)
     assert "comment lines skipped: 1" in notes
-    with pytest.raises(DeepMapperError, match=r"line 27: found 1 fields.*Remove this comment"):
+    with pytest.raises(DeepMapperError, match=r"line 27: found 1 field,.*Remove this comment"):
         read_training(_write(tmp_path, "f.tsv", "# from biom\n" + body + "# 24 samples\n"))
 
 
