@@ -76,9 +76,9 @@ class TextFormat:
             hint = "Remove this comment"
         elif len(row) > n and self.separator == ",":
             hint = "Check for a comma inside a value (decimal commas need ';' between columns)"
-        found = "1 field" if len(row) == 1 else f"{len(row)} fields"
+        fields = "1 field" if len(row) == 1 else f"{len(row)} fields"
         message = (
-            f"{self.path}, {where}: found {found}, expected {n} (the header has {n}). "
+            f"{self.path}, {where}: found {fields}, expected {n} (the header has {n}). "
             f"The row begins with {','.join(row)[:40]!r}. {hint}"
         )
         return DeepMapperError(message)
