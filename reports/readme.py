@@ -188,11 +188,11 @@ def _summary(
     means = [_means(frame, measure) for measure in (MAIN, LOSS)]
     seconds = frame.groupby("method_label")["cpu_seconds"].sum()
     columns = ["balanced accuracy", "mean rank", "if ok", "failed", "log loss", "mean rank"]
-    yield from _head("method", *columns, "CPU seconds", *(AGAINST if compared else []))
+    yield from _head("method", *columns, "CPU s", *(AGAINST if compared else []))
     for method in [name for name in ranks[0].index if name in means[0].index][:most]:
         accuracy, loss = (_format(table.loc[method].mean()) for table in means)
         last, of_ok, n, n_failed = ranks[0].loc[method].astype(float)
-        places = f"{last:.1f}", f"{of_ok:.1f}", f"{n_failed:.0f} of {n:.0f}"
+        places = f"{last:.1f}", f"{of_ok:.1f}", f"{n_failed:.0f}/{n:.0f}"
         against = _format_comparison(compared.get(method)) if compared else []
         rank = f"{ranks[1]['mean_rank'][method]:.1f}"
         yield _line(method, accuracy, *places, loss, rank, f"{seconds[method]:.0f}", *against)
@@ -203,7 +203,7 @@ def _summary(
 def _format_comparison(compared: Comparison | None) -> list[str]:
     if compared is None:  # the reference
         return ["", ""]
-    counts = f"{compared.wins}, {compared.ties}, {compared.losses}"
+    counts = f"{compared.wins}/{compared.ties}/{compared.losses}"
     return [counts, "–" if compared.p is None else _format(compared.p)]
 
 
