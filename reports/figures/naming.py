@@ -29,7 +29,7 @@ CAPTION = (
     "Up and left is better." + MOST_METHODS_NOTE
 )
 WITHOUT = "No method ranked or named features on a table with more than 20 known ones."
-FEW_NEEDLES = 20  # up to this number the figure of ranks shows the rank of each
+FEW_NEEDLES = 20  # up to this number the figure of needle ranks shows each of them
 TOLERATED = 0.1
 N_POINTS = 100  # of a line
 
